@@ -1,0 +1,6 @@
+"""Run the recorder as `python -m recorder`."""
+
+from recorder.cli import main
+
+if __name__ == "__main__":
+    main()

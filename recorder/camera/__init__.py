@@ -1,0 +1,1 @@
+"""Cameras, all behind one protocol, and the one thread that owns them."""

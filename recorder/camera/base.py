@@ -1,0 +1,75 @@
+"""What every camera is to the rest of the house: seven verbs, each with its moment.
+
+    open ─► arm ─► read_into, read_into, ... ─► halt ─► read_into what is left ─► disarm ─► close
+                     set_exposure, trigger between two frames
+
+A camera blocks and knows no asyncio. All its verbs are called from one thread.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple, Protocol
+
+from numpy.typing import NDArray
+
+from recorder.frames.pool import FrameFormat
+
+
+class FrameInfo(NamedTuple):
+    """What the camera tells of one frame."""
+
+    number: int  # the camera's own counter, 1 for the first frame after arming
+    camera_time_ns: int  # camera clock: start of the exposure
+    exposure_s: float
+    temperature_c: float  # NaN where the camera gives none
+    backlog: int  # frames left in the FIFO, 0 where the reader keeps up
+    overflowed: bool  # the FIFO has overflowed, and the frames just before this one are missing
+
+
+@dataclass(frozen=True)
+class CameraDescription:
+    """What an opened camera is and will deliver; `details` go into the file as they are."""
+
+    model: str
+    serial: str
+    format: FrameFormat
+    rate: float  # frames/s expected, inf where it runs free
+    details: Mapping[str, str | int | float] = field(default_factory=dict)
+
+
+class EndOfSourceError(Exception):
+    """The source of a playback has no more frames; no failure."""
+
+
+class Camera(Protocol):
+    """A source of frames. Raises CameraError, in words that say what to do."""
+
+    def open(self) -> CameraDescription:
+        """Connect, apply the settings, and say what will come."""
+
+    def arm(self) -> None:
+        """Start exposing; the counter begins at 1."""
+
+    def read_into(self, slot: NDArray[Any], timeout_s: float) -> FrameInfo:
+        """Copy the oldest frame of the FIFO into `slot` (H, W); wait up to `timeout_s` for one.
+
+        Raises CameraTimeoutError where none came, EndOfSourceError where none will.
+        """
+
+    def set_exposure(self, seconds: float) -> float:
+        """Expose the frames that begin from now on for `seconds`; return what the camera made of it."""
+
+    def trigger(self) -> None:
+        """Expose one frame now, in software trigger mode."""
+
+    def halt(self) -> int | None:
+        """Stop exposing; what the FIFO holds can still be read.
+
+        Returns the counter of the last frame exposed, None where the camera cannot tell.
+        """
+
+    def disarm(self) -> None:
+        """Leave the recording state; also after an error, and twice."""
+
+    def close(self) -> None:
+        """Let go of the camera; also after an error, and twice."""

@@ -1,0 +1,123 @@
+"""The camera's own FIFO and clock, computed instead of waited for.
+
+Frames are exposed at fixed times whether anyone reads or not. Those not yet read stand in the FIFO;
+while it is full, recording pauses, and the counter shows the gap afterwards.
+"""
+
+from collections import deque
+from dataclasses import dataclass
+from typing import NamedTuple
+
+
+class Exposed(NamedTuple):
+    """One frame that left the sensor."""
+
+    number: int
+    start_ns: int  # host monotonic clock at the start of the exposure
+    exposure_s: float
+    overflowed: bool  # the FIFO was full just before it
+
+
+@dataclass(frozen=True)
+class _Regime:
+    """From frame `number` on, which starts at `start_ns`, one frame every `period_ns`."""
+
+    number: int
+    start_ns: int
+    period_ns: int
+    exposure_s: float
+
+    def start_of(self, number: int) -> int:
+        return self.start_ns + (number - self.number) * self.period_ns
+
+    def complete_by(self, now_ns: int) -> int:
+        """Return the counter of the last frame whose exposure has ended by now."""
+        return self.number + (now_ns - self.start_ns - round(self.exposure_s * 1e9)) // self.period_ns
+
+
+class Fifo:
+    """Frames of a camera at `rate` frames/s, exposed from `start_ns` on, in a FIFO of `depth` frames."""
+
+    def __init__(self, rate: float, exposure_s: float, depth: int, start_ns: int) -> None:
+        self._shortest_ns = round(1e9 / rate)
+        self._depth = depth
+        self._regimes = [self._regime(1, start_ns, exposure_s)]
+        self._exposed = 0
+        self._halted_at: int | None = None
+        # Runs of consecutive counters that wait to be read, as [first, last, overflowed before the first].
+        self._runs: deque[list[int]] = deque()
+        self._waiting = 0
+        self._full = False
+
+    def _regime(self, number: int, start_ns: int, exposure_s: float) -> _Regime:
+        # Readout overlaps the next exposure: the period is the longer of the two.
+        period = max(self._shortest_ns, round(exposure_s * 1e9))
+        return _Regime(number, start_ns, period, exposure_s)
+
+    def advance(self, now_ns: int) -> int:
+        """Let the sensor run up to `now_ns`; return how many frames wait to be read."""
+        last = self._regimes[-1].complete_by(now_ns) if len(self._regimes) == 1 else self._complete_by(now_ns)
+        if self._halted_at is not None:
+            last = min(last, self._halted_at)
+        new = last - self._exposed
+        if new > 0:
+            kept = min(new, self._depth - self._waiting)
+            if kept:
+                first = self._exposed + 1
+                if self._full or not self._runs:
+                    self._runs.append([first, first + kept - 1, self._full])
+                else:
+                    self._runs[-1][1] += kept
+                self._waiting += kept
+                self._full = False
+            if kept < new:
+                self._full = True
+            self._exposed = last
+        return self._waiting
+
+    def _complete_by(self, now_ns: int) -> int:
+        """Return the last counter complete by now where the exposure has changed."""
+        for regime, following in zip(self._regimes, self._regimes[1:], strict=False):
+            last = regime.complete_by(now_ns)
+            if last < following.number - 1:
+                return last
+        return max(self._regimes[-1].complete_by(now_ns), self._regimes[-1].number - 1)
+
+    def pop(self) -> Exposed:
+        """Take the oldest frame that waits; only after `advance` said there is one."""
+        run = self._runs[0]
+        number, overflowed = run[0], bool(run[2])
+        run[0] += 1
+        run[2] = False
+        if run[0] > run[1]:
+            self._runs.popleft()
+        self._waiting -= 1
+        while len(self._regimes) > 1 and self._regimes[1].number <= number:
+            del self._regimes[0]
+        regime = self._regimes[0]
+        return Exposed(number, regime.start_of(number), regime.exposure_s, overflowed)
+
+    def next_complete_ns(self) -> int:
+        """Return when the next frame will have been exposed."""
+        number = self._exposed + 1
+        regime = next(r for r in reversed(self._regimes) if r.number <= number)
+        return regime.start_of(number) + round(regime.exposure_s * 1e9)
+
+    def set_exposure(self, seconds: float, now_ns: int) -> None:
+        """Expose the frames that begin after `now_ns` for `seconds`."""
+        self.advance(now_ns)
+        current = self._regimes[-1]
+        number = max(current.number, current.number + (now_ns - current.start_ns) // current.period_ns + 1)
+        self._regimes = [r for r in self._regimes if r.number < number]
+        self._regimes.append(self._regime(number, current.start_of(number), seconds))
+
+    def halt(self, now_ns: int) -> int:
+        """Stop exposing; return the counter of the last frame that was."""
+        self.advance(now_ns)
+        self._halted_at = self._exposed
+        return self._exposed
+
+    @property
+    def halted(self) -> bool:
+        """True once exposing has stopped."""
+        return self._halted_at is not None

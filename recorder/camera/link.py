@@ -1,0 +1,269 @@
+"""The one thread that owns the camera: reads frames into blocks, and serves a mailbox between two frames.
+
+    session ──submit(verb)──► mailbox ─┐
+                                       ▼
+    pool.take ─► read_into(slot) ─► row of facts ─► (block full, or 0.1 s old) ─► outlet
+"""
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeVar
+
+from recorder.camera.base import Camera, EndOfSourceError, FrameInfo
+from recorder.errors import CameraError, CameraTimeoutError
+from recorder.frames.ledger import Cause
+from recorder.frames.pool import Block, Pool, Span
+
+T = TypeVar("T")
+
+# Longest wait in the camera: how long a command, a stop or a finished span may have to wait its turn.
+SLICE_S = 0.02
+
+# A frame is handed on at most this long after it came, however slowly its block fills. With as much again
+# for the writer's commit it is on disk within the 0.25 s that the house promises.
+HAND_ON_NS = 80_000_000
+
+
+class SpanOutlet(Protocol):
+    """Whatever takes the spans."""
+
+    def put(self, span: Span) -> None:
+        """Take the span and its lease."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """When a run is over by itself: after `frames`, or after `duration_s` of the camera's clock."""
+
+    frames: int | None = None
+    duration_s: float | None = None
+
+
+@dataclass(frozen=True)
+class LinkOutcome:
+    """How reading ended.
+
+    `last_exposed` is the counter of the last frame that belongs to the run, None where the camera cannot
+    tell; frames from the last one delivered up to it are missing because of `trailing_cause`.
+    """
+
+    last_exposed: int | None
+    trailing_cause: Cause
+    error: CameraError | None
+
+
+@dataclass(frozen=True)
+class LinkStatistics:
+    """The camera thread so far; `longest_pause_s` is the longest it was away from the camera."""
+
+    frames: int
+    last_number: int
+    exposure_s: float
+    temperature_c: float
+    backlog: int
+    longest_pause_s: float
+
+
+class CameraLink:
+    """Run `camera` on the thread that calls `run`; `submit`, `stop` and `abort` come from any other.
+
+    `timeout_s` is how long the camera may be silent; `clock` gives host monotonic ns.
+    """
+
+    def __init__(
+        self,
+        camera: Camera,
+        pool: Pool,
+        outlet: SpanOutlet,
+        timeout_s: float,
+        clock: Callable[[], int] = time.monotonic_ns,
+    ) -> None:
+        self._camera, self._pool, self._outlet = camera, pool, outlet
+        self._timeout_s = timeout_s
+        self._clock = clock
+        self._mailbox: deque[tuple[Callable[[Camera], Any], Future[Any]]] = deque()
+        self._stopping = threading.Event()
+        self._aborting = threading.Event()
+        self._frames = 0
+        self._last: FrameInfo | None = None
+        self._first_time_ns = 0
+        self._last_return_ns = 0
+        self._silent_since_ns = 0
+        self._longest_pause_ns = 0
+        self._halted = False
+        self._last_exposed: int | None = None
+        self._closed = False
+        # Who held the blocks when we last had to wait for one: the reason if the FIFO overflows for it.
+        self._starved_by: Cause | None = None
+
+    def submit(self, verb: Callable[[Camera], T]) -> Future[T]:
+        """Have `verb(camera)` called between two frames; its result or error comes with the future."""
+        future: Future[T] = Future()
+        self._mailbox.append((verb, future))
+        if self._closed:
+            self._refuse_mail()
+        return future
+
+    def stop(self) -> None:
+        """Stop exposing, and deliver what has been exposed."""
+        self._stopping.set()
+
+    def abort(self) -> None:
+        """Stop at once; what the FIFO still holds is lost."""
+        self._aborting.set()
+        self._stopping.set()
+
+    def statistics(self) -> LinkStatistics:
+        """Return the figures of this moment."""
+        last = self._last or FrameInfo(0, 0, float("nan"), float("nan"), 0, overflowed=False)
+        return LinkStatistics(
+            frames=self._frames,
+            last_number=last.number,
+            exposure_s=last.exposure_s,
+            temperature_c=last.temperature_c,
+            backlog=last.backlog,
+            longest_pause_s=self._longest_pause_ns * 1e-9,
+        )
+
+    def run(self, limits: Limits) -> LinkOutcome:
+        """Arm the camera and read until a limit, a stop or an error; the camera is disarmed afterwards.
+
+        Blocks. An error of the camera comes with the outcome, after all that was read has been handed on.
+        """
+        error: CameraError | None = None
+        try:
+            self._camera.arm()
+            self._last_return_ns = self._silent_since_ns = self._clock()
+            while (block := self._take()) is not None:
+                # The thread's own lease keeps the block out of the pool while spans of it come and go.
+                with Span(block, 0, 0, "camera"):
+                    if not self._fill(block, limits):
+                        break
+        except CameraError as failure:
+            error = failure
+        try:
+            if self._aborting.is_set() or error is not None:
+                self._halt()
+            self._camera.disarm()
+        except CameraError as failure:
+            error = error or failure
+        finally:
+            self._closed = True
+            self._refuse_mail()
+        trailing = self._starved_by or (Cause.FIFO if self._aborting.is_set() else Cause.CAMERA)
+        return LinkOutcome(self._last_exposed, trailing, error)
+
+    def _fill(self, block: Block, limits: Limits) -> bool:
+        """Read into the block until it is full (True) or the run is over (False)."""
+        filled = published = 0
+        oldest_ns = 0
+        going_on = True
+        try:
+            while going_on and filled < len(block.slots):
+                if self._mailbox:
+                    self._serve_mail()
+                if self._stopping.is_set():
+                    if self._aborting.is_set():
+                        return False
+                    self._halt()
+                try:
+                    info = self._next(block, filled)
+                except CameraTimeoutError:
+                    if self._halted:
+                        return False
+                    self._check_silence()
+                except EndOfSourceError:
+                    return False
+                else:
+                    if self._is_over(info, limits):
+                        return False
+                    if filled == published:
+                        oldest_ns = self._last_return_ns
+                    filled += 1
+                    self._frames += 1
+                    going_on = self._frames != limits.frames
+                if filled > published and self._last_return_ns - oldest_ns >= HAND_ON_NS:
+                    self._outlet.put(Span(block, published, filled, "outlet"))
+                    published = filled
+        finally:
+            if filled > published:
+                self._outlet.put(Span(block, published, filled, "outlet"))
+        return going_on
+
+    def _halt(self) -> None:
+        """Stop exposing, once; what the FIFO holds belongs to the run and is still read."""
+        if not self._halted:
+            self._halted = True
+            self._last_exposed = self._camera.halt()
+
+    def _check_silence(self) -> None:
+        if self._last_return_ns - self._silent_since_ns > self._timeout_s * 1e9:
+            seen = f"after frame {self._last.number}" if self._last else "since it was armed"
+            raise CameraTimeoutError(
+                f"no frame for {self._timeout_s:g} s {seen}: check trigger, cable and power; "
+                "camera.timeout sets how long to wait"
+            )
+
+    def _next(self, block: Block, index: int) -> FrameInfo:
+        """Read one frame into slot `index` of the block and note its facts."""
+        called_ns = self._clock()
+        pause_ns = called_ns - self._last_return_ns
+        if pause_ns > self._longest_pause_ns:
+            self._longest_pause_ns = pause_ns
+        try:
+            info = self._camera.read_into(block.slots[index], SLICE_S)
+        finally:
+            self._last_return_ns = now = self._clock()
+        cause = 0
+        if self._last is not None and info.number != self._last.number + 1:
+            cause = (self._starved_by or Cause.FIFO) if info.overflowed else Cause.CAMERA
+        if info.backlog == 0:
+            # Caught up: what held us up before explains no later loss.
+            self._starved_by = None
+        block.facts[index] = (
+            info.number, info.camera_time_ns, now, info.exposure_s, info.temperature_c, cause
+        )  # fmt: skip
+        self._last = info
+        self._silent_since_ns = now
+        return info
+
+    def _is_over(self, info: FrameInfo, limits: Limits) -> bool:
+        """Tell whether this frame began after the duration asked for."""
+        if self._frames == 0:
+            self._first_time_ns = info.camera_time_ns
+        if limits.duration_s is None:
+            return False
+        return info.camera_time_ns - self._first_time_ns >= limits.duration_s * 1e9
+
+    def _take(self) -> Block | None:
+        """Return a block, however long that takes; None where the run is stopped meanwhile."""
+        block = self._pool.take(0)
+        again = False
+        while block is None:
+            began_ns = self._clock()
+            holder = self._pool.largest_holder()
+            self._starved_by = Cause.STORAGE if holder == "writer" else Cause.POOL
+            block = self._pool.take(SLICE_S)
+            self._pool.count_wait((self._clock() - began_ns) * 1e-9, again=again)
+            again = True
+            self._serve_mail()
+            if block is None and self._aborting.is_set():
+                return None
+        return block
+
+    def _serve_mail(self) -> None:
+        while self._mailbox:
+            verb, future = self._mailbox.popleft()
+            if future.set_running_or_notify_cancel():
+                try:
+                    future.set_result(verb(self._camera))
+                except CameraError as error:
+                    future.set_exception(error)
+
+    def _refuse_mail(self) -> None:
+        while self._mailbox:
+            self._mailbox.popleft()[1].set_exception(CameraError("the camera is not running"))

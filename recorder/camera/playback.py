@@ -1,0 +1,171 @@
+"""Frames from a file, delivered as if a camera took them now; nothing is skipped where the reader is slow."""
+
+import math
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+import numpy as np
+import tifffile
+from numpy.typing import NDArray
+
+from recorder.camera.base import CameraDescription, EndOfSourceError, FrameInfo
+from recorder.errors import CameraError, CameraTimeoutError, NotOurFileError, UsageError
+from recorder.frames.pool import FrameFormat
+
+
+class FrameSource(Protocol):
+    """A stack of frames in a file."""
+
+    path: Path
+    format: FrameFormat
+    count: int
+    times_s: NDArray[np.float64] | None  # (count,) from the first frame, None where the file tells none
+
+    def read(self, index: int, slot: NDArray[Any]) -> float:
+        """Copy frame `index` into `slot` (H, W); return its exposure in s, NaN where unknown."""
+
+    def close(self) -> None:
+        """Let go of the file."""
+
+
+class TiffSource:
+    """A multi-page TIFF of one grey channel, 8 or 16 bit, as other recorders write it."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        try:
+            self._file = tifffile.TiffFile(path)
+        except FileNotFoundError:
+            raise UsageError(f"{path}: no such file") from None
+        except (tifffile.TiffFileError, OSError) as error:
+            raise NotOurFileError(f"{path}: not a TIFF file that can be read: {error}") from None
+        series = self._file.series[0] if self._file.series else None
+        shape = series.shape if series else ()
+        if series is None or len(shape) not in (2, 3) or series.dtype not in (np.uint8, np.uint16):
+            kind = f"{series.dtype} {'x'.join(map(str, shape))}" if series else "nothing"
+            self._file.close()
+            raise NotOurFileError(f"{path}: holds {kind}; playback takes a stack of grey frames, 8 or 16 bit")
+        self.count = shape[0] if len(shape) == 3 else 1
+        self.format = FrameFormat(*shape[-2:], series.dtype.newbyteorder("="))
+        interval = self._interval_s()
+        self.times_s = None if interval is None else np.arange(self.count) * interval
+        # Uncompressed frames in one piece are mapped; others are decoded page by page.
+        self._stack = None
+        if series.dataoffset is not None:
+            self._stack = tifffile.memmap(path, series=0, mode="r").reshape(self.count, *shape[-2:])
+        self._pages = series.pages
+
+    def _interval_s(self) -> float | None:
+        interval = (self._file.imagej_metadata or {}).get("finterval")
+        return float(interval) if interval else None
+
+    def read(self, index: int, slot: NDArray[Any]) -> float:
+        """Copy page `index` into `slot`."""
+        np.copyto(slot, self._pages[index].asarray() if self._stack is None else self._stack[index])
+        return math.nan
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._stack = None
+        self._file.close()
+
+
+class PlaybackCamera:
+    """Play `source` at `rate` frames/s, at its own times, or (inf) as fast as it goes.
+
+    `frames` is how many are wanted, None where nobody said; `loop` as in the configuration.
+    """
+
+    def __init__(
+        self,
+        source: FrameSource,
+        rate: float | Literal["original"],
+        loop: bool | Literal["auto"],
+        frames: int | None,
+        clock: Callable[[], int] = time.monotonic_ns,
+        wait: Callable[[float], object] = time.sleep,
+    ) -> None:
+        self._source = source
+        times = source.times_s
+        if rate == "original":
+            if times is None or len(times) < 2 or not times[-1] > 0:
+                raise UsageError(
+                    f'camera.rate = "original": {source.path} does not tell its frame times; '
+                    'give frames per second or "max"'
+                )
+            # Repeated, the last frame is followed by the first after the mean interval.
+            self._length_s = float(times[-1]) * len(times) / (len(times) - 1)
+            self._times_s = times
+        else:
+            self._times_s = np.arange(source.count) / rate
+            self._length_s = source.count / rate
+        wanted = math.inf if frames is None else frames
+        if loop is False and frames is not None and frames > source.count:
+            raise UsageError(
+                f"{source.path} holds {source.count} frames and camera.loop is false, "
+                f"but {frames} are asked for; set camera.loop = true"
+            )
+        endless = loop is True or (loop == "auto" and source.count < wanted < math.inf)
+        self._last = math.inf if endless else source.count
+        self._clock, self._wait = clock, wait
+        self._number = 0
+        self._armed_ns = 0
+        self._halted = False
+
+    def open(self) -> CameraDescription:
+        """Say what the file holds."""
+        source = self._source
+        rate = source.count / self._length_s if self._length_s else math.inf
+        details: dict[str, str | int | float] = {
+            "source": str(source.path),
+            "source_frames": source.count,
+            "trigger_mode": "playback",
+        }
+        return CameraDescription("playback", source.path.name, source.format, rate, details)
+
+    def arm(self) -> None:
+        """Start the clock."""
+        self._number = 0
+        self._halted = False
+        self._armed_ns = self._clock()
+
+    def read_into(self, slot: NDArray[Any], timeout_s: float) -> FrameInfo:
+        """Copy the next frame into `slot` once its time has come."""
+        if self._number >= self._last:
+            raise EndOfSourceError
+        turn, index = divmod(self._number, self._source.count)
+        due_ns = self._armed_ns + round((turn * self._length_s + float(self._times_s[index])) * 1e9)
+        now = self._clock()
+        deadline = now + round(timeout_s * 1e9)
+        while now < due_ns or self._halted:
+            if now >= deadline or self._halted:
+                raise CameraTimeoutError(f"no frame within {timeout_s:g} s")
+            self._wait((min(due_ns, deadline) - now) * 1e-9)
+            now = self._clock()
+        exposure_s = self._source.read(index, slot)
+        self._number += 1
+        time_ns = due_ns - self._armed_ns if self._length_s else now - self._armed_ns
+        return FrameInfo(self._number, time_ns, exposure_s, math.nan, 0, overflowed=False)
+
+    def set_exposure(self, seconds: float) -> float:
+        """Refuse: the frames were exposed long ago."""
+        raise CameraError(f"a playback cannot be exposed for {seconds:g} s: its frames were taken before")
+
+    def trigger(self) -> None:
+        """Refuse: a playback runs by itself."""
+        raise CameraError("a playback takes no trigger")
+
+    def halt(self) -> int | None:
+        """Deliver no more."""
+        self._halted = True
+        return self._number
+
+    def disarm(self) -> None:
+        """Deliver no more."""
+        self._halted = True
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._source.close()

@@ -1,0 +1,84 @@
+"""What the simulated camera sees: drifting blobs with shot noise, prepared so that a frame costs one copy."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+# Dark offset of a pco.edge, in counts, and the signal of the scene at the reference exposure.
+DARK = 100
+BRIGHTEST = 900
+REFERENCE_EXPOSURE_S = 0.005
+
+# Pictures with noise of their own that follow one another; a few, so that memory goes to the pool.
+MIN_PICTURES = 2
+MAX_PICTURES = 16
+PICTURE_BYTES = 24 * 2**20
+
+# Rows by which the scene is higher than the frame: how far it drifts before it turns back.
+DRIFT_ROWS = 64
+
+# Samples handled at a time where pictures are made or rescaled: temporaries stay in the processor's cache.
+_STRIP = 1 << 16
+
+
+class Scene:
+    """Pictures (H, W) uint16 that depend on seed, frame number and exposure alone."""
+
+    def __init__(self, height: int, width: int, seed: int) -> None:
+        self._height, self._width = height, width
+        self._size = height * width
+        length = (height + DRIFT_ROWS) * width
+        fitting = PICTURE_BYTES // (2 * length)
+        count = min(MAX_PICTURES, max(MIN_PICTURES, fitting))
+        mean = np.concatenate(list(_blobs(height + DRIFT_ROWS, width, seed)))
+        self._signal = np.empty((count, length), np.uint16)
+        rng = np.random.default_rng(seed)
+        for picture in self._signal:
+            for strip in _strips(length):
+                # Shot noise: for these signals a normal of the same variance is as good as a Poisson.
+                noise = rng.standard_normal(strip.stop - strip.start, np.float32) * np.sqrt(mean[strip])
+                picture[strip] = np.maximum(mean[strip] + noise, 0)
+        self._pictures = np.empty_like(self._signal)
+        self._exposures = [0.0] * count
+        for i in range(count):
+            self._expose(i, REFERENCE_EXPOSURE_S)
+
+    def frame(self, number: int, exposure_s: float) -> NDArray[Any]:
+        """Return frame `number` (H, W) at this exposure: a view, to be copied at once."""
+        which = number % len(self._pictures)
+        if self._exposures[which] != exposure_s:
+            self._expose(which, exposure_s)
+        # A triangle wave: the scene drifts up by a row a frame, then down again.
+        row = abs((number + DRIFT_ROWS) % (2 * DRIFT_ROWS) - DRIFT_ROWS)
+        start = row * self._width
+        return self._pictures[which, start : start + self._size].reshape(self._height, self._width)
+
+    def _expose(self, which: int, exposure_s: float) -> None:
+        """Rescale one picture in place, a strip at a time."""
+        gain = np.float32(exposure_s / REFERENCE_EXPOSURE_S)
+        for strip in _strips(self._signal.shape[1]):
+            scaled = self._signal[which, strip] * gain
+            np.minimum(scaled, np.float32(65535 - DARK), out=scaled)
+            scaled += np.float32(DARK)
+            self._pictures[which, strip] = scaled
+        self._exposures[which] = exposure_s
+
+
+def _strips(length: int) -> Iterator[slice]:
+    for start in range(0, length, _STRIP):
+        yield slice(start, min(start + _STRIP, length))
+
+
+def _blobs(rows: int, columns: int, seed: int) -> Iterator[NDArray[Any]]:
+    """Yield the mean signal in rows, flat, float32: waves of a few lengths and directions."""
+    rng = np.random.default_rng((seed, 1))
+    x = np.arange(columns, dtype=np.float32) / columns
+    waves = [(*rng.integers(1, 9, 2), *rng.uniform(0, 2 * np.pi, 2)) for _ in range(4)]
+    for row in range(rows):
+        y = row / rows
+        line = np.zeros(columns, np.float32)
+        for kx, ky, px, py in waves:
+            line += np.cos(2 * np.pi * kx * x + px).astype(np.float32) * np.float32(np.cos(2 * np.pi * ky * y + py))
+        yield (np.float32(BRIGHTEST / 2) * (1 + line / len(waves))).astype(np.float32)

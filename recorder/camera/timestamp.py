@@ -1,0 +1,75 @@
+"""The binary timestamp of PCO cameras: counter and time in the first 14 pixels of a frame.
+
+Each pixel carries two BCD digits in its low byte (pco.edge manual, "Timestamp Mode"):
+4 pixels of counter, then year (2), month, day, hour, minute, second, and 3 of microseconds.
+"""
+
+import calendar
+import struct
+import time
+from dataclasses import dataclass
+from typing import Any
+
+from numpy.typing import NDArray
+
+PIXELS = 14
+
+# Eight digits: after 99 999 999 the counter of the stamp starts again at 0.
+COUNTER_MODULUS = 100_000_000
+
+_BCD = [value // 10 << 4 | value % 10 for value in range(100)]
+_VALUE = {code: value for value, code in enumerate(_BCD)}
+_PACK = struct.Struct(f"={PIXELS}H").pack_into
+
+
+@dataclass(frozen=True)
+class Timestamp:
+    """Counter (modulo 100 000 000) and camera clock in ns since 1970, in steps of 1 us."""
+
+    number: int
+    time_ns: int
+
+
+class TimestampWriter:
+    """Write stamps into frames; remembers the second, which seldom changes from one to the next."""
+
+    def __init__(self) -> None:
+        self._second = -1
+        self._date: tuple[int, ...] = ()
+
+    def write(self, frame: NDArray[Any], number: int, time_ns: int) -> None:
+        """Stamp `frame` (H, W), uint16, C-contiguous, in place."""
+        second, ns = divmod(time_ns, 1_000_000_000)
+        if second != self._second:
+            year, month, day, hour, minute, secs, *_ = time.gmtime(second)
+            self._date = tuple(_BCD[v] for v in (year // 100, year % 100, month, day, hour, minute, secs))
+            self._second = second
+        us = ns // 1000
+        _PACK(
+            frame,
+            0,
+            _BCD[number // 1_000_000 % 100],
+            _BCD[number // 10_000 % 100],
+            _BCD[number // 100 % 100],
+            _BCD[number % 100],
+            *self._date,
+            _BCD[us // 10_000],
+            _BCD[us // 100 % 100],
+            _BCD[us % 100],
+        )
+
+
+def read(frame: NDArray[Any]) -> Timestamp | None:
+    """Return the stamp of `frame` (H, W), None where its first pixels are none."""
+    if frame.size < PIXELS:
+        return None
+    codes = [int(v) & 0xFF for v in frame.reshape(-1)[:PIXELS]]
+    if any(code not in _VALUE for code in codes):
+        return None
+    v = [_VALUE[code] for code in codes]
+    number = ((v[0] * 100 + v[1]) * 100 + v[2]) * 100 + v[3]
+    year, month, day, hour, minute, second = v[4] * 100 + v[5], *v[6:11]
+    if not (1 <= month <= 12 and 1 <= day <= 31 and hour < 24 and minute < 60 and second < 61):
+        return None
+    us = (v[11] * 100 + v[12]) * 100 + v[13]
+    return Timestamp(number, (calendar.timegm((year, month, day, hour, minute, second)) * 1_000_000 + us) * 1000)

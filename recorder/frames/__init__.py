@@ -1,0 +1,1 @@
+"""Blocks of frames on their way from the camera thread to whoever wants them."""

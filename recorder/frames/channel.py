@@ -1,0 +1,134 @@
+"""Channels carry spans to the tasks of the event loop; an outlet carries them from the camera thread to those.
+
+    camera thread ──Outlet.put──► one wake-up of the loop for many ──offer──► Channel (keeps all)
+                                                                     └──────► LatestChannel (newest only)
+
+`offer` never blocks and `receive` may wait; what bounds a channel that keeps all is the pool.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from recorder.frames.pool import Span
+
+
+class ChannelClosedError(Exception):
+    """Nothing is left in the channel, and nothing more will come."""
+
+
+@dataclass(frozen=True)
+class ChannelStatistics:
+    """Spans `waiting` now, the most that ever waited, and those `skipped` for newer ones."""
+
+    waiting: int
+    most_waiting: int
+    skipped: int
+
+
+class Channel:
+    """Keep every span until it is received; for the loop's own thread."""
+
+    def __init__(self, owner: str) -> None:
+        self.owner = owner
+        self._spans: deque[Span] = deque()
+        self._closed = False
+        self._ready = asyncio.Event()
+        self._most = 0
+        self._skipped = 0
+
+    def offer(self, span: Span) -> None:
+        """Take a lease of our own on `span`, and wake the receiver; after `close` nothing is taken."""
+        if self._closed:
+            return
+        self._admit(span.share(self.owner))
+        self._most = max(self._most, len(self._spans))
+        self._ready.set()
+
+    def _admit(self, span: Span) -> None:
+        self._spans.append(span)
+
+    def close(self) -> None:
+        """Take no more; what waits can still be received."""
+        self._closed = True
+        self._ready.set()
+
+    async def receive(self) -> list[Span]:
+        """Wait for spans and return all there are, oldest first; the caller owns their leases.
+
+        Raises ChannelClosedError once the channel is closed and empty. A cancelled wait loses nothing.
+        """
+        await self._ready.wait()
+        if not self._spans:
+            raise ChannelClosedError
+        spans = list(self._spans)
+        self._spans.clear()
+        if not self._closed:
+            self._ready.clear()
+        return spans
+
+    def discard(self) -> int:
+        """Close, give back every lease that waits, and return how many frames that were."""
+        self.close()
+        frames = sum(len(span) for span in self._spans)
+        while self._spans:
+            self._spans.popleft().release()
+        return frames
+
+    def statistics(self) -> ChannelStatistics:
+        """Return the figures of this moment."""
+        return ChannelStatistics(len(self._spans), self._most, self._skipped)
+
+    def __repr__(self) -> str:
+        state = "closed" if self._closed else "open"
+        return f"<{type(self).__name__} for {self.owner}, {len(self._spans)} waiting, {state}>"
+
+
+class LatestChannel(Channel):
+    """Keep the newest span only: its receiver can never hold up a recording."""
+
+    def _admit(self, span: Span) -> None:
+        while self._spans:
+            self._skipped += 1
+            self._spans.popleft().release()
+        self._spans.append(span)
+
+
+class Outlet:
+    """Carry spans from one other thread to the channels of the loop.
+
+    A wake-up of the loop costs about 8 us, more than recording a small frame: while one is under way,
+    what follows rides along.
+    """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._pending: deque[Span] = deque()
+        self._scheduled = False
+        self._channels: tuple[Channel, ...] = ()
+
+    def connect(self, channel: Channel) -> Callable[[], None]:
+        """Offer every span from now on to `channel`; return what ends that. On the loop's thread."""
+        self._channels = (*self._channels, channel)
+
+        def disconnect() -> None:
+            self._channels = tuple(c for c in self._channels if c is not channel)
+
+        return disconnect
+
+    def put(self, span: Span) -> None:
+        """Pass on `span` and its lease; from the camera thread."""
+        self._pending.append(span)
+        if not self._scheduled:
+            self._scheduled = True
+            self._loop.call_soon_threadsafe(self.deliver)
+
+    def deliver(self) -> None:
+        """Offer what is pending to the channels; on the loop's thread."""
+        # Cleared first: a span put while we deliver asks for a wake-up of its own.
+        self._scheduled = False
+        while self._pending:
+            with self._pending.popleft() as span:
+                for channel in self._channels:
+                    channel.offer(span)

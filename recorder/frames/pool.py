@@ -1,0 +1,220 @@
+"""The pool of preallocated blocks, the one bound on memory, and the counted leases on them.
+
+    free ──take()──► being filled ──Span(start, stop)──► writer, preview, ... ──release()──► free
+
+A block has the size and shape of one HDF5 chunk: k frames, page-aligned, with a row of facts for each.
+A span is some of its frames under one lease; a block returns to the pool with its last lease.
+"""
+
+import math
+import mmap
+import threading
+import warnings
+from collections import Counter, deque
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+PAGE = 4096
+
+# A direct write of 4 MiB and more gets all of the disk's rate, one of 128 KiB half of it; see notes/decisions.
+BLOCK_BYTES = 8 * 2**20
+
+# Time in which a block should fill at the rate expected, so that most blocks are written once and whole.
+BLOCK_SECONDS = 0.1
+
+# Below this many blocks there is one for the camera, one for the disk, and none to cover a pause.
+MIN_BLOCKS = 4
+
+# What is known of a frame besides its pixels. `gap_cause` says why frames before this one are missing.
+FACTS = np.dtype(
+    [
+        ("frame_number", np.uint64),
+        ("camera_time_ns", np.int64),
+        ("host_time_ns", np.int64),
+        ("exposure_s", np.float64),
+        ("temperature_c", np.float32),
+        ("gap_cause", np.uint8),
+    ],
+    align=True,
+)
+
+
+@dataclass(frozen=True)
+class FrameFormat:
+    """Height and width in pixels, and the type of one pixel."""
+
+    height: int
+    width: int
+    dtype: np.dtype[Any]
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of one frame."""
+        return self.height * self.width * self.dtype.itemsize
+
+    def frames_per_block(self, rate: float) -> int:
+        """Return k for the `rate` in frames/s that is expected (inf: as fast as it goes)."""
+        by_size = max(1, BLOCK_BYTES // self.nbytes)
+        return by_size if math.isinf(rate) else max(1, min(by_size, int(rate * BLOCK_SECONDS)))
+
+
+@dataclass(frozen=True)
+class PoolStatistics:
+    """What the pool went through: blocks, `lowest_free` ever, and how often and long a taker waited."""
+
+    blocks: int
+    free: int
+    lowest_free: int
+    waits: int
+    waited_s: float
+
+    @property
+    def fill(self) -> float:
+        """Fraction of the blocks in use, 0 to 1."""
+        return 1 - self.free / self.blocks
+
+
+class Block:
+    """Memory for k frames: `pixels` (k, H, W), `facts` (k,), `memory` in bytes, page-aligned."""
+
+    __slots__ = ("_leases", "_pool", "facts", "memory", "pixels", "slots")
+
+    def __init__(self, pool: "Pool", memory: memoryview, frames: int) -> None:
+        form = pool.format
+        self.memory = memory
+        self.pixels: NDArray[Any] = np.frombuffer(memory, form.dtype, frames * form.height * form.width)
+        self.pixels.shape = (frames, form.height, form.width)
+        self.facts: NDArray[Any] = np.zeros(frames, FACTS)
+        # Views made once: making one for each frame would cost more than recording a small frame.
+        self.slots = list(self.pixels)
+        self._pool = pool
+        self._leases = 0
+
+    def __repr__(self) -> str:
+        return f"<Block of {len(self.slots)} frames, {self._leases} leases>"
+
+
+class Span:
+    """Frames [start, stop) of a block under one lease, given back by `release` or `with`."""
+
+    __slots__ = ("_open", "block", "owner", "start", "stop")
+
+    def __init__(self, block: Block, start: int, stop: int, owner: str) -> None:
+        self.block, self.start, self.stop, self.owner = block, start, stop, owner
+        self._open = True
+        block._pool._lend(block, owner)
+
+    def __len__(self) -> int:
+        return self.stop - self.start
+
+    def __repr__(self) -> str:
+        state = "open" if self._open else "released"
+        return f"<Span [{self.start}:{self.stop}] for {self.owner}, {state}>"
+
+    @property
+    def pixels(self) -> NDArray[Any]:
+        """The frames (n, H, W), a view."""
+        return self.block.pixels[self.start : self.stop]
+
+    @property
+    def facts(self) -> NDArray[Any]:
+        """Their rows of facts (n,), a view."""
+        return self.block.facts[self.start : self.stop]
+
+    def share(self, owner: str) -> "Span":
+        """Return another lease on the same frames."""
+        return Span(self.block, self.start, self.stop, owner)
+
+    def release(self) -> None:
+        """Give the lease back; a second time does nothing."""
+        if self._open:
+            self._open = False
+            self.block._pool._give_back(self.block, self.owner)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.release()
+
+    def __del__(self) -> None:
+        if self._open:
+            warnings.warn(f"nobody gave back {self!r}", ResourceWarning, stacklevel=2)
+            self.release()
+
+
+class Pool:
+    """Preallocated blocks of `frames` frames each within `memory` bytes; every method from any thread."""
+
+    def __init__(self, form: FrameFormat, frames: int, memory: int) -> None:
+        self.format = form
+        self.frames_per_block = frames
+        self.block_bytes = -(-form.nbytes * frames // PAGE) * PAGE
+        count = max(MIN_BLOCKS, memory // self.block_bytes)
+        self._arena = mmap.mmap(-1, count * self.block_bytes)
+        # The first touch of fresh memory runs at a fraction of the speed of the second: touch it now.
+        np.frombuffer(self._arena, np.uint8)[::PAGE] = 0
+        whole = memoryview(self._arena)
+        size = self.block_bytes
+        self._free = deque(Block(self, whole[i * size : (i + 1) * size], frames) for i in range(count))
+        self._count = count
+        self._lowest = count
+        self._waits = 0
+        self._waited_s = 0.0
+        self._owners: Counter[str] = Counter()
+        self._changed = threading.Condition()
+
+    def take(self, timeout_s: float) -> Block | None:
+        """Return a free block, waiting up to `timeout_s` for one; None where there is none by then.
+
+        The block is the taker's for as long as it holds a span of it: make one before giving any away.
+        """
+        with self._changed:
+            if self._free or self._changed.wait_for(lambda: bool(self._free), timeout_s):
+                block = self._free.popleft()
+                self._lowest = min(self._lowest, len(self._free))
+                return block
+            return None
+
+    def count_wait(self, seconds: float, *, again: bool) -> None:
+        """Book that the camera stood still for want of a block, `again` for the same block."""
+        with self._changed:
+            self._waits += not again
+            self._waited_s += seconds
+
+    def largest_holder(self) -> str:
+        """Return the owner with the most leases out, "" where there are none."""
+        with self._changed:
+            return max(self._owners, key=self._owners.__getitem__, default="")
+
+    def statistics(self) -> PoolStatistics:
+        """Return the figures of this moment."""
+        with self._changed:
+            return PoolStatistics(self._count, len(self._free), self._lowest, self._waits, self._waited_s)
+
+    def leases(self) -> int:
+        """Return how many leases are out."""
+        with self._changed:
+            return self._owners.total()
+
+    def _lend(self, block: Block, owner: str) -> None:
+        with self._changed:
+            block._leases += 1
+            self._owners[owner] += 1
+
+    def _give_back(self, block: Block, owner: str) -> None:
+        with self._changed:
+            block._leases -= 1
+            self._owners[owner] -= 1
+            if block._leases == 0:
+                self._free.append(block)
+                self._changed.notify()
+
+    def __repr__(self) -> str:
+        return f"<Pool {len(self._free)}/{self._count} free, {self.leases()} leases>"

@@ -1,0 +1,68 @@
+"""Put bytes at an address of a file past the page cache, from page-aligned memory."""
+
+import errno
+import os
+from pathlib import Path
+from typing import Self
+
+from recorder.frames.pool import PAGE
+
+
+class DirectFile:
+    """An existing file, opened a second time for direct writes.
+
+    What does not end on a page boundary is finished through the page cache: the bytes behind it in that
+    page may belong to somebody else.
+    """
+
+    def __init__(self, direct_fd: int, buffered_fd: int) -> None:
+        self._direct, self._buffered = direct_fd, buffered_fd
+
+    @classmethod
+    def open(cls, path: Path) -> Self | None:
+        """Return None where this system or this file system has no direct I/O."""
+        if not hasattr(os, "O_DIRECT") or not hasattr(os, "pwrite"):
+            return None
+        try:
+            direct = os.open(path, os.O_WRONLY | os.O_DIRECT)
+        except OSError:
+            return None
+        return cls(direct, os.open(path, os.O_WRONLY))
+
+    def write(self, memory: memoryview, start: int, stop: int, address: int) -> None:
+        """Put memory[start:stop], the bytes of a chunk that begins at file `address`, into their place.
+
+        `memory` and `address` are page-aligned, and `memory` ends where the chunk ends. Whole pages are
+        written, so that up to a page before `start` is written again and up to a page after `stop` too early.
+        Raises OSError; EINVAL where the file system takes no direct writes after all.
+        """
+        first = start // PAGE * PAGE
+        whole = min(-(-stop // PAGE), len(memory) // PAGE) * PAGE
+        _write_all(self._direct, memory[first:whole], address + first)
+        if stop > whole:
+            tail = max(first, whole)
+            _write_all(self._buffered, memory[tail:stop], address + tail)
+
+    def close(self) -> None:
+        """Close both descriptors; a second time does nothing."""
+        for fd in {self._direct, self._buffered} - {-1}:
+            os.close(fd)
+        self._direct = self._buffered = -1
+
+
+def _write_all(fd: int, data: memoryview, offset: int) -> None:
+    """Write all of `data`; a disk may take a part only."""
+    while data:
+        written = os.pwrite(fd, data, offset)
+        if written == 0:
+            raise OSError(errno.EIO, "the disk took no bytes")
+        data, offset = data[written:], offset + written
+
+
+def sync(path: Path) -> None:
+    """Return once all that was written to `path` is on the disk; raises OSError."""
+    fd = os.open(path, os.O_RDWR | getattr(os, "O_BINARY", 0))
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)

@@ -1,0 +1,178 @@
+"""What stands where in the file: standard HDF5 1.10, NeXus, made whole before SWMR begins.
+
+    /                           NXroot   @default="entry"
+    /data                       link to the frames, for viewers that look at the root only
+    /entry                      NXentry  @default="data"
+    /entry/instrument/detector  NXdetector: data (N, H, W) and a column of length N for each fact
+    /entry/data                 NXdata: links
+    /entry/marks, commands, losses      tables, one row each
+    /entry/configuration        the settings as used, TOML
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import h5py
+import numpy as np
+from h5py import h5d, h5f, h5p, h5s, h5t
+
+from recorder import __version__
+from recorder.errors import StorageError, UsageError
+from recorder.frames.pool import PAGE, FrameFormat
+
+DETECTOR = "entry/instrument/detector"
+
+# Below this, what HDF5 allocates is metadata and stands close together; above it are chunks of pixels,
+# which start on a page so that direct I/O can reach them.
+ALIGN_FROM = 16 * 1024
+
+# A column's chunk: 4096 rows of 8 bytes are what one flush writes anew.
+COLUMN_ROWS = 4096
+
+TEXT = h5py.string_dtype("utf-8", 256)
+WORD = h5py.string_dtype("utf-8", 64)
+ISO_TIME = h5py.string_dtype("ascii", 32)
+
+# name, type, attributes
+COLUMNS: tuple[tuple[str, type[np.generic], Mapping[str, str]], ...] = (
+    ("frame_number", np.uint64, {"long_name": "the camera's own counter"}),
+    ("frame_time", np.float64, {"units": "s", "long_name": "camera clock since the first frame"}),
+    ("host_time", np.float64, {"units": "s", "long_name": "host monotonic clock since the first frame"}),
+    ("exposure", np.float64, {"units": "s", "long_name": "exposure from the frame's own metadata"}),
+    ("temperature", np.float32, {"units": "degC", "long_name": "sensor temperature, NaN where not given"}),
+)
+
+TABLES: Mapping[str, np.dtype[np.void]] = {
+    "marks": np.dtype(
+        [("frame", np.int64), ("elapsed_s", np.float64), ("label", WORD), ("text", TEXT), ("source", WORD)]
+    ),
+    "commands": np.dtype(
+        [
+            ("seq", np.int64),
+            ("time", ISO_TIME),
+            ("elapsed_s", np.float64),
+            ("frame", np.int64),
+            ("source", WORD),
+            ("command", TEXT),
+            ("status", WORD),
+            ("message", TEXT),
+            ("effective_frame", np.int64),
+        ]
+    ),
+    "losses": np.dtype(
+        [
+            ("after_frame", np.int64),
+            ("count", np.int64),
+            ("cause", WORD),
+            ("elapsed_s", np.float64),
+            ("first_missing", np.int64),
+        ]
+    ),
+}
+TABLE_HELP: Mapping[str, str] = {
+    "marks": "frame: index into data of the frame being exposed",
+    "commands": "frame: index into data of the last frame when entered; -1: none",
+    "losses": "after_frame: index into data, -1 before the first; first_missing: the camera's counter",
+}
+
+
+@dataclass(frozen=True)
+class FileDescription:
+    """What is known of a recording before its first frame."""
+
+    title: str
+    format: FrameFormat
+    frames_per_chunk: int
+    detector: Mapping[str, str | int | float]
+    configuration: str
+
+
+def create(path: Path, what: FileDescription) -> h5py.File:
+    """Make the file at `path`, which must not exist, with all it will ever hold, and start SWMR.
+
+    Raises UsageError where it exists, StorageError where it cannot be made.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        file = h5py.File(_create_id(path, what))
+    except FileExistsError:
+        raise UsageError(f"{path}: exists already, and nothing is ever overwritten") from None
+    except OSError as error:
+        if path.exists():
+            raise UsageError(f"{path}: exists already, and nothing is ever overwritten") from None
+        raise StorageError(f"{path}: cannot be made: {error}") from None
+    try:
+        _lay_out(file, path, what)
+        file.swmr_mode = True
+    except OSError as error:
+        file.close()
+        path.unlink()
+        raise StorageError(f"{path}: cannot be written: {error}") from None
+    return file
+
+
+def _create_id(path: Path, what: FileDescription) -> h5f.FileID:
+    access = h5p.create(h5p.FILE_ACCESS)
+    access.set_libver_bounds(h5f.LIBVER_V110, h5f.LIBVER_V110)
+    chunk = what.format.nbytes * what.frames_per_chunk
+    access.set_alignment(min(ALIGN_FROM, chunk), PAGE)
+    return h5f.create(str(path).encode(), h5f.ACC_EXCL, fapl=access)
+
+
+def _lay_out(file: h5py.File, path: Path, what: FileDescription) -> None:
+    file.attrs.update(
+        NX_class="NXroot",
+        default="entry",
+        creator=f"recorder {__version__}",
+        file_name=path.name,
+        HDF5_Version=h5py.version.hdf5_version,
+    )
+    file.attrs.create("file_time", b"", dtype=ISO_TIME)
+    entry = _group(file, "entry", "NXentry", default="data")
+    entry["title"] = what.title or path.stem
+    for name in ("start_time", "end_time"):
+        entry.create_dataset(name, (), ISO_TIME)
+    entry.create_dataset("verdict", data="recording", dtype=WORD)
+    entry.create_dataset("cause", data="", dtype=TEXT)
+    entry.create_dataset("storage_mode", data="", dtype=WORD)
+    text = what.configuration.encode()
+    entry.create_dataset("configuration", data=text, dtype=h5py.string_dtype("utf-8", max(1, len(text))))
+
+    detector = _group(_group(entry, "instrument", "NXinstrument"), "detector", "NXdetector")
+    for name, value in what.detector.items():
+        detector[name] = value
+    _make_pixels(detector, what)
+    for name, kind, attributes in COLUMNS:
+        column = detector.create_dataset(name, (0,), kind, maxshape=(None,), chunks=(COLUMN_ROWS,))
+        column.attrs.update(attributes)
+
+    data = _group(entry, "data", "NXdata", signal="data", axes=["frame_time", ".", "."])
+    data.attrs["frame_time_indices"] = 0
+    for name in ("data", "frame_time"):
+        data[name] = h5py.SoftLink(f"/{DETECTOR}/{name}")
+    file["data"] = h5py.SoftLink(f"/{DETECTOR}/data")
+    for name, row in TABLES.items():
+        table = entry.create_dataset(name, (0,), row, maxshape=(None,), chunks=(64,))
+        table.attrs["long_name"] = TABLE_HELP[name]
+
+
+def _make_pixels(detector: h5py.Group, what: FileDescription) -> None:
+    """Make the frames' dataset so that extending it allocates chunks at once and writes nothing."""
+    form = what.format
+    size = (form.height, form.width)
+    creation = h5p.create(h5p.DATASET_CREATE)
+    creation.set_chunk((what.frames_per_chunk, *size))
+    creation.set_alloc_time(h5d.ALLOC_TIME_EARLY)
+    creation.set_fill_time(h5d.FILL_TIME_NEVER)
+    space = h5s.create_simple((0, *size), (h5s.UNLIMITED, *size))
+    h5d.create(detector.id, b"data", h5t.py_create(form.dtype, logical=True), space, creation)
+    # Without `interpretation` silx shows a volume instead of a stack of images.
+    detector["data"].attrs.update(interpretation="image", long_name="frames", units="counts")
+
+
+def _group(parent: h5py.Group, name: str, nx_class: str, **attributes: object) -> h5py.Group:
+    group = parent.create_group(name)
+    group.attrs["NX_class"] = nx_class
+    group.attrs.update(attributes)
+    return group

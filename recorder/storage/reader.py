@@ -1,0 +1,144 @@
+"""Read our own files: what `info` tells of them, and their frames for playback."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+from numpy.typing import NDArray
+
+from recorder.errors import NotOurFileError, UsageError
+from recorder.frames.pool import FrameFormat
+from recorder.storage import layout
+
+
+def is_recording(path: Path) -> bool:
+    """Tell whether `path` is an HDF5 file."""
+    return path.is_file() and bool(h5py.is_hdf5(path))
+
+
+def open_recording(path: Path) -> h5py.File:
+    """Open one of our files to read, also while it grows or after a crash.
+
+    Raises UsageError where there is none, NotOurFileError where it is something else.
+    """
+    if not path.is_file():
+        raise UsageError(f"{path}: no such file")
+    if not h5py.is_hdf5(path):
+        raise NotOurFileError(f"{path}: not an HDF5 file; expected a file that this recorder wrote")
+    try:
+        try:
+            file = h5py.File(path, "r")
+        except OSError:
+            # Marked as being written: it grows now, or its writer was killed.
+            file = h5py.File(path, "r", swmr=True)
+    except OSError as error:
+        raise NotOurFileError(f"{path}: cannot be read: {error}") from None
+    missing = [name for name in (f"{layout.DETECTOR}/data", "entry/losses", "entry/verdict") if name not in file]
+    if missing:
+        file.close()
+        raise NotOurFileError(f"{path}: has no {missing[0]}; expected a file that this recorder wrote")
+    return file
+
+
+@dataclass(frozen=True)
+class FileInfo:
+    """What a file tells of itself; `losses` by cause."""
+
+    path: Path
+    verdict: str
+    cause: str
+    frames: int
+    height: int
+    width: int
+    dtype: str
+    frames_per_chunk: int
+    bytes: int
+    lost: int
+    losses: dict[str, int]
+    marks: int
+    commands: int
+    start_time: str
+    end_time: str
+    seconds: float
+    rate: float
+    storage_mode: str
+    camera: str
+    serial_number: str
+    detector: dict[str, Any]
+
+
+def describe(path: Path) -> FileInfo:
+    """Return what the file at `path` tells; raises UsageError or NotOurFileError."""
+    with open_recording(path) as file:
+        entry, detector = file["entry"], file[layout.DETECTOR]
+        data = detector["data"]
+        # The rows say what exists: in a file that was cut short there may be more pixels than rows.
+        frames = min(len(data), *(len(detector[name]) for name, *_ in layout.COLUMNS))
+        times = detector["frame_time"][:frames]
+        seconds = float(times[-1] - times[0]) if frames > 1 else 0.0
+        losses: dict[str, int] = {}
+        for row in entry["losses"][:]:
+            cause = row["cause"].decode()
+            losses[cause] = losses.get(cause, 0) + int(row["count"])
+        columns = {"data", *(name for name, *_ in layout.COLUMNS)}
+        return FileInfo(
+            path=path,
+            verdict=_text(entry["verdict"]),
+            cause=_text(entry["cause"]),
+            frames=frames,
+            height=data.shape[1],
+            width=data.shape[2],
+            dtype=str(data.dtype),
+            frames_per_chunk=data.chunks[0],
+            bytes=frames * data.shape[1] * data.shape[2] * data.dtype.itemsize,
+            lost=sum(losses.values()),
+            losses=losses,
+            marks=len(entry["marks"]),
+            commands=len(entry["commands"]),
+            start_time=_text(entry["start_time"]),
+            end_time=_text(entry["end_time"]),
+            seconds=seconds,
+            rate=(frames - 1) / seconds if seconds else 0.0,
+            storage_mode=_text(entry["storage_mode"]),
+            camera=_text(detector["description"]),
+            serial_number=_text(detector["serial_number"]),
+            detector={name: _value(detector[name]) for name in detector if name not in columns},
+        )
+
+
+def _text(dataset: h5py.Dataset) -> str:
+    return bytes(dataset[()]).decode(errors="replace")
+
+
+def _value(dataset: h5py.Dataset) -> str | int | float:
+    value = dataset[()]
+    return value.decode() if isinstance(value, bytes) else value.item()  # type: ignore[no-any-return]
+
+
+class RecordedSource:
+    """The frames of one of our files, with their times and exposures, for playback."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._file = open_recording(path)
+        detector = self._file[layout.DETECTOR]
+        self._data = detector["data"]
+        self._exposures: NDArray[np.float64] = detector["exposure"][:]
+        self.times_s: NDArray[np.float64] | None = detector["frame_time"][:]
+        self.count = min(len(self._data), len(self._exposures))
+        if self.count == 0:
+            self._file.close()
+            raise NotOurFileError(f"{path}: holds no frame to play")
+        _, height, width = self._data.shape
+        self.format = FrameFormat(height, width, self._data.dtype)
+
+    def read(self, index: int, slot: NDArray[Any]) -> float:
+        """Copy frame `index` into `slot` (H, W); return its exposure in s."""
+        self._data.read_direct(slot, np.s_[index])
+        return float(self._exposures[index])
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._file.close()

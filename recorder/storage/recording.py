@@ -1,0 +1,240 @@
+"""One file being written: pixels first, then the frames' rows, then the flush. Used from one thread."""
+
+import contextlib
+import errno
+import os
+import shutil
+import time
+from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Literal
+
+import h5py
+import numpy as np
+from h5py import h5d, h5s
+from numpy.typing import NDArray
+
+from recorder.errors import DiskFullError, StorageError
+from recorder.frames.ledger import Loss
+from recorder.frames.pool import Span
+from recorder.storage import layout
+from recorder.storage.direct_io import DirectFile, sync
+
+# Rows wait at most this long for their commit while frames keep coming: ten commits a second cost nothing,
+# and with the camera thread's own 0.08 s a frame is on disk well within 0.25 s.
+COMMIT_NS = 80_000_000
+
+
+class Recording:
+    """A file that is valid at every moment: what has a row is there, what has none does not exist."""
+
+    def __init__(
+        self,
+        path: Path,
+        what: layout.FileDescription,
+        mode: Literal["auto", "direct", "buffered"] = "auto",
+        reserve: int = 0,
+        clock: Callable[[], int] = time.monotonic_ns,
+    ) -> None:
+        """Create the file; raises UsageError where it exists, StorageError where it cannot be made.
+
+        `reserve` bytes of the disk are left free, for closing in order.
+        """
+        self.path = path
+        self._reserve = reserve
+        self.free_bytes = 0  # as the last look found
+        self.frames = 0  # committed
+        self._clock = clock
+        self._format = what.format
+        self._per_chunk = what.frames_per_chunk
+        self._chunk_bytes = what.format.nbytes * what.frames_per_chunk
+        with self._errors("make"):
+            self._file = layout.create(path, what)
+            self._direct = None if mode == "buffered" else DirectFile.open(path)
+        if mode == "direct" and self._direct is None:
+            self._file.close()
+            path.unlink()
+            raise StorageError(f'{path}: no direct I/O on this disk; set storage.mode = "auto"')
+        detector = self._file[layout.DETECTOR]
+        self._pixels: h5d.DatasetID = detector["data"].id
+        self._columns: list[h5d.DatasetID] = [detector[name].id for name, *_ in layout.COLUMNS]
+        self._written = 0  # frames whose pixels are in place, rows or not
+        self._rows: list[NDArray[Any]] = []
+        self._committed_ns = clock()
+        self._first: tuple[int, int] | None = None
+        self._set("storage_mode", self.mode)
+
+    @property
+    def mode(self) -> str:
+        """How pixels are written: "direct" past the page cache, or "buffered" through HDF5."""
+        return "buffered" if self._direct is None else "direct"
+
+    @property
+    def commit_due_s(self) -> float | None:
+        """Seconds until what is written wants its commit, None where nothing waits for one."""
+        if not self._rows:
+            return None
+        return max(0.0, (self._committed_ns + COMMIT_NS - self._clock()) * 1e-9)
+
+    def append(self, spans: Sequence[Span], losses: Sequence[Loss] = ()) -> None:
+        """Write frames behind those there are; raises DiskFullError or StorageError.
+
+        Every block but a file's last one must come whole, in one span or in several.
+        """
+        with self._errors("write frames to"):
+            added = sum(len(span) for span in spans)
+            self._look_for_room(added * self._format.nbytes)
+            total = self._written + added
+            self._pixels.set_extent((total, self._format.height, self._format.width))
+            for span in spans:
+                self._write_pixels(span)
+                # A copy: the block is filled anew long before its rows are committed.
+                self._rows.append(span.facts.copy())
+                self._written += len(span)
+            if losses:
+                self.add_rows("losses", [loss_row(loss) for loss in losses])
+            if self._clock() - self._committed_ns >= COMMIT_NS:
+                self.commit()
+
+    def _write_pixels(self, span: Span) -> None:
+        chunk, offset = divmod(self._written, self._per_chunk)
+        if offset != span.start:
+            raise AssertionError(f"{span!r} does not follow frame {self._written} of {self.path}")
+        coordinates = (chunk * self._per_chunk, 0, 0)
+        memory = span.block.memory[: self._chunk_bytes]
+        if self._direct is not None:
+            address = self._pixels.get_chunk_info_by_coord(coordinates).byte_offset
+            size = self._format.nbytes
+            try:
+                self._direct.write(memory, span.start * size, span.stop * size, address)
+                return
+            except OSError as error:
+                # Some file systems open for direct I/O and refuse the first write.
+                if error.errno != errno.EINVAL or self._written:
+                    raise
+                self._direct.close()
+                self._direct = None
+                self._set("storage_mode", self.mode)
+        self._pixels.write_direct_chunk(coordinates, memory)
+
+    def commit(self) -> None:
+        """Give the frames written their rows, and flush: from now on they exist."""
+        self._committed_ns = self._clock()
+        if not self._rows:
+            return
+        with self._errors("commit frames to"):
+            facts = np.concatenate(self._rows)
+            if self._first is None:
+                self._first = int(facts["camera_time_ns"][0]), int(facts["host_time_ns"][0])
+                self._set("start_time", _utc_now())
+            for column, values in zip(self._columns, self._column_values(facts), strict=True):
+                column.set_extent((self._written,))
+                space = column.get_space()
+                space.select_hyperslab((self.frames,), (len(facts),))
+                column.write(h5s.create_simple((len(facts),)), space, np.ascontiguousarray(values))
+            # Pixels and columns become visible together.
+            for dataset in (self._pixels, *self._columns):
+                dataset.flush()
+            self.frames = self._written
+            self._rows.clear()
+
+    def _column_values(self, facts: NDArray[Any]) -> Iterator[NDArray[Any]]:
+        camera_ns, host_ns = self._first or (0, 0)
+        yield facts["frame_number"]
+        yield (facts["camera_time_ns"] - camera_ns) * 1e-9
+        yield (facts["host_time_ns"] - host_ns) * 1e-9
+        yield facts["exposure_s"]
+        yield facts["temperature_c"]
+
+    def add_rows(self, table: str, rows: Sequence[tuple[Any, ...]]) -> None:
+        """Append rows to "marks", "commands" or "losses", and flush them."""
+        with self._errors(f"write {table} to"):
+            dataset = self._file["entry"][table]
+            count = len(dataset)
+            dataset.resize((count + len(rows),))
+            kinds = [layout.TABLES[table][name] for name in layout.TABLES[table].names or ()]
+            fitted = [
+                tuple(_fitted(v, kind.itemsize) if isinstance(v, str) else v for v, kind in zip(row, kinds, strict=True))
+                for row in rows
+            ]
+            dataset[count:] = np.array(fitted, layout.TABLES[table])
+            dataset.flush()
+
+    def close(self, verdict: str, cause: str, losses: Sequence[Loss] = ()) -> None:
+        """Commit what is written, say how it ended, and return once all is on the disk.
+
+        Raises DiskFullError or StorageError; as much of it is done as can be.
+        """
+        with self._errors("close"), contextlib.ExitStack() as steps:
+            # In reverse order, each whether or not the one before succeeded.
+            steps.callback(sync, self.path)
+            steps.callback(self._file.close)
+            steps.callback(self._set, "end_time", _utc_now())
+            steps.callback(self._set, "verdict", verdict)
+            steps.callback(self._set, "cause", cause)
+            if losses:
+                steps.callback(self.add_rows, "losses", [loss_row(loss) for loss in losses])
+            if self._direct is not None:
+                steps.callback(self._direct.close)
+            steps.callback(self._trim)
+            steps.callback(self.commit)
+
+    def discard(self) -> None:
+        """Close and remove a file that holds no frame."""
+        if self.frames:
+            raise AssertionError(f"{self.path} holds {self.frames} frames")
+        with self._errors("remove"):
+            if self._direct is not None:
+                self._direct.close()
+            self._file.close()
+            self.path.unlink()
+
+    def _trim(self) -> None:
+        """Take back room for frames that never came or have no row."""
+        if self.frames != self._pixels.shape[0]:
+            self._pixels.set_extent((self.frames, self._format.height, self._format.width))
+        for column in self._columns:
+            if column.shape[0] != self.frames:
+                column.set_extent((self.frames,))
+
+    def _set(self, name: str, text: str) -> None:
+        dataset = self._file["entry"][name]
+        dataset[()] = _fitted(text, dataset.dtype.itemsize)
+
+    def _look_for_room(self, size: int) -> None:
+        """Raise DiskFullError before anything is touched where `size` bytes would eat up the reserve."""
+        self.free_bytes = shutil.disk_usage(self.path.parent).free
+        if self.free_bytes < size + self._reserve:
+            raise DiskFullError(self._disk_full())
+
+    def _disk_full(self) -> str:
+        return f"{self.path.parent}: the disk is full; make room, or choose another disk with --output"
+
+    @contextlib.contextmanager
+    def _errors(self, doing: str) -> Iterator[None]:
+        """Translate what the system says; HDF5 puts errno into its text."""
+        try:
+            yield
+        except OSError as error:
+            if isinstance(error, StorageError):
+                raise
+            if error.errno == errno.ENOSPC or os.strerror(errno.ENOSPC) in str(error):
+                raise DiskFullError(self._disk_full()) from error
+            raise StorageError(f"cannot {doing} {self.path}: {error}") from error
+        except RuntimeError as error:
+            raise StorageError(f"cannot {doing} {self.path}: {error}") from error
+
+
+def loss_row(loss: Loss) -> tuple[Any, ...]:
+    """Return the file's row for a loss."""
+    return (loss.after_frame, loss.count, loss.cause.name.lower(), loss.elapsed_s, loss.first_missing)
+
+
+def _fitted(text: str, size: int) -> bytes:
+    """Return as much of `text` as fits into `size` bytes, no character cut in two."""
+    return text.encode()[:size].decode(errors="ignore").encode()
+
+
+def _utc_now() -> str:
+    return datetime.now(UTC).isoformat(timespec="milliseconds")

@@ -1,0 +1,66 @@
+"""Quantities as people write them: "5ms", "512MB", "100/s"."""
+
+import math
+import re
+from collections.abc import Mapping
+
+SECONDS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "min": 60.0, "h": 3600.0}
+BYTES = {"B": 1, "kB": 10**3, "KB": 10**3, "MB": 10**6, "GB": 10**9, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
+PER_SECOND = {"/s": 1.0, "Hz": 1.0, "kHz": 1e3, "fps": 1.0}
+
+_NUMBER_AND_UNIT = re.compile(r"\s*([+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)\s*([^\d\s].*?)?\s*")
+
+
+def _split(text: str, units: Mapping[str, float], what: str, example: str) -> tuple[float, float]:
+    """Return number and factor of `text`; raise ValueError that shows how to write it."""
+    known = ", ".join(units)
+    match = _NUMBER_AND_UNIT.fullmatch(text)
+    if match is None:
+        raise ValueError(f"not {what}; write a number and a unit ({known}), for example {example}")
+    number, unit = match.groups()
+    if unit is None:
+        raise ValueError(f"{what} needs a unit ({known}), for example {example}")
+    if unit not in units:
+        raise ValueError(f"unknown unit {unit!r}; {what} takes {known}, for example {example}")
+    return float(number), units[unit]
+
+
+def parse_seconds(text: str) -> float:
+    """Return the seconds of a time such as "200us", "5ms", "2s" or "1min"; ValueError for a bare number."""
+    number, factor = _split(text, SECONDS, "a time", '"5ms"')
+    # Dividing by a whole number keeps "5ms" equal to 0.005, which multiplying by 1e-3 does not always do.
+    return number * factor if factor >= 1 else number / round(1 / factor)
+
+
+def parse_bytes(text: str) -> int:
+    """Return the bytes of a size such as "512MB" or "8MiB"; ValueError for a bare number."""
+    number, factor = _split(text, BYTES, "a size", '"512MB"')
+    return round(number * factor)
+
+
+def parse_rate(text: str) -> float:
+    """Return frames/s of "100/s", "5kHz" or "100"; `inf` for "max"."""
+    if text.strip() == "max":
+        return math.inf
+    try:
+        return float(text)
+    except ValueError:
+        number, factor = _split(text, PER_SECOND, "a frame rate", '100 or "max"')
+        return number * factor
+
+
+def format_seconds(seconds: float) -> str:
+    """Write a time so that `parse_seconds` gives exactly the same float back."""
+    for unit in ("h", "min", "s", "ms", "us", "ns"):
+        text = f"{seconds / SECONDS[unit]:.12g}{unit}"
+        if seconds >= SECONDS[unit] and parse_seconds(text) == seconds and "e" not in text:
+            return text
+    return f"{seconds!r}s"
+
+
+def format_bytes(size: int) -> str:
+    """Write a size so that `parse_bytes` gives exactly the same number back."""
+    for unit in ("GB", "MB", "kB"):
+        if size and size % BYTES[unit] == 0:
+            return f"{size // BYTES[unit]}{unit}"
+    return f"{size}B"
