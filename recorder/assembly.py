@@ -9,6 +9,7 @@ from recorder.camera.link import Limits
 from recorder.camera.playback import FrameSource, PlaybackCamera, TiffSource
 from recorder.camera.simulated import SimulatedSensor
 from recorder.config import Settings, SimulatedCamera
+from recorder.errors import UsageError
 from recorder.session import Session
 from recorder.storage.dry_run import DryRun
 from recorder.storage.layout import FileDescription
@@ -53,11 +54,15 @@ def build_camera(settings: Settings) -> Camera:
 def output_path(settings: Settings) -> Path:
     """Return a file that does not exist: the one asked for, or a new one in the folder asked for.
 
-    Raises nothing for a file that exists: making it will, and nothing can come between the two.
+    Raises UsageError where that cannot be. Making the file looks again: something may come between the two.
     """
     output = Path(settings.recording.output)
     if output.suffix == ".h5":
+        if output.exists():
+            raise UsageError(f"{output}: exists already, and nothing is ever overwritten; choose another name")
         return output
+    if output.exists() and not output.is_dir():
+        raise UsageError(f"{output}: not a folder, and not a file name that ends in .h5")
     stem = f"{settings.recording.name}_{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
     for number in range(1, MAX_SAME_SECOND):
         path = output / (f"{stem}.h5" if number == 1 else f"{stem}_{number}.h5")

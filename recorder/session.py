@@ -8,6 +8,7 @@ and mark why. Whatever part fails stops the others.
 """
 
 import asyncio
+import contextlib
 import logging
 import time
 from collections.abc import Callable
@@ -15,7 +16,7 @@ from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from recorder.camera.base import Camera, CameraDescription
 from recorder.camera.link import CameraLink, Limits, LinkOutcome, LinkStatistics
@@ -61,8 +62,9 @@ class FinishReason(Enum):
     FAULT = "internal error"
 
 
-# How often the monitor looks at room on the disk and at time.
+# How often the monitor looks at the room on the disk, and how often at most it tells of losses.
 MONITOR_S = 0.1
+TELL_LOSSES_S = 1.0
 
 # How long an aborted run waits for a camera library or a disk that does not return.
 ABORT_GRACE_S = 3.0
@@ -107,6 +109,11 @@ class Summary:
     lowest_free: int
     exit_code: int
 
+    @classmethod
+    def of_nothing(cls, cause: str) -> Self:
+        """Return the summary of a run that failed before it recorded anything."""
+        return cls(None, "failed", cause, 0, 0, {}, 0, 0.0, 0.0, 0, "", 0.0, 0, 1)
+
     def for_json(self) -> dict[str, Any]:
         """Return the line that `--json` prints."""
         return {
@@ -150,6 +157,7 @@ class Session:
         self._pool: Pool | None = None
         self._file: FrameFile | None = None
         self._ledger = Ledger()
+        self._untold: list[Loss] = []
         self._began_s = 0.0
         self._abort = asyncio.Event()
         self._drained = asyncio.Event()
@@ -222,7 +230,7 @@ class Session:
         def on_storage_failure() -> None:
             self.abort(FinishReason.STORAGE)
 
-        writer = Writer(file, channel, self._ledger, self._storage_thread, on_storage_failure, _tell_loss)
+        writer = Writer(file, channel, self._ledger, self._storage_thread, on_storage_failure, self._untold.append)
         outcome = LinkOutcome(None, Cause.CAMERA, None)
         fault: BaseException | None = None
         try:
@@ -268,23 +276,37 @@ class Session:
             channel.close()
 
     async def _monitor(self, file: FrameFile, pool: Pool, link: CameraLink) -> None:
-        """Stop in time before the disk is full."""
-        if file.path is None:
-            return
+        """Tell of losses, and stop in time before the disk is full."""
         frame_bytes = pool.format.nbytes
+        told_s = -TELL_LOSSES_S
         while not self._drained.is_set():
+            now_s = time.monotonic()
+            if self._untold and now_s - told_s >= TELL_LOSSES_S:
+                self._tell_losses()
+                told_s = now_s
             figures = pool.statistics()
-            flow = link.statistics().frames * frame_bytes / max(time.monotonic() - self._began_s, MONITOR_S)
+            flow = link.statistics().frames * frame_bytes / max(now_s - self._began_s, MONITOR_S)
             # What is on its way to the disk, and what will come until the camera has stopped.
             coming = (figures.blocks - figures.free) * pool.block_bytes + 2 * MONITOR_S * flow
-            if 0 < file.free_bytes < self._reserve + coming:
+            if 0 < file.free_bytes < self._reserve + coming and self._reason is None:
                 self.stop(FinishReason.DISK_FULL)
-                return
-            try:
+            with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(MONITOR_S):
                     await self._drained.wait()
-            except TimeoutError:
-                pass
+
+    def _tell_losses(self) -> None:
+        """Say in a line what was lost since the last one."""
+        first, last = self._untold[0], self._untold[-1]
+        numbers = first.first_missing, last.first_missing + last.count - 1
+        log.warning(
+            "lost %d frames in %d gaps after frame %d (camera counter %d to %d): %s",
+            sum(loss.count for loss in self._untold),
+            len(self._untold),
+            first.after_frame,
+            *numbers,
+            ", ".join(sorted({loss.cause.name.lower() for loss in self._untold})),
+        )
+        self._untold.clear()
 
     async def _finish(
         self, file: FrameFile, writer: Writer, outcome: LinkOutcome, fault: BaseException | None
@@ -298,8 +320,9 @@ class Session:
             self._reason = FinishReason.LIMIT
         losses = self._ledger.abandon(writer.unwritten(), file.frames, now_ns)
         losses += self._ledger.close(outcome.last_exposed, outcome.trailing_cause, file.frames, now_ns)
-        for loss in losses:
-            _tell_loss(loss)
+        self._untold += losses
+        if self._untold:
+            self._tell_losses()
         if file.frames == 0 and self._ledger.lost == 0 and self._failed:
             await on_thread(self._storage_thread, file.discard)
             raise self._error or CameraError("nothing was recorded") from fault
@@ -367,14 +390,3 @@ class Session:
         if state not in TRANSITIONS[self.state]:
             raise AssertionError(f"no way from {self.state} to {state}")
         self.state = state
-
-
-def _tell_loss(loss: Loss) -> None:
-    log.warning(
-        "lost %d frames after frame %d (camera counter %d to %d): %s",
-        loss.count,
-        loss.after_frame,
-        loss.first_missing,
-        loss.first_missing + loss.count - 1,
-        loss.cause.name.lower(),
-    )

@@ -1,0 +1,212 @@
+"""The command line: sub-commands, logging, one asyncio.run."""
+
+import asyncio
+import json
+import logging
+import os
+import sys
+import threading
+from pathlib import Path
+from typing import Any, NoReturn
+
+import click
+from rich.console import Console
+from rich.logging import RichHandler
+from rich.table import Table
+
+from recorder import __version__, assembly, bench, config, headless, profiling
+from recorder.errors import RecorderError, UsageError
+from recorder.session import Summary
+from recorder.storage import reader
+
+# Options of `run` that stand for a key of the configuration.
+OPTION_KEYS = {"--frames": "recording.frames", "--duration": "recording.duration", "--output": "recording.output"}
+
+# How long our threads may take to end once there is nothing left to do.
+EXIT_GRACE_S = 2.0
+
+CONFIG = click.argument("config_file", metavar="[CONFIG]", required=False, type=click.Path(path_type=Path))
+SET = click.option(
+    "--set",
+    "overrides",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="Override a key of the configuration, for example camera.exposure=5ms.",
+)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="recorder")
+def commands() -> None:
+    """Record a camera: every frame on disk, in order, or told exactly which are missing and why."""
+
+
+@commands.command()
+@CONFIG
+@SET
+@click.option("--headless", "is_headless", is_flag=True, help="Run without a console, until a limit or Ctrl-C.")
+@click.option("--frames", metavar="N", help="Stop after N frames.")
+@click.option("--duration", metavar="TIME", help="Stop after a time, for example 10s.")
+@click.option("--output", metavar="PATH", help="A folder for the file, or the file itself, ending in .h5.")
+@click.option("--dry-run", is_flag=True, help="Do everything but write the file.")
+@click.option("--json", "as_json", is_flag=True, help="Print one line of JSON at the end, and nothing else.")
+@click.option("--profile", type=click.Path(path_type=Path), metavar="FILE", help="Write profiles for SnakeViz.")
+def run(
+    config_file: Path | None,
+    overrides: tuple[str, ...],
+    is_headless: bool,
+    frames: str | None,
+    duration: str | None,
+    output: str | None,
+    dry_run: bool,
+    as_json: bool,
+    profile: Path | None,
+) -> int:
+    """Record the camera of CONFIG (default: a simulated one of modest size) into a file.
+
+    Exit code: 0 complete, 1 failed, 2 wrong arguments, 3 frames were lost, 130 interrupted.
+    """
+    del is_headless
+    options = {"--frames": frames, "--duration": duration, "--output": output and json.dumps(output)}
+    settings = _settings(config_file, overrides, options)
+    console = Console(stderr=True)
+    _log_to(console)
+
+    async def record() -> Summary:
+        session = assembly.build_session(settings, dry_run=dry_run)
+        return await headless.run(session, console)
+
+    with profiling.profiled(profile):
+        try:
+            summary = asyncio.run(record())
+        except UsageError:
+            raise
+        except RecorderError as error:
+            if as_json:
+                click.echo(json.dumps(Summary.of_nothing(str(error)).for_json()))
+            raise
+    click.echo(json.dumps(summary.for_json()) if as_json else _sentence(summary))
+    if summary.verdict == "failed":
+        _complain(summary.cause)
+    return summary.exit_code
+
+
+@commands.command()
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--json", "as_json", is_flag=True, help="Print one line of JSON.")
+def info(file: Path, as_json: bool) -> int:
+    """Tell what FILE holds and how its recording ended; also while it grows."""
+    told = reader.describe(file)
+    if as_json:
+        click.echo(json.dumps(vars(told), default=str))
+        return 0
+    table = Table(show_header=False, box=None)
+    losses = ", ".join(f"{count} {cause}" for cause, count in told.losses.items())
+    rows: dict[str, Any] = {
+        "file": told.path,
+        "verdict": told.verdict + (f": {told.cause}" if told.cause else ""),
+        "frames": f"{told.frames} of {told.width}x{told.height} {told.dtype}, {told.bytes / 1e9:.3f} GB",
+        "lost": f"{told.lost}" + (f" ({losses})" if losses else ""),
+        "time": f"{told.start_time} to {told.end_time or 'now'}",
+        "rate": f"{told.rate:.3f} frames/s over {told.seconds:.3f} s of the camera's clock",
+        "marks": told.marks,
+        "commands": told.commands,
+        "written": f"{told.storage_mode}, {told.frames_per_chunk} frames a chunk",
+        "camera": f"{told.camera}, serial {told.serial_number}",
+        **{k: v for k, v in told.detector.items() if k not in {"description", "serial_number"}},
+    }
+    for name, value in rows.items():
+        table.add_row(name, str(value))
+    Console().print(table, highlight=False, soft_wrap=True)
+    return 0
+
+
+@commands.command("bench")
+@CONFIG
+@SET
+@click.option("--folder", type=click.Path(path_type=Path), help="The disk to measure (default: where CONFIG records).")
+@click.option("--seconds", default=2.0, show_default=True, help="How long one measurement takes, about.")
+@click.option("--rounds", default=5, show_default=True, type=click.IntRange(1, 50), help="Interleaved rounds.")
+@click.option("--json", "as_json", is_flag=True, help="Print one line of JSON.")
+def bench_command(
+    config_file: Path | None,
+    overrides: tuple[str, ...],
+    folder: Path | None,
+    seconds: float,
+    rounds: int,
+    as_json: bool,
+) -> int:
+    """Measure what this machine sustains, against what the camera of CONFIG needs."""
+    settings = _settings(config_file, overrides, {})
+    console = Console(stderr=True)
+    folder = folder or bench.default_folder(settings)
+    report = bench.measure(settings, folder, seconds, rounds, console)
+    if as_json:
+        click.echo(json.dumps(report.for_json()))
+    else:
+        report.show(Console())
+    return 0
+
+
+def _settings(
+    config_file: Path | None, overrides: tuple[str, ...], options: dict[str, str | None]
+) -> config.Settings:
+    """Load the configuration; what is wrong with an option is told by the option's own name."""
+    typed = tuple(f"{OPTION_KEYS[name]}={value}" for name, value in options.items() if value is not None)
+    try:
+        return config.load(config_file, overrides + typed)
+    except UsageError as error:
+        text = str(error)
+        for name, key in OPTION_KEYS.items():
+            if options.get(name) is not None:
+                text = text.replace(f"--set {key} =", f"{name} =")
+        raise UsageError(text) from None
+
+
+def _sentence(summary: Summary) -> str:
+    """Say how a run ended, in two lines at most."""
+    what = f"{summary.verdict}: {summary.frames} frames"
+    if summary.lost:
+        losses = ", ".join(f"{count} {cause}" for cause, count in summary.losses.items())
+        what += f", {summary.lost} lost ({losses})"
+    flow = summary.for_json()
+    figures = f"{summary.bytes / 1e9:.3f} GB in {summary.seconds:.2f} s"
+    return f"{what} in {summary.file or 'no file'}\n{figures}, {flow['fps']:.1f} frames/s, {flow['MBps']:.0f} MB/s"
+
+
+def _log_to(console: Console) -> None:
+    handler = RichHandler(console=console, show_path=False, show_level=False, markup=False)
+    logging.basicConfig(level=logging.INFO, format="%(message)s", handlers=[handler], force=True)
+
+
+def _complain(message: str) -> None:
+    click.echo(f"recorder: {message}", err=True)
+
+
+def main() -> NoReturn:
+    """Run the command line; every error a user can cause is one line and an exit code."""
+    try:
+        code = commands.main(standalone_mode=False, prog_name="recorder") or 0
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message())
+        code = 2
+    except click.ClickException as error:
+        _complain(error.format_message())
+        code = 2
+    except UsageError as error:
+        _complain(str(error))
+        code = 2
+    except RecorderError as error:
+        _complain(str(error))
+        code = 1
+    except (KeyboardInterrupt, click.Abort):
+        _complain("interrupted before anything was recorded")
+        code = 130
+    sys.stdout.flush()
+    for thread in threading.enumerate():
+        if thread is not threading.main_thread() and not thread.daemon:
+            thread.join(EXIT_GRACE_S)
+            if thread.is_alive():
+                # A camera library or a disk that never returns must not keep the process alive.
+                os._exit(code)
+    sys.exit(code)

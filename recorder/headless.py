@@ -1,0 +1,150 @@
+"""Run a session without a console: signals stop it, a progress bar or plain lines tell how it goes."""
+
+import asyncio
+import contextlib
+import logging
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
+
+from recorder.camera.link import Limits
+from recorder.session import FinishReason, Session, State, Statistics, Summary
+
+log = logging.getLogger(__name__)
+
+# The bar moves often enough to look alive; plain lines go to logs, where fewer are better.
+BAR_S = 0.25
+LINE_S = 5.0
+
+
+async def run(session: Session, console: Console) -> Summary:
+    """Run the session to its end, showing progress on `console`; raises RecorderError as the session does."""
+    with _signals(session):
+        running = asyncio.ensure_future(session.run())
+        show = _bar if console.is_terminal else _lines
+        showing = asyncio.ensure_future(show(session, console))
+        try:
+            return await running
+        finally:
+            showing.cancel()
+            await asyncio.gather(showing, return_exceptions=True)
+
+
+@contextlib.contextmanager
+def _signals(session: Session) -> Iterator[None]:
+    """Ctrl-C and SIGTERM stop the session; a second one aborts it, a third gives up on the file."""
+    loop = asyncio.get_running_loop()
+    received = 0
+
+    def on_signal() -> None:
+        nonlocal received
+        received += 1
+        if received == 1:
+            log.warning("stopping: what was exposed is being written; Ctrl-C again to abort")
+            session.stop(FinishReason.INTERRUPTED)
+        elif received == 2:
+            log.warning("aborting: what is in memory is being written; Ctrl-C again to leave the file as it is")
+            session.abort()
+        else:
+            os._exit(130)
+
+    names = [name for name in ("SIGINT", "SIGTERM", "SIGBREAK") if hasattr(signal, name)]
+    undo: list[Callable[[], object]] = []
+    for number in (getattr(signal, name) for name in names):
+        try:
+            loop.add_signal_handler(number, on_signal)
+            undo.append(lambda number=number: loop.remove_signal_handler(number))
+        except NotImplementedError:  # Windows
+            before = signal.signal(number, lambda *_: loop.call_soon_threadsafe(on_signal))
+            undo.append(lambda number=number, before=before: signal.signal(number, before))
+    try:
+        yield
+    finally:
+        for step in undo:
+            step()
+
+
+class Recent:
+    """Frames/s over the time since the last look instead of since the start."""
+
+    def __init__(self) -> None:
+        self._seen: tuple[float, int] | None = None
+        self.rate = 0.0
+
+    def look(self, figures: Statistics) -> float:
+        """Return the rate between this look and the one before, at least a second ago."""
+        now, frames = time.monotonic(), figures.link.frames if figures.link else 0
+        if self._seen is None:
+            self._seen = (now, frames)
+        elif now - self._seen[0] >= 1:
+            self.rate = (frames - self._seen[1]) / (now - self._seen[0])
+            self._seen = (now, frames)
+        return self.rate or figures.rate
+
+
+def describe(figures: Statistics, rate: float) -> str:
+    """Say in a line how the run goes."""
+    pool = f"pool {figures.pool.fill:4.0%}" if figures.pool else ""
+    frames = figures.link.frames if figures.link else 0
+    flow = rate * figures.frame_bytes
+    runway = ""
+    if figures.free_bytes and flow:
+        runway = f"  disk full in {_duration(figures.free_bytes / flow)}"
+    return f"{frames} frames  {rate:.1f}/s  {flow / 1e6:.0f} MB/s  {pool}  lost {figures.lost}{runway}"
+
+
+def _duration(seconds: float) -> str:
+    if seconds >= 7200:
+        return f"{seconds / 3600:.0f} h"
+    return f"{seconds / 60:.0f} min" if seconds >= 120 else f"{seconds:.0f} s"
+
+
+class _Figures(ProgressColumn):
+    """The line of figures, red once frames are lost."""
+
+    def __init__(self, session: Session) -> None:
+        super().__init__()
+        self._session, self._recent = session, Recent()
+
+    def render(self, task: Task) -> str:
+        figures = self._session.statistics()
+        text = describe(figures, self._recent.look(figures))
+        return f"[red]{text}[/red]" if figures.lost else text
+
+
+async def _bar(session: Session, console: Console) -> None:
+    total = _expected_frames(session.limits, None)
+    columns = (TextColumn("{task.description}"), BarColumn(20), _Figures(session), TimeRemainingColumn())
+    with Progress(*columns, console=console, auto_refresh=False, transient=True) as progress:
+        task = progress.add_task("opening", total=total)
+        while True:
+            figures = session.statistics()
+            if session.description:
+                total = _expected_frames(session.limits, session.description.rate)
+            done = figures.link.frames if figures.link else 0
+            if session.limits.frames is None and session.limits.duration_s is not None:
+                total, done = session.limits.duration_s * 1000, int(figures.elapsed_s * 1000)
+            progress.update(task, description=session.state.value, completed=done, total=total)
+            progress.refresh()
+            await asyncio.sleep(BAR_S)
+
+
+def _expected_frames(limits: Limits, rate: float | None) -> float | None:
+    if limits.frames is not None:
+        return limits.frames
+    if limits.duration_s is None or rate is None or rate == float("inf"):
+        return None
+    return limits.duration_s * rate
+
+
+async def _lines(session: Session, console: Console) -> None:
+    recent = Recent()
+    while True:
+        await asyncio.sleep(LINE_S)
+        figures = session.statistics()
+        if figures.state in {State.RUNNING, State.DRAINING}:
+            console.print(describe(figures, recent.look(figures)), highlight=False, soft_wrap=True)
