@@ -6,13 +6,12 @@ import logging
 import os
 import sys
 import threading
+from datetime import datetime
 from pathlib import Path
 from typing import Any, NoReturn
 
 import click
 from rich.console import Console
-from rich.logging import RichHandler
-from rich.table import Table
 
 from recorder import __version__, assembly, bench, config, headless, profiling
 from recorder.errors import RecorderError, UsageError
@@ -100,7 +99,6 @@ def info(file: Path, as_json: bool) -> int:
     if as_json:
         click.echo(json.dumps(vars(told), default=str))
         return 0
-    table = Table(show_header=False, box=None)
     losses = ", ".join(f"{count} {cause}" for cause, count in told.losses.items())
     rows: dict[str, Any] = {
         "file": told.path,
@@ -116,8 +114,7 @@ def info(file: Path, as_json: bool) -> int:
         **{k: v for k, v in told.detector.items() if k not in {"description", "serial_number"}},
     }
     for name, value in rows.items():
-        table.add_row(name, str(value))
-    Console().print(table, highlight=False, soft_wrap=True)
+        click.echo(f"{name:16}{value}")
     return 0
 
 
@@ -171,12 +168,24 @@ def _sentence(summary: Summary) -> str:
         what += f", {summary.lost} lost ({losses})"
     flow = summary.for_json()
     figures = f"{summary.bytes / 1e9:.3f} GB in {summary.seconds:.2f} s"
-    return f"{what} in {summary.file or 'no file'}\n{figures}, {flow['fps']:.1f} frames/s, {flow['MBps']:.0f} MB/s"
+    return f"{what} in {summary.file or 'no file: a dry run'}\n{figures}, {flow['fps']:.1f} frames/s, {flow['MBps']:.0f} MB/s"
+
+
+class _ConsoleHandler(logging.Handler):
+    """Print a line above the progress bar, with the time of day."""
+
+    def __init__(self, console: Console) -> None:
+        super().__init__()
+        self._console = console
+
+    def emit(self, record: logging.LogRecord) -> None:
+        style = "yellow" if record.levelno >= logging.WARNING else None
+        line = f"{datetime.fromtimestamp(record.created):%H:%M:%S} {record.getMessage()}"
+        self._console.print(line, style=style, markup=False, highlight=False, soft_wrap=True)
 
 
 def _log_to(console: Console) -> None:
-    handler = RichHandler(console=console, show_path=False, show_level=False, markup=False)
-    logging.basicConfig(level=logging.INFO, format="%(message)s", handlers=[handler], force=True)
+    logging.basicConfig(level=logging.INFO, handlers=[_ConsoleHandler(console)], force=True)
 
 
 def _complain(message: str) -> None:

@@ -10,6 +10,7 @@ and mark why. Whatever part fails stops the others.
 import asyncio
 import contextlib
 import logging
+import math
 import time
 from collections.abc import Callable
 from concurrent.futures import Executor, ThreadPoolExecutor
@@ -207,6 +208,7 @@ class Session:
             per_block = form.frames_per_block(self.description.rate)
             self._pool = await on_thread(self._storage_thread, Pool, form, per_block, self._pool_bytes)
             self._file = await on_thread(self._storage_thread, self._make_file, self.description, per_block)
+            self._look_ahead(self._file, self.description)
             return await self._record(self._file, self._pool)
         finally:
             await self._close_camera()
@@ -214,6 +216,21 @@ class Session:
                 self._become(State.CLOSED)
             for executor in (self._camera_thread, self._storage_thread):
                 executor.shutdown(wait=False)
+
+    def _look_ahead(self, file: FrameFile, description: CameraDescription) -> None:
+        """Warn before the first frame where the disk has less room than the run will want."""
+        frames = self.limits.frames
+        if frames is None and self.limits.duration_s is not None and not math.isinf(description.rate):
+            frames = round(self.limits.duration_s * description.rate)
+        wanted = (frames or 0) * description.format.nbytes
+        room = file.free_bytes - self._reserve
+        if file.path is not None and wanted > room:
+            log.warning(
+                "this run wants %.1f GB, the disk has %.1f GB: it will stop after about %d frames",
+                wanted / 1e9,
+                room / 1e9,
+                room // description.format.nbytes,
+            )
 
     # The run itself.
 
@@ -297,13 +314,15 @@ class Session:
     def _tell_losses(self) -> None:
         """Say in a line what was lost since the last one."""
         first, last = self._untold[0], self._untold[-1]
-        numbers = first.first_missing, last.first_missing + last.count - 1
+        count = sum(loss.count for loss in self._untold)
         log.warning(
-            "lost %d frames in %d gaps after frame %d (camera counter %d to %d): %s",
-            sum(loss.count for loss in self._untold),
+            "lost %d frame%s in %d place%s, camera counter %d to %d: %s",
+            count,
+            "s" * (count > 1),
             len(self._untold),
-            first.after_frame,
-            *numbers,
+            "s" * (len(self._untold) > 1),
+            first.first_missing,
+            last.first_missing + last.count - 1,
             ", ".join(sorted({loss.cause.name.lower() for loss in self._untold})),
         )
         self._untold.clear()

@@ -11,11 +11,13 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 import h5py
 import numpy as np
 from h5py import h5d, h5f, h5p, h5s, h5t
+from numpy.typing import NDArray
 
 from recorder import __version__
 from recorder.errors import StorageError, UsageError
@@ -29,6 +31,11 @@ ALIGN_FROM = 16 * 1024
 
 # A column's chunk: 4096 rows of 8 bytes are what one flush writes anew.
 COLUMN_ROWS = 4096
+
+# HDF5's cache for each dataset: rows are written once and in order, so that one chunk of a column is enough.
+# Its default of 8 MB would fill with every column over the first minutes and look like a leak.
+CACHE_BYTES = 2 * COLUMN_ROWS * 8
+CACHE_SLOTS = 101
 
 TEXT = h5py.string_dtype("utf-8", 256)
 WORD = h5py.string_dtype("utf-8", 64)
@@ -89,12 +96,11 @@ class FileDescription:
 
 
 def create(path: Path, what: FileDescription) -> h5py.File:
-    """Make the file at `path`, which must not exist, with all it will ever hold, and start SWMR.
+    """Make the file at `path`, in a folder that exists, with all it will ever hold, and start SWMR.
 
     Raises UsageError where it exists, StorageError where it cannot be made.
     """
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
         file = h5py.File(_create_id(path, what))
     except FileExistsError:
         raise UsageError(f"{path}: exists already, and nothing is ever overwritten") from None
@@ -117,44 +123,44 @@ def _create_id(path: Path, what: FileDescription) -> h5f.FileID:
     access.set_libver_bounds(h5f.LIBVER_V110, h5f.LIBVER_V110)
     chunk = what.format.nbytes * what.frames_per_chunk
     access.set_alignment(min(ALIGN_FROM, chunk), PAGE)
+    access.set_cache(0, CACHE_SLOTS, CACHE_BYTES, 1.0)
     return h5f.create(str(path).encode(), h5f.ACC_EXCL, fapl=access)
 
 
 def _lay_out(file: h5py.File, path: Path, what: FileDescription) -> None:
-    file.attrs.update(
+    _describe(
+        file,
         NX_class="NXroot",
         default="entry",
         creator=f"recorder {__version__}",
         file_name=path.name,
+        file_time=datetime.now(UTC).isoformat(timespec="milliseconds"),
         HDF5_Version=h5py.version.hdf5_version,
     )
-    file.attrs.create("file_time", b"", dtype=ISO_TIME)
     entry = _group(file, "entry", "NXentry", default="data")
-    entry["title"] = what.title or path.stem
-    for name in ("start_time", "end_time"):
-        entry.create_dataset(name, (), ISO_TIME)
-    entry.create_dataset("verdict", data="recording", dtype=WORD)
-    entry.create_dataset("cause", data="", dtype=TEXT)
-    entry.create_dataset("storage_mode", data="", dtype=WORD)
-    text = what.configuration.encode()
-    entry.create_dataset("configuration", data=text, dtype=h5py.string_dtype("utf-8", max(1, len(text))))
+    entry["title"] = fixed(what.title or path.stem)
+    for name, kind in (("start_time", ISO_TIME), ("end_time", ISO_TIME), ("cause", TEXT), ("storage_mode", WORD)):
+        entry.create_dataset(name, data=b"", dtype=kind)
+    entry.create_dataset("verdict", data=b"recording", dtype=WORD)
+    entry["configuration"] = fixed(what.configuration)
 
     detector = _group(_group(entry, "instrument", "NXinstrument"), "detector", "NXdetector")
     for name, value in what.detector.items():
-        detector[name] = value
+        detector[name] = fixed(value) if isinstance(value, str) else value
     _make_pixels(detector, what)
     for name, kind, attributes in COLUMNS:
         column = detector.create_dataset(name, (0,), kind, maxshape=(None,), chunks=(COLUMN_ROWS,))
-        column.attrs.update(attributes)
+        _describe(column, **attributes)
 
-    data = _group(entry, "data", "NXdata", signal="data", axes=["frame_time", ".", "."])
+    data = _group(entry, "data", "NXdata", signal="data")
+    data.attrs["axes"] = np.array([b"frame_time", b".", b"."])
     data.attrs["frame_time_indices"] = 0
     for name in ("data", "frame_time"):
         data[name] = h5py.SoftLink(f"/{DETECTOR}/{name}")
     file["data"] = h5py.SoftLink(f"/{DETECTOR}/data")
     for name, row in TABLES.items():
         table = entry.create_dataset(name, (0,), row, maxshape=(None,), chunks=(64,))
-        table.attrs["long_name"] = TABLE_HELP[name]
+        _describe(table, long_name=TABLE_HELP[name])
 
 
 def _make_pixels(detector: h5py.Group, what: FileDescription) -> None:
@@ -168,11 +174,21 @@ def _make_pixels(detector: h5py.Group, what: FileDescription) -> None:
     space = h5s.create_simple((0, *size), (h5s.UNLIMITED, *size))
     h5d.create(detector.id, b"data", h5t.py_create(form.dtype, logical=True), space, creation)
     # Without `interpretation` silx shows a volume instead of a stack of images.
-    detector["data"].attrs.update(interpretation="image", long_name="frames", units="counts")
+    _describe(detector["data"], interpretation="image", long_name="frames", units="counts")
 
 
-def _group(parent: h5py.Group, name: str, nx_class: str, **attributes: object) -> h5py.Group:
+def _group(parent: h5py.Group, name: str, nx_class: str, **attributes: str) -> h5py.Group:
     group = parent.create_group(name)
-    group.attrs["NX_class"] = nx_class
-    group.attrs.update(attributes)
+    _describe(group, NX_class=nx_class, **attributes)
     return group
+
+
+def _describe(thing: h5py.HLObject, **attributes: str) -> None:
+    for name, text in attributes.items():
+        thing.attrs[name] = fixed(text)
+
+
+def fixed(text: str) -> NDArray[np.bytes_]:
+    """Return a fixed-length UTF-8 string: those of variable length do not survive a kill."""
+    data = text.encode()
+    return np.array(data, h5py.string_dtype("utf-8", max(1, len(data))))

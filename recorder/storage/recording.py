@@ -37,16 +37,20 @@ class Recording:
         reserve: int = 0,
         clock: Callable[[], int] = time.monotonic_ns,
     ) -> None:
-        """Create the file; raises UsageError where it exists, StorageError where it cannot be made.
+        """Create the file.
 
-        `reserve` bytes of the disk are left free, for closing in order.
+        Raises UsageError where it exists, DiskFullError where there is no room for a first chunk, StorageError
+        where it cannot be made. `reserve` bytes of the disk are left free, for closing in order.
         """
         self.path = path
         self._reserve = reserve
+        self._format = what.format
         self.free_bytes = 0  # as the last look found
+        with self._errors("make"):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._look_for_room(what.format.nbytes * what.frames_per_chunk)
         self.frames = 0  # committed
         self._clock = clock
-        self._format = what.format
         self._per_chunk = what.frames_per_chunk
         self._chunk_bytes = what.format.nbytes * what.frames_per_chunk
         with self._errors("make"):
