@@ -22,7 +22,7 @@ MAX_SAME_SECOND = 100
 
 
 def build_session(settings: Settings, *, dry_run: bool) -> Session:
-    """Return a session that is ready to run; raises UsageError for what cannot work, before anything is opened."""
+    """Return a session ready to run; raises UsageError for what cannot work, before anything is opened."""
     output = None if dry_run else output_path(settings)
 
     def make_file(camera: CameraDescription, frames_per_block: int) -> FrameFile:
@@ -59,7 +59,9 @@ def output_path(settings: Settings) -> Path:
     output = Path(settings.recording.output)
     if output.suffix == ".h5":
         if output.exists():
-            raise UsageError(f"{output}: exists already, and nothing is ever overwritten; choose another name")
+            raise UsageError(
+                f"{output}: exists already, and nothing is ever overwritten; choose another name"
+            )
         return output
     if output.exists() and not output.is_dir():
         raise UsageError(f"{output}: not a folder, and not a file name that ends in .h5")

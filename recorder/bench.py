@@ -1,4 +1,4 @@
-"""Measure this machine with the real session: memory, raw disk and whole pipeline, in turn, durable times only."""
+"""Measure this machine with the real session: memory, raw disk, whole pipeline, in turn, durable times."""
 
 import asyncio
 import math
@@ -69,7 +69,9 @@ class Report:
 
     def verdict(self) -> str:
         """Say whether this machine sustains the configured camera."""
-        ways = {m.way for m in self.measurements if m.group == self.configured and m.way.startswith("recorder")}
+        ways = {
+            m.way for m in self.measurements if m.group == self.configured and m.way.startswith("recorder")
+        }
         best = max(self.median(self.configured, way) for way in ways)
         if math.isinf(self.needs_gb_per_s):
             return f"the camera runs free; this machine sustains {best:.2f} GB/s"
@@ -134,7 +136,9 @@ def measure(settings: Settings, folder: Path, seconds: float, rounds: int, conso
         raise UsageError(f"--folder {folder}: no such folder")
     camera = settings.camera
     if not isinstance(camera, SimulatedCamera):
-        raise UsageError(f'camera.kind = "{camera.kind}": bench needs the size and rate of a "simulated" camera')
+        raise UsageError(
+            f'camera.kind = "{camera.kind}": bench needs the size and rate of a "simulated" camera'
+        )
     configured = f"{camera.width}x{camera.height}"
     sizes = {configured: (camera.width, camera.height)} | {f"{n}x{n}": (n, n) for n in SMALL_FRAMES}
     frame_bytes = {group: 2 * width * height for group, (width, height) in sizes.items()}

@@ -15,11 +15,15 @@ from rich.console import Console
 
 from recorder import __version__, assembly, bench, config, headless, profiling
 from recorder.errors import RecorderError, UsageError
-from recorder.session import Summary
+from recorder.status import Summary
 from recorder.storage import reader
 
 # Options of `run` that stand for a key of the configuration.
-OPTION_KEYS = {"--frames": "recording.frames", "--duration": "recording.duration", "--output": "recording.output"}
+OPTION_KEYS = {
+    "--frames": "recording.frames",
+    "--duration": "recording.duration",
+    "--output": "recording.output",
+}
 
 # How long our threads may take to end once there is nothing left to do.
 EXIT_GRACE_S = 2.0
@@ -43,13 +47,17 @@ def commands() -> None:
 @commands.command()
 @CONFIG
 @SET
-@click.option("--headless", "is_headless", is_flag=True, help="Run without a console, until a limit or Ctrl-C.")
+@click.option(
+    "--headless", "is_headless", is_flag=True, help="Run without a console, until a limit or Ctrl-C."
+)
 @click.option("--frames", metavar="N", help="Stop after N frames.")
 @click.option("--duration", metavar="TIME", help="Stop after a time, for example 10s.")
 @click.option("--output", metavar="PATH", help="A folder for the file, or the file itself, ending in .h5.")
 @click.option("--dry-run", is_flag=True, help="Do everything but write the file.")
 @click.option("--json", "as_json", is_flag=True, help="Print one line of JSON at the end, and nothing else.")
-@click.option("--profile", type=click.Path(path_type=Path), metavar="FILE", help="Write profiles for SnakeViz.")
+@click.option(
+    "--profile", type=click.Path(path_type=Path), metavar="FILE", help="Write profiles for SnakeViz."
+)
 def run(
     config_file: Path | None,
     overrides: tuple[str, ...],
@@ -121,9 +129,13 @@ def info(file: Path, as_json: bool) -> int:
 @commands.command("bench")
 @CONFIG
 @SET
-@click.option("--folder", type=click.Path(path_type=Path), help="The disk to measure (default: where CONFIG records).")
+@click.option(
+    "--folder", type=click.Path(path_type=Path), help="The disk to measure (default: where CONFIG records)."
+)
 @click.option("--seconds", default=2.0, show_default=True, help="How long one measurement takes, about.")
-@click.option("--rounds", default=5, show_default=True, type=click.IntRange(1, 50), help="Interleaved rounds.")
+@click.option(
+    "--rounds", default=5, show_default=True, type=click.IntRange(1, 50), help="Interleaved rounds."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one line of JSON.")
 def bench_command(
     config_file: Path | None,
@@ -166,9 +178,10 @@ def _sentence(summary: Summary) -> str:
     if summary.lost:
         losses = ", ".join(f"{count} {cause}" for cause, count in summary.losses.items())
         what += f", {summary.lost} lost ({losses})"
-    flow = summary.for_json()
-    figures = f"{summary.bytes / 1e9:.3f} GB in {summary.seconds:.2f} s"
-    return f"{what} in {summary.file or 'no file: a dry run'}\n{figures}, {flow['fps']:.1f} frames/s, {flow['MBps']:.0f} MB/s"
+    what += f" in {summary.file or 'no file: a dry run'}"
+    told = summary.for_json()
+    size = f"{summary.bytes / 1e9:.3f} GB in {summary.seconds:.2f} s"
+    return f"{what}\n{size}, {told['fps']:.1f} frames/s, {told['MBps']:.0f} MB/s"
 
 
 class _ConsoleHandler(logging.Handler):

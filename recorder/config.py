@@ -13,7 +13,7 @@ from recorder.errors import ConfigurationError, did_you_mean
 from recorder.units import format_bytes, format_seconds, parse_bytes, parse_rate, parse_seconds
 
 
-def _seconds(low: float, high: float, value: Any) -> float:
+def _seconds(low: float, high: float, value: object) -> float:
     if isinstance(value, int | float) and not isinstance(value, bool):
         raise ValueError(f'a time needs a unit (ns, us, ms, s, min, h), for example "{value:g}ms"')
     if not isinstance(value, str):
@@ -24,7 +24,7 @@ def _seconds(low: float, high: float, value: Any) -> float:
     return seconds
 
 
-def _bytes(low: int, high: int, value: Any) -> int:
+def _bytes(low: int, high: int, value: object) -> int:
     if not isinstance(value, str):
         raise ValueError('a size needs a unit (B, kB, MB, GB, KiB, MiB, GiB), for example "512MB"')
     size = parse_bytes(value)
@@ -33,7 +33,7 @@ def _bytes(low: int, high: int, value: Any) -> int:
     return size
 
 
-def _rate(value: Any) -> float:
+def _rate(value: object) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         raise ValueError('not a frame rate; write frames per second, for example 100, or "max"')
     rate = parse_rate(value) if isinstance(value, str) else float(value)
@@ -42,7 +42,7 @@ def _rate(value: Any) -> float:
     return rate
 
 
-def _playback_rate(value: Any) -> float | Literal["original"]:
+def _playback_rate(value: object) -> float | Literal["original"]:
     return "original" if value == "original" else _rate(value)
 
 
@@ -250,7 +250,7 @@ def _override(tree: dict[str, Any], text: str) -> None:
     tree[last] = parsed
 
 
-def _explain(problem: dict[str, Any]) -> str:
+def _explain(problem: dict[str, Any]) -> str:  # noqa: PLR0912 - one case for each kind of problem
     """Turn one of pydantic's problems into "key = value: what is allowed"."""
     known: type[BaseModel] = Settings
     keys: list[str] = []
@@ -287,18 +287,23 @@ def _explain(problem: dict[str, Any]) -> str:
             reason = "must be " + problem["ctx"]["expected"]
             reason += did_you_mean(str(problem["input"]), problem["ctx"]["expected"].split("'"))
         case _:
-            reason = problem["msg"].replace("Input should be", "must be").replace("a valid", "a").replace("a integer", "an integer")
+            reason = (
+                problem["msg"]
+                .replace("Input should be", "must be")
+                .replace("a valid", "a")
+                .replace("a integer", "an integer")
+            )
     value = problem["input"]
-    shown = f'"{value}"' if isinstance(value, str) else str(value).lower() if value in (True, False) else value
+    shown = (
+        f'"{value}"' if isinstance(value, str) else str(value).lower() if value in (True, False) else value
+    )
     return f"{name} = {shown}: {reason}"
 
 
 def _unknown_key(name: str, key: str, known: type[BaseModel]) -> str:
     """Say which keys there are; look in the other sections too for the nearest."""
     everywhere = {
-        f"{section}.{field}": field
-        for section, model in SECTIONS.items()
-        for field in model.model_fields
+        f"{section}.{field}": field for section, model in SECTIONS.items() for field in model.model_fields
     }
     here = name.rpartition(".")[0]
     everywhere |= {f"{here}.{field}" if here else field: field for field in known.model_fields}

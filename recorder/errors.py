@@ -1,14 +1,14 @@
 """The error tree, ordered by who can act on it.
 
-    RecorderError
-    ├── UsageError (ValueError)           the person who typed it; nothing was touched; exit 2
-    │   ├── ConfigurationError            a key, value or unit in the configuration
-    │   └── NotOurFileError               a file that this program did not write
-    ├── CameraError                       the person at the camera
-    │   ├── CameraTimeoutError (TimeoutError)  no frame came in time
-    │   └── CameraDisconnectedError       the cable, the power, the driver
-    └── StorageError                      the person who looks after the disk
-        └── DiskFullError (OSError)       no room for the next frame
+RecorderError
+├── UsageError (ValueError)           the person who typed it; nothing was touched; exit 2
+│   ├── ConfigurationError            a key, value or unit in the configuration
+│   └── NotOurFileError               a file that this program did not write
+├── CameraError                       the person at the camera
+│   ├── CameraTimeoutError (TimeoutError)  no frame came in time
+│   └── CameraDisconnectedError       the cable, the power, the driver
+└── StorageError                      the person who looks after the disk
+    └── DiskFullError (OSError)       no room for the next frame
 """
 
 from collections.abc import Iterable

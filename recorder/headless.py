@@ -6,13 +6,14 @@ import logging
 import os
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
 
 from recorder.camera.link import Limits
-from recorder.session import FinishReason, Session, State, Statistics, Summary
+from recorder.session import Session
+from recorder.status import FinishReason, State, Statistics, Summary
 
 log = logging.getLogger(__name__)
 
@@ -47,25 +48,25 @@ def _signals(session: Session) -> Iterator[None]:
             log.warning("stopping: what was exposed is being written; Ctrl-C again to abort")
             session.stop(FinishReason.INTERRUPTED)
         elif received == 2:
-            log.warning("aborting: what is in memory is being written; Ctrl-C again to leave the file as it is")
+            log.warning(
+                "aborting: what is in memory is being written; Ctrl-C again to leave the file as it is"
+            )
             session.abort()
         else:
             os._exit(130)
 
-    names = [name for name in ("SIGINT", "SIGTERM", "SIGBREAK") if hasattr(signal, name)]
-    undo: list[Callable[[], object]] = []
-    for number in (getattr(signal, name) for name in names):
-        try:
-            loop.add_signal_handler(number, on_signal)
-            undo.append(lambda number=number: loop.remove_signal_handler(number))
-        except NotImplementedError:  # Windows
-            before = signal.signal(number, lambda *_: loop.call_soon_threadsafe(on_signal))
-            undo.append(lambda number=number, before=before: signal.signal(number, before))
-    try:
+    with contextlib.ExitStack() as undo:
+        for name in ("SIGINT", "SIGTERM", "SIGBREAK"):
+            number = getattr(signal, name, None)
+            if number is None:
+                continue
+            try:
+                loop.add_signal_handler(number, on_signal)
+                undo.callback(loop.remove_signal_handler, number)
+            except NotImplementedError:  # Windows
+                before = signal.signal(number, lambda *_: loop.call_soon_threadsafe(on_signal))
+                undo.callback(signal.signal, number, before)
         yield
-    finally:
-        for step in undo:
-            step()
 
 
 class Recent:

@@ -12,7 +12,7 @@ from recorder.errors import UsageError
 
 @contextlib.contextmanager
 def profiled(path: Path | None) -> Iterator[None]:
-    """Write the statistics of all threads to `path`, and each thread's beside it as `<stem>.<thread><suffix>`.
+    """Write the statistics of all threads to `path`, each thread's beside it as `<stem>.<thread><suffix>`.
 
     None: profile nothing. Raises UsageError where a file of that name exists or cannot be made.
     """

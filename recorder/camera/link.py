@@ -1,8 +1,8 @@
 """The one thread that owns the camera: reads frames into blocks, and serves a mailbox between two frames.
 
-    session ──submit(verb)──► mailbox ─┐
-                                       ▼
-    pool.take ─► read_into(slot) ─► row of facts ─► (block full, or 0.1 s old) ─► outlet
+session ──submit(verb)──► mailbox ─┐
+                                   ▼
+pool.take ─► read_into(slot) ─► row of facts ─► (block full, or 0.1 s old) ─► outlet
 """
 
 import threading
@@ -159,11 +159,12 @@ class CameraLink:
 
     def _fill(self, block: Block, limits: Limits) -> bool:
         """Read into the block until it is full (True) or the run is over (False)."""
-        filled = published = 0
-        oldest_ns = 0
-        going_on = True
+        filling = _Filling(block, self._outlet)
+        room = len(block.slots)
+        if limits.frames is not None:
+            room = min(room, limits.frames - self._frames)
         try:
-            while going_on and filled < len(block.slots):
+            while filling.filled < room:
                 if self._mailbox:
                     self._serve_mail()
                 if self._stopping.is_set():
@@ -171,7 +172,7 @@ class CameraLink:
                         return False
                     self._halt()
                 try:
-                    info = self._next(block, filled)
+                    info = self._next(block, filling.filled)
                 except CameraTimeoutError:
                     if self._halted:
                         return False
@@ -181,18 +182,12 @@ class CameraLink:
                 else:
                     if self._is_over(info, limits):
                         return False
-                    if filled == published:
-                        oldest_ns = self._last_return_ns
-                    filled += 1
+                    filling.add(self._last_return_ns)
                     self._frames += 1
-                    going_on = self._frames != limits.frames
-                if filled > published and self._last_return_ns - oldest_ns >= HAND_ON_NS:
-                    self._outlet.put(Span(block, published, filled, "outlet"))
-                    published = filled
+                filling.hand_on_if_due(self._last_return_ns)
         finally:
-            if filled > published:
-                self._outlet.put(Span(block, published, filled, "outlet"))
-        return going_on
+            filling.hand_on()
+        return self._frames != limits.frames
 
     def _halt(self) -> None:
         """Stop exposing, once; what the FIFO holds belongs to the run and is still read."""
@@ -212,8 +207,7 @@ class CameraLink:
         """Read one frame into slot `index` of the block and note its facts."""
         called_ns = self._clock()
         pause_ns = called_ns - self._last_return_ns
-        if pause_ns > self._longest_pause_ns:
-            self._longest_pause_ns = pause_ns
+        self._longest_pause_ns = max(self._longest_pause_ns, pause_ns)
         try:
             info = self._camera.read_into(block.slots[index], SLICE_S)
         finally:

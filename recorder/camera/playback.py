@@ -18,10 +18,21 @@ from recorder.frames.pool import FrameFormat
 class FrameSource(Protocol):
     """A stack of frames in a file."""
 
-    path: Path
-    format: FrameFormat
-    count: int
-    times_s: NDArray[np.float64] | None  # (count,) from the first frame, None where the file tells none
+    @property
+    def path(self) -> Path:
+        """The file."""
+
+    @property
+    def format(self) -> FrameFormat:
+        """What its frames are."""
+
+    @property
+    def count(self) -> int:
+        """How many there are."""
+
+    @property
+    def times_s(self) -> NDArray[np.float64] | None:
+        """Times (count,) from the first frame, None where the file tells none."""
 
     def read(self, index: int, slot: NDArray[Any]) -> float:
         """Copy frame `index` into `slot` (H, W); return its exposure in s, NaN where unknown."""
@@ -48,14 +59,17 @@ class TiffSource:
             self._file.close()
             raise NotOurFileError(f"{path}: holds {kind}; playback takes a stack of grey frames, 8 or 16 bit")
         self.count = shape[0] if len(shape) == 3 else 1
-        self.format = FrameFormat(*shape[-2:], series.dtype.newbyteorder("="))
+        height, width = shape[-2:]
+        self.format = FrameFormat(height, width, series.dtype.newbyteorder("="))
         interval = self._interval_s()
-        self.times_s = None if interval is None else np.arange(self.count) * interval
+        self.times_s: NDArray[np.float64] | None = None
+        if interval is not None:
+            self.times_s = np.arange(self.count, dtype=np.float64) * interval
         # Uncompressed frames in one piece are mapped; others are decoded page by page.
         self._stack = None
         if series.dataoffset is not None:
-            self._stack = tifffile.memmap(path, series=0, mode="r").reshape(self.count, *shape[-2:])
-        self._pages = series.pages
+            self._stack = tifffile.memmap(path, series=0, mode="r").reshape(self.count, height, width)
+        self._series = series
 
     def _interval_s(self) -> float | None:
         interval = (self._file.imagej_metadata or {}).get("finterval")
@@ -63,7 +77,7 @@ class TiffSource:
 
     def read(self, index: int, slot: NDArray[Any]) -> float:
         """Copy page `index` into `slot`."""
-        np.copyto(slot, self._pages[index].asarray() if self._stack is None else self._stack[index])
+        np.copyto(slot, self._series.asarray(key=index) if self._stack is None else self._stack[index])
         return math.nan
 
     def close(self) -> None:

@@ -80,5 +80,7 @@ def _blobs(rows: int, columns: int, seed: int) -> Iterator[NDArray[Any]]:
         y = row / rows
         line = np.zeros(columns, np.float32)
         for kx, ky, px, py in waves:
-            line += np.cos(2 * np.pi * kx * x + px).astype(np.float32) * np.float32(np.cos(2 * np.pi * ky * y + py))
+            line += np.cos(2 * np.pi * kx * x + px).astype(np.float32) * np.float32(
+                np.cos(2 * np.pi * ky * y + py)
+            )
         yield (np.float32(BRIGHTEST / 2) * (1 + line / len(waves))).astype(np.float32)

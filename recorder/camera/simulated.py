@@ -26,7 +26,7 @@ SWING_FRAMES = 10_000
 
 
 class SimulatedSensor:
-    """The camera of `settings`; `clock` (ns) and `wait` (s) stand for time and may be replaced by a test's."""
+    """The camera of `settings`; `clock` (ns) and `wait` (s) stand for time, and a test brings its own."""
 
     def __init__(
         self,
@@ -88,7 +88,12 @@ class SimulatedSensor:
         self._stamp.write(slot, exposed.number, time_ns)
         swing = SWING_C * math.sin(2 * math.pi * exposed.number / SWING_FRAMES)
         return FrameInfo(
-            exposed.number, time_ns, exposed.exposure_s, round(SENSOR_C + swing, 1), backlog, exposed.overflowed
+            exposed.number,
+            time_ns,
+            exposed.exposure_s,
+            round(SENSOR_C + swing, 1),
+            backlog,
+            exposed.overflowed,
         )
 
     def _next(self, timeout_s: float) -> tuple[Exposed, int]:
@@ -97,7 +102,9 @@ class SimulatedSensor:
         deadline = now + round(timeout_s * 1e9)
         while True:
             if self._gone:
-                raise CameraDisconnectedError("the camera is gone: check its cable and power, then start again")
+                raise CameraDisconnectedError(
+                    "the camera is gone: check its cable and power, then start again"
+                )
             ready_ns = max(self._ready_ns(now), self._stalled_until_ns)
             if ready_ns <= now:
                 break
@@ -137,7 +144,7 @@ class SimulatedSensor:
             case SdkError():
                 del self._faults[0]
                 raise CameraError(
-                    f"the camera reports error 0x{fault.code:08x} at frame {number}: switch it off and on again"
+                    f"camera error 0x{fault.code:08x} at frame {number}: switch the camera off and on again"
                 )
             case Disconnect():
                 self._gone = True

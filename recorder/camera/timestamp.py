@@ -8,7 +8,7 @@ import calendar
 import struct
 import time
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 from numpy.typing import NDArray
 
@@ -46,7 +46,7 @@ class TimestampWriter:
             self._second = second
         us = ns // 1000
         _PACK(
-            frame,
+            cast(Any, frame),  # before Python 3.12 arrays cannot say that they are buffers
             0,
             _BCD[number // 1_000_000 % 100],
             _BCD[number // 10_000 % 100],
@@ -72,4 +72,6 @@ def read(frame: NDArray[Any]) -> Timestamp | None:
     if not (1 <= month <= 12 and 1 <= day <= 31 and hour < 24 and minute < 60 and second < 61):
         return None
     us = (v[11] * 100 + v[12]) * 100 + v[13]
-    return Timestamp(number, (calendar.timegm((year, month, day, hour, minute, second)) * 1_000_000 + us) * 1000)
+    return Timestamp(
+        number, (calendar.timegm((year, month, day, hour, minute, second)) * 1_000_000 + us) * 1000
+    )

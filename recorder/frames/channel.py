@@ -1,4 +1,4 @@
-"""Channels carry spans to the tasks of the event loop; an outlet carries them from the camera thread to those.
+"""Channels carry spans to the tasks of the event loop; an outlet carries them there from another thread.
 
     camera thread ──Outlet.put──► one wake-up of the loop for many ──offer──► Channel (keeps all)
                                                                      └──────► LatestChannel (newest only)

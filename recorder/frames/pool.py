@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 PAGE = 4096
 
-# A direct write of 4 MiB and more gets all of the disk's rate, one of 128 KiB half of it; see notes/decisions.
+# A direct write of 4 MiB and more gets all of the disk's rate, one of 128 KiB half of it; see decision 2.
 BLOCK_BYTES = 8 * 2**20
 
 # Time in which a block should fill at the rate expected, so that most blocks are written once and whole.
@@ -176,11 +176,13 @@ class Pool:
         The block is the taker's for as long as it holds a span of it: make one before giving any away.
         """
         with self._changed:
-            if self._free or self._changed.wait_for(lambda: bool(self._free), timeout_s):
-                block = self._free.popleft()
-                self._lowest = min(self._lowest, len(self._free))
-                return block
-            return None
+            if not self._free:
+                self._changed.wait_for(lambda: len(self._free) > 0, timeout_s)
+            if not self._free:
+                return None
+            block = self._free.popleft()
+            self._lowest = min(self._lowest, len(self._free))
+            return block
 
     def count_wait(self, seconds: float, *, again: bool) -> None:
         """Book that the camera stood still for want of a block, `again` for the same block."""

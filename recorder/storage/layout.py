@@ -1,12 +1,12 @@
 """What stands where in the file: standard HDF5 1.10, NeXus, made whole before SWMR begins.
 
-    /                           NXroot   @default="entry"
-    /data                       link to the frames, for viewers that look at the root only
-    /entry                      NXentry  @default="data"
-    /entry/instrument/detector  NXdetector: data (N, H, W) and a column of length N for each fact
-    /entry/data                 NXdata: links
-    /entry/marks, commands, losses      tables, one row each
-    /entry/configuration        the settings as used, TOML
+/                           NXroot   @default="entry"
+/data                       link to the frames, for viewers that look at the root only
+/entry                      NXentry  @default="data"
+/entry/instrument/detector  NXdetector: data (N, H, W) and a column of length N for each fact
+/entry/data                 NXdata: links
+/entry/marks, commands, losses      tables, one row each
+/entry/configuration        the settings as used, TOML
 """
 
 from collections.abc import Mapping
@@ -139,7 +139,12 @@ def _lay_out(file: h5py.File, path: Path, what: FileDescription) -> None:
     )
     entry = _group(file, "entry", "NXentry", default="data")
     entry["title"] = fixed(what.title or path.stem)
-    for name, kind in (("start_time", ISO_TIME), ("end_time", ISO_TIME), ("cause", TEXT), ("storage_mode", WORD)):
+    for name, kind in (
+        ("start_time", ISO_TIME),
+        ("end_time", ISO_TIME),
+        ("cause", TEXT),
+        ("storage_mode", WORD),
+    ):
         entry.create_dataset(name, data=b"", dtype=kind)
     entry.create_dataset("verdict", data=b"recording", dtype=WORD)
     entry["configuration"] = fixed(what.configuration)

@@ -35,7 +35,9 @@ def open_recording(path: Path) -> h5py.File:
             file = h5py.File(path, "r", swmr=True)
     except OSError as error:
         raise NotOurFileError(f"{path}: cannot be read: {error}") from None
-    missing = [name for name in (f"{layout.DETECTOR}/data", "entry/losses", "entry/verdict") if name not in file]
+    missing = [
+        name for name in (f"{layout.DETECTOR}/data", "entry/losses", "entry/verdict") if name not in file
+    ]
     if missing:
         file.close()
         raise NotOurFileError(f"{path}: has no {missing[0]}; expected a file that this recorder wrote")
@@ -114,7 +116,7 @@ def _text(dataset: h5py.Dataset) -> str:
 
 def _value(dataset: h5py.Dataset) -> str | int | float:
     value = dataset[()]
-    return value.decode() if isinstance(value, bytes) else value.item()  # type: ignore[no-any-return]
+    return value.decode() if isinstance(value, bytes) else value.item()
 
 
 class RecordedSource:

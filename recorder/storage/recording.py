@@ -10,7 +10,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
-import h5py
 import numpy as np
 from h5py import h5d, h5s
 from numpy.typing import NDArray
@@ -39,8 +38,8 @@ class Recording:
     ) -> None:
         """Create the file.
 
-        Raises UsageError where it exists, DiskFullError where there is no room for a first chunk, StorageError
-        where it cannot be made. `reserve` bytes of the disk are left free, for closing in order.
+        Raises UsageError where it exists, DiskFullError where there is no room for a first chunk,
+        StorageError where it cannot be made. `reserve` bytes of the disk are left free, for closing in order.
         """
         self.path = path
         self._reserve = reserve
@@ -159,7 +158,10 @@ class Recording:
             dataset.resize((count + len(rows),))
             kinds = [layout.TABLES[table][name] for name in layout.TABLES[table].names or ()]
             fitted = [
-                tuple(_fitted(v, kind.itemsize) if isinstance(v, str) else v for v, kind in zip(row, kinds, strict=True))
+                tuple(
+                    _fitted(v, kind.itemsize) if isinstance(v, str) else v
+                    for v, kind in zip(row, kinds, strict=True)
+                )
                 for row in rows
             ]
             dataset[count:] = np.array(fitted, layout.TABLES[table])

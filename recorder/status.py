@@ -1,0 +1,92 @@
+"""What a session tells of itself: its state, its figures while it runs, its summary at the end."""
+
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+from typing import Any, Self
+
+from recorder.camera.link import LinkStatistics
+from recorder.frames.pool import PoolStatistics
+
+
+class State(Enum):
+    """Where a session stands."""
+
+    IDLE = "idle"
+    OPENING = "opening"
+    RUNNING = "running"
+    DRAINING = "draining"
+    CLOSED = "closed"
+
+
+class FinishReason(Enum):
+    """Why a run ended; the first reason counts."""
+
+    LIMIT = "as many frames as asked for"
+    STOPPED = "stopped"
+    INTERRUPTED = "interrupted by the operator"
+    ABORTED = "aborted by the operator"
+    DISK_FULL = "stopped in time before the disk was full"
+    CAMERA = "camera error"
+    STORAGE = "storage error"
+    FAULT = "internal error"
+
+
+@dataclass(frozen=True)
+class Statistics:
+    """All moving parts at one moment: what the progress bar, `status` and the tests read."""
+
+    state: State
+    elapsed_s: float
+    frames: int  # committed
+    lost: int
+    frame_bytes: int
+    link: LinkStatistics | None
+    pool: PoolStatistics | None
+    mode: str
+    free_bytes: int
+
+    @property
+    def rate(self) -> float:
+        """Frames/s delivered by the camera on average."""
+        return self.link.frames / self.elapsed_s if self.link and self.elapsed_s else 0.0
+
+
+@dataclass(frozen=True)
+class Summary:
+    """How a run ended. `seconds` is from arming to a durable file, `cpu_s` what all threads used in it."""
+
+    file: Path | None
+    verdict: str
+    cause: str
+    frames: int
+    lost: int
+    losses: dict[str, int]
+    marks: int
+    seconds: float
+    cpu_s: float
+    bytes: int
+    mode: str
+    longest_pause_s: float
+    lowest_free: int
+    exit_code: int
+
+    @classmethod
+    def of_nothing(cls, cause: str) -> Self:
+        """Return the summary of a run that failed before it recorded anything."""
+        return cls(None, "failed", cause, 0, 0, {}, 0, 0.0, 0.0, 0, "", 0.0, 0, 1)
+
+    def for_json(self) -> dict[str, Any]:
+        """Return the line that `--json` prints."""
+        return {
+            "file": None if self.file is None else str(self.file),
+            "journal": None,
+            "verdict": self.verdict,
+            "frames": self.frames,
+            "lost": self.lost,
+            "marks": self.marks,
+            "seconds": round(self.seconds, 6),
+            "bytes": self.bytes,
+            "fps": round(self.frames / self.seconds, 3) if self.seconds else 0.0,
+            "MBps": round(self.bytes / self.seconds / 1e6, 3) if self.seconds else 0.0,
+        }
