@@ -260,7 +260,9 @@ class Session:
             self._tell_losses()
         if file.frames == 0 and self._ledger.lost == 0 and self._failed:
             await on_thread(self._storage_thread, file.discard)
-            raise self._error or CameraError("nothing was recorded") from fault
+            if self._error is not None:
+                raise self._error
+            return
         try:
             await on_thread(self._storage_thread, file.close, self._verdict(), self._cause(fault), losses)
         except StorageError as error:

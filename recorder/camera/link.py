@@ -68,6 +68,33 @@ class LinkStatistics:
     longest_pause_s: float
 
 
+class _Filling:
+    """A block on its way to full, handed on in spans so that no frame waits for the ones after it."""
+
+    __slots__ = ("_block", "_handed_on", "_oldest_ns", "_outlet", "filled")
+
+    def __init__(self, block: Block, outlet: SpanOutlet) -> None:
+        self._block, self._outlet = block, outlet
+        self.filled = self._handed_on = self._oldest_ns = 0
+
+    def add(self, now_ns: int) -> None:
+        """Count the frame that was just read."""
+        if self.filled == self._handed_on:
+            self._oldest_ns = now_ns
+        self.filled += 1
+
+    def hand_on_if_due(self, now_ns: int) -> None:
+        """Hand on what has waited long enough."""
+        if self.filled > self._handed_on and now_ns - self._oldest_ns >= HAND_ON_NS:
+            self.hand_on()
+
+    def hand_on(self) -> None:
+        """Hand on what has not been."""
+        if self.filled > self._handed_on:
+            self._outlet.put(Span(self._block, self._handed_on, self.filled, "outlet"))
+            self._handed_on = self.filled
+
+
 class CameraLink:
     """Run `camera` on the thread that calls `run`; `submit`, `stop` and `abort` come from any other.
 
