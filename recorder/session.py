@@ -187,26 +187,27 @@ class Session:
         return self._summary(file, time.monotonic() - self._began_s, time.process_time() - cpu_s)
 
     async def _acquire(self, link: CameraLink, outlet: Outlet, channel: Channel) -> LinkOutcome:
-        """Have the camera thread read until it is done, then let the writer finish."""
-        reading = asyncio.ensure_future(
-            on_thread(self._camera_thread, link.run, self.limits, on_cancel=link.abort)
-        )
+        """Have the camera thread read until it is done, then let the writer finish.
+
+        A library that does not return from an aborted run is left behind on its thread.
+        """
+        loop = asyncio.get_running_loop()
+        reading = loop.run_in_executor(self._camera_thread, link.run, self.limits)
         aborted = asyncio.ensure_future(self._abort.wait())
         try:
             await asyncio.wait([reading, aborted], return_when=asyncio.FIRST_COMPLETED)
-            if not reading.done():
-                await asyncio.wait([reading], timeout=ABORT_GRACE_S)
-            if reading.done():
-                return reading.result()
-            hung = CameraError("the camera's library does not return: switch the camera off and on again")
-            return LinkOutcome(None, Cause.CAMERA, hung)
         finally:
             aborted.cancel()
-            if self.state is State.RUNNING:
-                self._become(State.DRAINING)
-            if reading.done():
-                outlet.deliver()
+            if not reading.done():
+                link.abort()
+                await asyncio.wait([reading], timeout=ABORT_GRACE_S)
+            self._become(State.DRAINING)
+            outlet.deliver()
             channel.close()
+        if reading.done():
+            return reading.result()
+        hung = CameraError("the camera's library does not return: switch the camera off and on again")
+        return LinkOutcome(None, Cause.CAMERA, hung)
 
     async def _monitor(self, file: FrameFile, pool: Pool, link: CameraLink) -> None:
         """Tell of losses, and stop in time before the disk is full."""
