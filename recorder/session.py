@@ -14,6 +14,7 @@ import math
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 from recorder.camera.base import Camera, CameraDescription
 from recorder.camera.link import CameraLink, Limits, LinkOutcome
@@ -194,8 +195,9 @@ class Session:
         loop = asyncio.get_running_loop()
         reading = loop.run_in_executor(self._camera_thread, link.run, self.limits)
         aborted = asyncio.ensure_future(self._abort.wait())
+        either: list[asyncio.Future[Any]] = [reading, aborted]
         try:
-            await asyncio.wait([reading, aborted], return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
         finally:
             aborted.cancel()
             if not reading.done():

@@ -85,7 +85,11 @@ def test_what_is_wrong_in_a_file_names_the_file(tmp_path: Path) -> None:
         load(tmp_path / "rigg.toml")
 
 
-@given(st.dictionaries(st.text(max_size=8), st.recursive(st.integers() | st.text(max_size=5), st.lists), max_size=3))
+@given(
+    st.dictionaries(
+        st.text(max_size=8), st.recursive(st.integers() | st.text(max_size=5), st.lists), max_size=3
+    )
+)
 def test_no_tree_makes_anything_but_settings_or_one_line(tree: dict[str, object]) -> None:
     for candidate in (tree, {"camera": tree}, {"camera": {"faults": [tree]}}, {"pool": tree}):
         try:

@@ -9,7 +9,15 @@ from recorder.units import format_bytes, format_seconds, parse_bytes, parse_rate
 
 @pytest.mark.parametrize(
     ("text", "seconds"),
-    [("5ms", 0.005), ("200us", 0.0002), ("2s", 2.0), ("1min", 60.0), (" 1.5 h ", 5400.0), ("10ns", 1e-8), ("3e2ms", 0.3)],
+    [
+        ("5ms", 0.005),
+        ("200us", 0.0002),
+        ("2s", 2.0),
+        ("1min", 60.0),
+        (" 1.5 h ", 5400.0),
+        ("10ns", 1e-8),
+        ("3e2ms", 0.3),
+    ],
 )
 def test_times(text: str, seconds: float) -> None:
     assert parse_seconds(text) == seconds
