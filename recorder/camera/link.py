@@ -126,6 +126,7 @@ class CameraLink:
         self._closed = False
         # Who held the blocks when we last had to wait for one: the reason if the FIFO overflows for it.
         self._starved_by: Cause | None = None
+        self._caught_up = False
 
     def submit(self, verb: Callable[[Camera], T]) -> Future[T]:
         """Have `verb(camera)` called between two frames; its result or error comes with the future."""
@@ -242,9 +243,11 @@ class CameraLink:
         cause = 0
         if self._last is not None and info.number != self._last.number + 1:
             cause = (self._starved_by or Cause.FIFO) if info.overflowed else Cause.CAMERA
-        if info.backlog == 0:
-            # Caught up: what held us up before explains no later loss.
+        if self._caught_up:
+            # What held us up before explains no loss after this frame.
             self._starved_by = None
+        # The frame after the last one in the FIFO may still be behind a gap: caught up is what follows it.
+        self._caught_up = info.backlog == 0
         block.facts[index] = (
             info.number, info.camera_time_ns, now, info.exposure_s, info.temperature_c, cause
         )  # fmt: skip
@@ -268,6 +271,7 @@ class CameraLink:
             began_ns = self._clock()
             holder = self._pool.largest_holder()
             self._starved_by = Cause.STORAGE if holder == "writer" else Cause.POOL
+            self._caught_up = False
             block = self._pool.take(SLICE_S)
             self._pool.count_wait((self._clock() - began_ns) * 1e-9, again=again)
             again = True
