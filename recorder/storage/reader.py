@@ -30,8 +30,11 @@ def open_recording(path: Path) -> h5py.File:
     try:
         try:
             file = h5py.File(path, "r")
-        except OSError:
-            # Marked as being written: it grows now, or its writer was killed.
+        except OSError as error:
+            # Marked as being written: it grows now, or its writer was killed. Nothing else is tried that way:
+            # on a file that was cut short HDF5 would wait for a writer to complete it.
+            if "already open for write" not in str(error):
+                raise
             file = h5py.File(path, "r", swmr=True)
     except OSError as error:
         raise NotOurFileError(f"{path}: cannot be read: {error}") from None

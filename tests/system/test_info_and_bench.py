@@ -1,0 +1,69 @@
+import json
+from pathlib import Path
+
+import h5py
+import pytest
+
+from tests.system.conftest import ROOT, Recorder
+
+
+def test_info_tells_the_story(recorder: Recorder) -> None:
+    recorder(
+        *("run", "--headless", "--frames", 50, "--output", "x.h5"),
+        *("--set", 'camera.faults=[{kind="drop", at=10, count=2}]'),
+    )
+    result = recorder("info", "x.h5")
+    assert result.code == 0
+    for words in ("frames lost", "50 of 640x540 uint16", "2 (2 camera)", "simulated pco.edge", "100.0"):
+        assert words in result.out
+    told = json.loads(recorder("info", "x.h5", "--json").out)
+    assert (told["frames"], told["lost"], told["losses"]) == (50, 2, {"camera": 2})
+
+
+@pytest.mark.parametrize("kind", ["nothing", "text", "folder", "foreign", "cut"])
+def test_a_file_that_is_not_ours_is_one_line(recorder: Recorder, tmp_path: Path, kind: str) -> None:
+    path = tmp_path / "x.h5"
+    match kind:
+        case "text":
+            path.write_text("hello")
+        case "folder":
+            path.mkdir()
+        case "foreign":
+            with h5py.File(path, "w") as file:
+                file["data"] = [1, 2, 3]
+        case "cut":
+            recorder("run", "--headless", "--frames", 5, "--output", "whole.h5")
+            path.write_bytes((tmp_path / "whole.h5").read_bytes()[:4000])
+    result = recorder("info", path)
+    assert (result.code, result.out) == (2, "")
+    (line,) = result.err.splitlines()
+    assert "x.h5" in line
+
+
+def test_bench_measures_and_gives_a_verdict(recorder: Recorder, tmp_path: Path) -> None:
+    arguments = ("bench", ROOT / "configs" / "small-roi.toml", "--seconds", 0.05, "--rounds", 1)
+    result = recorder(*arguments, "--folder", tmp_path, "--json")
+    assert result.code == 0, result.err
+    told = result.json
+    assert "needs 0.164 GB/s" in told["verdict"]
+    ways = {row["way"] for row in told["rows"]}
+    assert {"memcpy", "raw buffered", "recorder buffered"} <= ways
+    assert all(row["GB/s"] > 0 for row in told["rows"])
+    assert list(tmp_path.iterdir()) == []
+    table = recorder(*arguments, "--folder", tmp_path)
+    assert "raw buffered" in table.out
+    assert "this machine sustains" in table.out
+
+
+def test_bench_says_what_it_cannot_measure(recorder: Recorder) -> None:
+    assert "no such folder" in recorder("bench", "--folder", "nowhere").err
+    assert recorder("bench", ROOT / "configs" / "playback.toml").code == 2
+
+
+def test_help_and_wrong_commands(recorder: Recorder) -> None:
+    for arguments in ([], ["--help"], ["run", "--help"], ["info", "-h"], ["bench", "-h"]):
+        result = recorder(*arguments)
+        assert "Usage" in result.out + result.err
+    result = recorder("rnu")
+    assert (result.code, result.err) == (2, "recorder: No such command 'rnu'. Did you mean 'run'?\n")
+    assert "0.1.0" in recorder("--version").out
