@@ -181,7 +181,9 @@ def _sentence(summary: Summary) -> str:
     what += f" in {summary.file or 'no file: a dry run'}"
     told = summary.for_json()
     size = f"{summary.bytes / 1e9:.3f} GB in {summary.seconds:.2f} s"
-    return f"{what}\n{size}, {told['fps']:.1f} frames/s, {told['MBps']:.0f} MB/s"
+    pool = f"{summary.lowest_free} of {summary.blocks} blocks always free"
+    pause = f"camera thread away for {summary.longest_pause_s * 1e3:.1f} ms at most"
+    return f"{what}\n{size}, {told['fps']:.1f} frames/s, {told['MBps']:.0f} MB/s; {pool}, {pause}"
 
 
 class _ConsoleHandler(logging.Handler):

@@ -309,6 +309,7 @@ class Session:
         verdict = self._verdict()
         form = self.description.format if self.description else None
         link = self._link.statistics() if self._link else None
+        pool = self._pool.statistics() if self._pool else None
         return Summary(
             file=file.path,
             verdict=verdict,
@@ -322,7 +323,8 @@ class Session:
             bytes=file.frames * form.nbytes if form else 0,
             mode=file.mode,
             longest_pause_s=link.longest_pause_s if link else 0.0,
-            lowest_free=self._pool.statistics().lowest_free if self._pool else 0,
+            blocks=pool.blocks if pool else 0,
+            lowest_free=pool.lowest_free if pool else 0,
             exit_code={"complete": 0, "failed": 1, "frames lost": 3, "interrupted": 130}[verdict],
         )
 

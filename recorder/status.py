@@ -68,13 +68,14 @@ class Summary:
     bytes: int
     mode: str
     longest_pause_s: float
+    blocks: int
     lowest_free: int
     exit_code: int
 
     @classmethod
     def of_nothing(cls, cause: str) -> Self:
         """Return the summary of a run that failed before it recorded anything."""
-        return cls(None, "failed", cause, 0, 0, {}, 0, 0.0, 0.0, 0, "", 0.0, 0, 1)
+        return cls(None, "failed", cause, 0, 0, {}, 0, 0.0, 0.0, 0, "", 0.0, 0, 0, 1)
 
     def for_json(self) -> dict[str, Any]:
         """Return the line that `--json` prints."""
