@@ -86,8 +86,8 @@ class Block:
     def __init__(self, pool: "Pool", memory: memoryview, frames: int) -> None:
         form = pool.format
         self.memory = memory
-        self.pixels: NDArray[Any] = np.frombuffer(memory, form.dtype, frames * form.height * form.width)
-        self.pixels.shape = (frames, form.height, form.width)
+        shape = (frames, form.height, form.width)
+        self.pixels: NDArray[Any] = np.frombuffer(memory, form.dtype, math.prod(shape)).reshape(shape)
         self.facts: NDArray[Any] = np.zeros(frames, FACTS)
         # Views made once: making one for each frame would cost more than recording a small frame.
         self.slots = list(self.pixels)

@@ -15,8 +15,8 @@ MAX_LINES = 350
 @pytest.mark.parametrize(
     "command",
     [
-        ["ruff", "check", "."],
-        ["ruff", "format", "--check", "."],
+        ["ruff", "check", "recorder", "tests"],
+        ["ruff", "format", "--check", "recorder", "tests"],
         ["mypy"],
         ["lint-imports"],
     ],
