@@ -10,6 +10,7 @@ from recorder.camera.playback import FrameSource, PlaybackCamera, TiffSource
 from recorder.camera.simulated import SimulatedSensor
 from recorder.config import Settings, SimulatedCamera
 from recorder.errors import UsageError
+from recorder.run import MakeFile, Run
 from recorder.session import Session
 from recorder.storage.dry_run import DryRun
 from recorder.storage.layout import FileDescription
@@ -17,60 +18,78 @@ from recorder.storage.reader import RecordedSource, is_recording
 from recorder.storage.recording import Recording
 from recorder.storage.writer import FrameFile
 
-# Names tried where two runs of the same name begin in the same second.
-MAX_SAME_SECOND = 100
+# Names tried where several files of the same name begin in the same second.
+MAX_SAME_SECOND = 1000
+
+
+class Workshop:
+    """Makes the parts of a run; raises UsageError for what cannot work, before anything is opened."""
+
+    def camera(self, settings: Settings) -> Camera:
+        """Return the camera of the settings, not opened."""
+        camera = settings.camera
+        if isinstance(camera, SimulatedCamera):
+            return SimulatedSensor(camera)
+        path = Path(camera.source)
+        source: FrameSource = RecordedSource(path) if is_recording(path) else TiffSource(path)
+        return PlaybackCamera(source, camera.rate, camera.loop, settings.recording.frames)
+
+    def path(self, settings: Settings, name: str | None = None, *, first: bool = False) -> Path:
+        """Return a file that does not exist, called `name` where one is given.
+
+        The first one is what `recording.output` asks for: that file, or a new one in that folder. The next
+        ones stand beside it. Making the file looks again: something may come between the two.
+        """
+        output = Path(settings.recording.output)
+        is_file = output.suffix == ".h5"
+        if first and is_file:
+            if output.exists():
+                raise UsageError(
+                    f"{output}: exists already, and nothing is ever overwritten; choose another name"
+                )
+            return output
+        if not is_file and output.exists() and not output.is_dir():
+            raise UsageError(f"{output}: not a folder, and not a file name that ends in .h5")
+        if name is not None and (Path(name).name != name or name.startswith(".")):
+            raise UsageError(f"{name}: write a name without folders")
+        folder = output.parent if is_file else output
+        stem = output.stem if is_file else f"{settings.recording.name}_{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
+        if name is not None:
+            stem = name.removesuffix(".h5")
+            if (folder / f"{stem}.h5").exists():
+                raise UsageError(f"{folder / stem}.h5: exists already, and nothing is ever overwritten")
+        for number in range(1, MAX_SAME_SECOND):
+            path = folder / (f"{stem}.h5" if number == 1 else f"{stem}_{number}.h5")
+            if not path.exists():
+                break
+        return path
+
+    def file(self, settings: Settings, path: Path | None) -> MakeFile:
+        """Return what makes the file at `path`, or (None) what counts frames only."""
+
+        def make(camera: CameraDescription, frames_per_chunk: int) -> FrameFile:
+            if path is None:
+                return DryRun()
+            what = describe(settings, camera, frames_per_chunk)
+            return Recording(path, what, settings.storage.mode, settings.storage.reserve)
+
+        return make
+
+    def run(self, settings: Settings, camera: Camera, make_file: MakeFile) -> Run:
+        """Return a run, not begun."""
+        return Run(
+            camera=camera,
+            make_file=make_file,
+            pool_bytes=settings.pool.memory,
+            limits=Limits(settings.recording.frames, settings.recording.duration),
+            camera_timeout_s=settings.camera.timeout,
+            reserve=settings.storage.reserve,
+        )
 
 
 def build_session(settings: Settings, *, dry_run: bool) -> Session:
-    """Return a session ready to run; raises UsageError for what cannot work, before anything is opened."""
-    output = None if dry_run else output_path(settings)
-
-    def make_file(camera: CameraDescription, frames_per_block: int) -> FrameFile:
-        if output is None:
-            return DryRun()
-        what = describe(settings, camera, frames_per_block)
-        return Recording(output, what, settings.storage.mode, settings.storage.reserve)
-
-    return Session(
-        camera=build_camera(settings),
-        make_file=make_file,
-        pool_bytes=settings.pool.memory,
-        limits=Limits(settings.recording.frames, settings.recording.duration),
-        camera_timeout_s=settings.camera.timeout,
-        reserve=settings.storage.reserve,
-    )
-
-
-def build_camera(settings: Settings) -> Camera:
-    """Return the camera of the settings, not opened yet."""
-    camera = settings.camera
-    if isinstance(camera, SimulatedCamera):
-        return SimulatedSensor(camera)
-    path = Path(camera.source)
-    source: FrameSource = RecordedSource(path) if is_recording(path) else TiffSource(path)
-    return PlaybackCamera(source, camera.rate, camera.loop, settings.recording.frames)
-
-
-def output_path(settings: Settings) -> Path:
-    """Return a file that does not exist: the one asked for, or a new one in the folder asked for.
-
-    Raises UsageError where that cannot be. Making the file looks again: something may come between the two.
-    """
-    output = Path(settings.recording.output)
-    if output.suffix == ".h5":
-        if output.exists():
-            raise UsageError(
-                f"{output}: exists already, and nothing is ever overwritten; choose another name"
-            )
-        return output
-    if output.exists() and not output.is_dir():
-        raise UsageError(f"{output}: not a folder, and not a file name that ends in .h5")
-    stem = f"{settings.recording.name}_{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
-    for number in range(1, MAX_SAME_SECOND):
-        path = output / (f"{stem}.h5" if number == 1 else f"{stem}_{number}.h5")
-        if not path.exists():
-            break
-    return path
+    """Return a session ready to start; raises UsageError for what cannot work, before anything is opened."""
+    return Session(settings, Workshop(), dry_run=dry_run)
 
 
 def describe(settings: Settings, camera: CameraDescription, frames_per_chunk: int) -> FileDescription:

@@ -21,6 +21,7 @@ from recorder.assembly import build_session
 from recorder.config import Settings, SimulatedCamera, validate
 from recorder.errors import StorageError, UsageError
 from recorder.frames.pool import BLOCK_BYTES, PAGE
+from recorder.status import Summary
 
 # Small frames that everyone's recorder is asked about: width and height.
 SMALL_FRAMES = (128, 256)
@@ -183,7 +184,7 @@ def _pipeline(
     tree["camera"] |= {"width": width, "height": height, "rate": "max", "faults": []}
     tree["recording"] = {"frames": frames, "output": str(scratch / "pipeline.h5")}
     tree["storage"] |= {"mode": mode}
-    summary = asyncio.run(build_session(validate(tree), dry_run=False).run())
+    summary = asyncio.run(_record(validate(tree)))
     (scratch / "pipeline.h5").unlink()
     gb = summary.bytes / 1e9
     return Measurement(
@@ -194,6 +195,13 @@ def _pipeline(
         summary.frames / summary.seconds,
         summary.lost,
     )
+
+
+async def _record(settings: Settings) -> Summary:
+    session = build_session(settings, dry_run=False)
+    await session.start()
+    await session.stopped()
+    return await session.close()
 
 
 def _source(size: int) -> memoryview:

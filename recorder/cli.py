@@ -6,14 +6,21 @@ import logging
 import os
 import sys
 import threading
-from datetime import datetime
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, Literal, NoReturn
 
 import click
 from rich.console import Console
 
 from recorder import __version__, assembly, bench, config, headless, profiling
+from recorder.console import journal as journal_file
+from recorder.console import replay as replay_log
+from recorder.console import script as script_file
+from recorder.console.dispatch import Dispatcher
+from recorder.console.sitting import open_sitting, with_journal
 from recorder.errors import RecorderError, UsageError
 from recorder.status import Summary
 from recorder.storage import reader
@@ -53,6 +60,9 @@ def commands() -> None:
 @click.option("--frames", metavar="N", help="Stop after N frames.")
 @click.option("--duration", metavar="TIME", help="Stop after a time, for example 10s.")
 @click.option("--output", metavar="PATH", help="A folder for the file, or the file itself, ending in .h5.")
+@click.option(
+    "--script", type=click.Path(path_type=Path), metavar="FILE", help="Carry out its lines; - is stdin."
+)
 @click.option("--dry-run", is_flag=True, help="Do everything but write the file.")
 @click.option("--json", "as_json", is_flag=True, help="Print one line of JSON at the end, and nothing else.")
 @click.option(
@@ -65,6 +75,7 @@ def run(
     frames: str | None,
     duration: str | None,
     output: str | None,
+    script: Path | None,
     dry_run: bool,
     as_json: bool,
     profile: Path | None,
@@ -76,12 +87,30 @@ def run(
     del is_headless
     options = {"--frames": frames, "--duration": duration, "--output": output and json.dumps(output)}
     settings = _settings(config_file, overrides, options)
+    lines = script_file.read(script) if script else []
+
+    async def play(dispatch: Dispatcher) -> None:
+        await script_file.play(lines, dispatch)
+
+    return _record(settings, play if lines else None, dry_run, as_json, profile)
+
+
+def _record(
+    settings: config.Settings,
+    play: Callable[[Dispatcher], Awaitable[None]] | None,
+    dry_run: bool,
+    as_json: bool,
+    profile: Path | None,
+) -> int:
+    """Run a session to its end and tell how it went; return the exit code."""
     console = Console(stderr=True)
     _log_to(console)
 
     async def record() -> Summary:
         session = assembly.build_session(settings, dry_run=dry_run)
-        return await headless.run(session, console)
+        async with open_sitting(session) as dispatch:
+            script = partial(play, dispatch) if play else None
+            return with_journal(await headless.run(session, console, script), dispatch)
 
     with profiling.profiled(profile):
         try:
@@ -96,6 +125,43 @@ def run(
     if summary.verdict == "failed":
         _complain(summary.cause)
     return summary.exit_code
+
+
+@commands.command()
+@click.argument("log", type=click.Path(path_type=Path))
+@SET
+@click.option(
+    "--config", "config_file", type=click.Path(path_type=Path), help="Another configuration than the log's."
+)
+@click.option("--align", type=click.Choice(["frame", "time"]), default="frame", show_default=True)
+@click.option("--output", metavar="PATH", help="A folder for the file, or the file itself, ending in .h5.")
+@click.option("--dry-run", is_flag=True, help="Do everything but write the file.")
+@click.option("--json", "as_json", is_flag=True, help="Print one line of JSON at the end, and nothing else.")
+def replay(
+    log: Path,
+    overrides: tuple[str, ...],
+    config_file: Path | None,
+    align: Literal["frame", "time"],
+    output: str | None,
+    dry_run: bool,
+    as_json: bool,
+) -> int:
+    """Run again with the configuration and the commands of a journal, at the same frames or times."""
+    journal = journal_file.read(log)
+    if config_file is not None:
+        settings = _settings(config_file, overrides, {"--output": output and json.dumps(output)})
+    else:
+        # Beside the recording that is replayed, under a name of its own.
+        stem = log.name.removesuffix(journal_file.SUFFIX)
+        target = output or str(log.with_name(f"{stem}_replay_{datetime.now(UTC):%Y%m%dT%H%M%SZ}.h5"))
+        settings = journal.settings
+        for text in (*overrides, f"recording.output={json.dumps(target)}"):
+            settings = config.override(settings, text)
+
+    async def play(dispatch: Dispatcher) -> None:
+        await replay_log.play(journal, dispatch, align)
+
+    return _record(settings, play, dry_run, as_json, None)
 
 
 @commands.command()

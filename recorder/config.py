@@ -210,12 +210,12 @@ def load(path: Path | None, overrides: tuple[str, ...] = ()) -> Settings:
             raise ConfigurationError(f"{path}: cannot be read: {error}") from None
         except tomllib.TOMLDecodeError as error:
             raise ConfigurationError(f"{path}: not valid TOML: {error}") from None
-    for override in overrides:
-        _override(tree, override)
+    for text in overrides:
+        _set(tree, text)
     try:
         return validate(tree)
     except ConfigurationError as error:
-        typed = any(str(error).startswith(override.partition("=")[0].strip()) for override in overrides)
+        typed = any(str(error).startswith(text.partition("=")[0].strip()) for text in overrides)
         raise ConfigurationError(f"--set {error}" if typed or not path else f"{path}: {error}") from None
 
 
@@ -232,7 +232,14 @@ def validate(tree: dict[str, Any]) -> Settings:
         raise ConfigurationError(f"{messages[0]}{more}") from None
 
 
-def _override(tree: dict[str, Any], text: str) -> None:
+def override(settings: Settings, text: str) -> Settings:
+    """Return settings with one KEY=VALUE changed; raises ConfigurationError."""
+    tree = settings.model_dump(exclude_none=True)
+    _set(tree, text)
+    return validate(tree)
+
+
+def _set(tree: dict[str, Any], text: str) -> None:
     """Set one dotted key in place; the value is TOML, or a plain text where it is not TOML."""
     key, equals, value = text.partition("=")
     if not equals or not key.strip():

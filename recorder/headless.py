@@ -6,7 +6,7 @@ import logging
 import os
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
@@ -21,22 +21,52 @@ log = logging.getLogger(__name__)
 BAR_S = 0.25
 LINE_S = 5.0
 
+# How long the end of a run waits for the line of the script that is being carried out.
+SCRIPT_S = 0.2
 
-async def run(session: Session, console: Console) -> Summary:
-    """Run the session to its end, showing progress on `console`; raises RecorderError as the session does."""
-    with _signals(session):
-        running = asyncio.ensure_future(session.run())
+
+async def run(session: Session, console: Console, script: Callable[[], Awaitable[None]] | None) -> Summary:
+    """Run the session to its end, showing progress on `console`; raises RecorderError as the session does.
+
+    With a `script`, runs that it stops do not end the session before the script has ended.
+    """
+    with signals(session):
         show = _bar if console.is_terminal else _lines
         showing = asyncio.ensure_future(show(session, console))
         try:
-            return await running
+            await session.start()
+            scripting = asyncio.ensure_future(script()) if script else None
+            summary = await session.stopped()
+            while scripting and not scripting.done() and summary and summary.reason is FinishReason.STOPPED:
+                leaving = asyncio.ensure_future(session.leaving.wait())
+                await asyncio.wait(
+                    [scripting, leaving], timeout=SCRIPT_S, return_when=asyncio.FIRST_COMPLETED
+                )
+                leaving.cancel()
+                if session.leaving.is_set():
+                    break
+                summary = await session.stopped()
+            if scripting is not None:
+                await _end_script(scripting)
+            return await session.close()
         finally:
             showing.cancel()
             await asyncio.gather(showing, return_exceptions=True)
 
 
+async def _end_script(scripting: "asyncio.Future[None]") -> None:
+    """Give the script a moment for its last line, then leave the rest of it."""
+    await asyncio.wait([scripting], timeout=SCRIPT_S)
+    if not scripting.done():
+        log.warning("the run is over; the script had more lines to come")
+        scripting.cancel()
+        await asyncio.wait([scripting])
+    elif not scripting.cancelled() and (error := scripting.exception()) is not None:
+        raise error
+
+
 @contextlib.contextmanager
-def _signals(session: Session) -> Iterator[None]:
+def signals(session: Session) -> Iterator[None]:
     """Ctrl-C and SIGTERM stop the session; a second one aborts it, a third gives up on the file."""
     loop = asyncio.get_running_loop()
     received = 0
@@ -46,6 +76,7 @@ def _signals(session: Session) -> Iterator[None]:
         received += 1
         if received == 1:
             log.warning("stopping: what was exposed is being written; Ctrl-C again to abort")
+            session.leaving.set()
             session.stop(FinishReason.INTERRUPTED)
         elif received == 2:
             log.warning(
@@ -113,24 +144,26 @@ class _Figures(ProgressColumn):
 
     def render(self, task: Task) -> str:
         figures = self._session.statistics()
+        if figures is None:
+            return ""
         text = describe(figures, self._recent.look(figures))
         return f"[red]{text}[/red]" if figures.lost else text
 
 
 async def _bar(session: Session, console: Console) -> None:
-    total = _expected_frames(session.limits, None)
     columns = (TextColumn("{task.description}"), BarColumn(20), _Figures(session), TimeRemainingColumn())
     with Progress(*columns, console=console, auto_refresh=False, transient=True) as progress:
-        task = progress.add_task("opening", total=total)
+        task = progress.add_task("opening", total=None)
         while True:
-            figures = session.statistics()
-            if session.description:
-                total = _expected_frames(session.limits, session.description.rate)
-            done = figures.link.frames if figures.link else 0
-            if session.limits.frames is None and session.limits.duration_s is not None:
-                total, done = session.limits.duration_s * 1000, int(figures.elapsed_s * 1000)
-            progress.update(task, description=session.state.value, completed=done, total=total)
-            progress.refresh()
+            if session.run is not None:
+                figures, limits = session.run.statistics(), session.run.limits
+                rate = session.run.description.rate if session.run.description else None
+                total = _expected_frames(limits, rate)
+                done = figures.link.frames if figures.link else 0
+                if limits.frames is None and limits.duration_s is not None:
+                    total, done = limits.duration_s * 1000, int(figures.elapsed_s * 1000)
+                progress.update(task, description=figures.state.value, completed=done, total=total)
+                progress.refresh()
             await asyncio.sleep(BAR_S)
 
 
@@ -147,5 +180,5 @@ async def _lines(session: Session, console: Console) -> None:
     while True:
         await asyncio.sleep(LINE_S)
         figures = session.statistics()
-        if figures.state in {State.RUNNING, State.DRAINING}:
+        if figures is not None and figures.state in {State.RUNNING, State.DRAINING}:
             console.print(describe(figures, recent.look(figures)), highlight=False, soft_wrap=True)

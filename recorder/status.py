@@ -19,6 +19,15 @@ class State(Enum):
     CLOSED = "closed"
 
 
+TRANSITIONS = {
+    State.IDLE: {State.OPENING},
+    State.OPENING: {State.RUNNING, State.CLOSED},
+    State.RUNNING: {State.DRAINING, State.CLOSED},
+    State.DRAINING: {State.CLOSED},
+    State.CLOSED: set[State](),
+}
+
+
 class FinishReason(Enum):
     """Why a run ended; the first reason counts."""
 
@@ -30,6 +39,13 @@ class FinishReason(Enum):
     CAMERA = "camera error"
     STORAGE = "storage error"
     FAULT = "internal error"
+
+
+FAILURES = {FinishReason.DISK_FULL, FinishReason.CAMERA, FinishReason.STORAGE, FinishReason.FAULT}
+INTERRUPTIONS = {FinishReason.INTERRUPTED, FinishReason.ABORTED}
+
+# By verdict.
+EXIT_CODES = {"complete": 0, "failed": 1, "frames lost": 3, "interrupted": 130}
 
 
 @dataclass(frozen=True)
@@ -45,6 +61,7 @@ class Statistics:
     pool: PoolStatistics | None
     mode: str
     free_bytes: int
+    path: Path | None
 
     @property
     def rate(self) -> float:
@@ -71,6 +88,8 @@ class Summary:
     blocks: int
     lowest_free: int
     exit_code: int
+    reason: FinishReason | None = None
+    journal: Path | None = None
 
     @classmethod
     def of_nothing(cls, cause: str) -> Self:
@@ -81,7 +100,7 @@ class Summary:
         """Return the line that `--json` prints."""
         return {
             "file": None if self.file is None else str(self.file),
-            "journal": None,
+            "journal": None if self.journal is None else str(self.journal),
             "verdict": self.verdict,
             "frames": self.frames,
             "lost": self.lost,

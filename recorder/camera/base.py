@@ -56,8 +56,11 @@ class Camera(Protocol):
         Raises CameraTimeoutError where none came, EndOfSourceError where none will.
         """
 
-    def set_exposure(self, seconds: float) -> float:
-        """Expose the frames that begin from now on for `seconds`; return what the camera made of it."""
+    def set_exposure(self, seconds: float, first: int | None = None) -> float:
+        """Expose the frames that begin from now on for `seconds`; return what the camera made of it.
+
+        `first` asks for a beginning at that counter exactly; a camera that cannot do that begins at once.
+        """
 
     def trigger(self) -> None:
         """Expose one frame now, in software trigger mode."""

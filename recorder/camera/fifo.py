@@ -31,8 +31,9 @@ class _Regime:
         return self.start_ns + (number - self.number) * self.period_ns
 
     def complete_by(self, now_ns: int) -> int:
-        """Return the counter of the last frame whose exposure has ended by now."""
-        return self.number + (now_ns - self.start_ns - round(self.exposure_s * 1e9)) // self.period_ns
+        """Return the last counter complete by now, as if this regime had no end."""
+        done = (now_ns - self.start_ns - round(self.exposure_s * 1e9)) // self.period_ns
+        return self.number + max(done, -1)
 
 
 class Fifo:
@@ -56,7 +57,7 @@ class Fifo:
 
     def advance(self, now_ns: int) -> int:
         """Let the sensor run up to `now_ns`; return how many frames wait to be read."""
-        last = self._regimes[-1].complete_by(now_ns) if len(self._regimes) == 1 else self._complete_by(now_ns)
+        last = self._complete_by(now_ns)
         if self._halted_at is not None:
             last = min(last, self._halted_at)
         new = last - self._exposed
@@ -76,12 +77,12 @@ class Fifo:
         return self._waiting
 
     def _complete_by(self, now_ns: int) -> int:
-        """Return the last counter complete by now where the exposure has changed."""
+        """Return the counter of the last frame whose exposure has ended by now."""
         for regime, following in zip(self._regimes, self._regimes[1:], strict=False):
             last = regime.complete_by(now_ns)
             if last < following.number - 1:
                 return last
-        return max(self._regimes[-1].complete_by(now_ns), self._regimes[-1].number - 1)
+        return self._regimes[-1].complete_by(now_ns)
 
     def pop(self) -> Exposed:
         """Take the oldest frame that waits; only after `advance` said there is one."""
@@ -103,11 +104,12 @@ class Fifo:
         regime = next(r for r in reversed(self._regimes) if r.number <= number)
         return regime.start_of(number) + round(regime.exposure_s * 1e9)
 
-    def set_exposure(self, seconds: float, now_ns: int) -> None:
-        """Expose the frames that begin after `now_ns` for `seconds`."""
+    def set_exposure(self, seconds: float, now_ns: int, first: int | None = None) -> None:
+        """Expose the frames that begin after `now_ns`, or (`first`) from that counter on, for `seconds`."""
         self.advance(now_ns)
         current = self._regimes[-1]
-        number = max(current.number, current.number + (now_ns - current.start_ns) // current.period_ns + 1)
+        number = current.number + (now_ns - current.start_ns) // current.period_ns + 1
+        number = max(number, current.number, first or 0)
         self._regimes = [r for r in self._regimes if r.number < number]
         self._regimes.append(self._regime(number, current.start_of(number), seconds))
 

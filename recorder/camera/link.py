@@ -71,10 +71,10 @@ class LinkStatistics:
 class _Filling:
     """A block on its way to full, handed on in spans so that no frame waits for the ones after it."""
 
-    __slots__ = ("_block", "_handed_on", "_oldest_ns", "_outlet", "filled")
+    __slots__ = ("_block", "_handed_on", "_oldest_ns", "_outlet", "_segment", "filled")
 
-    def __init__(self, block: Block, outlet: SpanOutlet) -> None:
-        self._block, self._outlet = block, outlet
+    def __init__(self, block: Block, outlet: SpanOutlet, segment: int) -> None:
+        self._block, self._outlet, self._segment = block, outlet, segment
         self.filled = self._handed_on = self._oldest_ns = 0
 
     def add(self, now_ns: int) -> None:
@@ -91,7 +91,7 @@ class _Filling:
     def hand_on(self) -> None:
         """Hand on what has not been."""
         if self.filled > self._handed_on:
-            self._outlet.put(Span(self._block, self._handed_on, self.filled, "outlet"))
+            self._outlet.put(Span(self._block, self._handed_on, self.filled, "outlet", self._segment))
             self._handed_on = self.filled
 
 
@@ -124,6 +124,9 @@ class CameraLink:
         self._halted = False
         self._last_exposed: int | None = None
         self._closed = False
+        self._segment = 0
+        self._cuts: deque[tuple[int | None, Future[int]]] = deque()
+        self._end: int | None = None
         # Who held the blocks when we last had to wait for one: the reason if the FIFO overflows for it.
         self._starved_by: Cause | None = None
         self._caught_up = False
@@ -136,9 +139,25 @@ class CameraLink:
             self._refuse_mail()
         return future
 
-    def stop(self) -> None:
-        """Stop exposing, and deliver what has been exposed."""
-        self._stopping.set()
+    def cut(self, first: int | None = None) -> Future[int]:
+        """Begin a new segment with the next frame read, or with the one whose counter is `first`.
+
+        The future has the counter from which on frames belong to the new segment.
+        """
+        future: Future[int] = Future()
+
+        def note(_: Camera) -> None:
+            self._cuts.append((first, future))
+
+        self.submit(note).add_done_callback(lambda noted: _pass_on_error(noted, future))
+        return future
+
+    def stop(self, first: int | None = None) -> None:
+        """Stop exposing, and deliver what was exposed: all, or (`first`) what comes before that counter."""
+        if first is None:
+            self._stopping.set()
+        else:
+            self._end = first
 
     def abort(self) -> None:
         """Stop at once; what the FIFO still holds is lost."""
@@ -187,7 +206,8 @@ class CameraLink:
 
     def _fill(self, block: Block, limits: Limits) -> bool:
         """Read into the block until it is full (True) or the run is over (False)."""
-        filling = _Filling(block, self._outlet)
+        self._begin_segment()
+        filling = _Filling(block, self._outlet, self._segment)
         room = len(block.slots)
         if limits.frames is not None:
             room = min(room, limits.frames - self._frames)
@@ -195,6 +215,9 @@ class CameraLink:
             while filling.filled < room:
                 if self._mailbox:
                     self._serve_mail()
+                if self._cuts and self._due(self._cuts[0][0]):
+                    # What follows belongs to another file, and a file's blocks are its own.
+                    break
                 if self._stopping.is_set():
                     if self._aborting.is_set():
                         return False
@@ -256,9 +279,11 @@ class CameraLink:
         return info
 
     def _is_over(self, info: FrameInfo, limits: Limits) -> bool:
-        """Tell whether this frame began after the duration asked for."""
+        """Tell whether this frame began after the duration asked for, or is past the end asked for."""
         if self._frames == 0:
             self._first_time_ns = info.camera_time_ns
+        if self._end is not None and info.number >= self._end:
+            return True
         if limits.duration_s is None:
             return False
         return info.camera_time_ns - self._first_time_ns >= limits.duration_s * 1e9
@@ -289,6 +314,24 @@ class CameraLink:
                 except CameraError as error:
                     future.set_exception(error)
 
+    def _due(self, first: int | None) -> bool:
+        """Tell whether the next frame is the one whose counter is `first`, or a later one."""
+        return first is None or first <= (self._last.number if self._last else 0) + 1
+
+    def _begin_segment(self) -> None:
+        """Carry out the cuts that are due."""
+        while self._cuts and self._due(self._cuts[0][0]):
+            _, future = self._cuts.popleft()
+            self._segment += 1
+            future.set_result((self._last.number if self._last else 0) + 1)
+
     def _refuse_mail(self) -> None:
+        while self._cuts:
+            self._cuts.popleft()[1].set_exception(CameraError("the camera is not running"))
         while self._mailbox:
             self._mailbox.popleft()[1].set_exception(CameraError("the camera is not running"))
+
+
+def _pass_on_error(noted: Future[None], future: Future[int]) -> None:
+    if (error := noted.exception()) is not None:
+        future.set_exception(error)

@@ -163,8 +163,9 @@ class PlaybackCamera:
         time_ns = due_ns - self._armed_ns if self._length_s else now - self._armed_ns
         return FrameInfo(self._number, time_ns, exposure_s, math.nan, 0, overflowed=False)
 
-    def set_exposure(self, seconds: float) -> float:
+    def set_exposure(self, seconds: float, first: int | None = None) -> float:
         """Refuse: the frames were exposed long ago."""
+        del first
         raise CameraError(f"a playback cannot be exposed for {seconds:g} s: its frames were taken before")
 
     def trigger(self) -> None:

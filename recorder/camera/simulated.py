@@ -2,6 +2,7 @@
 
 import math
 import time
+from collections import deque
 from collections.abc import Callable
 from typing import Any
 
@@ -48,6 +49,8 @@ class SimulatedSensor:
         self._gone = False
         self._halted = False
         self._stalled_until_ns = 0
+        # Exposures set while free running, each with the counter it begins at.
+        self._coming: deque[tuple[int, float]] = deque()
 
     def open(self) -> CameraDescription:
         """Prepare the scene, so that a frame costs one copy."""
@@ -115,6 +118,8 @@ class SimulatedSensor:
         if self._fifo is not None:
             return self._fifo.pop(), self._fifo.advance(now)
         self._number += 1
+        while self._coming and self._coming[0][0] <= self._number:
+            self._exposure_s = self._coming.popleft()[1]
         return Exposed(self._number, now, self._exposure_s, overflowed=False), 0
 
     def _ready_ns(self, now_ns: int) -> int:
@@ -154,11 +159,13 @@ class SimulatedSensor:
         del self._faults[0]
         return True
 
-    def set_exposure(self, seconds: float) -> float:
-        """Expose frames that begin from now on for `seconds`."""
-        self._exposure_s = seconds
+    def set_exposure(self, seconds: float, first: int | None = None) -> float:
+        """Expose frames that begin from now on, or from counter `first` on, for `seconds`."""
         if self._fifo is not None:
-            self._fifo.set_exposure(seconds, self._clock())
+            self._fifo.set_exposure(seconds, self._clock(), first)
+            self._exposure_s = seconds
+        else:
+            self._coming.append((first or 0, seconds))
         return seconds
 
     def trigger(self) -> None:

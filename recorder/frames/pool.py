@@ -99,12 +99,17 @@ class Block:
 
 
 class Span:
-    """Frames [start, stop) of a block under one lease, given back by `release` or `with`."""
+    """Frames [start, stop) of a block under one lease, given back by `release` or `with`.
 
-    __slots__ = ("_open", "block", "owner", "start", "stop")
+    `segment` counts the files of a run: spans of one segment go into one file, and share no block with
+    those of another.
+    """
 
-    def __init__(self, block: Block, start: int, stop: int, owner: str) -> None:
+    __slots__ = ("_open", "block", "owner", "segment", "start", "stop")
+
+    def __init__(self, block: Block, start: int, stop: int, owner: str, segment: int = 0) -> None:
         self.block, self.start, self.stop, self.owner = block, start, stop, owner
+        self.segment = segment
         self._open = True
         block._pool._lend(block, owner)
 
@@ -127,7 +132,7 @@ class Span:
 
     def share(self, owner: str) -> "Span":
         """Return another lease on the same frames."""
-        return Span(self.block, self.start, self.stop, owner)
+        return Span(self.block, self.start, self.stop, owner, self.segment)
 
     def release(self) -> None:
         """Give the lease back; a second time does nothing."""

@@ -32,12 +32,15 @@ ALIGN_FROM = 16 * 1024
 # A column's chunk: 4096 rows of 8 bytes are what one flush writes anew.
 COLUMN_ROWS = 4096
 
+# A table's chunk: one flush writes it anew for every mark.
+TABLE_ROWS = 16
+
 # HDF5's cache for each dataset: rows are written once and in order, so that one chunk of a column is enough.
 # Its default of 8 MB would fill with every column over the first minutes and look like a leak.
 CACHE_BYTES = 2 * COLUMN_ROWS * 8
 CACHE_SLOTS = 101
 
-TEXT = h5py.string_dtype("utf-8", 256)
+TEXT = h5py.string_dtype("utf-8", 1024)
 WORD = h5py.string_dtype("utf-8", 64)
 ISO_TIME = h5py.string_dtype("ascii", 32)
 
@@ -164,7 +167,7 @@ def _lay_out(file: h5py.File, path: Path, what: FileDescription) -> None:
         data[name] = h5py.SoftLink(f"/{DETECTOR}/{name}")
     file["data"] = h5py.SoftLink(f"/{DETECTOR}/data")
     for name, row in TABLES.items():
-        table = entry.create_dataset(name, (0,), row, maxshape=(None,), chunks=(64,))
+        table = entry.create_dataset(name, (0,), row, maxshape=(None,), chunks=(TABLE_ROWS,))
         _describe(table, long_name=TABLE_HELP[name])
 
 

@@ -1,6 +1,7 @@
 """The writer task: takes every span off its channel and has it written on the storage thread."""
 
 import asyncio
+import itertools
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from pathlib import Path
@@ -11,6 +12,7 @@ from recorder.frames.channel import Channel, ChannelClosedError
 from recorder.frames.ledger import Ledger, Loss
 from recorder.frames.pool import Span
 from recorder.frames.threads import on_thread
+from recorder.frames.timeline import Timeline
 
 
 class FrameFile(Protocol):
@@ -53,7 +55,7 @@ class FrameFile(Protocol):
 
 
 class Writer:
-    """Write what `channel` brings into `file` until it is closed, and keep the ledger.
+    """Write what `channel` brings into the file of its segment until it is closed, and keep the ledger.
 
     After a StorageError nothing more is written: `failure` has it, `on_failure` is called at once, and what
     still comes is given back and counted as lost. `on_loss` hears of every gap as it is found.
@@ -64,15 +66,40 @@ class Writer:
         file: FrameFile,
         channel: Channel,
         ledger: Ledger,
+        timeline: Timeline,
         executor: Executor,
         on_failure: Callable[[], object],
         on_loss: Callable[[Loss], object],
     ) -> None:
         self.file = file
         self.failure: StorageError | None = None
-        self._channel, self._ledger, self._executor = channel, ledger, executor
+        self.closed: list[FrameFile] = []
+        self._channel, self._ledger, self._timeline = channel, ledger, timeline
+        self._executor = executor
         self._on_failure, self._on_loss = on_failure, on_loss
-        self._received = 0
+        self.segment = 0
+        self._files = {0: file}
+        self._received = 0  # by the file of this segment
+        self._lost = 0
+
+    @property
+    def frames(self) -> int:
+        """Frames committed in all files of the run."""
+        return self.file.frames + sum(file.frames for file in self.closed)
+
+    def expect(self, file: FrameFile) -> int:
+        """Take `file` for the next segment; return that segment's number."""
+        segment = max(self._files) + 1
+        self._files[segment] = file
+        return segment
+
+    def forget(self, segment: int) -> FrameFile:
+        """Take back the file of a segment that will not come."""
+        return self._files.pop(segment)
+
+    def unused(self) -> list[FrameFile]:
+        """Return the files of segments that never came."""
+        return [file for segment, file in self._files.items() if segment > self.segment]
 
     async def run(self) -> None:
         """Return once the channel is closed and all it brought is written, or given back after a failure."""
@@ -88,21 +115,41 @@ class Writer:
                 await self._write(self.file.commit)
                 return
             try:
-                losses = self._account(spans)
-                if self.failure is None:
-                    await self._write(self.file.append, spans, losses)
+                for segment, group in itertools.groupby(spans, lambda span: span.segment):
+                    if segment != self.segment:
+                        await self._go_on_with(segment)
+                    batch = list(group)
+                    losses = self._account(batch)
+                    if self.failure is None:
+                        await self._write(self.file.append, batch, losses)
             finally:
                 for span in spans:
                     span.release()
+
+    async def _go_on_with(self, segment: int) -> None:
+        """Close the file of the segment that has ended, and write into the next one."""
+        verdict = "frames lost" if self._lost else "complete"
+        if self.failure is None:
+            await self._write(self.file.close, verdict, "the recording went on without it")
+        self.closed.append(self.file)
+        self.segment = segment
+        self.file = self._files[segment]
+        self._received = self._lost = 0
 
     def _account(self, spans: Sequence[Span]) -> list[Loss]:
         losses = []
         for span in spans:
             losses += self._ledger.account(span.facts, self._received)
+            self._timeline.note(span.facts, span.segment, self._received)
             self._received += len(span)
         for loss in losses:
+            self._lost += loss.count
             self._on_loss(loss)
         return losses
+
+    async def add_row(self, table: str, row: tuple[Any, ...]) -> None:
+        """Append a row to a table of the file of this moment; a failure is that of the run."""
+        await self._write(self.file.add_rows, table, [row])
 
     async def _write(self, work: Callable[..., None], *args: object) -> None:
         try:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from recorder.assembly import build_camera
+from recorder.assembly import Workshop
 from recorder.camera.base import Camera
 from recorder.config import validate
 from recorder.errors import CameraError, CameraTimeoutError
@@ -28,7 +28,7 @@ def make(request: pytest.FixtureRequest) -> Iterator[Callable[[], Camera]]:
     made: list[Camera] = []
 
     def one() -> Camera:
-        made.append(build_camera(validate({"camera": request.param})))
+        made.append(Workshop().camera(validate({"camera": request.param})))
         return made[-1]
 
     yield one

@@ -56,7 +56,8 @@ def test_without_a_configuration_it_records_a_simulated_camera(recorder: Recorde
 def test_json_is_one_line_and_the_only_one(recorder: Recorder, tmp_path: Path) -> None:
     result = recorder("run", "--headless", "--frames", 100, "--output", "out", "--json", *FAST)
     told = result.json
-    (path,) = (tmp_path / "out").iterdir()
+    (path,) = (tmp_path / "out").glob("*.h5")
+    assert (tmp_path / told["journal"]).exists()
     assert (told["file"], told["verdict"], told["frames"], told["lost"]) == (
         str(Path("out") / path.name),
         "complete",
@@ -316,7 +317,8 @@ def test_bad_input_is_one_line_and_touches_nothing(
 def test_two_runs_in_one_second_get_two_files(recorder: Recorder, tmp_path: Path) -> None:
     for _ in range(3):
         assert recorder("run", "--headless", "--frames", 1, "--output", "out", *FAST).code == 0
-    assert len(list((tmp_path / "out").iterdir())) == 3
+    assert len(list((tmp_path / "out").glob("*.h5"))) == 3
+    assert len(list((tmp_path / "out").glob("*.commands.jsonl"))) == 3
 
 
 def test_profiles_of_every_thread_can_be_read(recorder: Recorder, tmp_path: Path) -> None:

@@ -48,18 +48,23 @@ def test_halt_keeps_what_was_exposed() -> None:
 @given(
     st.integers(1, 10),
     st.lists(
-        st.tuples(st.integers(0, 60), st.integers(0, 8), st.sampled_from([None, 0.001, 0.03])), max_size=40
+        st.tuples(
+            st.integers(0, 60), st.integers(0, 8), st.sampled_from([None, 0.001, 0.03]), st.integers(0, 20)
+        ),
+        max_size=40,
     ),
 )
 def test_no_frame_is_delivered_twice_or_out_of_order_and_gaps_are_flagged(
-    depth: int, steps: list[tuple[int, int, float | None]]
+    depth: int, steps: list[tuple[int, int, float | None, int]]
 ) -> None:
     fifo = Fifo(100, 0.005, depth, 0)
     now, last, last_start = 0, 0, -1
-    for wait_ms, reads, exposure in steps:
+    for wait_ms, reads, exposure, ahead in steps:
         now += wait_ms * MS
         if exposure is not None:
-            fifo.set_exposure(exposure, now)
+            fifo.set_exposure(exposure, now, last + ahead)
+        if fifo.advance(now) == 0:
+            assert fifo.next_complete_ns() > now
         assert fifo.advance(now) <= depth
         for _ in range(min(reads, fifo.advance(now))):
             frame = fifo.pop()

@@ -57,7 +57,7 @@ class ScriptedCamera:
         slot[:] = self.number
         return FrameInfo(self.number, self.clock(), self.exposure_s, 7.0, 0, overflowed=False)
 
-    def set_exposure(self, seconds: float) -> float:
+    def set_exposure(self, seconds: float, first: int | None = None) -> float:
         self.threads.add(threading.get_ident())
         self.exposure_s = seconds
         return seconds

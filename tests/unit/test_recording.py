@@ -86,13 +86,13 @@ def test_metadata_next_to_an_odd_chunk_survives_direct_writes(tmp_path: Path) ->
     for i in range(40):
         with fill(take(pool), 0, 3, 3 * i + 1) as span:
             recording.append([span])
-        recording.add_rows("marks", [(i, 0.1 * i, f"mark {i}", "ü" * 300, "test")])
+        recording.add_rows("marks", [(i, 0.1 * i, f"mark {i}", "ü" * 600, "test")])
         recording.commit()
     recording.close("complete", "")
     check(path, ODD, 120)
     with h5py.File(path) as file:
         assert [row["label"].decode() for row in file["entry/marks"]] == [f"mark {i}" for i in range(40)]
-        assert file["entry/marks"][7]["text"].decode() == "ü" * 128
+        assert file["entry/marks"][7]["text"].decode() == "ü" * 512
 
 
 def test_the_layout_is_what_the_design_promises(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from recorder.frames.channel import Channel
 from recorder.frames.ledger import Ledger, Loss
 from recorder.frames.pool import Pool, Span
 from recorder.frames.threads import on_thread
+from recorder.frames.timeline import Timeline
 from recorder.storage.dry_run import DryRun
 from recorder.storage.writer import Writer
 from tests.conftest import SMALL, fill, take
@@ -43,7 +44,7 @@ class FakeFile(DryRun):
 
 
 def writer(file: FakeFile, channel: Channel, executor: ThreadPoolExecutor, told: list[Any]) -> Writer:
-    return Writer(file, channel, Ledger(), executor, lambda: told.append("failed"), told.append)
+    return Writer(file, channel, Ledger(), Timeline(), executor, lambda: told.append("failed"), told.append)
 
 
 async def test_all_that_comes_is_written_committed_and_given_back() -> None:

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from recorder import session as session_module
-from recorder.assembly import build_camera, build_session, describe
+from recorder import run as run_module
+from recorder.assembly import Workshop, build_session, describe
 from recorder.camera.base import Camera, CameraDescription, FrameInfo
 from recorder.camera.link import Limits
 from recorder.camera.simulated import SimulatedSensor
@@ -20,7 +20,7 @@ from recorder.config import Settings, SimulatedCamera, validate
 from recorder.errors import CameraError, StorageError
 from recorder.frames.ledger import Loss
 from recorder.frames.pool import Span
-from recorder.session import Session
+from recorder.run import Run
 from recorder.status import FinishReason, State, Summary
 from recorder.storage.layout import DETECTOR
 from recorder.storage.recording import Recording
@@ -36,18 +36,18 @@ def settings_for(tmp_path: Path, **camera: object) -> Settings:
     )
 
 
-def session_with(
+def run_with(
     settings: Settings,
     camera: Camera | None = None,
     make: Callable[..., Recording] = Recording,
     limits: Limits | None = None,
-) -> Session:
+) -> Run:
     def make_file(description: CameraDescription, frames: int) -> Recording:
         what = describe(settings, description, frames)
         return make(Path(settings.recording.output), what, settings.storage.mode, 0)
 
-    return Session(
-        camera or build_camera(settings), make_file, settings.pool.memory, limits or Limits(), 1.0, 0
+    return Run(
+        camera or Workshop().camera(settings), make_file, settings.pool.memory, limits or Limits(), 1.0, 0
     )
 
 
@@ -71,7 +71,7 @@ def check(summary: Summary, counter: int | None = None) -> None:
 
 
 async def test_a_run_to_its_limit_is_complete(tmp_path: Path) -> None:
-    subject = session_with(settings_for(tmp_path), limits=Limits(frames=200))
+    subject = run_with(settings_for(tmp_path), limits=Limits(frames=200))
     summary = await subject.run()
     assert (summary.verdict, summary.frames, summary.lost, summary.exit_code) == ("complete", 200, 0, 0)
     assert subject.state is State.CLOSED
@@ -79,8 +79,8 @@ async def test_a_run_to_its_limit_is_complete(tmp_path: Path) -> None:
 
 
 async def test_stop_writes_all_that_was_exposed(tmp_path: Path) -> None:
-    sensor = build_camera(settings_for(tmp_path))
-    subject = session_with(settings_for(tmp_path), sensor)
+    sensor = Workshop().camera(settings_for(tmp_path))
+    subject = run_with(settings_for(tmp_path), sensor)
     running = asyncio.ensure_future(subject.run())
     await until(lambda: subject.statistics().frames > 50)
     assert subject.state is State.RUNNING
@@ -95,7 +95,7 @@ async def test_stop_writes_all_that_was_exposed(tmp_path: Path) -> None:
 async def test_a_stop_before_the_first_frame_is_heard(
     tmp_path: Path, reason: FinishReason, code: int
 ) -> None:
-    subject = session_with(settings_for(tmp_path))
+    subject = run_with(settings_for(tmp_path))
     subject.stop(reason)
     summary = await subject.run()
     assert summary.exit_code == code
@@ -104,7 +104,7 @@ async def test_a_stop_before_the_first_frame_is_heard(
 
 
 async def test_abort_after_stop_ends_at_once_with_a_valid_file(tmp_path: Path) -> None:
-    subject = session_with(settings_for(tmp_path))
+    subject = run_with(settings_for(tmp_path))
     running = asyncio.ensure_future(subject.run())
     await until(lambda: subject.statistics().frames > 10)
     subject.stop(FinishReason.INTERRUPTED)
@@ -130,12 +130,12 @@ async def test_a_stalled_disk_that_empties_the_pool_loses_frames_to_storage_and_
     tmp_path: Path,
 ) -> None:
     settings = settings_for(tmp_path, fifo=30)
-    sensor = build_camera(settings)
-    subject = session_with(settings, sensor, StalledRecording, Limits(frames=20_000))
+    sensor = Workshop().camera(settings)
+    subject = run_with(settings, sensor, StalledRecording, Limits(frames=20_000))
     running = asyncio.ensure_future(subject.run())
     await until(lambda: bool((pool := subject.statistics().pool) and pool.waits))
     await asyncio.sleep(0.2)
-    file = subject._file
+    file = subject.file
     assert isinstance(file, StalledRecording)
     file.go.set()
     await until(lambda: subject.statistics().lost > 0)
@@ -156,8 +156,8 @@ class BreakingRecording(Recording):
 
 
 async def test_a_disk_that_breaks_stops_the_camera_and_what_was_committed_stays(tmp_path: Path) -> None:
-    sensor = build_camera(settings_for(tmp_path))
-    summary = await session_with(settings_for(tmp_path), sensor, BreakingRecording).run()
+    sensor = Workshop().camera(settings_for(tmp_path))
+    summary = await run_with(settings_for(tmp_path), sensor, BreakingRecording).run()
     assert (summary.verdict, summary.cause, summary.exit_code) == ("failed", "the disk broke", 1)
     assert summary.frames > 100
     assert summary.losses["storage"] > 0
@@ -181,11 +181,11 @@ class HungCamera(SimulatedSensor):
 async def test_a_library_that_never_returns_cannot_keep_the_file_open(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(session_module, "ABORT_GRACE_S", 0.2)
+    monkeypatch.setattr(run_module, "ABORT_GRACE_S", 0.2)
     settings = settings_for(tmp_path)
     assert isinstance(settings.camera, SimulatedCamera)
     camera = HungCamera(settings.camera)
-    subject = session_with(settings, camera)
+    subject = run_with(settings, camera)
     running = asyncio.ensure_future(subject.run())
     await until(lambda: (link := subject.statistics().link) is not None and link.frames == 99)
     subject.stop(FinishReason.INTERRUPTED)
@@ -205,7 +205,7 @@ async def test_an_unforeseen_error_still_closes_the_file(tmp_path: Path) -> None
                 raise ZeroDivisionError("a bug")
             super().append(spans, losses)
 
-    subject = session_with(settings_for(tmp_path), make=Bug)
+    subject = run_with(settings_for(tmp_path), make=Bug)
     with pytest.raises(ExceptionGroup) as told:
         await subject.run()
     assert told.value.subgroup(ZeroDivisionError)
@@ -219,13 +219,13 @@ async def test_an_unforeseen_error_still_closes_the_file(tmp_path: Path) -> None
 
 async def test_a_camera_that_cannot_be_opened_leaves_no_file(tmp_path: Path) -> None:
     settings = settings_for(tmp_path)
-    camera = build_camera(settings)
+    camera = Workshop().camera(settings)
 
     def refuse() -> CameraDescription:
         raise CameraError("in use by another program")
 
     camera.open = refuse  # type: ignore[method-assign]
-    subject = session_with(settings, camera)
+    subject = run_with(settings, camera)
     with pytest.raises(CameraError, match="in use"):
         await subject.run()
     assert os.listdir(tmp_path) == []
@@ -234,14 +234,14 @@ async def test_a_camera_that_cannot_be_opened_leaves_no_file(tmp_path: Path) -> 
 
 async def test_a_camera_that_cannot_be_armed_leaves_no_file(tmp_path: Path) -> None:
     settings = settings_for(tmp_path)
-    camera = build_camera(settings)
+    camera = Workshop().camera(settings)
 
     def refuse() -> None:
         raise CameraError("refuses")
 
     camera.arm = refuse  # type: ignore[method-assign]
     with pytest.raises(CameraError, match="refuses"):
-        await session_with(settings, camera).run()
+        await run_with(settings, camera).run()
     assert os.listdir(tmp_path) == []
 
 
@@ -256,7 +256,7 @@ async def test_a_slow_camera_has_each_frame_on_disk_within_a_quarter_of_a_second
             super().commit()
             waits.extend((time.monotonic_ns() - t) * 1e-9 for t in arrivals)
 
-    await session_with(settings, make=Timed, limits=Limits(frames=4)).run()
+    await run_with(settings, make=Timed, limits=Limits(frames=4)).run()
     assert len(waits) == 4
     # The last frame has nothing to wait for; the others are committed while the camera waits for the next.
     assert sorted(waits)[1] < 0.25
@@ -265,7 +265,10 @@ async def test_a_slow_camera_has_each_frame_on_disk_within_a_quarter_of_a_second
 async def test_a_dry_run_makes_no_file(tmp_path: Path) -> None:
     tree = settings_for(tmp_path).model_dump(exclude_none=True)
     tree["recording"]["frames"] = 50
-    summary = await build_session(validate(tree), dry_run=True).run()
+    session = build_session(validate(tree), dry_run=True)
+    await session.start()
+    await session.stopped()
+    summary = await session.close()
     assert (summary.file, summary.frames, summary.verdict) == (None, 50, "complete")
     assert os.listdir(tmp_path) == []
 
@@ -274,7 +277,7 @@ async def test_room_for_the_run_is_looked_for_before(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     sparse = settings_for(tmp_path, width=8000, height=8000, rate=1, exposure="1ms")
-    subject = session_with(sparse, limits=Limits(frames=10**9))
+    subject = run_with(sparse, limits=Limits(frames=10**9))
     subject.stop()
     await subject.run()
     assert "it will stop after about" in caplog.text

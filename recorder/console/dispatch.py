@@ -1,0 +1,130 @@
+"""The one way of a command line into the session, whoever typed it, and into the journal."""
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+
+from recorder.console.journal import Entry, Journal, now
+from recorder.console.registry import MAX_LINE, Parsed, parse
+from recorder.errors import RecorderError, StorageError, UsageError
+from recorder.frames.timeline import FrameRef
+from recorder.session import Session
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Call:
+    """Who called a command and when; `first` is the counter on which a replayed one has to take effect."""
+
+    session: Session
+    dispatch: "Dispatcher"
+    source: str
+    entered_ns: int
+    first: int | None = None
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What a command answers; `then` is waited for after it is in the journal."""
+
+    message: str = ""
+    frame: FrameRef | None = None
+    number: int | None = None  # where the frame itself is not known yet
+    then: Callable[[], Awaitable[object]] | None = None
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a line went: "ok", "refused" (it was wrong, nothing changed) or "failed"."""
+
+    status: str
+    message: str
+    effective_frame: int | None = None
+
+
+@dataclass
+class Dispatcher:
+    """Carry out lines on a session and write them to its journal."""
+
+    session: Session
+    journal: Journal
+    seq: int = 0
+    background: set["asyncio.Task[Outcome]"] = field(default_factory=set)
+
+    async def __call__(self, line: str, source: str, *, replayed: Entry | None = None) -> Outcome | None:
+        """Carry out a line; None where it was empty. No line, however wrong, raises anything."""
+        entered_ns = time.monotonic_ns()
+        parsed: Parsed | None = None
+        refusal = ""
+        try:
+            parsed = parse(line)
+            if parsed is None:
+                return None
+        except UsageError as error:
+            refusal = str(error)
+        self.seq += 1
+        seq, (frame, number, elapsed_s) = self.seq, self.session.position()
+        then = None
+        with self.session.held_open():
+            outcome, reply = Outcome("refused", refusal), Reply()
+            if parsed is not None:
+                first = replayed.effective_number if replayed else None
+                call = Call(self.session, self, source, entered_ns, first)
+                outcome, reply = await self._carry_out(parsed, call)
+                then = reply.then
+            entry = Entry(
+                seq=replayed.seq if replayed else seq,
+                time=now(),
+                elapsed_s=round(elapsed_s, 6),
+                frame=replayed.frame if replayed else frame,
+                source=source,
+                command=line.strip()[:MAX_LINE],
+                status=outcome.status,
+                message=outcome.message,
+                effective_frame=outcome.effective_frame,
+                run=self.session.runs,
+                number=replayed.number if replayed else number,
+                effective_number=reply.frame.number if reply.frame else reply.number,
+            )
+            try:
+                await self.journal.add(entry)
+            except StorageError as error:
+                log.warning("%s; the recording goes on", error)
+            await self.session.add_row("commands", entry.row())
+        if then is not None:
+            await then()
+        return outcome
+
+    async def _carry_out(self, parsed: Parsed, call: Call) -> tuple[Outcome, Reply]:
+        try:
+            reply = await parsed.carry_out(call)
+        except UsageError as error:
+            return Outcome("refused", str(error)), Reply()
+        except RecorderError as error:
+            return Outcome("failed", str(error)), Reply()
+        except Exception as error:
+            log.exception("internal error in %s; the recording goes on", parsed.command.name)
+            return Outcome("failed", f"internal error: {error!r}"), Reply()
+        return Outcome("ok", reply.message, reply.frame.index if reply.frame else None), reply
+
+    def later(self, wait: Awaitable[object], line: str, source: str) -> None:
+        """Carry out a line once `wait` is over, and tell what came of it."""
+
+        async def scheduled() -> Outcome:
+            await wait
+            outcome = await self(line, source) or Outcome("ok", "")
+            log.info("%s: %s", line, outcome.message or outcome.status)
+            return outcome
+
+        task = asyncio.ensure_future(scheduled())
+        self.background.add(task)
+        task.add_done_callback(self.background.discard)
+
+    async def close(self) -> None:
+        """Give up what is scheduled."""
+        for task in self.background:
+            task.cancel()
+        await asyncio.gather(*self.background, return_exceptions=True)

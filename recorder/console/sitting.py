@@ -1,0 +1,40 @@
+"""A session with its journal and its dispatcher, from the first run to the last."""
+
+import contextlib
+from collections.abc import AsyncIterator
+from dataclasses import replace
+
+# Registers the commands.
+from recorder.console import commands as _commands  # noqa: F401
+from recorder.console.dispatch import Dispatcher
+from recorder.console.journal import SUFFIX, Journal
+from recorder.session import Session
+from recorder.status import Summary
+
+
+@contextlib.asynccontextmanager
+async def open_sitting(session: Session) -> AsyncIterator[Dispatcher]:
+    """Keep the journal beside the session's first file; raises UsageError or StorageError where it cannot.
+
+    A session that made no file leaves no journal.
+    """
+    path = session.path.with_suffix(SUFFIX) if session.path else None
+    async with Journal(path, session.settings) as journal:
+
+        async def note_end(summary: Summary) -> None:
+            last = session.run.timeline.last if session.run else None
+            await journal.end(session.runs, last.number if last else 0, summary.verdict)
+
+        session.on_end = note_end
+        dispatch = Dispatcher(session, journal)
+        try:
+            yield dispatch
+        finally:
+            await dispatch.close()
+            if session.path is not None and not session.path.exists():
+                await journal.discard()
+
+
+def with_journal(summary: Summary, dispatch: Dispatcher) -> Summary:
+    """Return the summary with the journal's path in it."""
+    return replace(summary, journal=dispatch.journal.path)

@@ -1,0 +1,122 @@
+"""Which frame was it? Finds the frame exposed at a moment, or the first with a new exposure, as frames come.
+
+Camera clock and host clock are two: the shortest time ever seen between the end of an exposure and the
+arrival of its frame is taken as no time at all, and the offset between the clocks follows from it.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+# Arrivals from which the offset is estimated: long enough to see a quick one, short enough to follow drift.
+WINDOW_NS = 10_000_000_000
+
+# Spans remembered: a question is about a frame that just came or is about to.
+REMEMBERED = 64
+
+
+@dataclass(frozen=True)
+class FrameRef:
+    """A frame: the camera's counter, and its index in the file of `segment`."""
+
+    number: int
+    segment: int
+    index: int
+
+
+Answer = Callable[[NDArray[Any], int, int], FrameRef | None]
+
+
+class Timeline:
+    """Follow the frames of one run on the event loop, and answer questions about them."""
+
+    def __init__(self) -> None:
+        self._facts: deque[tuple[NDArray[Any], int, int]] = deque(maxlen=REMEMBERED)
+        self._questions: list[tuple[Answer, asyncio.Future[FrameRef | None], bool]] = []
+        self._window_began_ns = 0
+        self._least_ns: list[int] = []
+        self.last: FrameRef | None = None
+
+    def note(self, facts: NDArray[Any], segment: int, index: int) -> None:
+        """Take in rows of facts (n,) that follow; `index` is the first one's place in its segment's file."""
+        facts = facts.copy()
+        self._facts.append((facts, segment, index))
+        self.last = FrameRef(int(facts["frame_number"][-1]), segment, index + len(facts) - 1)
+        exposed_ns = np.nan_to_num(facts["exposure_s"]) * 1e9
+        least = int((facts["host_time_ns"] - facts["camera_time_ns"] - exposed_ns.astype(np.int64)).min())
+        now_ns = int(facts["host_time_ns"][-1])
+        if not self._least_ns or now_ns - self._window_began_ns > WINDOW_NS:
+            # The window before this one still counts, so that there always is an estimate.
+            self._least_ns = [*self._least_ns[-1:], least]
+            self._window_began_ns = now_ns
+        self._least_ns[-1] = min(self._least_ns[-1], least)
+        self._questions = [q for q in self._questions if not self._settle(q[0], q[1], self._facts[-1])]
+
+    @staticmethod
+    def _settle(
+        answer: Answer, future: asyncio.Future[FrameRef | None], span: tuple[NDArray[Any], int, int]
+    ) -> bool:
+        found = None if future.done() else answer(*span)
+        if found is not None:
+            future.set_result(found)
+        return future.done()
+
+    def _ask(self, answer: Answer, *, or_last: bool = False) -> asyncio.Future[FrameRef | None]:
+        future: asyncio.Future[FrameRef | None] = asyncio.get_running_loop().create_future()
+        for span in self._facts:
+            if self._settle(answer, future, span):
+                return future
+        self._questions.append((answer, future, or_last))
+        return future
+
+    def frame_at(self, host_ns: int) -> asyncio.Future[FrameRef | None]:
+        """Find the frame being exposed at `host_ns`: the last that began by then.
+
+        Known once a later frame has come; None where the run ended before the first.
+        """
+        before: FrameRef | None = None
+
+        def answer(facts: NDArray[Any], segment: int, index: int) -> FrameRef | None:
+            nonlocal before
+            began_by = int(np.searchsorted(facts["camera_time_ns"], host_ns - min(self._least_ns), "right"))
+            if began_by:
+                before = FrameRef(int(facts["frame_number"][began_by - 1]), segment, index + began_by - 1)
+            if began_by == len(facts):
+                return None
+            # A moment before the first frame belongs to the first.
+            return before or FrameRef(int(facts["frame_number"][0]), segment, index)
+
+        return self._ask(answer, or_last=True)
+
+    def first_exposed_for(self, seconds: float, after_number: int) -> asyncio.Future[FrameRef | None]:
+        """Find the first frame after counter `after_number` whose own metadata shows this exposure."""
+
+        def answer(facts: NDArray[Any], segment: int, index: int) -> FrameRef | None:
+            new = (facts["frame_number"] > after_number) & np.isclose(facts["exposure_s"], seconds, rtol=1e-3)
+            if not new.any():
+                return None
+            i = int(new.argmax())
+            return FrameRef(int(facts["frame_number"][i]), segment, index + i)
+
+        return self._ask(answer)
+
+    def delivered(self, number: int) -> asyncio.Future[FrameRef | None]:
+        """Find the first frame whose counter is `number` or later."""
+
+        def answer(facts: NDArray[Any], segment: int, index: int) -> FrameRef | None:
+            i = int(np.searchsorted(facts["frame_number"], number))
+            return None if i == len(facts) else FrameRef(int(facts["frame_number"][i]), segment, index + i)
+
+        return self._ask(answer)
+
+    def close(self) -> None:
+        """Answer what is still open: a moment with the last frame there was, the rest with None."""
+        for _, future, or_last in self._questions:
+            if not future.done():
+                future.set_result(self.last if or_last else None)
+        self._questions.clear()

@@ -1,0 +1,350 @@
+"""One run, from the opened camera to the closed file.
+
+    IDLE ──► OPENING ──► RUNNING ──► DRAINING ──► CLOSED
+                └───────────┴────────────────────────┘  a failure goes the same way, faster
+
+Stop drains: what was exposed is read, written and marked complete. Abort and failure close the file intact
+and mark why. Whatever part fails stops the others.
+"""
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeVar
+
+from recorder import status
+from recorder.camera.base import Camera, CameraDescription
+from recorder.camera.link import CameraLink, Limits, LinkOutcome
+from recorder.errors import CameraError, RecorderError, StorageError
+from recorder.frames.channel import Channel, Outlet
+from recorder.frames.gate import Gate
+from recorder.frames.ledger import Cause, Ledger
+from recorder.frames.pool import Pool
+from recorder.frames.threads import on_thread
+from recorder.frames.timeline import Timeline
+from recorder.status import FinishReason, State, Statistics, Summary
+from recorder.storage.writer import FrameFile, Writer
+from recorder.watch import WATCH_S, LossTeller, is_almost_full, warn_of_little_room
+
+log = logging.getLogger(__name__)
+
+
+T = TypeVar("T")
+
+# Makes a file for a camera and a number of frames per block.
+MakeFile = Callable[[CameraDescription, int], FrameFile]
+
+# How long a run waits at its end for a command to write its rows.
+HOLD_S = 2.0
+
+# How long an aborted run waits for a camera library or a disk that does not return.
+ABORT_GRACE_S = 3.0
+
+
+class Run:
+    """Record `camera` once into the file that `make_file` makes for its description and frames per block.
+
+    `camera_timeout_s` is how long the camera may be silent; `reserve` bytes stay free on the disk.
+    Everything is called from the event loop's thread.
+    """
+
+    def __init__(
+        self,
+        camera: Camera,
+        make_file: MakeFile,
+        pool_bytes: int,
+        limits: Limits,
+        camera_timeout_s: float,
+        reserve: int,
+    ) -> None:
+        self.limits = limits
+        self.state = State.IDLE
+        self.description: CameraDescription | None = None
+        self._camera, self._make_file = camera, make_file
+        self._pool_bytes, self._timeout_s, self._reserve = pool_bytes, camera_timeout_s, reserve
+        self._reason: FinishReason | None = None
+        self._error: RecorderError | None = None
+        self._link: CameraLink | None = None
+        self._pool: Pool | None = None
+        self._file: FrameFile | None = None
+        self._writer: Writer | None = None
+        self.outlet: Outlet | None = None
+        self._per_block = 1
+        self.timeline = Timeline()
+        self.marks = 0
+        # Set once the camera thread has begun.
+        self.armed = asyncio.Event()
+        self.ledger = Ledger()
+        self._losses = LossTeller()
+        # Held while the rows of a command are on their way into the file.
+        self.gate = Gate()
+        self._began_s = 0.0
+        self._abort = asyncio.Event()
+        self._drained = asyncio.Event()
+        self._camera_thread = ThreadPoolExecutor(1, "camera")
+        self._storage_thread = ThreadPoolExecutor(1, "storage")
+
+    # What front ends call.
+
+    def stop(self, reason: FinishReason = FinishReason.STOPPED, first: int | None = None) -> None:
+        """Stop the camera and write all that was exposed, or what comes before counter `first`."""
+        if self._reason is None:
+            self._reason = reason
+        if self._link is not None:
+            self._link.stop(first)
+
+    def abort(self, reason: FinishReason = FinishReason.ABORTED) -> None:
+        """Stop at once: what is not in the pool yet is lost, what is gets written."""
+        if self._reason in {None, FinishReason.INTERRUPTED, FinishReason.STOPPED}:
+            self._reason = reason
+        self._abort.set()
+        if self._link is not None:
+            self._link.abort()
+
+    def ask_camera(self, verb: Callable[[Camera], T]) -> asyncio.Future[T]:
+        """Have `verb(camera)` called on the camera thread between two frames; raises CameraError."""
+        if self._link is None:
+            raise CameraError("the camera is not running")
+        return asyncio.wrap_future(self._link.submit(verb))
+
+    async def go_on_in(self, make_file: MakeFile, first: int | None = None) -> int:
+        """Write the frames from now on, or from counter `first` on, into another file; none is lost between.
+
+        Returns the counter of the first one. Raises UsageError or StorageError where the file cannot be made,
+        CameraError where the run is over: then nothing has changed.
+        """
+        if self._link is None or self._writer is None or self.description is None:
+            raise CameraError("the camera is not running")
+        file = await on_thread(self._storage_thread, make_file, self.description, self._per_block)
+        segment = self._writer.expect(file)
+        try:
+            return await asyncio.wrap_future(self._link.cut(first))
+        except CameraError:
+            await on_thread(self._storage_thread, self._writer.forget(segment).discard)
+            raise
+
+    async def add_row(self, table: str, row: tuple[Any, ...]) -> None:
+        """Append a row to a table of the file being written."""
+        if self._writer is not None and self.state in {State.RUNNING, State.DRAINING}:
+            await self._writer.add_row(table, row)
+
+    @property
+    def segment(self) -> int:
+        """Which of the run's files is being written, counted from 0."""
+        return self._writer.segment if self._writer else 0
+
+    @property
+    def file(self) -> FrameFile | None:
+        """What the frames of this moment are written to."""
+        return self._writer.file if self._writer else self._file
+
+    def statistics(self) -> Statistics:
+        """Return the figures of this moment."""
+        file = self.file
+        return Statistics(
+            state=self.state,
+            elapsed_s=time.monotonic() - self._began_s if self._began_s else 0.0,
+            frames=self._writer.frames if self._writer else 0,
+            lost=self.ledger.lost,
+            frame_bytes=self.description.format.nbytes if self.description else 0,
+            link=self._link.statistics() if self._link else None,
+            pool=self._pool.statistics() if self._pool else None,
+            mode=file.mode if file else "",
+            free_bytes=file.free_bytes if file else 0,
+            path=file.path if file else None,
+        )
+
+    async def run(self) -> Summary:
+        """Record until a limit, a stop, an abort or a failure; the file is closed when this returns.
+
+        Raises RecorderError only where nothing was recorded: the camera cannot be opened, the file not made.
+        """
+        self._become(State.OPENING)
+        try:
+            self.description = await on_thread(self._camera_thread, self._camera.open)
+            form = self.description.format
+            self._per_block = per_block = form.frames_per_block(self.description.rate)
+            self._pool = await on_thread(self._storage_thread, Pool, form, per_block, self._pool_bytes)
+            self._file = await on_thread(self._storage_thread, self._make_file, self.description, per_block)
+            warn_of_little_room(self.limits, self.description, self._file, self._reserve)
+            return await self._record(self._file, self._pool)
+        finally:
+            await self._close_camera()
+            if self.state is not State.CLOSED:
+                self._become(State.CLOSED)
+            for executor in (self._camera_thread, self._storage_thread):
+                executor.shutdown(wait=False)
+
+    # The run itself.
+
+    async def _record(self, file: FrameFile, pool: Pool) -> Summary:
+        self.outlet = outlet = Outlet(asyncio.get_running_loop())
+        channel = Channel("writer")
+        outlet.connect(channel)
+        self._link = link = CameraLink(self._camera, pool, outlet, self._timeout_s)
+        if self._reason is not None:
+            link.stop()
+        self._become(State.RUNNING)
+        self._began_s, cpu_s = time.monotonic(), time.process_time()
+
+        def on_storage_failure() -> None:
+            self.abort(FinishReason.STORAGE)
+
+        self._writer = writer = Writer(
+            file,
+            channel,
+            self.ledger,
+            self.timeline,
+            self._storage_thread,
+            on_storage_failure,
+            self._losses.add,
+        )
+        self.armed.set()
+        outcome = LinkOutcome(None, Cause.CAMERA, None)
+        fault: BaseException | None = None
+        try:
+            async with asyncio.TaskGroup() as group:
+                acquiring = group.create_task(self._acquire(link, outlet, channel))
+                writing = group.create_task(writer.run())
+                group.create_task(self._watch(writer, pool, link))
+                outcome = await acquiring
+                await writing
+                self._drained.set()
+        except BaseException as error:
+            # Not foreseen, but the file is closed all the same before anyone hears of it.
+            fault = error
+            self.abort(FinishReason.FAULT)
+            outlet.deliver()
+            channel.discard()
+        self.timeline.close()
+        await self.gate.free(HOLD_S)
+        await self._finish(writer, outcome, fault)
+        self._become(State.CLOSED)
+        if fault is not None:
+            raise fault
+        return self._summary(writer, time.monotonic() - self._began_s, time.process_time() - cpu_s)
+
+    async def _acquire(self, link: CameraLink, outlet: Outlet, channel: Channel) -> LinkOutcome:
+        """Have the camera thread read until it is done, then let the writer finish.
+
+        A library that does not return from an aborted run is left behind on its thread.
+        """
+        loop = asyncio.get_running_loop()
+        reading = loop.run_in_executor(self._camera_thread, link.run, self.limits)
+        aborted = asyncio.ensure_future(self._abort.wait())
+        either: list[asyncio.Future[Any]] = [reading, aborted]
+        try:
+            await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            aborted.cancel()
+            if not reading.done():
+                link.abort()
+                await asyncio.wait([reading], timeout=ABORT_GRACE_S)
+            self._become(State.DRAINING)
+            outlet.deliver()
+            channel.close()
+        if reading.done():
+            return reading.result()
+        hung = CameraError("the camera's library does not return: switch the camera off and on again")
+        return LinkOutcome(None, Cause.CAMERA, hung)
+
+    async def _watch(self, writer: Writer, pool: Pool, link: CameraLink) -> None:
+        """Tell of losses, and stop in time before the disk is full."""
+        while not self._drained.is_set():
+            self._losses.tell_if_due()
+            if self._reason is None and is_almost_full(writer, pool, link, self._reserve, self._began_s):
+                self.stop(FinishReason.DISK_FULL)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(WATCH_S):
+                    await self._drained.wait()
+
+    async def _finish(self, writer: Writer, outcome: LinkOutcome, fault: BaseException | None) -> None:
+        """Close the ledger and the file, whatever happened."""
+        file = writer.file
+        now_ns = time.monotonic_ns()
+        self._error = writer.failure or outcome.error
+        if outcome.error is not None and self._reason is None:
+            self._reason = FinishReason.CAMERA
+        if self._reason is None:
+            self._reason = FinishReason.LIMIT
+        losses = self.ledger.abandon(writer.unwritten(), file.frames, now_ns)
+        losses += self.ledger.close(outcome.last_exposed, outcome.trailing_cause, file.frames, now_ns)
+        for loss in losses:
+            self._losses.add(loss)
+        self._losses.tell()
+        for unused in writer.unused():
+            await on_thread(self._storage_thread, unused.discard)
+        if writer.frames == 0 and self.ledger.lost == 0 and self._failed:
+            await on_thread(self._storage_thread, file.discard)
+            if self._error is not None:
+                raise self._error
+            return
+        try:
+            await on_thread(self._storage_thread, file.close, self._verdict(), self._cause(fault), losses)
+        except StorageError as error:
+            self._error = self._error or error
+            self._reason = FinishReason.STORAGE
+
+    async def _close_camera(self) -> None:
+        try:
+            async with asyncio.timeout(ABORT_GRACE_S):
+                await asyncio.wrap_future(self._camera_thread.submit(self._camera.close))
+        except (CameraError, TimeoutError) as error:
+            log.warning("the camera could not be closed: %s", error or "its library does not return")
+
+    # How it ended.
+
+    @property
+    def _failed(self) -> bool:
+        return self._error is not None or self._reason in status.FAILURES
+
+    def _verdict(self) -> str:
+        if self._failed:
+            return "failed"
+        return (
+            "interrupted"
+            if self._reason in status.INTERRUPTIONS
+            else "frames lost"
+            if self.ledger.lost
+            else "complete"
+        )
+
+    def _cause(self, fault: BaseException | None) -> str:
+        """Say in a sentence why the run ended."""
+        if self._error is not None:
+            return str(self._error)
+        if fault is not None:
+            return f"internal error: {fault!r}"
+        return self._reason.value if self._reason else ""
+
+    def _summary(self, writer: Writer, seconds: float, cpu_s: float) -> Summary:
+        verdict = self._verdict()
+        form = self.description.format if self.description else None
+        link = self._link.statistics() if self._link else None
+        pool = self._pool.statistics() if self._pool else None
+        return Summary(
+            file=writer.file.path or next((f.path for f in reversed(writer.closed) if f.path), None),
+            verdict=verdict,
+            cause=self._cause(None),
+            frames=writer.frames,
+            lost=self.ledger.lost,
+            losses=self.ledger.by_cause(),
+            marks=self.marks,
+            seconds=seconds,
+            cpu_s=cpu_s,
+            bytes=writer.frames * form.nbytes if form else 0,
+            mode=writer.file.mode,
+            longest_pause_s=link.longest_pause_s if link else 0.0,
+            blocks=pool.blocks if pool else 0,
+            lowest_free=pool.lowest_free if pool else 0,
+            exit_code=status.EXIT_CODES[verdict],
+            reason=self._reason,
+        )
+
+    def _become(self, state: State) -> None:
+        if state not in status.TRANSITIONS[self.state]:
+            raise AssertionError(f"no way from {self.state} to {state}")
+        self.state = state
