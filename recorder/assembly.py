@@ -13,10 +13,13 @@ from recorder.errors import UsageError
 from recorder.run import MakeFile, Run
 from recorder.session import Session
 from recorder.storage.dry_run import DryRun
-from recorder.storage.layout import FileDescription
+from recorder.storage.layout import JOURNAL_SUFFIX, FileDescription
 from recorder.storage.reader import RecordedSource, is_recording
 from recorder.storage.recording import Recording
 from recorder.storage.writer import FrameFile
+
+# Suffixes that are meant as ours.
+NEARLY_H5 = {".h5", ".hdf5", ".hdf", ".he5"}
 
 # Names tried where several files of the same name begin in the same second.
 MAX_SAME_SECOND = 1000
@@ -40,8 +43,16 @@ class Workshop:
         The first one is what `recording.output` asks for: that file, or a new one in that folder. The next
         ones stand beside it. Making the file looks again: something may come between the two.
         """
-        output = Path(settings.recording.output)
+        try:
+            return self._path(Path(settings.recording.output), settings.recording.name, name, first=first)
+        except OSError as error:
+            raise UsageError(f"{settings.recording.output}: cannot be used: {error.strerror}") from None
+
+    @staticmethod
+    def _path(output: Path, recording: str, name: str | None, *, first: bool) -> Path:
         is_file = output.suffix == ".h5"
+        if output.suffix.lower() in NEARLY_H5 and not is_file and not output.is_dir():
+            raise UsageError(f"{output}: write a file name that ends in .h5, or the name of a folder")
         if first and is_file:
             if output.exists():
                 raise UsageError(
@@ -53,14 +64,14 @@ class Workshop:
         if name is not None and (Path(name).name != name or name.startswith(".")):
             raise UsageError(f"{name}: write a name without folders")
         folder = output.parent if is_file else output
-        stem = output.stem if is_file else f"{settings.recording.name}_{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
+        stem = output.stem if is_file else f"{recording}_{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
         if name is not None:
             stem = name.removesuffix(".h5")
             if (folder / f"{stem}.h5").exists():
                 raise UsageError(f"{folder / stem}.h5: exists already, and nothing is ever overwritten")
         for number in range(1, MAX_SAME_SECOND):
             path = folder / (f"{stem}.h5" if number == 1 else f"{stem}_{number}.h5")
-            if not path.exists():
+            if not path.exists() and not path.with_suffix(JOURNAL_SUFFIX).exists():
                 break
         return path
 

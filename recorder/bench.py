@@ -1,6 +1,7 @@
 """Measure this machine with the real session: memory, raw disk, whole pipeline, in turn, durable times."""
 
 import asyncio
+import contextlib
 import math
 import mmap
 import os
@@ -144,7 +145,9 @@ def measure(settings: Settings, folder: Path, seconds: float, rounds: int, conso
     sizes = {configured: (camera.width, camera.height)} | {f"{n}x{n}": (n, n) for n in SMALL_FRAMES}
     frame_bytes = {group: 2 * width * height for group, (width, height) in sizes.items()}
     report = Report(frame_bytes[configured] * camera.rate / 1e9, configured, frame_bytes)
-    with tempfile.TemporaryDirectory(prefix="recorder-bench-", dir=folder) as scratch:
+    with _disk_errors(folder), tempfile.TemporaryDirectory(prefix="recorder-bench-", dir=folder) as scratch:
+        if shutil.disk_usage(folder).free < SPARE_BYTES:
+            raise StorageError(f"{folder}: too little room to measure; choose another with --folder")
         path = Path(scratch) / "raw"
         source = _source(BLOCK_BYTES * 4)
         direct = hasattr(os, "O_DIRECT") and _takes_direct(path, source)
@@ -160,6 +163,16 @@ def measure(settings: Settings, folder: Path, seconds: float, rounds: int, conso
             for group, (width, height) in sizes.items():
                 report.measurements += _one_size(settings, Path(scratch), group, width, height, size, direct)
     return report
+
+
+@contextlib.contextmanager
+def _disk_errors(folder: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        if isinstance(error, StorageError):
+            raise
+        raise StorageError(f"{folder}: cannot be measured: {error.strerror or error}") from None
 
 
 def _one_size(

@@ -1,11 +1,14 @@
 """The command line: sub-commands, logging, one asyncio.run."""
 
 import asyncio
+import contextlib
 import json
 import logging
 import os
+import signal
 import sys
 import threading
+import traceback
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from functools import partial
@@ -24,6 +27,7 @@ from recorder.console.sitting import open_sitting, with_journal
 from recorder.errors import RecorderError, UsageError
 from recorder.status import Summary
 from recorder.storage import reader
+from recorder.storage.layout import JOURNAL_SUFFIX
 
 # Options of `run` that stand for a key of the configuration.
 OPTION_KEYS = {
@@ -31,6 +35,9 @@ OPTION_KEYS = {
     "--duration": "recording.duration",
     "--output": "recording.output",
 }
+
+# Narrower, the figures of `bench` would be cut off.
+TABLE_WIDTH = 120
 
 # How long our threads may take to end once there is nothing left to do.
 EXIT_GRACE_S = 2.0
@@ -85,7 +92,7 @@ def run(
     Exit code: 0 complete, 1 failed, 2 wrong arguments, 3 frames were lost, 130 interrupted.
     """
     del is_headless
-    options = {"--frames": frames, "--duration": duration, "--output": output and json.dumps(output)}
+    options = {"--frames": frames, "--duration": duration, "--output": output}
     settings = _settings(config_file, overrides, options)
     lines = script_file.read(script) if script else []
 
@@ -103,7 +110,7 @@ def _record(
     profile: Path | None,
 ) -> int:
     """Run a session to its end and tell how it went; return the exit code."""
-    console = Console(stderr=True)
+    console = _Console(stderr=True)
     _log_to(console)
 
     async def record() -> Summary:
@@ -119,9 +126,9 @@ def _record(
             raise
         except RecorderError as error:
             if as_json:
-                click.echo(json.dumps(Summary.of_nothing(str(error)).for_json()))
+                _tell(json.dumps(Summary.of_nothing(str(error)).for_json()))
             raise
-    click.echo(json.dumps(summary.for_json()) if as_json else _sentence(summary))
+    _tell(json.dumps(summary.for_json()) if as_json else _sentence(summary))
     if summary.verdict == "failed":
         _complain(summary.cause)
     return summary.exit_code
@@ -149,14 +156,15 @@ def replay(
     """Run again with the configuration and the commands of a journal, at the same frames or times."""
     journal = journal_file.read(log)
     if config_file is not None:
-        settings = _settings(config_file, overrides, {"--output": output and json.dumps(output)})
+        settings = _settings(config_file, overrides, {"--output": output})
     else:
         # Beside the recording that is replayed, under a name of its own.
-        stem = log.name.removesuffix(journal_file.SUFFIX)
+        stem = log.name.removesuffix(JOURNAL_SUFFIX)
         target = output or str(log.with_name(f"{stem}_replay_{datetime.now(UTC):%Y%m%dT%H%M%SZ}.h5"))
         settings = journal.settings
-        for text in (*overrides, f"recording.output={json.dumps(target)}"):
+        for text in overrides:
             settings = config.override(settings, text)
+        settings = config.override(settings, "recording.output", target)
 
     async def play(dispatch: Dispatcher) -> None:
         await replay_log.play(journal, dispatch, align)
@@ -171,7 +179,7 @@ def info(file: Path, as_json: bool) -> int:
     """Tell what FILE holds and how its recording ended; also while it grows."""
     told = reader.describe(file)
     if as_json:
-        click.echo(json.dumps(vars(told), default=str))
+        _tell(json.dumps(vars(told), default=str))
         return 0
     losses = ", ".join(f"{count} {cause}" for cause, count in told.losses.items())
     rows: dict[str, Any] = {
@@ -187,8 +195,7 @@ def info(file: Path, as_json: bool) -> int:
         "camera": f"{told.camera}, serial {told.serial_number}",
         **{k: v for k, v in told.detector.items() if k not in {"description", "serial_number"}},
     }
-    for name, value in rows.items():
-        click.echo(f"{name:16}{value}")
+    _tell("\n".join(f"{name:16}{value}" for name, value in rows.items()))
     return 0
 
 
@@ -198,7 +205,13 @@ def info(file: Path, as_json: bool) -> int:
 @click.option(
     "--folder", type=click.Path(path_type=Path), help="The disk to measure (default: where CONFIG records)."
 )
-@click.option("--seconds", default=2.0, show_default=True, help="How long one measurement takes, about.")
+@click.option(
+    "--seconds",
+    default=2.0,
+    show_default=True,
+    type=click.FloatRange(0.01, 600),
+    help="How long one measurement takes, about.",
+)
 @click.option(
     "--rounds", default=5, show_default=True, type=click.IntRange(1, 50), help="Interleaved rounds."
 )
@@ -213,13 +226,15 @@ def bench_command(
 ) -> int:
     """Measure what this machine sustains, against what the camera of CONFIG needs."""
     settings = _settings(config_file, overrides, {})
-    console = Console(stderr=True)
+    console = _Console(stderr=True)
+    # Gigabytes of scratch files are removed on SIGTERM too.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     folder = folder or bench.default_folder(settings)
     report = bench.measure(settings, folder, seconds, rounds, console)
     if as_json:
-        click.echo(json.dumps(report.for_json()))
+        _tell(json.dumps(report.for_json()))
     else:
-        report.show(Console())
+        report.show(_Console(width=max(Console().width, TABLE_WIDTH)))
     return 0
 
 
@@ -227,9 +242,9 @@ def _settings(
     config_file: Path | None, overrides: tuple[str, ...], options: dict[str, str | None]
 ) -> config.Settings:
     """Load the configuration; what is wrong with an option is told by the option's own name."""
-    typed = tuple(f"{OPTION_KEYS[name]}={value}" for name, value in options.items() if value is not None)
+    typed = {OPTION_KEYS[name]: value for name, value in options.items() if value is not None}
     try:
-        return config.load(config_file, overrides + typed)
+        return config.load(config_file, overrides, typed)
     except UsageError as error:
         text = str(error)
         for name, key in OPTION_KEYS.items():
@@ -252,6 +267,14 @@ def _sentence(summary: Summary) -> str:
     return f"{what}\n{size}, {told['fps']:.1f} frames/s, {told['MBps']:.0f} MB/s; {pool}, {pause}"
 
 
+class _Console(Console):
+    """A console that lets a broken pipe be an OSError instead of the end of the program."""
+
+    def on_broken_pipe(self) -> None:
+        """Raise what the caller can pass over."""
+        raise BrokenPipeError("nobody reads what is printed")
+
+
 class _ConsoleHandler(logging.Handler):
     """Print a line above the progress bar, with the time of day."""
 
@@ -262,15 +285,27 @@ class _ConsoleHandler(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         style = "yellow" if record.levelno >= logging.WARNING else None
         line = f"{datetime.fromtimestamp(record.created):%H:%M:%S} {record.getMessage()}"
-        self._console.print(line, style=style, markup=False, highlight=False, soft_wrap=True)
+        # A terminal that went away, or a full disk behind a redirection, is no reason to lose a frame.
+        with contextlib.suppress(OSError, ValueError):
+            self._console.print(line, style=style, markup=False, highlight=False, soft_wrap=True)
 
 
 def _log_to(console: Console) -> None:
     logging.basicConfig(level=logging.INFO, handlers=[_ConsoleHandler(console)], force=True)
 
 
+def _tell(text: str) -> None:
+    """Print on standard output; where nobody listens, the exit code still tells."""
+    try:
+        print(text, flush=True)  # noqa: T201 - the one place
+    except OSError:
+        # What is left in its buffer would fail again at exit.
+        sys.stdout = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115
+
+
 def _complain(message: str) -> None:
-    click.echo(f"recorder: {message}", err=True)
+    with contextlib.suppress(OSError):
+        click.echo(f"recorder: {message}", err=True)
 
 
 def main() -> NoReturn:
@@ -292,7 +327,12 @@ def main() -> NoReturn:
     except (KeyboardInterrupt, click.Abort):
         _complain("interrupted before anything was recorded")
         code = 130
-    sys.stdout.flush()
+    except BaseException:
+        # An error of our own: told in full, and the process ends all the same.
+        traceback.print_exc()
+        code = 1
+    with contextlib.suppress(OSError, AttributeError, ValueError):
+        sys.stdout.flush()
     for thread in threading.enumerate():
         if thread is not threading.main_thread() and not thread.daemon:
             thread.join(EXIT_GRACE_S)

@@ -2,6 +2,7 @@
 
 import math
 import tomllib
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -15,7 +16,7 @@ from recorder.units import format_bytes, format_seconds, parse_bytes, parse_rate
 
 def _seconds(low: float, high: float, value: object) -> float:
     if isinstance(value, int | float) and not isinstance(value, bool):
-        raise ValueError(f'a time needs a unit (ns, us, ms, s, min, h), for example "{value:g}ms"')
+        raise ValueError('a time needs a unit (ns, us, ms, s, min, h), for example "5ms"')
     if not isinstance(value, str):
         raise ValueError('not a time; write a text such as "5ms"')
     seconds = parse_seconds(value)
@@ -36,7 +37,10 @@ def _bytes(low: int, high: int, value: object) -> int:
 def _rate(value: object) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         raise ValueError('not a frame rate; write frames per second, for example 100, or "max"')
-    rate = parse_rate(value) if isinstance(value, str) else float(value)
+    try:
+        rate = parse_rate(value) if isinstance(value, str) else float(value)
+    except OverflowError:
+        rate = -1.0
     if not (0.001 <= rate <= 1e6 or rate == math.inf):
         raise ValueError('must be between 0.001 and 1000000 frames/s, or "max"')
     return rate
@@ -77,7 +81,7 @@ class Drop(Section):
 
 
 class Stall(Section):
-    """Deliver nothing for `duration` from counter `at` on, while the camera goes on exposing."""
+    """Deliver nothing for `duration` after counter `at`, while the camera goes on exposing."""
 
     kind: Literal["stall"]
     at: int = Field(ge=1)
@@ -143,9 +147,9 @@ CameraSettings = Annotated[SimulatedCamera | PlaybackCamera, Field(discriminator
 class Recording(Section):
     """What is recorded, and into which folder or file."""
 
-    name: str = Field("recording", pattern=r"^[\w.-]+$")
+    name: str = Field("recording", pattern=r"^[\w.-]+$", max_length=100)
     title: str = Field("", max_length=200)
-    output: str = Field("recordings", min_length=1)
+    output: str = Field("recordings", pattern=r"^[^\x00-\x1f]+$")
     frames: int | None = Field(None, ge=1)
     duration: Span | None = None
 
@@ -194,15 +198,17 @@ FAULTS: dict[str, type[Section]] = {
 }
 
 
-def load(path: Path | None, overrides: tuple[str, ...] = ()) -> Settings:
-    """Read settings from TOML file `path` (None: the defaults) with KEY=VALUE overrides.
+def load(
+    path: Path | None, overrides: tuple[str, ...] = (), options: Mapping[str, str] | None = None
+) -> Settings:
+    """Read settings from TOML file `path` (None: the defaults), with KEY=VALUE overrides and typed options.
 
     Raises ConfigurationError, one line, for anything that is not allowed.
     """
     tree: dict[str, Any] = {}
     if path is not None:
         try:
-            tree = tomllib.loads(path.read_text(encoding="utf-8"))
+            tree = tomllib.loads(path.read_text(encoding="utf-8-sig"))
         except (FileNotFoundError, IsADirectoryError):
             near = did_you_mean(path.name, [p.name for p in path.parent.glob("*.toml")])
             raise ConfigurationError(f"{path}: no such configuration file{near}") from None
@@ -211,11 +217,15 @@ def load(path: Path | None, overrides: tuple[str, ...] = ()) -> Settings:
         except tomllib.TOMLDecodeError as error:
             raise ConfigurationError(f"{path}: not valid TOML: {error}") from None
     for text in overrides:
-        _set(tree, text)
+        _set(tree, *_split(text))
+    for key, value in (options or {}).items():
+        _set(tree, key, int(value) if value.isdecimal() and value.isascii() else value)
     try:
         return validate(tree)
     except ConfigurationError as error:
-        typed = any(str(error).startswith(text.partition("=")[0].strip()) for text in overrides)
+        typed = any(
+            str(error).startswith(text.partition("=")[0].strip()) for text in (*overrides, *(options or ()))
+        )
         raise ConfigurationError(f"--set {error}" if typed or not path else f"{path}: {error}") from None
 
 
@@ -225,36 +235,45 @@ def validate(tree: dict[str, Any]) -> Settings:
     if isinstance(camera, dict):
         tree = {**tree, "camera": {"kind": "simulated", **camera}}
     try:
-        return Settings.model_validate(tree)
+        settings = Settings.model_validate(tree)
+        settings.to_toml().encode()
+        return settings
+    except UnicodeEncodeError:
+        raise ConfigurationError("a text that is not valid UTF-8, a file name perhaps; rename it") from None
     except ValidationError as error:
         messages = [_explain(dict(problem)) for problem in error.errors(include_url=False)]
         more = f" (and {len(messages) - 1} more)" if len(messages) > 1 else ""
         raise ConfigurationError(f"{messages[0]}{more}") from None
 
 
-def override(settings: Settings, text: str) -> Settings:
-    """Return settings with one KEY=VALUE changed; raises ConfigurationError."""
+def override(settings: Settings, text: str, value: str | None = None) -> Settings:
+    """Return settings with one KEY=VALUE changed, or (`value`) key `text`; raises ConfigurationError."""
     tree = settings.model_dump(exclude_none=True)
-    _set(tree, text)
+    _set(tree, *(_split(text) if value is None else (text, value)))
     return validate(tree)
 
 
-def _set(tree: dict[str, Any], text: str) -> None:
-    """Set one dotted key in place; the value is TOML, or a plain text where it is not TOML."""
+def _split(text: str) -> tuple[str, Any]:
+    """Split KEY=VALUE; the value is TOML, or a plain text where it is not TOML."""
     key, equals, value = text.partition("=")
     if not equals or not key.strip():
         raise ConfigurationError(f"--set {text}: write KEY=VALUE, for example --set camera.exposure=5ms")
     try:
         parsed = tomllib.loads(f"value = {value}")["value"]
-    except tomllib.TOMLDecodeError:
+    except ValueError:
         parsed = value
-    *sections, last = key.strip().split(".")
+    return key.strip(), parsed
+
+
+def _set(tree: dict[str, Any], key: str, value: object) -> None:
+    """Set one dotted key in place."""
+    *sections, last = key.split(".")
     for section in sections:
         inner = tree.setdefault(section, {})
         if not isinstance(inner, dict):
-            raise ConfigurationError(f"--set {text}: {section} is a value, not a section")
+            raise ConfigurationError(f"--set {key}: {section} is a value, not a section")
         tree = inner
-    tree[last] = parsed
+    tree[last] = value
 
 
 def _explain(problem: dict[str, Any]) -> str:  # noqa: PLR0912 - one case for each kind of problem
@@ -288,6 +307,8 @@ def _explain(problem: dict[str, Any]) -> str:  # noqa: PLR0912 - one case for ea
             reason = str(problem["ctx"]["error"])
         case "string_pattern_mismatch":
             reason = "must be made of letters, digits, dots, dashes and underscores"
+            if name == "recording.output":
+                reason = "must be the name of a folder or file in plain text"
         case "model_type" | "model_attributes_type":
             reason = f"must be a section with keys of its own, written [{name}] in TOML"
         case "literal_error":

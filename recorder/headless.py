@@ -67,27 +67,26 @@ async def _end_script(scripting: "asyncio.Future[None]") -> None:
 
 @contextlib.contextmanager
 def signals(session: Session) -> Iterator[None]:
-    """Ctrl-C and SIGTERM stop the session; a second one aborts it, a third gives up on the file."""
+    """Ctrl-C, SIGTERM, a closed terminal: the first stops the session, the second aborts, the third ends."""
     loop = asyncio.get_running_loop()
     received = 0
 
     def on_signal() -> None:
         nonlocal received
         received += 1
+        # First stop, then tell: the message may find nobody to read it.
         if received == 1:
-            log.warning("stopping: what was exposed is being written; Ctrl-C again to abort")
             session.leaving.set()
             session.stop(FinishReason.INTERRUPTED)
+            log.warning("stopping: what was exposed is being written; Ctrl-C again to abort")
         elif received == 2:
-            log.warning(
-                "aborting: what is in memory is being written; Ctrl-C again to leave the file as it is"
-            )
             session.abort()
+            log.warning("aborting: what is in memory is being written; Ctrl-C again to leave at once")
         else:
             os._exit(130)
 
     with contextlib.ExitStack() as undo:
-        for name in ("SIGINT", "SIGTERM", "SIGBREAK"):
+        for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK"):
             number = getattr(signal, name, None)
             if number is None:
                 continue
@@ -109,7 +108,7 @@ class Recent:
 
     def look(self, figures: Statistics) -> float:
         """Return the rate between this look and the one before, at least a second ago."""
-        now, frames = time.monotonic(), figures.link.frames if figures.link else 0
+        now, frames = time.perf_counter(), figures.link.frames if figures.link else 0
         if self._seen is None:
             self._seen = (now, frames)
         elif now - self._seen[0] >= 1:

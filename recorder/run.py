@@ -18,14 +18,14 @@ from typing import Any, TypeVar
 from recorder import status
 from recorder.camera.base import Camera, CameraDescription
 from recorder.camera.link import CameraLink, Limits, LinkOutcome
-from recorder.errors import CameraError, RecorderError, StorageError
+from recorder.errors import CameraError, StorageError
 from recorder.frames.channel import Channel, Outlet
 from recorder.frames.gate import Gate
 from recorder.frames.ledger import Cause, Ledger
-from recorder.frames.pool import Pool
+from recorder.frames.pool import WRITER, Pool
 from recorder.frames.threads import on_thread
 from recorder.frames.timeline import Timeline
-from recorder.status import FinishReason, State, Statistics, Summary
+from recorder.status import Ending, FinishReason, State, Statistics, Summary
 from recorder.storage.writer import FrameFile, Writer
 from recorder.watch import WATCH_S, LossTeller, is_almost_full, warn_of_little_room
 
@@ -65,8 +65,7 @@ class Run:
         self.description: CameraDescription | None = None
         self._camera, self._make_file = camera, make_file
         self._pool_bytes, self._timeout_s, self._reserve = pool_bytes, camera_timeout_s, reserve
-        self._reason: FinishReason | None = None
-        self._error: RecorderError | None = None
+        self._ending = Ending()
         self._link: CameraLink | None = None
         self._pool: Pool | None = None
         self._file: FrameFile | None = None
@@ -91,24 +90,27 @@ class Run:
 
     def stop(self, reason: FinishReason = FinishReason.STOPPED, first: int | None = None) -> None:
         """Stop the camera and write all that was exposed, or what comes before counter `first`."""
-        if self._reason is None:
-            self._reason = reason
+        self._ending.because(reason)
         if self._link is not None:
             self._link.stop(first)
 
-    def abort(self, reason: FinishReason = FinishReason.ABORTED) -> None:
-        """Stop at once: what is not in the pool yet is lost, what is gets written."""
-        if self._reason in {None, FinishReason.INTERRUPTED, FinishReason.STOPPED}:
-            self._reason = reason
+    def abort(self, reason: FinishReason = FinishReason.ABORTED, cause: Cause = Cause.OPERATOR) -> None:
+        """Stop at once: what is not in the pool yet is lost to `cause`, what is gets written."""
+        self._ending.cut_short(reason)
         self._abort.set()
         if self._link is not None:
-            self._link.abort()
+            self._link.abort(cause)
 
     def ask_camera(self, verb: Callable[[Camera], T]) -> asyncio.Future[T]:
         """Have `verb(camera)` called on the camera thread between two frames; raises CameraError."""
         if self._link is None:
             raise CameraError("the camera is not running")
         return asyncio.wrap_future(self._link.submit(verb))
+
+    def be_patient(self, exposure_s: float) -> None:
+        """Wait for frames that are exposed for so long."""
+        if self._link is not None:
+            self._link.patience_s = max(self._link.patience_s, self._timeout_s + 2 * exposure_s)
 
     async def go_on_in(self, make_file: MakeFile, first: int | None = None) -> int:
         """Write the frames from now on, or from counter `first` on, into another file; none is lost between.
@@ -146,7 +148,7 @@ class Run:
         file = self.file
         return Statistics(
             state=self.state,
-            elapsed_s=time.monotonic() - self._began_s if self._began_s else 0.0,
+            elapsed_s=time.perf_counter() - self._began_s if self._began_s else 0.0,
             frames=self._writer.frames if self._writer else 0,
             lost=self.ledger.lost,
             frame_bytes=self.description.format.nbytes if self.description else 0,
@@ -182,16 +184,18 @@ class Run:
 
     async def _record(self, file: FrameFile, pool: Pool) -> Summary:
         self.outlet = outlet = Outlet(asyncio.get_running_loop())
-        channel = Channel("writer")
+        channel = Channel(WRITER)
         outlet.connect(channel)
-        self._link = link = CameraLink(self._camera, pool, outlet, self._timeout_s)
-        if self._reason is not None:
+        # A slow camera's frames are a period apart without being late.
+        patience_s = self._timeout_s + (1 / self.description.rate if self.description else 0.0)
+        self._link = link = CameraLink(self._camera, pool, outlet, patience_s)
+        if self._ending.reason is not None:
             link.stop()
         self._become(State.RUNNING)
-        self._began_s, cpu_s = time.monotonic(), time.process_time()
+        self._began_s, cpu_s = time.perf_counter(), time.process_time()
 
         def on_storage_failure() -> None:
-            self.abort(FinishReason.STORAGE)
+            self.abort(FinishReason.STORAGE, Cause.STORAGE)
 
         self._writer = writer = Writer(
             file,
@@ -216,7 +220,7 @@ class Run:
         except BaseException as error:
             # Not foreseen, but the file is closed all the same before anyone hears of it.
             fault = error
-            self.abort(FinishReason.FAULT)
+            self.abort(FinishReason.FAULT, Cause.STORAGE)
             outlet.deliver()
             channel.discard()
         self.timeline.close()
@@ -225,7 +229,7 @@ class Run:
         self._become(State.CLOSED)
         if fault is not None:
             raise fault
-        return self._summary(writer, time.monotonic() - self._began_s, time.process_time() - cpu_s)
+        return self._summary(writer, time.perf_counter() - self._began_s, time.process_time() - cpu_s)
 
     async def _acquire(self, link: CameraLink, outlet: Outlet, channel: Channel) -> LinkOutcome:
         """Have the camera thread read until it is done, then let the writer finish.
@@ -255,7 +259,12 @@ class Run:
         """Tell of losses, and stop in time before the disk is full."""
         while not self._drained.is_set():
             self._losses.tell_if_due()
-            if self._reason is None and is_almost_full(writer, pool, link, self._reserve, self._began_s):
+            if link.silent_ns > (link.patience_s + ABORT_GRACE_S) * 1e9:
+                # The camera thread itself looks for silence, unless the library does not return to it.
+                self.abort(FinishReason.CAMERA, Cause.CAMERA)
+            if self._ending.reason is None and is_almost_full(
+                writer, pool, link, self._reserve, self._began_s
+            ):
                 self.stop(FinishReason.DISK_FULL)
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(WATCH_S):
@@ -264,29 +273,33 @@ class Run:
     async def _finish(self, writer: Writer, outcome: LinkOutcome, fault: BaseException | None) -> None:
         """Close the ledger and the file, whatever happened."""
         file = writer.file
-        now_ns = time.monotonic_ns()
-        self._error = writer.failure or outcome.error
-        if outcome.error is not None and self._reason is None:
-            self._reason = FinishReason.CAMERA
-        if self._reason is None:
-            self._reason = FinishReason.LIMIT
-        losses = self.ledger.abandon(writer.unwritten(), file.frames, now_ns)
-        losses += self.ledger.close(outcome.last_exposed, outcome.trailing_cause, file.frames, now_ns)
-        for loss in losses:
+        now_ns = time.perf_counter_ns()
+        self._ending.error = writer.failure or outcome.error
+        self._ending.because(FinishReason.CAMERA if outcome.error else FinishReason.LIMIT)
+        losses = await writer.settle(now_ns)
+        last_exposed, trailing = outcome.last_exposed, outcome.trailing_cause
+        if fault is not None and self._link is not None:
+            last_exposed, trailing = self._link.statistics().last_number, Cause.STORAGE
+        trailing_losses = self.ledger.close(last_exposed, trailing, file.frames, now_ns)
+        for loss in trailing_losses:
             self._losses.add(loss)
+        losses += trailing_losses
+        if self.ledger.restarts:
+            log.warning("the camera's counter began anew %d times", self.ledger.restarts)
         self._losses.tell()
         for unused in writer.unused():
             await on_thread(self._storage_thread, unused.discard)
-        if writer.frames == 0 and self.ledger.lost == 0 and self._failed:
+        if writer.frames == 0 and self.ledger.lost == 0 and self._ending.failed:
             await on_thread(self._storage_thread, file.discard)
-            if self._error is not None:
-                raise self._error
+            if self._ending.error is not None:
+                raise self._ending.error
             return
         try:
-            await on_thread(self._storage_thread, file.close, self._verdict(), self._cause(fault), losses)
+            await on_thread(
+                self._storage_thread, file.close, *self._ending.told(self.ledger.lost, fault), losses
+            )
         except StorageError as error:
-            self._error = self._error or error
-            self._reason = FinishReason.STORAGE
+            self._ending.error = self._ending.error or error
 
     async def _close_camera(self) -> None:
         try:
@@ -297,38 +310,15 @@ class Run:
 
     # How it ended.
 
-    @property
-    def _failed(self) -> bool:
-        return self._error is not None or self._reason in status.FAILURES
-
-    def _verdict(self) -> str:
-        if self._failed:
-            return "failed"
-        return (
-            "interrupted"
-            if self._reason in status.INTERRUPTIONS
-            else "frames lost"
-            if self.ledger.lost
-            else "complete"
-        )
-
-    def _cause(self, fault: BaseException | None) -> str:
-        """Say in a sentence why the run ended."""
-        if self._error is not None:
-            return str(self._error)
-        if fault is not None:
-            return f"internal error: {fault!r}"
-        return self._reason.value if self._reason else ""
-
     def _summary(self, writer: Writer, seconds: float, cpu_s: float) -> Summary:
-        verdict = self._verdict()
+        verdict, cause = self._ending.told(self.ledger.lost)
         form = self.description.format if self.description else None
         link = self._link.statistics() if self._link else None
         pool = self._pool.statistics() if self._pool else None
         return Summary(
             file=writer.file.path or next((f.path for f in reversed(writer.closed) if f.path), None),
             verdict=verdict,
-            cause=self._cause(None),
+            cause=cause,
             frames=writer.frames,
             lost=self.ledger.lost,
             losses=self.ledger.by_cause(),
@@ -341,7 +331,7 @@ class Run:
             blocks=pool.blocks if pool else 0,
             lowest_free=pool.lowest_free if pool else 0,
             exit_code=status.EXIT_CODES[verdict],
-            reason=self._reason,
+            reason=self._ending.reason,
         )
 
     def _become(self, state: State) -> None:

@@ -194,6 +194,7 @@ class Session:
         def verb(camera: Camera) -> float:
             return camera.set_exposure(seconds, first)
 
+        run.be_patient(seconds)
         actual = await run.ask_camera(verb)
         after = first - 1 if first is not None else before.number if before else 0
         with contextlib.suppress(TimeoutError):
@@ -251,7 +252,7 @@ class Session:
         if self.run is None:
             return -1, 0, 0.0
         last = self.run.timeline.last
-        elapsed_s = self.run.ledger.elapsed_s(time.monotonic_ns())
+        elapsed_s = self.run.ledger.elapsed_s(time.perf_counter_ns())
         return (last.index, last.number, elapsed_s) if last else (-1, 0, elapsed_s)
 
     async def add_row(self, table: str, row: tuple[Any, ...]) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from recorder.camera.link import LinkStatistics
+from recorder.errors import RecorderError
 from recorder.frames.pool import PoolStatistics
 
 
@@ -29,9 +30,9 @@ TRANSITIONS = {
 
 
 class FinishReason(Enum):
-    """Why a run ended; the first reason counts."""
+    """Why a run ended."""
 
-    LIMIT = "as many frames as asked for"
+    LIMIT = "all that was asked for"
     STOPPED = "stopped"
     INTERRUPTED = "interrupted by the operator"
     ABORTED = "aborted by the operator"
@@ -46,6 +47,41 @@ INTERRUPTIONS = {FinishReason.INTERRUPTED, FinishReason.ABORTED}
 
 # By verdict.
 EXIT_CODES = {"complete": 0, "failed": 1, "frames lost": 3, "interrupted": 130}
+
+
+class Ending:
+    """Why a run ends: the first reason counts, but what cuts it short outranks an orderly stop."""
+
+    def __init__(self) -> None:
+        self.reason: FinishReason | None = None
+        self.error: RecorderError | None = None
+
+    def because(self, reason: FinishReason) -> None:
+        """Give a reason, which counts if it is the first."""
+        self.reason = self.reason or reason
+
+    def cut_short(self, reason: FinishReason) -> None:
+        """Give a reason that outranks a stop."""
+        if self.reason in {None, FinishReason.INTERRUPTED, FinishReason.STOPPED}:
+            self.reason = reason
+
+    @property
+    def failed(self) -> bool:
+        """Whether something went wrong besides lost frames."""
+        return self.error is not None or self.reason in FAILURES
+
+    def told(self, lost: int, fault: BaseException | None = None) -> tuple[str, str]:
+        """Return the verdict, and the cause in a sentence."""
+        verdict = "frames lost" if lost else "complete"
+        if self.failed:
+            verdict = "failed"
+        elif self.reason in INTERRUPTIONS:
+            verdict = "interrupted"
+        if self.error is not None:
+            return verdict, str(self.error)
+        if fault is not None:
+            return verdict, f"internal error: {fault!r}"
+        return verdict, self.reason.value if self.reason else ""
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ import math
 import re
 from collections.abc import Mapping
 
-SECONDS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "min": 60.0, "h": 3600.0}
+SECONDS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "μs": 1e-6, "ms": 1e-3, "s": 1.0, "min": 60.0, "h": 3600.0}
 BYTES = {"B": 1, "kB": 10**3, "KB": 10**3, "MB": 10**6, "GB": 10**9, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
 PER_SECOND = {"/s": 1.0, "Hz": 1.0, "kHz": 1e3, "fps": 1.0}
 
@@ -13,7 +13,7 @@ _NUMBER_AND_UNIT = re.compile(r"\s*([+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)\s
 
 def _split(text: str, units: Mapping[str, float], what: str, example: str) -> tuple[float, float]:
     """Return number and factor of `text`; raise ValueError that shows how to write it."""
-    known = ", ".join(units)
+    known = ", ".join(unit for unit in units if unit.isascii())
     match = _NUMBER_AND_UNIT.fullmatch(text)
     if match is None:
         raise ValueError(f"not {what}; write a number and a unit ({known}), for example {example}")
@@ -22,6 +22,8 @@ def _split(text: str, units: Mapping[str, float], what: str, example: str) -> tu
         raise ValueError(f"{what} needs a unit ({known}), for example {example}")
     if unit not in units:
         raise ValueError(f"unknown unit {unit!r}; {what} takes {known}, for example {example}")
+    if not math.isfinite(float(number) * units[unit]):
+        raise ValueError(f"too large a number; {what} looks like {example} and has a unit ({known})")
     return float(number), units[unit]
 
 

@@ -38,9 +38,10 @@ def warn_of_little_room(
 def is_almost_full(writer: Writer, pool: Pool, link: CameraLink, reserve: int, began_s: float) -> bool:
     """Tell whether the room left is about what is on its way to the disk."""
     figures = pool.statistics()
-    flow = link.statistics().frames * pool.format.nbytes / max(time.monotonic() - began_s, WATCH_S)
-    # What is in the pool, and what will come until the camera has stopped.
+    flow = link.statistics().frames * pool.format.nbytes / max(time.perf_counter() - began_s, WATCH_S)
+    # What is in the pool and in the camera's FIFO, and what will come until the camera has stopped.
     coming = (figures.blocks - figures.free) * pool.block_bytes + 2 * WATCH_S * flow
+    coming += link.statistics().backlog * pool.format.nbytes
     return 0 < writer.file.free_bytes < reserve + coming
 
 
@@ -57,14 +58,14 @@ class LossTeller:
 
     def tell_if_due(self) -> None:
         """Tell what there is, unless the last line is too young."""
-        if time.monotonic() - self._told_s >= TELL_LOSSES_S:
+        if time.perf_counter() - self._told_s >= TELL_LOSSES_S:
             self.tell()
 
     def tell(self) -> None:
         """Say in a line what was lost since the last one."""
         if not self._untold:
             return
-        self._told_s = time.monotonic()
+        self._told_s = time.perf_counter()
         first, last = self._untold[0], self._untold[-1]
         count = sum(loss.count for loss in self._untold)
         log.warning(

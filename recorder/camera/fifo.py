@@ -118,8 +118,3 @@ class Fifo:
         self.advance(now_ns)
         self._halted_at = self._exposed
         return self._exposed
-
-    @property
-    def halted(self) -> bool:
-        """True once exposing has stopped."""
-        return self._halted_at is not None

@@ -5,34 +5,32 @@ session ──submit(verb)──► mailbox ─┐
 pool.take ─► read_into(slot) ─► row of facts ─► (block full, or 0.1 s old) ─► outlet
 """
 
+import logging
+import math
 import threading
 import time
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeVar
+from typing import TypeVar
 
 from recorder.camera.base import Camera, EndOfSourceError, FrameInfo
+from recorder.camera.filling import Filling, SpanOutlet
+from recorder.camera.mailbox import Mailbox
 from recorder.errors import CameraError, CameraTimeoutError
 from recorder.frames.ledger import Cause
-from recorder.frames.pool import Block, Pool, Span
+from recorder.frames.pool import WRITER, Block, Pool, Span
 
 T = TypeVar("T")
+
+log = logging.getLogger(__name__)
 
 # Longest wait in the camera: how long a command, a stop or a finished span may have to wait its turn.
 SLICE_S = 0.02
 
-# A frame is handed on at most this long after it came, however slowly its block fills. With as much again
-# for the writer's commit it is on disk within the 0.25 s that the house promises.
-HAND_ON_NS = 80_000_000
-
-
-class SpanOutlet(Protocol):
-    """Whatever takes the spans."""
-
-    def put(self, span: Span) -> None:
-        """Take the span and its lease."""
+# How long what the camera exposed before it was stopped may take to come.
+DRAIN_NS = 1_000_000_000
 
 
 @dataclass(frozen=True)
@@ -68,33 +66,6 @@ class LinkStatistics:
     longest_pause_s: float
 
 
-class _Filling:
-    """A block on its way to full, handed on in spans so that no frame waits for the ones after it."""
-
-    __slots__ = ("_block", "_handed_on", "_oldest_ns", "_outlet", "_segment", "filled")
-
-    def __init__(self, block: Block, outlet: SpanOutlet, segment: int) -> None:
-        self._block, self._outlet, self._segment = block, outlet, segment
-        self.filled = self._handed_on = self._oldest_ns = 0
-
-    def add(self, now_ns: int) -> None:
-        """Count the frame that was just read."""
-        if self.filled == self._handed_on:
-            self._oldest_ns = now_ns
-        self.filled += 1
-
-    def hand_on_if_due(self, now_ns: int) -> None:
-        """Hand on what has waited long enough."""
-        if self.filled > self._handed_on and now_ns - self._oldest_ns >= HAND_ON_NS:
-            self.hand_on()
-
-    def hand_on(self) -> None:
-        """Hand on what has not been."""
-        if self.filled > self._handed_on:
-            self._outlet.put(Span(self._block, self._handed_on, self.filled, "outlet", self._segment))
-            self._handed_on = self.filled
-
-
 class CameraLink:
     """Run `camera` on the thread that calls `run`; `submit`, `stop` and `abort` come from any other.
 
@@ -107,12 +78,13 @@ class CameraLink:
         pool: Pool,
         outlet: SpanOutlet,
         timeout_s: float,
-        clock: Callable[[], int] = time.monotonic_ns,
+        clock: Callable[[], int] = time.perf_counter_ns,
     ) -> None:
         self._camera, self._pool, self._outlet = camera, pool, outlet
-        self._timeout_s = timeout_s
+        # How long the camera may be silent; grows with a longer exposure.
+        self.patience_s = timeout_s
         self._clock = clock
-        self._mailbox: deque[tuple[Callable[[Camera], Any], Future[Any]]] = deque()
+        self._mailbox = Mailbox()
         self._stopping = threading.Event()
         self._aborting = threading.Event()
         self._frames = 0
@@ -122,22 +94,21 @@ class CameraLink:
         self._silent_since_ns = 0
         self._longest_pause_ns = 0
         self._halted = False
+        self._halted_ns = 0
+        self._first_return_ns = 0
+        self._last_within: FrameInfo | None = None
         self._last_exposed: int | None = None
-        self._closed = False
         self._segment = 0
         self._cuts: deque[tuple[int | None, Future[int]]] = deque()
         self._end: int | None = None
+        self._trailing: Cause | None = None
         # Who held the blocks when we last had to wait for one: the reason if the FIFO overflows for it.
         self._starved_by: Cause | None = None
         self._caught_up = False
 
     def submit(self, verb: Callable[[Camera], T]) -> Future[T]:
         """Have `verb(camera)` called between two frames; its result or error comes with the future."""
-        future: Future[T] = Future()
-        self._mailbox.append((verb, future))
-        if self._closed:
-            self._refuse_mail()
-        return future
+        return self._mailbox.submit(verb)
 
     def cut(self, first: int | None = None) -> Future[int]:
         """Begin a new segment with the next frame read, or with the one whose counter is `first`.
@@ -159,10 +130,16 @@ class CameraLink:
         else:
             self._end = first
 
-    def abort(self) -> None:
-        """Stop at once; what the FIFO still holds is lost."""
+    def abort(self, cause: Cause = Cause.OPERATOR) -> None:
+        """Stop at once; what the camera still holds is lost to `cause`."""
+        self._trailing = cause
         self._aborting.set()
         self._stopping.set()
+
+    @property
+    def silent_ns(self) -> int:
+        """For how long no call into the camera's library has returned, nor the thread waited for a block."""
+        return self._clock() - self._last_return_ns if self._last_return_ns else 0
 
     def statistics(self) -> LinkStatistics:
         """Return the figures of this moment."""
@@ -181,40 +158,50 @@ class CameraLink:
 
         Blocks. An error of the camera comes with the outcome, after all that was read has been handed on.
         """
-        error: CameraError | None = None
-        try:
-            self._camera.arm()
-            self._last_return_ns = self._silent_since_ns = self._clock()
-            while (block := self._take()) is not None:
-                # The thread's own lease keeps the block out of the pool while spans of it come and go.
-                with Span(block, 0, 0, "camera"):
-                    if not self._fill(block, limits):
-                        break
-        except CameraError as failure:
-            error = failure
-        try:
-            if self._aborting.is_set() or error is not None:
-                self._halt()
-            self._camera.disarm()
-        except CameraError as failure:
-            error = error or failure
-        finally:
-            self._closed = True
-            self._refuse_mail()
-        trailing = self._starved_by or (Cause.FIFO if self._aborting.is_set() else Cause.CAMERA)
-        return LinkOutcome(self._last_exposed, trailing, error)
+        error = self._attempt(lambda: self._read(limits))
+        if self._aborting.is_set() or error is not None:
+            halting = self._attempt(self._halt)
+            error = error or halting
+        disarming = self._attempt(self._camera.disarm)
+        error = error or disarming
+        self._mailbox.close()
+        self._refuse_cuts()
+        cause = self._trailing or self._starved_by or Cause.CAMERA
+        return LinkOutcome(self._last_exposed, cause, error)
 
-    def _fill(self, block: Block, limits: Limits) -> bool:
+    @staticmethod
+    def _attempt(step: Callable[[], None]) -> CameraError | None:
+        """Carry out a step and return what went wrong; whatever a library raises is the camera's error."""
+        try:
+            step()
+        except CameraError as error:
+            return error
+        except Exception as error:
+            log.exception("the camera's library failed in a way not foreseen")
+            return CameraError(f"the camera's library failed: {error!r}")
+        return None
+
+    def _read(self, limits: Limits) -> None:
+        """Fill block after block until the run is over."""
+        self._camera.arm()
+        self._last_return_ns = self._silent_since_ns = self._clock()
+        while (block := self._take()) is not None:
+            # The thread's own lease keeps the block out of the pool while spans of it come and go.
+            with Span(block, 0, 0, "camera"):
+                if not self._fill(block, limits):
+                    return
+
+    def _fill(self, block: Block, limits: Limits) -> bool:  # noqa: PLR0912 - the loop, whole, in one place
         """Read into the block until it is full (True) or the run is over (False)."""
         self._begin_segment()
-        filling = _Filling(block, self._outlet, self._segment)
+        filling = Filling(block, self._outlet, self._segment)
         room = len(block.slots)
         if limits.frames is not None:
             room = min(room, limits.frames - self._frames)
         try:
             while filling.filled < room:
                 if self._mailbox:
-                    self._serve_mail()
+                    self._mailbox.serve(self._camera)
                 if self._cuts and self._due(self._cuts[0][0]):
                     # What follows belongs to another file, and a file's blocks are its own.
                     break
@@ -225,9 +212,8 @@ class CameraLink:
                 try:
                     info = self._next(block, filling.filled)
                 except CameraTimeoutError:
-                    if self._halted:
+                    if self._has_waited_enough(limits):
                         return False
-                    self._check_silence()
                 except EndOfSourceError:
                     return False
                 else:
@@ -238,21 +224,39 @@ class CameraLink:
                 filling.hand_on_if_due(self._last_return_ns)
         finally:
             filling.hand_on()
-        return self._frames != limits.frames
+        if self._frames == limits.frames:
+            # What the camera exposed after these was not asked for.
+            self._last_exposed = None
+            return False
+        return True
 
     def _halt(self) -> None:
         """Stop exposing, once; what the FIFO holds belongs to the run and is still read."""
         if not self._halted:
             self._halted = True
+            self._halted_ns = self._clock()
             self._last_exposed = self._camera.halt()
 
-    def _check_silence(self) -> None:
-        if self._last_return_ns - self._silent_since_ns > self._timeout_s * 1e9:
+    def _has_waited_enough(self, limits: Limits) -> bool:
+        """Tell whether the run is over though no frame came; raises CameraTimeoutError after long silence."""
+        now_ns = self._last_return_ns
+        if self._halted:
+            complete = self._last_exposed is None or self._last_exposed <= (
+                self._last.number if self._last else 0
+            )
+            return complete or now_ns - max(self._halted_ns, self._silent_since_ns) > DRAIN_NS
+        if limits.duration_s is not None and self._frames:
+            # Frames that began before the end are here by now: the first came as late after its beginning.
+            over_ns = self._first_return_ns + limits.duration_s * 1e9 + DRAIN_NS / 10
+            if now_ns > over_ns and self._last is not None and self._last.backlog == 0:
+                return True
+        if now_ns - self._silent_since_ns > self.patience_s * 1e9:
             seen = f"after frame {self._last.number}" if self._last else "since it was armed"
             raise CameraTimeoutError(
-                f"no frame for {self._timeout_s:g} s {seen}: check trigger, cable and power; "
+                f"no frame for {self.patience_s:.2g} s {seen}: check trigger, cable and power; "
                 "camera.timeout sets how long to wait"
             )
+        return False
 
     def _next(self, block: Block, index: int) -> FrameInfo:
         """Read one frame into slot `index` of the block and note its facts."""
@@ -282,11 +286,25 @@ class CameraLink:
         """Tell whether this frame began after the duration asked for, or is past the end asked for."""
         if self._frames == 0:
             self._first_time_ns = info.camera_time_ns
+            self._first_return_ns = self._last_return_ns
         if self._end is not None and info.number >= self._end:
             return True
         if limits.duration_s is None:
             return False
-        return info.camera_time_ns - self._first_time_ns >= limits.duration_s * 1e9
+        end_ns = self._first_time_ns + limits.duration_s * 1e9
+        if info.camera_time_ns < end_ns:
+            self._last_within = info
+            return False
+        before = self._last_within
+        if before is not None and info.number > before.number + 1:
+            # Of the frames missing before this one, those that began before the end belong to the run.
+            period_ns = (info.camera_time_ns - before.camera_time_ns) / (info.number - before.number)
+            within = math.ceil((end_ns - before.camera_time_ns) / period_ns - 1e-6) - 1
+            self._last_exposed = min(before.number + within, info.number - 1)
+            self._trailing = Cause.FIFO if info.overflowed else None
+        else:
+            self._last_exposed = None
+        return True
 
     def _take(self) -> Block | None:
         """Return a block, however long that takes; None where the run is stopped meanwhile."""
@@ -295,24 +313,18 @@ class CameraLink:
         while block is None:
             began_ns = self._clock()
             holder = self._pool.largest_holder()
-            self._starved_by = Cause.STORAGE if holder == "writer" else Cause.POOL
+            self._starved_by = Cause.STORAGE if holder == WRITER else Cause.POOL
             self._caught_up = False
             block = self._pool.take(SLICE_S)
             self._pool.count_wait((self._clock() - began_ns) * 1e-9, again=again)
             again = True
-            self._serve_mail()
-            if block is None and self._aborting.is_set():
+            self._last_return_ns = self._clock()
+            self._mailbox.serve(self._camera)
+            if self._aborting.is_set():
                 return None
+            if self._stopping.is_set():
+                self._halt()
         return block
-
-    def _serve_mail(self) -> None:
-        while self._mailbox:
-            verb, future = self._mailbox.popleft()
-            if future.set_running_or_notify_cancel():
-                try:
-                    future.set_result(verb(self._camera))
-                except CameraError as error:
-                    future.set_exception(error)
 
     def _due(self, first: int | None) -> bool:
         """Tell whether the next frame is the one whose counter is `first`, or a later one."""
@@ -325,11 +337,10 @@ class CameraLink:
             self._segment += 1
             future.set_result((self._last.number if self._last else 0) + 1)
 
-    def _refuse_mail(self) -> None:
-        while self._cuts:
-            self._cuts.popleft()[1].set_exception(CameraError("the camera is not running"))
-        while self._mailbox:
-            self._mailbox.popleft()[1].set_exception(CameraError("the camera is not running"))
+    def _refuse_cuts(self) -> None:
+        for _, future in self._cuts:
+            future.set_exception(CameraError("the camera is not running"))
+        self._cuts.clear()
 
 
 def _pass_on_error(noted: Future[None], future: Future[int]) -> None:

@@ -1,8 +1,10 @@
 """Frames from a file, delivered as if a camera took them now; nothing is skipped where the reader is slow."""
 
+import contextlib
+import logging
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
@@ -52,9 +54,22 @@ class TiffSource:
             raise UsageError(f"{path}: no such file") from None
         except (tifffile.TiffFileError, OSError) as error:
             raise NotOurFileError(f"{path}: not a TIFF file that can be read: {error}") from None
-        series = self._file.series[0] if self._file.series else None
+        try:
+            with _complaints() as complaints:
+                stacks = self._file.series
+                for stack in stacks:
+                    _ = stack.shape
+        except (tifffile.TiffFileError, OSError) as error:
+            self._file.close()
+            raise NotOurFileError(f"{path}: not a TIFF file that can be read: {error}") from None
+        if complaints or len(stacks) > 1:
+            self._file.close()
+            reason = complaints[0] if complaints else f"holds {len(stacks)} stacks of different kinds"
+            raise NotOurFileError(f"{path}: {reason}; playback takes one whole stack of grey frames")
+        series = stacks[0] if stacks else None
         shape = series.shape if series else ()
-        if series is None or len(shape) not in (2, 3) or series.dtype not in (np.uint8, np.uint16):
+        grey = series is not None and "S" not in series.axes and series.dtype in (np.uint8, np.uint16)
+        if series is None or len(shape) not in (2, 3) or not grey:
             kind = f"{series.dtype} {'x'.join(map(str, shape))}" if series else "nothing"
             self._file.close()
             raise NotOurFileError(f"{path}: holds {kind}; playback takes a stack of grey frames, 8 or 16 bit")
@@ -86,6 +101,25 @@ class TiffSource:
         self._file.close()
 
 
+@contextlib.contextmanager
+def _complaints() -> Iterator[list[str]]:
+    """Collect what tifffile only logs: a file that was cut short, pages that are damaged."""
+    found: list[str] = []
+
+    class Collector(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            found.append(record.getMessage())
+
+    logger, collector = logging.getLogger("tifffile"), Collector(logging.WARNING)
+    propagate, logger.propagate = logger.propagate, False
+    logger.addHandler(collector)
+    try:
+        yield found
+    finally:
+        logger.removeHandler(collector)
+        logger.propagate = propagate
+
+
 class PlaybackCamera:
     """Play `source` at `rate` frames/s, at its own times, or (inf) as fast as it goes.
 
@@ -98,7 +132,7 @@ class PlaybackCamera:
         rate: float | Literal["original"],
         loop: bool | Literal["auto"],
         frames: int | None,
-        clock: Callable[[], int] = time.monotonic_ns,
+        clock: Callable[[], int] = time.perf_counter_ns,
         wait: Callable[[float], object] = time.sleep,
     ) -> None:
         self._source = source
@@ -158,7 +192,11 @@ class PlaybackCamera:
                 raise CameraTimeoutError(f"no frame within {timeout_s:g} s")
             self._wait((min(due_ns, deadline) - now) * 1e-9)
             now = self._clock()
-        exposure_s = self._source.read(index, slot)
+        try:
+            exposure_s = self._source.read(index, slot)
+        except Exception as error:
+            # Decoders raise what they like; all of it says that the file is damaged.
+            raise CameraError(f"{self._source.path}: frame {index} cannot be read: {error}") from error
         self._number += 1
         time_ns = due_ns - self._armed_ns if self._length_s else now - self._armed_ns
         return FrameInfo(self._number, time_ns, exposure_s, math.nan, 0, overflowed=False)

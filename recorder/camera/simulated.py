@@ -1,5 +1,6 @@
 """A camera made of numbers that behaves like a pco.edge: its FIFO, counter, stamps, timing and failures."""
 
+import logging
 import math
 import time
 from collections import deque
@@ -16,6 +17,9 @@ from recorder.camera.timestamp import TimestampWriter
 from recorder.config import Disconnect, Drop, SdkError, Silence, SimulatedCamera, Stall
 from recorder.errors import CameraDisconnectedError, CameraError, CameraTimeoutError
 from recorder.frames.pool import FrameFormat
+from recorder.units import format_seconds
+
+log = logging.getLogger(__name__)
 
 # The camera's clock at arming, always the same so that a repeated run gives the same stamps: 2026-01-01, UTC.
 CLOCK_START_NS = 1_767_225_600 * 1_000_000_000
@@ -32,7 +36,7 @@ class SimulatedSensor:
     def __init__(
         self,
         settings: SimulatedCamera,
-        clock: Callable[[], int] = time.monotonic_ns,
+        clock: Callable[[], int] = time.perf_counter_ns,
         wait: Callable[[float], object] = time.sleep,
     ) -> None:
         self._settings = settings
@@ -65,9 +69,17 @@ class SimulatedSensor:
             "trigger_mode": "auto sequence",
             "timestamp_mode": "binary",
             "bit_resolution": 16,
-            "nominal_rate": s.rate,
         }
-        return CameraDescription("simulated pco.edge", f"simulated-{s.seed}", form, s.rate, details)
+        # Readout overlaps the next exposure, but two exposures do not overlap.
+        rate = s.rate if math.isinf(s.rate) else min(s.rate, 1 / s.exposure)
+        if rate < s.rate < math.inf:
+            log.warning(
+                "camera.exposure = %s leaves %.6g frames/s of the %g asked for",
+                format_seconds(s.exposure),
+                rate,
+                s.rate,
+            )
+        return CameraDescription("simulated pco.edge", f"simulated-{s.seed}", form, rate, details)
 
     def arm(self) -> None:
         """Start exposing, with a new counter, clock and FIFO."""
@@ -82,10 +94,12 @@ class SimulatedSensor:
         """Copy the oldest frame into `slot`, with its stamp."""
         if self._scene is None:
             raise CameraError("the simulated camera is not open")
-        while True:
-            exposed, backlog = self._next(timeout_s)
-            if not (self._faults and exposed.number >= self._faults[0].at) or self._survives(exposed.number):
-                break
+        deadline_ns = self._clock() + round(timeout_s * 1e9)
+        exposed, backlog = self._next(deadline_ns)
+        while self._faults and exposed.number >= self._faults[0].at and not self._survives(exposed.number):
+            if self._clock() > deadline_ns:
+                raise CameraTimeoutError("the frames of this time were lost on the way")
+            exposed, backlog = self._next(deadline_ns)
         np.copyto(slot, self._scene.frame(exposed.number, exposed.exposure_s))
         time_ns = CLOCK_START_NS + exposed.start_ns - self._armed_ns
         self._stamp.write(slot, exposed.number, time_ns)
@@ -99,10 +113,9 @@ class SimulatedSensor:
             exposed.overflowed,
         )
 
-    def _next(self, timeout_s: float) -> tuple[Exposed, int]:
-        """Wait for a frame and take it out of the FIFO; return it and how many are left."""
+    def _next(self, deadline: int) -> tuple[Exposed, int]:
+        """Wait until `deadline` for a frame and take it out of the FIFO; return it and how many are left."""
         now = self._clock()
-        deadline = now + round(timeout_s * 1e9)
         while True:
             if self._gone:
                 raise CameraDisconnectedError(
@@ -112,7 +125,7 @@ class SimulatedSensor:
             if ready_ns <= now:
                 break
             if now >= deadline:
-                raise CameraTimeoutError(f"no frame within {timeout_s:g} s")
+                raise CameraTimeoutError("no frame in time")
             self._wait((min(ready_ns, deadline) - now) * 1e-9)
             now = self._clock()
         if self._fifo is not None:

@@ -56,7 +56,7 @@ class Dispatcher:
 
     async def __call__(self, line: str, source: str, *, replayed: Entry | None = None) -> Outcome | None:
         """Carry out a line; None where it was empty. No line, however wrong, raises anything."""
-        entered_ns = time.monotonic_ns()
+        entered_ns = time.perf_counter_ns()
         parsed: Parsed | None = None
         refusal = ""
         try:

@@ -13,8 +13,6 @@ from recorder import __version__
 from recorder.config import Settings, validate
 from recorder.errors import NotOurFileError, StorageError, UsageError
 
-SUFFIX = ".commands.jsonl"
-
 
 @dataclass(frozen=True)
 class Entry:

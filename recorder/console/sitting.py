@@ -7,9 +7,10 @@ from dataclasses import replace
 # Registers the commands.
 from recorder.console import commands as _commands  # noqa: F401
 from recorder.console.dispatch import Dispatcher
-from recorder.console.journal import SUFFIX, Journal
+from recorder.console.journal import Journal
 from recorder.session import Session
 from recorder.status import Summary
+from recorder.storage.layout import JOURNAL_SUFFIX
 
 
 @contextlib.asynccontextmanager
@@ -18,7 +19,7 @@ async def open_sitting(session: Session) -> AsyncIterator[Dispatcher]:
 
     A session that made no file leaves no journal.
     """
-    path = session.path.with_suffix(SUFFIX) if session.path else None
+    path = session.path.with_suffix(JOURNAL_SUFFIX) if session.path else None
     async with Journal(path, session.settings) as journal:
 
         async def note_end(summary: Summary) -> None:

@@ -68,13 +68,11 @@ class Channel:
             self._ready.clear()
         return spans
 
-    def discard(self) -> int:
-        """Close, give back every lease that waits, and return how many frames that were."""
+    def discard(self) -> None:
+        """Close, and give back every lease that waits."""
         self.close()
-        frames = sum(len(span) for span in self._spans)
         while self._spans:
             self._spans.popleft().release()
-        return frames
 
     def statistics(self) -> ChannelStatistics:
         """Return the figures of this moment."""

@@ -16,6 +16,7 @@ class Cause(IntEnum):
     FIFO = 2  # the FIFO overflowed though blocks were free: this process got no processor time
     POOL = 3  # the FIFO overflowed for want of a block, and not the disk held them
     STORAGE = 4  # the disk was too slow, or failed
+    OPERATOR = 5  # left in the camera by an abort
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,6 @@ class Ledger:
     def __init__(self) -> None:
         self.last_number = 0
         self.first_time_ns: int | None = None
-        self.delivered = 0
         self.restarts = 0
         self._lost: Counter[Cause] = Counter()
 
@@ -68,7 +68,6 @@ class Ledger:
         numbers = facts["frame_number"].astype(np.int64)
         steps = np.diff(numbers, prepend=self.last_number)
         self.last_number = int(numbers[-1])
-        self.delivered += len(facts)
         losses = []
         for i in np.flatnonzero(steps != 1):
             if steps[i] < 1:
@@ -95,10 +94,9 @@ class Ledger:
         self._lost[cause] += missing
         return [loss]
 
-    def abandon(self, count: int, position: int, host_time_ns: int) -> list[Loss]:
-        """Book `count` delivered frames, the last ones, that never reached the disk."""
+    def abandon(self, count: int, position: int, first_missing: int, host_time_ns: int) -> list[Loss]:
+        """Book `count` delivered frames, counted from `first_missing` on, that never reached the disk."""
         if count == 0:
             return []
         self._lost[Cause.STORAGE] += count
-        first = self.last_number - count + 1
-        return [Loss(position - 1, count, Cause.STORAGE, self.elapsed_s(host_time_ns), first)]
+        return [Loss(position - 1, count, Cause.STORAGE, self.elapsed_s(host_time_ns), first_missing)]

@@ -8,6 +8,7 @@ A span is some of its frames under one lease; a block returns to the pool with i
 
 import math
 import mmap
+import os
 import threading
 import warnings
 from collections import Counter, deque
@@ -18,16 +19,27 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from recorder.errors import UsageError
+
 PAGE = 4096
+
+# The owner of the leases that the disk holds: who holds the blocks is to blame when there are none.
+WRITER = "writer"
 
 # A direct write of 4 MiB and more gets all of the disk's rate, one of 128 KiB half of it; see decision 2.
 BLOCK_BYTES = 8 * 2**20
 
 # Time in which a block should fill at the rate expected, so that most blocks are written once and whole.
-BLOCK_SECONDS = 0.1
+# Less than the camera thread's hand-on time, after which a block is handed on unfilled.
+BLOCK_SECONDS = 0.06
 
 # Below this many blocks there is one for the camera, one for the disk, and none to cover a pause.
 MIN_BLOCKS = 4
+
+# Each frame in the pool costs about 300 bytes besides its pixels; with these bounds that is 40 MB at most,
+# also for frames of a few pixels.
+MAX_FRAMES = 4096
+MAX_SLOTS = 131_072
 
 # What is known of a frame besides its pixels. `gap_cause` says why frames before this one are missing.
 FACTS = np.dtype(
@@ -58,7 +70,7 @@ class FrameFormat:
 
     def frames_per_block(self, rate: float) -> int:
         """Return k for the `rate` in frames/s that is expected (inf: as fast as it goes)."""
-        by_size = max(1, BLOCK_BYTES // self.nbytes)
+        by_size = max(1, min(MAX_FRAMES, BLOCK_BYTES // self.nbytes))
         return by_size if math.isinf(rate) else max(1, min(by_size, int(rate * BLOCK_SECONDS)))
 
 
@@ -154,15 +166,28 @@ class Span:
             self.release()
 
 
+def _physical_bytes() -> float:
+    """Return how much memory this machine has, inf where it does not tell."""
+    try:
+        return float(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
+    except (AttributeError, ValueError, OSError):  # Windows
+        return math.inf
+
+
 class Pool:
     """Preallocated blocks of `frames` frames each within `memory` bytes; every method from any thread."""
 
     def __init__(self, form: FrameFormat, frames: int, memory: int) -> None:
         self.format = form
-        self.frames_per_block = frames
         self.block_bytes = -(-form.nbytes * frames // PAGE) * PAGE
-        count = max(MIN_BLOCKS, memory // self.block_bytes)
-        self._arena = mmap.mmap(-1, count * self.block_bytes)
+        count = max(MIN_BLOCKS, min(memory // self.block_bytes, MAX_SLOTS // frames))
+        size = count * self.block_bytes
+        if size > _physical_bytes():
+            raise UsageError(f"pool.memory: {size / 1e9:.1f} GB are more than this machine has")
+        try:
+            self._arena = mmap.mmap(-1, size)
+        except (OSError, OverflowError) as error:
+            raise UsageError(f"pool.memory: {size / 1e9:.1f} GB are not to be had: {error}") from None
         # The first touch of fresh memory runs at a fraction of the speed of the second: touch it now.
         np.frombuffer(self._arena, np.uint8)[::PAGE] = 0
         whole = memoryview(self._arena)

@@ -8,18 +8,15 @@ from typing import TypeVar
 T = TypeVar("T")
 
 
-async def on_thread(
-    executor: Executor, work: Callable[..., T], *args: object, on_cancel: Callable[[], object] = lambda: None
-) -> T:
+async def on_thread(executor: Executor, work: Callable[..., T], *args: object) -> T:
     """Run `work(*args)` on the executor and return what it returns.
 
-    A cancelled wait calls `on_cancel` and still waits: what the work uses is its own until it is done.
+    A cancelled wait still waits: what the work uses is its own until it is done.
     """
     future = asyncio.get_running_loop().run_in_executor(executor, work, *args)
     try:
         return await asyncio.shield(future)
     except asyncio.CancelledError:
-        on_cancel()
         await asyncio.wait([future])
         if not future.cancelled():
             future.exception()  # marks it as seen; the cancellation says enough

@@ -23,6 +23,9 @@ from recorder import __version__
 from recorder.errors import StorageError, UsageError
 from recorder.frames.pool import PAGE, FrameFormat
 
+# The journal stands beside the file.
+JOURNAL_SUFFIX = ".commands.jsonl"
+
 DETECTOR = "entry/instrument/detector"
 
 # Below this, what HDF5 allocates is metadata and stands close together; above it are chunks of pixels,

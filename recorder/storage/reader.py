@@ -1,5 +1,6 @@
 """Read our own files: what `info` tells of them, and their frames for playback."""
 
+import bisect
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,26 @@ from recorder.frames.pool import FrameFormat
 from recorder.storage import layout
 
 
+def present_frames(file: h5py.File) -> int:
+    """Return how many frames have their row and their pixels.
+
+    The rows say what exists; in a copy that was cut short, pixels they tell of may lie behind the file's end.
+    """
+    detector = file[layout.DETECTOR]
+    data = detector["data"]
+    rows = min(len(data), *(len(detector[name]) for name, *_ in layout.COLUMNS))
+    frame_bytes = data.dtype.itemsize * data.shape[1] * data.shape[2]
+    size = Path(file.filename).stat().st_size
+
+    def is_there(frame: int) -> bool:
+        chunk, offset = divmod(frame, data.chunks[0])
+        info = data.id.get_chunk_info_by_coord((chunk * data.chunks[0], 0, 0))
+        return info.byte_offset is not None and info.byte_offset + (offset + 1) * frame_bytes <= size
+
+    # Chunks are laid out in their order: what lies behind the end are the last ones.
+    return bisect.bisect_left(range(rows), True, key=lambda frame: not is_there(frame))
+
+
 def is_recording(path: Path) -> bool:
     """Tell whether `path` is an HDF5 file."""
     return path.is_file() and bool(h5py.is_hdf5(path))
@@ -24,7 +45,7 @@ def open_recording(path: Path) -> h5py.File:
     Raises UsageError where there is none, NotOurFileError where it is something else.
     """
     if not path.is_file():
-        raise UsageError(f"{path}: no such file")
+        raise UsageError(f"{path}: {'a folder, not a file' if path.is_dir() else 'no such file'}")
     if not h5py.is_hdf5(path):
         raise NotOurFileError(f"{path}: not an HDF5 file; expected a file that this recorder wrote")
     try:
@@ -79,8 +100,8 @@ def describe(path: Path) -> FileInfo:
     with open_recording(path) as file:
         entry, detector = file["entry"], file[layout.DETECTOR]
         data = detector["data"]
-        # The rows say what exists: in a file that was cut short there may be more pixels than rows.
-        frames = min(len(data), *(len(detector[name]) for name, *_ in layout.COLUMNS))
+        frames = present_frames(file)
+        cut = len(detector["frame_number"]) - frames
         times = detector["frame_time"][:frames]
         seconds = float(times[-1] - times[0]) if frames > 1 else 0.0
         losses: dict[str, int] = {}
@@ -91,7 +112,8 @@ def describe(path: Path) -> FileInfo:
         return FileInfo(
             path=path,
             verdict=_text(entry["verdict"]),
-            cause=_text(entry["cause"]),
+            cause=_text(entry["cause"])
+            or (f"cut short: {cut} more frames have no pixels" if cut > 0 else ""),
             frames=frames,
             height=data.shape[1],
             width=data.shape[2],
@@ -131,8 +153,8 @@ class RecordedSource:
         detector = self._file[layout.DETECTOR]
         self._data = detector["data"]
         self._exposures: NDArray[np.float64] = detector["exposure"][:]
-        self.times_s: NDArray[np.float64] | None = detector["frame_time"][:]
-        self.count = min(len(self._data), len(self._exposures))
+        self.count = present_frames(self._file)
+        self.times_s: NDArray[np.float64] | None = detector["frame_time"][: self.count]
         if self.count == 0:
             self._file.close()
             raise NotOurFileError(f"{path}: holds no frame to play")

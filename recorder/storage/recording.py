@@ -4,9 +4,11 @@ import contextlib
 import errno
 import os
 import shutil
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -25,6 +27,10 @@ from recorder.storage.direct_io import DirectFile, sync
 COMMIT_NS = 80_000_000
 
 
+# What closing a file wants of a full disk: the first chunk of each table and the index of the frames.
+BALLAST_BYTES = 2_000_000
+
+
 class Recording:
     """A file that is valid at every moment: what has a row is there, what has none does not exist."""
 
@@ -34,7 +40,7 @@ class Recording:
         what: layout.FileDescription,
         mode: Literal["auto", "direct", "buffered"] = "auto",
         reserve: int = 0,
-        clock: Callable[[], int] = time.monotonic_ns,
+        clock: Callable[[], int] = time.perf_counter_ns,
     ) -> None:
         """Create the file.
 
@@ -54,8 +60,14 @@ class Recording:
         self._chunk_bytes = what.format.nbytes * what.frames_per_chunk
         with self._errors("make"):
             self._file = layout.create(path, what)
+            # Room for closing in order, given back when the disk turns out to be full; it has no name, and is
+            # gone with this process whatever happens to it.
+            self._ballast = tempfile.TemporaryFile(dir=path.parent)  # noqa: SIM115 - open as long as the file
+            self._ballast.write(bytes(BALLAST_BYTES))
+            self._ballast.flush()
             self._direct = None if mode == "buffered" else DirectFile.open(path)
         if mode == "direct" and self._direct is None:
+            self._ballast.close()
             self._file.close()
             path.unlink()
             raise StorageError(f'{path}: no direct I/O on this disk; set storage.mode = "auto"')
@@ -86,15 +98,15 @@ class Recording:
         Every block but a file's last one must come whole, in one span or in several.
         """
         with self._errors("write frames to"):
-            added = sum(len(span) for span in spans)
-            self._look_for_room(added * self._format.nbytes)
-            total = self._written + added
-            self._pixels.set_extent((total, self._format.height, self._format.width))
             for span in spans:
+                size = self._format.nbytes * len(span)
+                self._look_for_room(size)
+                total = self._written + len(span)
+                self._pixels.set_extent((total, self._format.height, self._format.width))
                 self._write_pixels(span)
                 # A copy: the block is filled anew long before its rows are committed.
                 self._rows.append(span.facts.copy())
-                self._written += len(span)
+                self._written = total
             if losses:
                 self.add_rows("losses", [loss_row(loss) for loss in losses])
             if self._clock() - self._committed_ns >= COMMIT_NS:
@@ -130,7 +142,9 @@ class Recording:
             facts = np.concatenate(self._rows)
             if self._first is None:
                 self._first = int(facts["camera_time_ns"][0]), int(facts["host_time_ns"][0])
-                self._set("start_time", _utc_now())
+                # The wall clock is looked at once, and brought back to the first frame.
+                age_s = (self._clock() - self._first[1]) * 1e-9
+                self._set("start_time", _utc(time.time() - age_s))
             for column, values in zip(self._columns, self._column_values(facts), strict=True):
                 column.set_extent((self._written,))
                 space = column.get_space()
@@ -172,28 +186,50 @@ class Recording:
 
         Raises DiskFullError or StorageError; as much of it is done as can be.
         """
-        with self._errors("close"), contextlib.ExitStack() as steps:
-            # In reverse order, each whether or not the one before succeeded.
-            steps.callback(sync, self.path)
-            steps.callback(self._file.close)
-            steps.callback(self._set, "end_time", _utc_now())
-            steps.callback(self._set, "verdict", verdict)
-            steps.callback(self._set, "cause", cause)
-            if losses:
-                steps.callback(self.add_rows, "losses", [loss_row(loss) for loss in losses])
-            if self._direct is not None:
-                steps.callback(self._direct.close)
-            steps.callback(self._trim)
-            steps.callback(self.commit)
+        self._ballast.close()
+        problem = self._first_problem(
+            self.commit,
+            self._trim,
+            *([partial(self.add_rows, "losses", [loss_row(loss) for loss in losses])] if losses else []),
+            self._file.flush,
+            partial(sync, self.path),
+        )
+        if problem is not None:
+            verdict, cause = "failed", str(problem)
+        later = self._first_problem(
+            partial(self._set, "cause", cause),
+            partial(self._set, "verdict", verdict),
+            partial(self._set, "end_time", _utc(time.time())),
+            self._close_handles,
+            partial(sync, self.path),
+        )
+        problem = problem or later
+        if problem is not None:
+            raise problem
+
+    def _first_problem(self, *steps: Callable[[], object]) -> StorageError | None:
+        """Carry out every step, whether or not the one before succeeded; return what went wrong first."""
+        first: StorageError | None = None
+        for step in steps:
+            try:
+                with self._errors("close"):
+                    step()
+            except StorageError as error:
+                first = first or error
+        return first
+
+    def _close_handles(self) -> None:
+        if self._direct is not None:
+            self._direct.close()
+        self._file.close()
 
     def discard(self) -> None:
         """Close and remove a file that holds no frame."""
         if self.frames:
             raise AssertionError(f"{self.path} holds {self.frames} frames")
         with self._errors("remove"):
-            if self._direct is not None:
-                self._direct.close()
-            self._file.close()
+            self._ballast.close()
+            self._close_handles()
             self.path.unlink()
 
     def _trim(self) -> None:
@@ -215,7 +251,12 @@ class Recording:
             raise DiskFullError(self._disk_full())
 
     def _disk_full(self) -> str:
-        return f"{self.path.parent}: the disk is full; make room, or choose another disk with --output"
+        reserve = (
+            f"{self._reserve / 1e6:g} MB are kept for closing (storage.reserve); " if self._reserve else ""
+        )
+        return (
+            f"{self.path.parent}: the disk is full; {reserve}make room, or choose another disk with --output"
+        )
 
     @contextlib.contextmanager
     def _errors(self, doing: str) -> Iterator[None]:
@@ -226,6 +267,7 @@ class Recording:
             if isinstance(error, StorageError):
                 raise
             if error.errno == errno.ENOSPC or os.strerror(errno.ENOSPC) in str(error):
+                self._ballast.close()
                 raise DiskFullError(self._disk_full()) from error
             raise StorageError(f"cannot {doing} {self.path}: {error}") from error
         except RuntimeError as error:
@@ -242,5 +284,6 @@ def _fitted(text: str, size: int) -> bytes:
     return text.encode()[:size].decode(errors="ignore").encode()
 
 
-def _utc_now() -> str:
-    return datetime.now(UTC).isoformat(timespec="milliseconds")
+def _utc(seconds: float) -> str:
+    """Write seconds since 1970 as ISO 8601."""
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds")

@@ -1,9 +1,12 @@
 """The writer task: takes every span off its channel and has it written on the storage thread."""
 
 import asyncio
+import contextlib
 import itertools
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -54,6 +57,15 @@ class FrameFile(Protocol):
         """Close and remove a file without frames."""
 
 
+@dataclass(frozen=True)
+class WriterStatistics:
+    """Spans `waiting` to be written and the most that ever did; how long the longest write took."""
+
+    waiting: int
+    most_waiting: int
+    longest_write_s: float
+
+
 class Writer:
     """Write what `channel` brings into the file of its segment until it is closed, and keep the ledger.
 
@@ -81,6 +93,9 @@ class Writer:
         self._files = {0: file}
         self._received = 0  # by the file of this segment
         self._lost = 0
+        self._last_written = 0  # the camera's counter
+        self._unsaved: list[Loss] = []
+        self._longest_write_s = 0.0
 
     @property
     def frames(self) -> int:
@@ -119,9 +134,10 @@ class Writer:
                     if segment != self.segment:
                         await self._go_on_with(segment)
                     batch = list(group)
-                    losses = self._account(batch)
-                    if self.failure is None:
-                        await self._write(self.file.append, batch, losses)
+                    self._unsaved += self._account(batch)
+                    if self.failure is None and await self._write(self.file.append, batch, self._unsaved):
+                        self._unsaved = []
+                        self._last_written = int(batch[-1].facts["frame_number"][-1])
             finally:
                 for span in spans:
                     span.release()
@@ -151,14 +167,35 @@ class Writer:
         """Append a row to a table of the file of this moment; a failure is that of the run."""
         await self._write(self.file.add_rows, table, [row])
 
-    async def _write(self, work: Callable[..., None], *args: object) -> None:
+    async def _write(self, work: Callable[..., None], *args: object) -> bool:
+        """Do work on the storage thread; False where it failed, which is remembered."""
+        began_s = time.perf_counter()
         try:
             await on_thread(self._executor, work, *args)
         except StorageError as error:
             if self.failure is None:
                 self.failure = error
                 self._on_failure()
+            return False
+        self._longest_write_s = max(self._longest_write_s, time.perf_counter() - began_s)
+        return True
 
-    def unwritten(self) -> int:
-        """Return how many frames came and have no row; after `run` has returned."""
-        return self._received - self.file.frames
+    async def settle(self, now_ns: int) -> list[Loss]:
+        """Give what is in place its rows, and book what came and has none; after `run` has returned.
+
+        Returns the losses that the file does not have yet, none placed behind its last frame.
+        """
+        with contextlib.suppress(StorageError):
+            await on_thread(self._executor, self.file.commit)
+        last = self.file.frames - 1
+        losses = [replace(loss, after_frame=min(loss.after_frame, last)) for loss in self._unsaved]
+        missing = self._received - self.file.frames
+        abandoned = self._ledger.abandon(missing, self.file.frames, self._last_written + 1, now_ns)
+        for loss in abandoned:
+            self._on_loss(loss)
+        return losses + abandoned
+
+    def statistics(self) -> WriterStatistics:
+        """Return the figures of this moment."""
+        waiting = self._channel.statistics()
+        return WriterStatistics(waiting.waiting, waiting.most_waiting, self._longest_write_s)

@@ -14,7 +14,13 @@ def test_info_tells_the_story(recorder: Recorder) -> None:
     )
     result = recorder("info", "x.h5")
     assert result.code == 0
-    for words in ("frames lost", "50 of 640x540 uint16", "2 (2 camera)", "simulated pco.edge", "100.0"):
+    for words in (
+        "frames lost",
+        "50 of 640x540 uint16",
+        "2 (2 camera)",
+        "simulated pco.edge",
+        "frames/s over 0.510 s",
+    ):
         assert words in result.out
     told = json.loads(recorder("info", "x.h5", "--json").out)
     assert (told["frames"], told["lost"], told["losses"]) == (50, 2, {"camera": 2})

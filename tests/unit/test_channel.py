@@ -73,7 +73,7 @@ async def test_discard_gives_back_what_waits(pool: Pool) -> None:
     channel = Channel("writer")
     with fill(take(pool), 0, 3, 1) as span:
         channel.offer(span)
-    assert channel.discard() == 3
+    channel.discard()
     assert pool.leases() == 0
 
 

@@ -7,7 +7,8 @@ import pytest
 from numpy.typing import NDArray
 
 from recorder.camera.base import Camera, CameraDescription, EndOfSourceError, FrameInfo
-from recorder.camera.link import HAND_ON_NS, CameraLink, Limits
+from recorder.camera.filling import HAND_ON_NS
+from recorder.camera.link import CameraLink, Limits
 from recorder.errors import CameraError, CameraTimeoutError
 from recorder.frames.ledger import Cause
 from recorder.frames.pool import MIN_BLOCKS, Pool, Span
@@ -152,7 +153,7 @@ def test_abort_leaves_the_fifo_and_says_what_was_exposed(clock: Clock) -> None:
     subject.abort()
     outcome = subject.run(Limits())
     assert outlet.spans == []
-    assert (outcome.last_exposed, outcome.trailing_cause) == (2, Cause.FIFO)
+    assert (outcome.last_exposed, outcome.trailing_cause) == (2, Cause.OPERATOR)
     assert camera.calls == ["arm", "halt", "disarm"]
 
 

@@ -35,9 +35,10 @@ def test_a_pool_has_a_few_blocks_however_small_its_memory() -> None:
         (2160, 2560, float("inf"), 1),
         (128, 128, float("inf"), 256),
         (128, 128, 5000, 256),
-        (128, 128, 1000, 100),
+        (128, 128, 1000, 60),
         (128, 128, 1, 1),
-        (540, 640, 100, 10),
+        (540, 640, 100, 6),
+        (1, 16, float("inf"), 4096),
     ],
 )
 def test_a_block_holds_megabytes_but_not_more_than_comes_in_a_moment(
