@@ -6,7 +6,6 @@ pool.take ─► read_into(slot) ─► row of facts ─► (block full, or 0.1 
 """
 
 import logging
-import math
 import threading
 import time
 from collections import deque
@@ -16,6 +15,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from recorder.camera.base import Camera, EndOfSourceError, FrameInfo
+from recorder.camera.extent import Extent
 from recorder.camera.filling import Filling, SpanOutlet
 from recorder.camera.mailbox import Mailbox
 from recorder.errors import CameraError, CameraTimeoutError
@@ -89,14 +89,12 @@ class CameraLink:
         self._aborting = threading.Event()
         self._frames = 0
         self._last: FrameInfo | None = None
-        self._first_time_ns = 0
         self._last_return_ns = 0
         self._silent_since_ns = 0
         self._longest_pause_ns = 0
         self._halted = False
         self._halted_ns = 0
-        self._first_return_ns = 0
-        self._last_within: FrameInfo | None = None
+        self._extent = Extent(None)
         self._last_exposed: int | None = None
         self._segment = 0
         self._cuts: deque[tuple[int | None, Future[int]]] = deque()
@@ -183,6 +181,7 @@ class CameraLink:
 
     def _read(self, limits: Limits) -> None:
         """Fill block after block until the run is over."""
+        self._extent = Extent(limits.duration_s)
         self._camera.arm()
         self._last_return_ns = self._silent_since_ns = self._clock()
         while (block := self._take()) is not None:
@@ -212,12 +211,12 @@ class CameraLink:
                 try:
                     info = self._next(block, filling.filled)
                 except CameraTimeoutError:
-                    if self._has_waited_enough(limits):
+                    if self._has_waited_enough():
                         return False
                 except EndOfSourceError:
                     return False
                 else:
-                    if self._is_over(info, limits):
+                    if self._is_over(info):
                         return False
                     filling.add(self._last_return_ns)
                     self._frames += 1
@@ -237,7 +236,7 @@ class CameraLink:
             self._halted_ns = self._clock()
             self._last_exposed = self._camera.halt()
 
-    def _has_waited_enough(self, limits: Limits) -> bool:
+    def _has_waited_enough(self) -> bool:
         """Tell whether the run is over though no frame came; raises CameraTimeoutError after long silence."""
         now_ns = self._last_return_ns
         if self._halted:
@@ -245,11 +244,13 @@ class CameraLink:
                 self._last.number if self._last else 0
             )
             return complete or now_ns - max(self._halted_ns, self._silent_since_ns) > DRAIN_NS
-        if limits.duration_s is not None and self._frames:
-            # Frames that began before the end are here by now: the first came as late after its beginning.
-            over_ns = self._first_return_ns + limits.duration_s * 1e9 + DRAIN_NS / 10
-            if now_ns > over_ns and self._last is not None and self._last.backlog == 0:
-                return True
+        if self._extent.is_past(now_ns - DRAIN_NS // 10):
+            # Frames of the run that are not here yet wait in the camera, or are lost.
+            self._halt()
+            expected = self._extent.last_number()
+            if self._last_exposed is not None and expected is not None:
+                self._last_exposed = min(self._last_exposed, expected)
+            return self._has_waited_enough()
         if now_ns - self._silent_since_ns > self.patience_s * 1e9:
             seen = f"after frame {self._last.number}" if self._last else "since it was armed"
             raise CameraTimeoutError(
@@ -282,28 +283,15 @@ class CameraLink:
         self._silent_since_ns = now
         return info
 
-    def _is_over(self, info: FrameInfo, limits: Limits) -> bool:
-        """Tell whether this frame began after the duration asked for, or is past the end asked for."""
-        if self._frames == 0:
-            self._first_time_ns = info.camera_time_ns
-            self._first_return_ns = self._last_return_ns
+    def _is_over(self, info: FrameInfo) -> bool:
+        """Tell whether this frame is past the end asked for; what is missing before that is noted."""
         if self._end is not None and info.number >= self._end:
-            return True
-        if limits.duration_s is None:
-            return False
-        end_ns = self._first_time_ns + limits.duration_s * 1e9
-        if info.camera_time_ns < end_ns:
-            self._last_within = info
-            return False
-        before = self._last_within
-        if before is not None and info.number > before.number + 1:
-            # Of the frames missing before this one, those that began before the end belong to the run.
-            period_ns = (info.camera_time_ns - before.camera_time_ns) / (info.number - before.number)
-            within = math.ceil((end_ns - before.camera_time_ns) / period_ns - 1e-6) - 1
-            self._last_exposed = min(before.number + within, info.number - 1)
-            self._trailing = Cause.FIFO if info.overflowed else None
-        else:
             self._last_exposed = None
+            return True
+        if self._extent.holds(info, self._last_return_ns):
+            return False
+        self._last_exposed = self._extent.last_number(info)
+        self._trailing = Cause.FIFO if info.overflowed else None
         return True
 
     def _take(self) -> Block | None:

@@ -1,5 +1,6 @@
 """What `recorder run --headless` promises, checked on the files it leaves."""
 
+import json
 import os
 import pstats
 import select
@@ -349,3 +350,203 @@ def test_a_terminal_gets_a_progress_bar(tmp_path: Path) -> None:
     text = shown.decode()
     for word in ("running", "MB/s", "pool", "lost 0", "0:00:0", "complete: 200 frames"):
         assert word in text
+
+
+@pytest.mark.parametrize(
+    ("fault", "lost"),
+    [
+        ('{kind="drop", at=450, count=5000}', 51),
+        ('{kind="drop", at=450, count=20}', 20),
+        ('{kind="drop", at=490, count=20}', 11),
+    ],
+)
+def test_what_is_missing_at_the_end_of_a_duration_is_counted(
+    recorder: Recorder, tmp_path: Path, fault: str, lost: int
+) -> None:
+    result = recorder(
+        *("run", "--headless", "--duration", "0.5s", "--output", "x.h5", "--json", *FAST),
+        *("--set", f"camera.faults=[{fault}]"),
+    )
+    assert (result.code, result.json["lost"], result.json["frames"]) == (3, lost, 500 - lost)
+    check(tmp_path / "x.h5", 500 - lost, "frames lost")
+
+
+def test_a_slow_camera_is_not_silent(recorder: Recorder) -> None:
+    result = recorder(
+        *("run", "--headless", "--duration", "1.2s", "--json", *SMALL),
+        *("--set", "camera.rate=1", "--set", "camera.timeout=0.2s"),
+    )
+    assert (result.code, result.json["frames"]) == (0, 2)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")
+@pytest.mark.parametrize("stream", ["stdout", "stderr"])
+def test_a_console_that_cannot_be_written_costs_no_frame(tmp_path: Path, stream: str) -> None:
+    command = [*COMMAND, "run", "--headless", "--frames", "300", "--output", "x.h5", *FAST]
+    command += ["--set", 'camera.faults=[{kind="drop", at=10, count=3}]']
+    with Path("/dev/full").open("w") as full:
+        streams: dict[str, Any] = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, stream: full}
+        done = subprocess.run(command, cwd=tmp_path, check=False, timeout=30, **streams)
+    assert done.returncode == 3
+    check(tmp_path / "x.h5", 300, "frames lost")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
+def test_a_closed_terminal_stops_in_order(tmp_path: Path) -> None:
+    run = started(tmp_path, *FAST)
+    run.send_signal(signal.SIGHUP)
+    run.communicate(timeout=20)
+    assert run.returncode == 130
+    with h5py.File(tmp_path / "x.h5") as file:
+        assert file["entry/verdict"][()] == b"interrupted"
+
+
+def test_names_beyond_ascii(recorder: Recorder, tmp_path: Path) -> None:
+    assert recorder("run", "--headless", "--frames", 5, "--output", "Fliege😀.h5", *FAST).code == 0
+    check(tmp_path / "Fliege😀.h5", 5, "complete")
+
+
+def test_a_disk_that_another_program_fills_still_gets_the_whole_story(
+    recorder: Recorder, tiny_disk: Path
+) -> None:
+    """What is lost stands in the file, and the file is closed, though not a byte is free."""
+    run = started(tiny_disk, *SMALL, "--set", "camera.rate=200", "--set", "pool.memory=8MB")
+    with pytest.raises(OSError, match="No space"), (tiny_disk / "hog").open("wb", buffering=0) as hog:
+        while hog.write(bytes(1_000_000)):
+            pass
+    out, _ = run.communicate(timeout=20)
+    assert run.returncode == 1
+    told = json.loads(out)
+    check(tiny_disk / "x.h5", told["frames"], "failed")
+    assert sum(count for _, count, _ in losses(tiny_disk / "x.h5")) == told["lost"]
+
+
+def test_a_copy_that_was_cut_short_is_not_taken_for_whole(recorder: Recorder, tmp_path: Path) -> None:
+    run = started(tmp_path, *FAST, "--set", "storage.mode=direct")
+    run.kill()
+    run.communicate()
+    whole = (tmp_path / "x.h5").read_bytes()
+    (tmp_path / "cut.h5").write_bytes(whole[: len(whole) * 2 // 3])
+    frames = json.loads(recorder("info", "x.h5", "--json").out)["frames"]
+    told = json.loads(recorder("info", "cut.h5", "--json").out)
+    assert 0 < told["frames"] < frames
+    assert "cut short" in told["cause"]
+
+
+def test_damaged_sources_are_told(recorder: Recorder, tmp_path: Path) -> None:
+    def play(name: str) -> str:
+        result = recorder(
+            *("run", "--headless", "--set", "camera.kind=playback", "--set", f"camera.source={name}"),
+            *("--set", "camera.rate=max", "--json"),
+        )
+        assert result.code in {1, 2}
+        return result.err
+
+    (tmp_path / "cut.tif").write_bytes(BACTERIA.read_bytes()[:200_000])
+    assert "cut.tif" in play("cut.tif")
+    tifffile.imwrite(tmp_path / "rgb.tif", np.zeros((60, 80, 3), np.uint8), photometric="rgb")
+    assert "grey" in play("rgb.tif")
+    frames = np.random.default_rng(0).integers(0, 99, (5, 64, 64)).astype(np.uint16)
+    tifffile.imwrite(tmp_path / "z.tif", frames, compression="zlib", photometric="minisblack")
+    (tmp_path / "z.tif").write_bytes((tmp_path / "z.tif").read_bytes()[:-2000])
+    assert "z.tif" in play("z.tif")
+
+
+SCRIPT = """\
+# what an operator does
+mark begin "the first" one
+exposure 2ms
+note the fly is walking
+wait 100ms
+preview on
+exposure 1ms
+mark middle
+at 600ms mark late
+status
+snapshot shot.tif
+snapshot shot.png
+preview rate 5
+preview levels 100 900
+preview off
+exposure 3ms
+wait 200ms
+mark end
+wait 200ms
+exposure 4ms
+wait 100ms
+"""
+
+
+def test_a_script_acts_and_its_journal_replays_exactly(recorder: Recorder, tmp_path: Path) -> None:
+    (tmp_path / "s.txt").write_text(SCRIPT)
+    arguments = ("--set", "camera.rate=100", *SMALL, "--output", "a.h5", "--frames", 150, "--script", "s.txt")
+    assert recorder("run", "--headless", *arguments).code == 0
+    assert recorder("replay", "a.commands.jsonl", "--output", "b.h5").code == 0
+    with h5py.File(tmp_path / "a.h5") as a, h5py.File(tmp_path / "b.h5") as b:
+        assert len(a["data"]) == len(b["data"]) == 150
+        assert (a["data"][:] == b["data"][:]).all()
+        for name in ("exposure", "frame_number", "frame_time", "temperature"):
+            assert (a[DETECTOR][name][:] == b[DETECTOR][name][:]).all()
+        marks = [[(int(r["frame"]), r["label"]) for r in file["entry/marks"]] for file in (a, b)]
+        assert marks[0] == marks[1]
+        assert [label for _, label in marks[0]] == [b"begin", b"middle", b"late", b"end"]
+        exposures = a[DETECTOR]["exposure"][:]
+        entries = [json.loads(line) for line in (tmp_path / "a.commands.jsonl").read_text().splitlines()]
+        changes = [e for e in entries if e.get("command", "").startswith("exposure")]
+        assert len(changes) == 4
+        for entry in changes:
+            value = float(entry["command"].split()[1].removesuffix("ms")) / 1000
+            assert entry["effective_frame"] == np.flatnonzero(exposures == value)[0]
+            assert exposures[entry["effective_frame"] - 1] != value
+        assert len(a["entry/commands"]) == len([e for e in entries if "seq" in e])
+    assert tifffile.imread(tmp_path / "shot.tif").shape == (128, 128)
+    assert (tmp_path / "shot.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_next_files_join_without_a_gap(recorder: Recorder, tmp_path: Path) -> None:
+    (tmp_path / "s.txt").write_text("wait 100ms\nsave new\n" * 10)
+    arguments = (*FAST, "--output", "x.h5", "--script", "s.txt", "--frames", 2500, "--json")
+    result = recorder("run", "--headless", *arguments)
+    assert (result.code, result.json["frames"], result.json["lost"]) == (0, 2500, 0)
+    numbers = []
+    for i in range(1, 12):
+        with h5py.File(tmp_path / ("x.h5" if i == 1 else f"x_{i}.h5")) as file:
+            assert file["entry/verdict"][()] == b"complete"
+            found = file[DETECTOR]["frame_number"][:].tolist()
+            assert found
+            numbers += found
+    assert numbers == list(range(1, 2501))
+
+
+def test_stop_and_start_make_runs_of_their_own(recorder: Recorder, tmp_path: Path) -> None:
+    script = "wait 100ms\nset camera.rate 500\nstop\nset camera.rate 500\nstart\nwait 100ms\nquit\n"
+    (tmp_path / "s.txt").write_text(script)
+    result = recorder("run", "--headless", *FAST, "--output", "x.h5", "--script", "s.txt", "--json")
+    assert result.code == 0
+    with h5py.File(tmp_path / "x.h5") as first, h5py.File(tmp_path / "x_2.h5") as second:
+        assert first[DETECTOR]["frame_time"][1] == pytest.approx(0.001)
+        assert second[DETECTOR]["frame_time"][1] == pytest.approx(0.002)
+        assert result.json["frames"] == len(first["data"]) + len(second["data"])
+        assert b"refused" in [row["status"] for row in first["entry/commands"]]
+
+
+def test_a_script_is_checked_before_the_run_begins(recorder: Recorder, tmp_path: Path) -> None:
+    (tmp_path / "s.txt").write_text("mark a\n\nexposre 5ms\n")
+    result = recorder("run", "--headless", "--script", "s.txt")
+    assert (result.code, result.out) == (2, "")
+    assert "s.txt, line 3" in result.err
+    assert "did you mean exposure?" in result.err
+    assert [path.name for path in tmp_path.iterdir()] == ["s.txt"]
+
+
+def test_a_kill_leaves_every_line_of_the_journal(tmp_path: Path) -> None:
+    (tmp_path / "s.txt").write_text("".join(f"note line {i}\n" for i in range(50)) + "wait 60s\n")
+    run = started(tmp_path, *FAST, "--script", "s.txt")
+    deadline = time.monotonic() + 20
+    journal = tmp_path / "x.commands.jsonl"
+    while "line 49" not in journal.read_text() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    run.kill()
+    run.communicate()
+    lines = [json.loads(line) for line in journal.read_text().splitlines()]
+    assert [entry["command"] for entry in lines[1:]] == [f"note line {i}" for i in range(50)]
