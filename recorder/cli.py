@@ -20,6 +20,7 @@ from rich.console import Console
 
 from recorder import __version__, assembly, bench, config, headless, profiling
 from recorder.console import journal as journal_file
+from recorder.console import repl
 from recorder.console import replay as replay_log
 from recorder.console import script as script_file
 from recorder.console.dispatch import Dispatcher
@@ -91,7 +92,9 @@ def run(
 
     Exit code: 0 complete, 1 failed, 2 wrong arguments, 3 frames were lost, 130 interrupted.
     """
-    del is_headless
+    if not is_headless and not (sys.stdin and sys.stdin.isatty() and sys.stderr.isatty()):
+        _complain("no terminal to type at: running as with --headless")
+        is_headless = True
     options = {"--frames": frames, "--duration": duration, "--output": output}
     settings = _settings(config_file, overrides, options)
     lines = script_file.read(script) if script else []
@@ -99,7 +102,7 @@ def run(
     async def play(dispatch: Dispatcher) -> None:
         await script_file.play(lines, dispatch)
 
-    return _record(settings, play if lines else None, dry_run, as_json, profile)
+    return _record(settings, play if lines else None, dry_run, as_json, profile, is_headless)
 
 
 def _record(
@@ -108,6 +111,7 @@ def _record(
     dry_run: bool,
     as_json: bool,
     profile: Path | None,
+    is_headless: bool,
 ) -> int:
     """Run a session to its end and tell how it went; return the exit code."""
     console = _Console(stderr=True)
@@ -117,7 +121,11 @@ def _record(
         session = assembly.build_session(settings, dry_run=dry_run)
         async with open_sitting(session) as dispatch:
             script = partial(play, dispatch) if play else None
-            return with_journal(await headless.run(session, console, script), dispatch)
+            if is_headless:
+                return with_journal(await headless.run(session, console, script), dispatch)
+            with headless.signals(session):
+                await repl.run(session, dispatch, script, on_stderr=as_json)
+            return with_journal(await session.close(), dispatch)
 
     with profiling.profiled(profile):
         try:
@@ -169,7 +177,7 @@ def replay(
     async def play(dispatch: Dispatcher) -> None:
         await replay_log.play(journal, dispatch, align)
 
-    return _record(settings, play, dry_run, as_json, None)
+    return _record(settings, play, dry_run, as_json, None, is_headless=True)
 
 
 @commands.command()

@@ -5,13 +5,13 @@ import contextlib
 import logging
 import os
 import signal
-import time
 from collections.abc import Awaitable, Callable, Iterator
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
 
 from recorder.camera.link import Limits
+from recorder.rates import Recent, duration_words
 from recorder.session import Session
 from recorder.status import FinishReason, State, Statistics, Summary
 
@@ -99,24 +99,6 @@ def signals(session: Session) -> Iterator[None]:
         yield
 
 
-class Recent:
-    """Frames/s over the time since the last look instead of since the start."""
-
-    def __init__(self) -> None:
-        self._seen: tuple[float, int] | None = None
-        self.rate = 0.0
-
-    def look(self, figures: Statistics) -> float:
-        """Return the rate between this look and the one before, at least a second ago."""
-        now, frames = time.perf_counter(), figures.link.frames if figures.link else 0
-        if self._seen is None:
-            self._seen = (now, frames)
-        elif now - self._seen[0] >= 1:
-            self.rate = (frames - self._seen[1]) / (now - self._seen[0])
-            self._seen = (now, frames)
-        return self.rate or figures.rate
-
-
 def describe(figures: Statistics, rate: float) -> str:
     """Say in a line how the run goes."""
     pool = f"pool {figures.pool.fill:4.0%}" if figures.pool else ""
@@ -124,14 +106,8 @@ def describe(figures: Statistics, rate: float) -> str:
     flow = rate * figures.frame_bytes
     runway = ""
     if figures.free_bytes and flow:
-        runway = f"  disk full in {_duration(figures.free_bytes / flow)}"
+        runway = f"  disk full in {duration_words(figures.free_bytes / flow)}"
     return f"{frames} frames  {rate:.1f}/s  {flow / 1e6:.0f} MB/s  {pool}  lost {figures.lost}{runway}"
-
-
-def _duration(seconds: float) -> str:
-    if seconds >= 7200:
-        return f"{seconds / 3600:.0f} h"
-    return f"{seconds / 60:.0f} min" if seconds >= 120 else f"{seconds:.0f} s"
 
 
 class _Figures(ProgressColumn):

@@ -1,0 +1,166 @@
+"""Type at the console of the installed program, in a terminal."""
+
+import json
+import os
+import select
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+
+from recorder.storage.layout import DETECTOR
+from tests.system.conftest import COMMAND
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="a pseudo-terminal of POSIX")
+
+
+class Terminal:
+    """A recorder in a pseudo-terminal of 150 by 30."""
+
+    def __init__(self, folder: Path, *arguments: str) -> None:
+        import fcntl
+        import pty
+        import struct
+        import termios
+
+        self.folder = folder
+        self._parent, child = pty.openpty()
+        fcntl.ioctl(child, termios.TIOCSWINSZ, struct.pack("HHHH", 30, 150, 0, 0))
+        environment = {**os.environ, "TERM": "xterm", "XDG_STATE_HOME": str(folder / "state")}
+        self.run = subprocess.Popen(
+            [*COMMAND, "run", "--output", "x.h5", *arguments],
+            cwd=folder,
+            stdin=child,
+            stdout=child,
+            stderr=child,
+            env=environment,
+            start_new_session=True,
+        )
+        os.close(child)
+        self.shown = ""
+
+    def read(self, seconds: float = 0.05) -> None:
+        """Take in what is shown, answering the terminal's own questions."""
+        while select.select([self._parent], [], [], seconds)[0]:
+            try:
+                data = os.read(self._parent, 65536)
+            except OSError:
+                return
+            if not data:
+                return
+            self.shown += data.decode(errors="replace")
+            if b"\x1b[6n" in data:
+                os.write(self._parent, b"\x1b[1;1R")
+
+    def until(self, text: str, since: int = 0, seconds: float = 20) -> None:
+        """Wait until `text` is shown."""
+        deadline = time.monotonic() + seconds
+        while text not in self.shown[since:]:
+            assert time.monotonic() < deadline, f"{text!r} was not shown:\n{self.shown[-3000:]}"
+            self.read()
+
+    def type(self, line: str, answer: str = "", end: str = "\r") -> None:
+        """Type a line and wait for an answer."""
+        since = len(self.shown)
+        os.write(self._parent, (line + end).encode())
+        if answer:
+            self.until(answer, since)
+
+    def close(self) -> None:
+        self.run.kill()
+        self.run.wait()
+        os.close(self._parent)
+
+
+@pytest.fixture
+def terminal(tmp_path: Path) -> Iterator[Terminal]:
+    opened = Terminal(tmp_path)
+    opened.until("running")
+    yield opened
+    opened.close()
+
+
+def left(terminal: Terminal) -> int:
+    deadline = time.monotonic() + 20
+    while terminal.run.poll() is None and time.monotonic() < deadline:
+        terminal.read()
+    terminal.read()
+    return terminal.run.wait(1)
+
+
+def test_what_is_typed_takes_effect_live(terminal: Terminal) -> None:
+    terminal.type("mark trial3 left eye", "mark trial3 on frame")
+    terminal.type("exposure 2ms", "exposure 2ms from frame")
+    terminal.type("preview on", "preview on")
+    terminal.type("status", "preview on")
+    terminal.type("preview off", "preview off")
+    terminal.type("mark trial4", "mark trial4 on frame")
+    terminal.type("quit", "quit again")
+    terminal.type("quit", "complete:")
+    assert left(terminal) == 0
+    with h5py.File(terminal.folder / "x.h5") as file:
+        exposures = file[DETECTOR]["exposure"][:]
+        assert [row["label"] for row in file["entry/marks"]] == [b"trial3", b"trial4"]
+        assert {row["source"] for row in file["entry/commands"]} == {b"console"}
+        assert len(file["entry/losses"]) == 0
+    entries = [json.loads(line) for line in (terminal.folder / "x.commands.jsonl").read_text().splitlines()]
+    (change,) = [e for e in entries if e.get("command") == "exposure 2ms"]
+    assert change["effective_frame"] == np.flatnonzero(exposures == 0.002)[0]
+
+
+def test_a_wrong_line_is_answered_and_changes_nothing(terminal: Terminal) -> None:
+    terminal.type("exposre 5ms", "did you mean exposure?")
+    terminal.type("exposure 5", "needs a unit")
+    terminal.type("preview maybe", "must be on or off or toggle")
+    terminal.type("mark", "LABEL is missing")
+    terminal.type("trigger", "no software trigger")
+    terminal.type("start", "already running")
+    terminal.type("set camera.rate 50", "stop, set camera.rate 50, start")
+    terminal.type("quit", "quit again")
+    terminal.type("quit", "complete:")
+    assert left(terminal) == 0
+    with h5py.File(terminal.folder / "x.h5") as file:
+        assert set(file[DETECTOR]["exposure"][:]) == {0.005}
+        assert {row["status"] for row in file["entry/commands"][:-1]} == {b"refused", b"failed"}
+
+
+def test_ctrl_c_clears_the_line_and_ctrl_d_asks(terminal: Terminal) -> None:
+    terminal.type("mark never", end="\x03")
+    terminal.type("mark once", "mark once on frame")
+    terminal.type("", "quit again", end="\x04")
+    terminal.type("", "complete:", end="\x04")
+    assert left(terminal) == 0
+    with h5py.File(terminal.folder / "x.h5") as file:
+        assert [row["label"] for row in file["entry/marks"]] == [b"once"]
+
+
+def test_save_off_and_on_and_stop_and_start(terminal: Terminal) -> None:
+    terminal.type("save off", "saving nothing")
+    terminal.type("save on", "saving x_2.h5")
+    terminal.type("stop", "stopping")
+    terminal.until("idle" if "idle" in terminal.shown else "closed")
+    terminal.type("start", "started, saving x_3.h5")
+    terminal.type("quit", "quit again")
+    terminal.type("quit", "complete:")
+    assert left(terminal) == 0
+    numbers = []
+    for name in ("x.h5", "x_2.h5", "x_3.h5"):
+        with h5py.File(terminal.folder / name) as file:
+            assert file["entry/verdict"][()] == b"complete"
+            numbers.append(file[DETECTOR]["frame_number"][:])
+    assert numbers[0][0] == numbers[2][0] == 1
+    assert numbers[1][0] > numbers[0][-1]
+
+
+def test_a_limit_ends_the_session(tmp_path: Path) -> None:
+    opened = Terminal(tmp_path, "--frames", "100")
+    try:
+        opened.until("complete: 100 frames")
+        assert left(opened) == 0
+    finally:
+        opened.close()
