@@ -3,13 +3,12 @@
 import asyncio
 import contextlib
 import json
-import logging
 import os
 import signal
 import sys
 import threading
 import traceback
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -20,7 +19,7 @@ from rich.console import Console
 
 from recorder import __version__, assembly, bench, config, headless, profiling
 from recorder.console import journal as journal_file
-from recorder.console import repl
+from recorder.console import remote, repl
 from recorder.console import replay as replay_log
 from recorder.console import script as script_file
 from recorder.console.dispatch import Dispatcher
@@ -29,6 +28,7 @@ from recorder.errors import RecorderError, UsageError
 from recorder.status import Summary
 from recorder.storage import reader
 from recorder.storage.layout import JOURNAL_SUFFIX
+from recorder.terminal import SafeConsole, complain, log_to, sentence, tell
 
 # Options of `run` that stand for a key of the configuration.
 OPTION_KEYS = {
@@ -93,7 +93,7 @@ def run(
     Exit code: 0 complete, 1 failed, 2 wrong arguments, 3 frames were lost, 130 interrupted.
     """
     if not is_headless and not (sys.stdin and sys.stdin.isatty() and sys.stderr.isatty()):
-        _complain("no terminal to type at: running as with --headless")
+        complain("no terminal to type at: running as with --headless")
         is_headless = True
     options = {"--frames": frames, "--duration": duration, "--output": output}
     settings = _settings(config_file, overrides, options)
@@ -114,8 +114,8 @@ def _record(
     is_headless: bool,
 ) -> int:
     """Run a session to its end and tell how it went; return the exit code."""
-    console = _Console(stderr=True)
-    _log_to(console)
+    console = SafeConsole(stderr=True)
+    log_to(console)
 
     async def record() -> Summary:
         session = assembly.build_session(settings, dry_run=dry_run)
@@ -134,11 +134,11 @@ def _record(
             raise
         except RecorderError as error:
             if as_json:
-                _tell(json.dumps(Summary.of_nothing(str(error)).for_json()))
+                tell(json.dumps(Summary.of_nothing(str(error)).for_json()))
             raise
-    _tell(json.dumps(summary.for_json()) if as_json else _sentence(summary))
+    tell(json.dumps(summary.for_json()) if as_json else sentence(summary))
     if summary.verdict == "failed":
-        _complain(summary.cause)
+        complain(summary.cause)
     return summary.exit_code
 
 
@@ -181,13 +181,39 @@ def replay(
 
 
 @commands.command()
+@click.option("--to", "address", default="127.0.0.1:7625", show_default=True, metavar="HOST:PORT")
+@click.option(
+    "--token", envvar="RECORDER_TOKEN", default="", help="As the recorder printed it [env: RECORDER_TOKEN]."
+)
+@click.argument("line", nargs=-1, required=True)
+def send(address: str, token: str, line: tuple[str, ...]) -> int:
+    """Send a command LINE to a running recorder; - takes lines from standard input."""
+
+    async def lines() -> AsyncIterator[str]:
+        if line == ("-",):
+            while text := await asyncio.to_thread(sys.stdin.readline):
+                yield text.strip()
+        else:
+            yield " ".join(f'"{word}"' if " " in word else word for word in line)
+
+    async def talk() -> int:
+        worst = 0
+        async for answer in remote.send(address, token, lines()):
+            tell(json.dumps(answer))
+            worst = max(worst, 0 if answer["status"] == "ok" else 1)
+        return worst
+
+    return asyncio.run(talk())
+
+
+@commands.command()
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--json", "as_json", is_flag=True, help="Print one line of JSON.")
 def info(file: Path, as_json: bool) -> int:
     """Tell what FILE holds and how its recording ended; also while it grows."""
     told = reader.describe(file)
     if as_json:
-        _tell(json.dumps(vars(told), default=str))
+        tell(json.dumps(vars(told), default=str))
         return 0
     losses = ", ".join(f"{count} {cause}" for cause, count in told.losses.items())
     rows: dict[str, Any] = {
@@ -203,7 +229,7 @@ def info(file: Path, as_json: bool) -> int:
         "camera": f"{told.camera}, serial {told.serial_number}",
         **{k: v for k, v in told.detector.items() if k not in {"description", "serial_number"}},
     }
-    _tell("\n".join(f"{name:16}{value}" for name, value in rows.items()))
+    tell("\n".join(f"{name:16}{value}" for name, value in rows.items()))
     return 0
 
 
@@ -234,15 +260,15 @@ def bench_command(
 ) -> int:
     """Measure what this machine sustains, against what the camera of CONFIG needs."""
     settings = _settings(config_file, overrides, {})
-    console = _Console(stderr=True)
+    console = SafeConsole(stderr=True)
     # Gigabytes of scratch files are removed on SIGTERM too.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     folder = folder or bench.default_folder(settings)
     report = bench.measure(settings, folder, seconds, rounds, console)
     if as_json:
-        _tell(json.dumps(report.for_json()))
+        tell(json.dumps(report.for_json()))
     else:
-        report.show(_Console(width=max(Console().width, TABLE_WIDTH)))
+        report.show(SafeConsole(width=max(Console().width, TABLE_WIDTH)))
     return 0
 
 
@@ -261,61 +287,6 @@ def _settings(
         raise UsageError(text) from None
 
 
-def _sentence(summary: Summary) -> str:
-    """Say how a run ended, in two lines at most."""
-    what = f"{summary.verdict}: {summary.frames} frames"
-    if summary.lost:
-        losses = ", ".join(f"{count} {cause}" for cause, count in summary.losses.items())
-        what += f", {summary.lost} lost ({losses})"
-    what += f" in {summary.file or 'no file: a dry run'}"
-    told = summary.for_json()
-    size = f"{summary.bytes / 1e9:.3f} GB in {summary.seconds:.2f} s"
-    pool = f"{summary.lowest_free} of {summary.blocks} blocks always free"
-    pause = f"camera thread away for {summary.longest_pause_s * 1e3:.1f} ms at most"
-    return f"{what}\n{size}, {told['fps']:.1f} frames/s, {told['MBps']:.0f} MB/s; {pool}, {pause}"
-
-
-class _Console(Console):
-    """A console that lets a broken pipe be an OSError instead of the end of the program."""
-
-    def on_broken_pipe(self) -> None:
-        """Raise what the caller can pass over."""
-        raise BrokenPipeError("nobody reads what is printed")
-
-
-class _ConsoleHandler(logging.Handler):
-    """Print a line above the progress bar, with the time of day."""
-
-    def __init__(self, console: Console) -> None:
-        super().__init__()
-        self._console = console
-
-    def emit(self, record: logging.LogRecord) -> None:
-        style = "yellow" if record.levelno >= logging.WARNING else None
-        line = f"{datetime.fromtimestamp(record.created):%H:%M:%S} {record.getMessage()}"
-        # A terminal that went away, or a full disk behind a redirection, is no reason to lose a frame.
-        with contextlib.suppress(OSError, ValueError):
-            self._console.print(line, style=style, markup=False, highlight=False, soft_wrap=True)
-
-
-def _log_to(console: Console) -> None:
-    logging.basicConfig(level=logging.INFO, handlers=[_ConsoleHandler(console)], force=True)
-
-
-def _tell(text: str) -> None:
-    """Print on standard output; where nobody listens, the exit code still tells."""
-    try:
-        print(text, flush=True)  # noqa: T201 - the one place
-    except OSError:
-        # What is left in its buffer would fail again at exit.
-        sys.stdout = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115
-
-
-def _complain(message: str) -> None:
-    with contextlib.suppress(OSError):
-        click.echo(f"recorder: {message}", err=True)
-
-
 def main() -> NoReturn:
     """Run the command line; every error a user can cause is one line and an exit code."""
     try:
@@ -324,16 +295,16 @@ def main() -> NoReturn:
         click.echo(error.format_message())
         code = 2
     except click.ClickException as error:
-        _complain(error.format_message())
+        complain(error.format_message())
         code = 2
     except UsageError as error:
-        _complain(str(error))
+        complain(str(error))
         code = 2
     except RecorderError as error:
-        _complain(str(error))
+        complain(str(error))
         code = 1
     except (KeyboardInterrupt, click.Abort):
-        _complain("interrupted before anything was recorded")
+        complain("interrupted before anything was recorded")
         code = 130
     except BaseException:
         # An error of our own: told in full, and the process ends all the same.

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 import tomli_w
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, ValidationError
 
+from recorder.complaints import Kinds, explain
 from recorder.errors import ConfigurationError, did_you_mean
 from recorder.units import format_bytes, format_seconds, parse_bytes, parse_rate, parse_seconds
 
@@ -169,6 +170,15 @@ class Storage(Section):
     reserve: Reserve = 16_000_000
 
 
+class Remote(Section):
+    """The door for other programs; closed unless `listen` is given."""
+
+    # HOST:PORT, on this machine only unless you say otherwise; port 0 takes a free one.
+    listen: str | None = Field(None, pattern=r"^[^\s:]+:\d{1,5}$")
+    # Empty: a new one for every session, printed when it begins.
+    token: str = Field("", pattern=r"^[\w.-]*$", max_length=200)
+
+
 class Settings(Section):
     """Everything that decides a run."""
 
@@ -176,10 +186,15 @@ class Settings(Section):
     camera: CameraSettings = SimulatedCamera()
     pool: Pool = Pool()
     storage: Storage = Storage()
+    remote: Remote = Remote()
 
     def to_toml(self) -> str:
-        """Return TOML that `load` reads back to equal settings."""
-        return tomli_w.dumps(self.model_dump(exclude_none=True))
+        """Return TOML that `load` reads back to equal settings, but for the token of the door."""
+        return tomli_w.dumps(self.to_tree())
+
+    def to_tree(self) -> dict[str, Any]:
+        """Return what is kept beside the frames, for everyone who gets the file: all but the token."""
+        return self.model_dump(exclude_none=True, exclude={"remote": {"token"}})
 
 
 CAMERAS: dict[str, type[Section]] = {"simulated": SimulatedCamera, "playback": PlaybackCamera}
@@ -188,6 +203,7 @@ SECTIONS: dict[str, type[Section]] = {
     "camera": SimulatedCamera,
     "pool": Pool,
     "storage": Storage,
+    "remote": Remote,
 }
 FAULTS: dict[str, type[Section]] = {
     "drop": Drop,
@@ -241,7 +257,10 @@ def validate(tree: dict[str, Any]) -> Settings:
     except UnicodeEncodeError:
         raise ConfigurationError("a text that is not valid UTF-8, a file name perhaps; rename it") from None
     except ValidationError as error:
-        messages = [_explain(dict(problem)) for problem in error.errors(include_url=False)]
+        messages = [
+            explain(dict(problem), Settings, Kinds(SECTIONS, CAMERAS, FAULTS))
+            for problem in error.errors(include_url=False)
+        ]
         more = f" (and {len(messages) - 1} more)" if len(messages) > 1 else ""
         raise ConfigurationError(f"{messages[0]}{more}") from None
 
@@ -274,71 +293,3 @@ def _set(tree: dict[str, Any], key: str, value: object) -> None:
             raise ConfigurationError(f"--set {key}: {section} is a value, not a section")
         tree = inner
     tree[last] = value
-
-
-def _explain(problem: dict[str, Any]) -> str:  # noqa: PLR0912 - one case for each kind of problem
-    """Turn one of pydantic's problems into "key = value: what is allowed"."""
-    known: type[BaseModel] = Settings
-    keys: list[str] = []
-    for part in problem["loc"]:
-        # Between a section and its key pydantic names the member of the union it tried.
-        if keys == ["camera"] and part in CAMERAS:
-            known = CAMERAS[str(part)]
-        elif part in FAULTS and keys[:2] == ["camera", "faults"]:
-            known = FAULTS[str(part)]
-        else:
-            field = known.model_fields.get(str(part))
-            if field is not None and isinstance(field.annotation, type):
-                known = field.annotation if issubclass(field.annotation, BaseModel) else known
-            keys.append(str(part))
-    name = ".".join(keys)
-    match problem["type"]:
-        case "extra_forbidden":
-            return f"{name}: {_unknown_key(name, keys[-1], known)}"
-        case "missing":
-            return f"{name}: missing, and there is no default for it"
-        case "union_tag_invalid":
-            kind = problem["ctx"]["tag"]
-            allowed = CAMERAS if keys == ["camera"] else FAULTS
-            return f'{name}.kind = "{kind}": must be {_either(allowed)}{did_you_mean(kind, allowed)}'
-        case "union_tag_not_found":
-            return f"{name}.kind: missing; must be {_either(FAULTS)}"
-        case "value_error":
-            reason = str(problem["ctx"]["error"])
-        case "string_pattern_mismatch":
-            reason = "must be made of letters, digits, dots, dashes and underscores"
-            if name == "recording.output":
-                reason = "must be the name of a folder or file in plain text"
-        case "model_type" | "model_attributes_type":
-            reason = f"must be a section with keys of its own, written [{name}] in TOML"
-        case "literal_error":
-            reason = "must be " + problem["ctx"]["expected"]
-            reason += did_you_mean(str(problem["input"]), problem["ctx"]["expected"].split("'"))
-        case _:
-            reason = (
-                problem["msg"]
-                .replace("Input should be", "must be")
-                .replace("a valid", "a")
-                .replace("a integer", "an integer")
-            )
-    value = problem["input"]
-    shown = (
-        f'"{value}"' if isinstance(value, str) else str(value).lower() if value in (True, False) else value
-    )
-    return f"{name} = {shown}: {reason}"
-
-
-def _unknown_key(name: str, key: str, known: type[BaseModel]) -> str:
-    """Say which keys there are; look in the other sections too for the nearest."""
-    everywhere = {
-        f"{section}.{field}": field for section, model in SECTIONS.items() for field in model.model_fields
-    }
-    here = name.rpartition(".")[0]
-    everywhere |= {f"{here}.{field}" if here else field: field for field in known.model_fields}
-    moved = next((full for full, field in everywhere.items() if field == key), None)
-    near = f"; did you mean {moved}?" if moved else did_you_mean(name, everywhere)
-    return f"unknown key{near}" if near else f"unknown key; known here: {', '.join(known.model_fields)}"
-
-
-def _either(words: dict[str, Any]) -> str:
-    return " or ".join(f'"{word}"' for word in words)

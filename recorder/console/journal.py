@@ -64,7 +64,7 @@ class Journal:
             header = {
                 "recorder": __version__,
                 "started": now(),
-                "configuration": self._settings.model_dump(exclude_none=True),
+                "configuration": self._settings.to_tree(),
             }
             await self._write(header)
         return self

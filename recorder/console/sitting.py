@@ -8,6 +8,7 @@ from dataclasses import replace
 from recorder.console import commands as _commands  # noqa: F401
 from recorder.console.dispatch import Dispatcher
 from recorder.console.journal import Journal
+from recorder.console.remote import open_door
 from recorder.session import Session
 from recorder.status import Summary
 from recorder.storage.layout import JOURNAL_SUFFIX
@@ -29,7 +30,8 @@ async def open_sitting(session: Session) -> AsyncIterator[Dispatcher]:
         session.on_end = note_end
         dispatch = Dispatcher(session, journal)
         try:
-            yield dispatch
+            async with open_door(session.settings.remote, dispatch):
+                yield dispatch
         finally:
             await dispatch.close()
             if session.path is not None and not session.path.exists():

@@ -1,0 +1,151 @@
+"""The door for other programs: what a stimulus computer sends, and what strangers do."""
+
+import contextlib
+import json
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import h5py
+import pytest
+
+from recorder.storage.layout import DETECTOR
+from tests.system.conftest import COMMAND
+
+TOKEN = "correct-horse"
+
+
+@dataclass
+class Listening:
+    folder: Path
+    port: int
+    run: "subprocess.Popen[str]"
+
+    def connect(self, token: str = TOKEN) -> tuple[socket.socket, Any]:
+        client = socket.create_connection(("127.0.0.1", self.port), timeout=20)
+        lines = client.makefile("r")
+        client.sendall(f"{token}\n".encode())
+        return client, lines
+
+    def finish(self) -> dict[str, Any]:
+        self.run.terminate()
+        out, err = self.run.communicate(timeout=20)
+        assert self.run.returncode == 130, err
+        told: dict[str, Any] = json.loads(out)
+        assert told["lost"] == 0
+        return told
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@pytest.fixture
+def listening(tmp_path: Path) -> Iterator[Listening]:
+    port = free_port()
+    command = [*COMMAND, "run", "--headless", "--output", "x.h5", "--json"]
+    command += ["--set", f"remote.listen=127.0.0.1:{port}", "--set", f"remote.token={TOKEN}"]
+    run = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    opened = Listening(tmp_path, port, run)
+    deadline = time.monotonic() + 20
+    while time.monotonic() < deadline:
+        with contextlib.suppress(OSError):
+            client, lines = opened.connect()
+            with client:
+                assert json.loads(lines.readline())["status"] == "ok"
+                client.sendall(b"status\n")
+                if "running" in json.loads(lines.readline())["message"]:
+                    break
+        time.sleep(0.05)
+    yield opened
+    run.kill()
+    run.communicate()
+
+
+def test_marks_from_another_program_are_all_in_the_file(listening: Listening) -> None:
+    client, lines = listening.connect()
+    assert json.loads(lines.readline())["status"] == "ok"
+    with client:
+        client.sendall("".join(f"mark m{i}\n" for i in range(1000)).encode())
+        answers = [json.loads(lines.readline()) for _ in range(1000)]
+    assert {answer["status"] for answer in answers} == {"ok"}
+    assert listening.finish()["marks"] == 1000
+    with h5py.File(listening.folder / "x.h5") as file:
+        rows = file["entry/marks"][:]
+        assert sorted(int(row["label"][1:]) for row in rows) == list(range(1000))
+        assert {row["source"] for row in rows} == {b"remote"}
+        frames = len(file[DETECTOR]["frame_number"])
+        assert all(0 <= row["frame"] < frames for row in rows)
+        assert TOKEN.encode() not in file["entry/configuration"][()]
+    assert TOKEN not in (listening.folder / "x.commands.jsonl").read_text()
+
+
+def test_send_is_a_client_for_scripts(listening: Listening) -> None:
+    to = ["send", "--to", f"127.0.0.1:{listening.port}"]
+
+    def send(*arguments: str, text: str | None = None) -> "subprocess.CompletedProcess[str]":
+        command = [*COMMAND, *to, *arguments]
+        return subprocess.run(command, capture_output=True, text=True, input=text, timeout=20, check=False)
+
+    done = send("--token", TOKEN, "mark", "trial3", "left eye")
+    assert (done.returncode, json.loads(done.stdout)["status"]) == (0, "ok")
+    done = send("--token", TOKEN, "-", text="exposure 2ms\nexposre 3ms\n")
+    assert done.returncode == 1
+    assert [json.loads(line)["status"] for line in done.stdout.splitlines()] == ["ok", "refused"]
+    done = send("--token", "wrong", "mark", "never")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "token is wrong" in done.stderr
+    listening.finish()
+    with h5py.File(listening.folder / "x.h5") as file:
+        assert [(row["label"], row["text"]) for row in file["entry/marks"]] == [(b"trial3", b"left eye")]
+
+
+def test_strangers_change_nothing_and_disturb_nobody(listening: Listening) -> None:
+    strangers = []
+    for i in range(200):
+        with contextlib.suppress(OSError):
+            client = socket.create_connection(("127.0.0.1", listening.port), timeout=5)
+            if i % 3 == 0:
+                client.sendall(b"\x00\xff" * 20_000)
+            elif i % 3 == 1:
+                client.sendall(b"wrong\nmark never\n")
+            strangers.append(client)
+    time.sleep(2.5)
+    client, lines = listening.connect()
+    with client:
+        assert json.loads(lines.readline())["status"] == "ok"
+        client.sendall(b"mark yes\n")
+        assert json.loads(lines.readline())["status"] == "ok"
+        # One that floods and never reads.
+        flood, _ = listening.connect()
+        flood.setblocking(False)
+        with contextlib.suppress(BlockingIOError):
+            for _ in range(10_000):
+                flood.send(b"status\n" * 100)
+        client.sendall(b"mark still\n")
+        assert json.loads(lines.readline())["status"] == "ok"
+    for stranger in [*strangers, flood]:
+        stranger.close()
+    told = listening.finish()
+    with h5py.File(listening.folder / "x.h5") as file:
+        assert [row["label"] for row in file["entry/marks"]] == [b"yes", b"still"]
+    assert told["marks"] == 2
+
+
+def test_nothing_listens_unless_asked(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [*COMMAND, "send", "--to", f"127.0.0.1:{free_port()}", "mark", "x"],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        timeout=20,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert "no recorder listens there" in done.stderr
