@@ -68,6 +68,13 @@ class Session:
         self.on_end: Callable[[Summary], Awaitable[None]] | None = None
         self._preview_thread = ThreadPoolExecutor(1, "preview")
 
+    def take_another_path(self) -> bool:
+        """Choose another name for the first file; False where the configuration names the file itself."""
+        path = self._workshop.path(self.settings, first=True)
+        changed = path != self.path
+        self.path = path
+        return changed
+
     # Runs.
 
     @property

@@ -9,6 +9,7 @@ from recorder.console import commands as _commands  # noqa: F401
 from recorder.console.dispatch import Dispatcher
 from recorder.console.journal import Journal
 from recorder.console.remote import open_door
+from recorder.errors import UsageError
 from recorder.session import Session
 from recorder.status import Summary
 from recorder.storage.layout import JOURNAL_SUFFIX
@@ -20,8 +21,8 @@ async def open_sitting(session: Session) -> AsyncIterator[Dispatcher]:
 
     A session that made no file leaves no journal.
     """
-    path = session.path.with_suffix(JOURNAL_SUFFIX) if session.path else None
-    async with Journal(path, session.settings) as journal:
+    async with contextlib.AsyncExitStack() as stack:
+        journal = await _open_journal(session, stack)
 
         async def note_end(summary: Summary) -> None:
             last = session.run.timeline.last if session.run else None
@@ -36,6 +37,17 @@ async def open_sitting(session: Session) -> AsyncIterator[Dispatcher]:
             await dispatch.close()
             if session.path is not None and not session.path.exists():
                 await journal.discard()
+
+
+async def _open_journal(session: Session, stack: contextlib.AsyncExitStack) -> Journal:
+    """Open the journal; where another recorder took the name this second, take the next one."""
+    while True:
+        path = session.path.with_suffix(JOURNAL_SUFFIX) if session.path else None
+        try:
+            return await stack.enter_async_context(Journal(path, session.settings))
+        except UsageError:
+            if path is None or not session.take_another_path():
+                raise
 
 
 def with_journal(summary: Summary, dispatch: Dispatcher) -> Summary:

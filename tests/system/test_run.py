@@ -322,6 +322,14 @@ def test_two_runs_in_one_second_get_two_files(recorder: Recorder, tmp_path: Path
     assert len(list((tmp_path / "out").glob("*.commands.jsonl"))) == 3
 
 
+def test_runs_that_begin_together_get_names_of_their_own(tmp_path: Path) -> None:
+    command = [*COMMAND, "run", "--headless", "--frames", "20", "--output", "out", *FAST]
+    runs = [subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.DEVNULL) for _ in range(4)]
+    assert [run.wait(30) for run in runs] == [0, 0, 0, 0]
+    assert len(list((tmp_path / "out").glob("*.h5"))) == 4
+    assert len(list((tmp_path / "out").glob("*.commands.jsonl"))) == 4
+
+
 def test_profiles_of_every_thread_can_be_read(recorder: Recorder, tmp_path: Path) -> None:
     assert recorder("run", "--headless", "--frames", 50, "--profile", "p.prof", *FAST).code == 0
     for name, function in (("p.prof", "run"), ("p.camera.prof", "read_into"), ("p.storage.prof", "append")):
