@@ -154,6 +154,7 @@ class Run:
             frame_bytes=self.description.format.nbytes if self.description else 0,
             link=self._link.statistics() if self._link else None,
             pool=self._pool.statistics() if self._pool else None,
+            writer=self._writer.statistics() if self._writer else None,
             mode=file.mode if file else "",
             free_bytes=file.free_bytes if file else 0,
             path=file.path if file else None,

@@ -8,6 +8,7 @@ from typing import Any, Self
 from recorder.camera.link import LinkStatistics
 from recorder.errors import RecorderError
 from recorder.frames.pool import PoolStatistics
+from recorder.storage.writer import WriterStatistics
 
 
 class State(Enum):
@@ -95,6 +96,7 @@ class Statistics:
     frame_bytes: int
     link: LinkStatistics | None
     pool: PoolStatistics | None
+    writer: WriterStatistics | None
     mode: str
     free_bytes: int
     path: Path | None

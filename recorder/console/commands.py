@@ -51,6 +51,7 @@ async def status(call: Call) -> Reply:
         f"exposure {format_seconds(link.exposure_s)}, sensor {link.temperature_c:.1f} °C",
         f"pool {figures.pool.fill if figures.pool else 0:.0%}",
         f"longest pause of the camera thread {link.longest_pause_s * 1e3:.1f} ms",
+        f"longest write {figures.writer.longest_write_s * 1e3 if figures.writer else 0:.1f} ms",
         f"disk {figures.free_bytes / 1e9:.1f} GB free",
         f"preview {'on' if session.preview.on else 'off'}{seen}",
     ]
