@@ -1,14 +1,18 @@
 """The one place where names in the configuration become objects."""
 
+import logging
 import math
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
 from recorder.camera.base import Camera, CameraDescription
 from recorder.camera.link import Limits
+from recorder.camera.pco.camera import PcoDevice
 from recorder.camera.playback import FrameSource, PlaybackCamera, TiffSource
 from recorder.camera.simulated import SimulatedSensor
-from recorder.config import Settings, SimulatedCamera
+from recorder.camera_settings import PcoCamera, SimulatedCamera
+from recorder.config import Settings
 from recorder.errors import UsageError
 from recorder.run import MakeFile, Run
 from recorder.session import Session
@@ -17,6 +21,8 @@ from recorder.storage.layout import JOURNAL_SUFFIX, FileDescription
 from recorder.storage.reader import RecordedSource, is_recording
 from recorder.storage.recording import Recording
 from recorder.storage.writer import FrameFile
+
+log = logging.getLogger(__name__)
 
 # Suffixes that are meant as ours.
 NEARLY_H5 = {".h5", ".hdf5", ".hdf", ".he5"}
@@ -28,14 +34,16 @@ MAX_SAME_SECOND = 1000
 class Workshop:
     """Makes the parts of a run; raises UsageError for what cannot work, before anything is opened."""
 
-    def camera(self, settings: Settings) -> Camera:
-        """Return the camera of the settings, not opened."""
-        camera = settings.camera
+    def camera(self, settings: Settings, tell: Callable[[str], None] = log.warning) -> Camera:
+        """Return the camera of the settings, not opened; `tell` hears what it says of its health."""
+        camera, limits = settings.camera, settings.recording
         if isinstance(camera, SimulatedCamera):
             return SimulatedSensor(camera)
+        if isinstance(camera, PcoCamera):
+            return PcoDevice(camera, tell, limits.frames, limits.duration)
         path = Path(camera.source)
         source: FrameSource = RecordedSource(path) if is_recording(path) else TiffSource(path)
-        return PlaybackCamera(source, camera.rate, camera.loop, settings.recording.frames)
+        return PlaybackCamera(source, camera.rate, camera.loop, limits.frames)
 
     def path(self, settings: Settings, name: str | None = None, *, first: bool = False) -> Path:
         """Return a file that does not exist, called `name` where one is given.
@@ -93,7 +101,7 @@ class Workshop:
             make_file=make_file,
             pool_bytes=settings.pool.memory,
             limits=Limits(settings.recording.frames, settings.recording.duration),
-            camera_timeout_s=settings.camera.timeout,
+            camera_timeout_s=settings.camera.patience_s,
             reserve=settings.storage.reserve,
         )
 

@@ -19,7 +19,8 @@ from rich.console import Console
 from rich.table import Table
 
 from recorder.assembly import build_session
-from recorder.config import Settings, SimulatedCamera, validate
+from recorder.camera_settings import SimulatedCamera
+from recorder.config import Settings, validate
 from recorder.errors import StorageError, UsageError
 from recorder.frames.pool import BLOCK_BYTES, PAGE
 from recorder.status import Summary

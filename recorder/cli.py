@@ -18,13 +18,14 @@ import click
 from rich.console import Console
 
 from recorder import __version__, assembly, bench, config, headless, profiling
+from recorder.camera.pco.library import connected, vendor, why_not_found
 from recorder.console import journal as journal_file
 from recorder.console import remote, repl
 from recorder.console import replay as replay_log
 from recorder.console import script as script_file
 from recorder.console.dispatch import Dispatcher
 from recorder.console.sitting import open_sitting, with_journal
-from recorder.errors import RecorderError, UsageError
+from recorder.errors import CameraError, RecorderError, UsageError
 from recorder.status import Summary
 from recorder.storage import reader
 from recorder.storage.layout import JOURNAL_SUFFIX
@@ -234,6 +235,21 @@ def info(file: Path, as_json: bool) -> int:
         **{k: v for k, v in told.detector.items() if k not in {"description", "serial_number"}},
     }
     tell("\n".join(f"{name:16}{value}" for name, value in rows.items()))
+    return 0
+
+
+@commands.command()
+@click.option("--json", "as_json", is_flag=True, help="Print a line of JSON for each camera.")
+def cameras(as_json: bool) -> int:
+    """List the PCO cameras that are connected, or say what keeps them from being found."""
+    vendor()
+    found = connected()
+    for one in found:
+        known = {name: value for name, value in vars(one).items() if value != ""}
+        listed = "\n".join(f"{name:10}{value}" for name, value in known.items())
+        tell(json.dumps(known) if as_json else f"{listed}\n")
+    if not found:
+        raise CameraError(why_not_found(None, None))
     return 0
 
 

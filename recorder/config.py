@@ -1,148 +1,17 @@
 """Settings: TOML in, frozen and validated, with messages that name the key."""
 
-import math
 import tomllib
 from collections.abc import Mapping
-from functools import partial
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
 import tomli_w
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, ValidationError
+from pydantic import Field, ValidationError
 
+from recorder.camera_settings import CAMERAS, FAULTS, CameraSettings, SimulatedCamera
 from recorder.complaints import Kinds, explain
 from recorder.errors import ConfigurationError, did_you_mean
-from recorder.units import format_bytes, format_seconds, parse_bytes, parse_rate, parse_seconds
-
-
-def _seconds(low: float, high: float, value: object) -> float:
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        raise ValueError('a time needs a unit (ns, us, ms, s, min, h), for example "5ms"')
-    if not isinstance(value, str):
-        raise ValueError('not a time; write a text such as "5ms"')
-    seconds = parse_seconds(value)
-    if not low <= seconds <= high:
-        raise ValueError(f"must be between {format_seconds(low)} and {format_seconds(high)}")
-    return seconds
-
-
-def _bytes(low: int, high: int, value: object) -> int:
-    if not isinstance(value, str):
-        raise ValueError('a size needs a unit (B, kB, MB, GB, KiB, MiB, GiB), for example "512MB"')
-    size = parse_bytes(value)
-    if not low <= size <= high:
-        raise ValueError(f"must be between {format_bytes(low)} and {format_bytes(high)}")
-    return size
-
-
-def _rate(value: object) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float | str):
-        raise ValueError('not a frame rate; write frames per second, for example 100, or "max"')
-    try:
-        rate = parse_rate(value) if isinstance(value, str) else float(value)
-    except OverflowError:
-        rate = -1.0
-    if not (0.001 <= rate <= 1e6 or rate == math.inf):
-        raise ValueError('must be between 0.001 and 1000000 frames/s, or "max"')
-    return rate
-
-
-def _playback_rate(value: object) -> float | Literal["original"]:
-    return "original" if value == "original" else _rate(value)
-
-
-def _write_rate(rate: float | str) -> float | str:
-    return "max" if rate == math.inf else rate
-
-
-_WriteSeconds = PlainSerializer(format_seconds)
-_WriteBytes = PlainSerializer(format_bytes)
-_WriteRate = PlainSerializer(_write_rate)
-
-Exposure = Annotated[float, BeforeValidator(partial(_seconds, 1e-6, 60)), _WriteSeconds]
-Span = Annotated[float, BeforeValidator(partial(_seconds, 1e-3, 7 * 86400)), _WriteSeconds]
-PoolSize = Annotated[int, BeforeValidator(partial(_bytes, 2 * 2**20, 2**40)), _WriteBytes]
-Reserve = Annotated[int, BeforeValidator(partial(_bytes, 0, 2**40)), _WriteBytes]
-Rate = Annotated[float, BeforeValidator(_rate), _WriteRate]
-PlaybackRate = Annotated[float | Literal["original"], BeforeValidator(_playback_rate), _WriteRate]
-
-
-class Section(BaseModel):
-    """Frozen settings that refuse keys they do not know."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
-
-
-class Drop(Section):
-    """Lose `count` frames from counter `at` on, as a bad link does; the counter shows the gap."""
-
-    kind: Literal["drop"]
-    at: int = Field(ge=1)
-    count: int = Field(ge=1)
-
-
-class Stall(Section):
-    """Deliver nothing for `duration` after counter `at`, while the camera goes on exposing."""
-
-    kind: Literal["stall"]
-    at: int = Field(ge=1)
-    duration: Span
-
-
-class Silence(Section):
-    """Deliver nothing more from counter `at` on, without an error."""
-
-    kind: Literal["silence"]
-    at: int = Field(ge=1)
-
-
-class SdkError(Section):
-    """Fail at counter `at` with an error code of the camera's library."""
-
-    kind: Literal["error"]
-    at: int = Field(ge=1)
-    code: int = 0x80332004
-
-
-class Disconnect(Section):
-    """Vanish at counter `at`."""
-
-    kind: Literal["disconnect"]
-    at: int = Field(ge=1)
-
-
-Fault = Annotated[Drop | Stall | Silence | SdkError | Disconnect, Field(discriminator="kind")]
-
-
-class SimulatedCamera(Section):
-    """A camera made of numbers that behaves like a pco.edge."""
-
-    kind: Literal["simulated"] = "simulated"
-    width: int = Field(640, ge=16, le=8192)
-    height: int = Field(540, ge=1, le=8192)
-    rate: Rate = 100.0
-    exposure: Exposure = 0.005
-    seed: int = Field(0, ge=0)
-    # Depth of the camera's own FIFO: at 100 frames/s, 64 frames ride out a pause of 0.64 s.
-    fifo: int = Field(64, ge=1, le=1_000_000)
-    # How long the camera may be silent before the run is given up.
-    timeout: Span = 10.0
-    faults: tuple[Fault, ...] = Field((), strict=False)
-
-
-class PlaybackCamera(Section):
-    """Frames from a multi-page TIFF or from one of our own files."""
-
-    kind: Literal["playback"]
-    source: str = Field(min_length=1)
-    rate: PlaybackRate = "original"
-    # "auto": once through, or again and again where more frames are asked for than the source holds.
-    loop: bool | Literal["auto"] = "auto"
-    fifo: int = Field(64, ge=1, le=1_000_000)
-    timeout: Span = 10.0
-
-
-CameraSettings = Annotated[SimulatedCamera | PlaybackCamera, Field(discriminator="kind")]
+from recorder.fields import PoolSize, Reserve, Section, Span
 
 
 class Recording(Section):
@@ -197,7 +66,6 @@ class Settings(Section):
         return self.model_dump(exclude_none=True, exclude={"remote": {"token"}})
 
 
-CAMERAS: dict[str, type[Section]] = {"simulated": SimulatedCamera, "playback": PlaybackCamera}
 SECTIONS: dict[str, type[Section]] = {
     "recording": Recording,
     "camera": SimulatedCamera,
@@ -205,14 +73,6 @@ SECTIONS: dict[str, type[Section]] = {
     "storage": Storage,
     "remote": Remote,
 }
-FAULTS: dict[str, type[Section]] = {
-    "drop": Drop,
-    "stall": Stall,
-    "silence": Silence,
-    "error": SdkError,
-    "disconnect": Disconnect,
-}
-
 
 def load(
     path: Path | None, overrides: tuple[str, ...] = (), options: Mapping[str, str] | None = None

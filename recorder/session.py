@@ -31,8 +31,8 @@ SEVERITY = ("complete", "frames lost", "interrupted", "failed")
 class Workshop(Protocol):
     """What makes the parts of a run from settings."""
 
-    def camera(self, settings: Settings) -> Camera:
-        """Return the camera, not opened."""
+    def camera(self, settings: Settings, tell: Callable[[str], None]) -> Camera:
+        """Return the camera, not opened; it may `tell` of its health from any thread."""
 
     def path(self, settings: Settings, name: str | None = None, *, first: bool = False) -> Path:
         """Return a file that does not exist; raises UsageError."""
@@ -60,12 +60,14 @@ class Session:
         self.preview = glance.Preview()
         self.leaving = asyncio.Event()
         self._workshop = workshop
-        self._camera: Camera | None = workshop.camera(settings)
+        self._loop = asyncio.get_running_loop()
+        self._camera: Camera | None = workshop.camera(settings, self._hear)
         self._task: asyncio.Task[Summary] | None = None
         self._summaries: list[Summary] = []
         self._error: RecorderError | None = None
-        # Called with each run's summary when it is over.
+        # Called with each run's summary when it is over, and with what the camera tells of its health.
         self.on_end: Callable[[Summary], Awaitable[None]] | None = None
+        self.on_remark: Callable[[str], None] | None = None
         self._preview_thread = ThreadPoolExecutor(1, "preview")
 
     def take_another_path(self) -> bool:
@@ -74,6 +76,16 @@ class Session:
         changed = path != self.path
         self.path = path
         return changed
+
+    def _hear(self, remark: str) -> None:
+        """Pass on what the camera tells of its health; from any thread."""
+
+        def pass_on() -> None:
+            log.warning("%s", remark)
+            if self.on_remark is not None:
+                self.on_remark(remark)
+
+        self._loop.call_soon_threadsafe(pass_on)
 
     # Runs.
 
@@ -90,7 +102,7 @@ class Session:
         if self.saving:
             # The first file is where the journal stands; the next ones have names of their own.
             path = self.path if self.runs == 0 else self._workshop.path(self.settings)
-        camera = self._camera or self._workshop.camera(self.settings)
+        camera = self._camera or self._workshop.camera(self.settings, self._hear)
         self._camera = None
         self.run = run = self._workshop.run(self.settings, camera, self._workshop.file(self.settings, path))
         self.runs += 1
@@ -250,7 +262,7 @@ class Session:
         settings = override(self.settings, f"{key}={value}")
         if self.running:
             raise UsageError(f"{key} needs the camera armed anew: stop, set {key} {value}, start")
-        self._camera = self._workshop.camera(settings)
+        self._camera = self._workshop.camera(settings, self._hear)
         self.settings = settings
         return settings
 

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple, Protocol
 
 from numpy.typing import NDArray
 
+from recorder.errors import CameraTimeoutError
 from recorder.frames.pool import FrameFormat
 
 
@@ -24,6 +25,8 @@ class FrameInfo(NamedTuple):
     temperature_c: float  # NaN where the camera gives none
     backlog: int  # frames left in the FIFO, 0 where the reader keeps up
     overflowed: bool  # the FIFO has overflowed, and the frames just before this one are missing
+    # Host monotonic clock at the end of the exposure, where the frame comes so late that its arrival tells nothing.
+    host_time_ns: int | None = None
 
 
 @dataclass(frozen=True)
@@ -39,6 +42,17 @@ class CameraDescription:
 
 class EndOfSourceError(Exception):
     """The source of a playback has no more frames; no failure."""
+
+
+class StillRecordingError(CameraTimeoutError):
+    """The camera records into its own memory, and frames come afterwards; no failure.
+
+    `images` are in there, of `wanted` (0: it goes round and round until it is stopped).
+    """
+
+    def __init__(self, images: int, wanted: int) -> None:
+        super().__init__(f"the camera records into its own memory: {images} frames of {wanted or 'a ring'}")
+        self.images, self.wanted = images, wanted
 
 
 class Camera(Protocol):

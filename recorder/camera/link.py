@@ -14,7 +14,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import TypeVar
 
-from recorder.camera.base import Camera, EndOfSourceError, FrameInfo
+from recorder.camera.base import Camera, EndOfSourceError, FrameInfo, StillRecordingError
 from recorder.camera.extent import Extent
 from recorder.camera.filling import Filling, SpanOutlet
 from recorder.camera.mailbox import Mailbox
@@ -56,7 +56,10 @@ class LinkOutcome:
 
 @dataclass(frozen=True)
 class LinkStatistics:
-    """The camera thread so far; `longest_pause_s` is the longest it was away from the camera."""
+    """The camera thread so far; `longest_pause_s` is the longest it was away from the camera.
+
+    A camera with a memory of its own holds `in_camera` frames, of `wanted_in_camera` (0: as many as it takes).
+    """
 
     frames: int
     last_number: int
@@ -64,6 +67,8 @@ class LinkStatistics:
     temperature_c: float
     backlog: int
     longest_pause_s: float
+    in_camera: int = 0
+    wanted_in_camera: int = 0
 
 
 class CameraLink:
@@ -92,6 +97,7 @@ class CameraLink:
         self._last_return_ns = 0
         self._silent_since_ns = 0
         self._longest_pause_ns = 0
+        self._recording: StillRecordingError | None = None
         self._halted = False
         self._halted_ns = 0
         self._extent = Extent(None)
@@ -142,6 +148,7 @@ class CameraLink:
     def statistics(self) -> LinkStatistics:
         """Return the figures of this moment."""
         last = self._last or FrameInfo(0, 0, float("nan"), float("nan"), 0, overflowed=False)
+        inside = self._recording
         return LinkStatistics(
             frames=self._frames,
             last_number=last.number,
@@ -149,6 +156,8 @@ class CameraLink:
             temperature_c=last.temperature_c,
             backlog=last.backlog,
             longest_pause_s=self._longest_pause_ns * 1e-9,
+            in_camera=inside.images if inside else 0,
+            wanted_in_camera=inside.wanted if inside else 0,
         )
 
     def run(self, limits: Limits) -> LinkOutcome:
@@ -210,6 +219,8 @@ class CameraLink:
                     self._halt()
                 try:
                     info = self._next(block, filling.filled)
+                except StillRecordingError as inside:
+                    self._recording, self._silent_since_ns = inside, self._last_return_ns
                 except CameraTimeoutError:
                     if self._has_waited_enough():
                         return False
@@ -276,10 +287,11 @@ class CameraLink:
             self._starved_by = None
         # The frame after the last one in the FIFO may still be behind a gap: caught up is what follows it.
         self._caught_up = info.backlog == 0
+        host_ns = now if info.host_time_ns is None else info.host_time_ns
         block.facts[index] = (
-            info.number, info.camera_time_ns, now, info.exposure_s, info.temperature_c, cause
+            info.number, info.camera_time_ns, host_ns, info.exposure_s, info.temperature_c, cause
         )  # fmt: skip
-        self._last = info
+        self._last, self._recording = info, None
         self._silent_since_ns = now
         return info
 

@@ -14,7 +14,7 @@ from recorder.camera.base import CameraDescription, FrameInfo
 from recorder.camera.fifo import Exposed, Fifo
 from recorder.camera.scene import Scene
 from recorder.camera.timestamp import TimestampWriter
-from recorder.config import Disconnect, Drop, SdkError, Silence, SimulatedCamera, Stall
+from recorder.camera_settings import Disconnect, Drop, SdkError, Silence, SimulatedCamera, Stall
 from recorder.errors import CameraDisconnectedError, CameraError, CameraTimeoutError
 from recorder.frames.pool import FrameFormat
 from recorder.units import format_seconds

@@ -7,6 +7,7 @@ import os
 import sys
 import time
 from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass
 from pathlib import Path
 
 from prompt_toolkit import PromptSession
@@ -73,26 +74,48 @@ def toolbar(session: Session, recent: Recent) -> StyleAndTextTuples:
     saving = f"saving {figures.path.name}" if session.saving and figures.path else "not saving"
     fill = figures.pool.fill if figures.pool else 0.0
     runway_s = figures.free_bytes / flow if flow and figures.free_bytes else float("inf")
-    parts: list[tuple[str, bool]] = [
-        (figures.state.value, False),
-        (saving, not session.saving),
-        (f"frame {figures.link.last_number}", False),
-        (f"{rate:.1f}/s", False),
-        (f"{flow / 1e6:.0f} MB/s", False),
-        (f"pool {fill:.0%}", fill > POOL_ALARM),
-        (f"lost {figures.lost}", figures.lost > 0),
-        (f"exp {format_seconds(figures.link.exposure_s)}", False),
-        (f"{figures.link.temperature_c:.1f}°C", False),
-        (f"disk {duration_words(runway_s)}", runway_s < DISK_ALARM_S),
-        (f"preview {'on' if session.preview.on else 'off'}", False),
+    parts = [
+        Part(figures.state.value, 0),
+        Part(saving, 2, alarm=not session.saving),
+        Part(f"frame {figures.link.last_number}", 4),
+        Part(f"{rate:.1f}/s", 3),
+        Part(f"{flow / 1e6:.0f} MB/s", 7),
+        Part(f"pool {fill:.0%}", 5, alarm=fill > POOL_ALARM),
+        Part(f"lost {figures.lost}", 1, alarm=figures.lost > 0),
+        Part(f"exp {format_seconds(figures.link.exposure_s)}", 6),
+        Part(f"{figures.link.temperature_c:.1f}°C", 10),
+        Part(f"disk {duration_words(runway_s)}", 8, alarm=runway_s < DISK_ALARM_S),
+        Part(f"preview {'on' if session.preview.on else 'off'}", 9),
     ]
     if (glance := session.preview.latest) is not None:
-        parts.append((f"{glance.least}..{glance.mean:.0f}..{glance.greatest}", False))
+        parts.append(Part(f"{glance.least}..{glance.mean:.0f}..{glance.greatest}", 11))
     shown: StyleAndTextTuples = []
-    for text, alarm in parts:
-        shown += [("class:alarm" if alarm else "", f" {text} "), ("class:hint", "│")]
+    for part in fitting(parts, get_app().output.get_size().columns):
+        shown += [("class:alarm" if part.alarm else "", f" {part.text} "), ("class:hint", "│")]
     hint = _hint(get_app().current_buffer.text)
     return [*shown[:-1], ("class:hint", f"\n {hint}")]
+
+
+@dataclass(frozen=True)
+class Part:
+    """A figure of the toolbar; where there is no room for all, the greatest `rank` goes first."""
+
+    text: str
+    rank: int
+    alarm: bool = False
+
+    @property
+    def width(self) -> int:
+        """Columns it takes, with the blanks around it and the line after it."""
+        return len(self.text) + 3
+
+
+def fitting(parts: list[Part], columns: int) -> list[Part]:
+    """Return the parts that have room in `columns`; what needs attention stays longest."""
+    kept = list(parts)
+    while len(kept) > 1 and sum(part.width for part in kept) - 1 > columns:
+        kept.remove(max(kept, key=lambda part: (not part.alarm, part.rank)))
+    return kept
 
 
 def _hint(text: str) -> str:

@@ -1,5 +1,6 @@
 """A session with its journal and its dispatcher, from the first run to the last."""
 
+import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -28,8 +29,9 @@ async def open_sitting(session: Session) -> AsyncIterator[Dispatcher]:
             last = session.run.timeline.last if session.run else None
             await journal.end(session.runs, last.number if last else 0, summary.verdict)
 
-        session.on_end = note_end
         dispatch = Dispatcher(session, journal)
+        session.on_end = note_end
+        session.on_remark = lambda text: dispatch.later(asyncio.sleep(0), f"note {text}", "camera")
         try:
             async with open_door(session.settings.remote, dispatch):
                 yield dispatch

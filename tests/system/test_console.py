@@ -29,7 +29,7 @@ class Terminal:
         import termios
 
         self.folder = folder
-        self._parent, child = pty.openpty()
+        self.parent, child = pty.openpty()
         fcntl.ioctl(child, termios.TIOCSWINSZ, struct.pack("HHHH", 30, 150, 0, 0))
         environment = {**os.environ, "TERM": "xterm", "XDG_STATE_HOME": str(folder / "state")}
         self.run = subprocess.Popen(
@@ -46,16 +46,16 @@ class Terminal:
 
     def read(self, seconds: float = 0.05) -> None:
         """Take in what is shown, answering the terminal's own questions."""
-        while select.select([self._parent], [], [], seconds)[0]:
+        while select.select([self.parent], [], [], seconds)[0]:
             try:
-                data = os.read(self._parent, 65536)
+                data = os.read(self.parent, 65536)
             except OSError:
                 return
             if not data:
                 return
             self.shown += data.decode(errors="replace")
             if b"\x1b[6n" in data:
-                os.write(self._parent, b"\x1b[1;1R")
+                os.write(self.parent, b"\x1b[1;1R")
 
     def until(self, text: str, since: int = 0, seconds: float = 20) -> None:
         """Wait until `text` is shown."""
@@ -67,14 +67,14 @@ class Terminal:
     def type(self, line: str, answer: str = "", end: str = "\r") -> None:
         """Type a line and wait for an answer."""
         since = len(self.shown)
-        os.write(self._parent, (line + end).encode())
+        os.write(self.parent, (line + end).encode())
         if answer:
             self.until(answer, since)
 
     def close(self) -> None:
         self.run.kill()
         self.run.wait()
-        os.close(self._parent)
+        os.close(self.parent)
 
 
 @pytest.fixture

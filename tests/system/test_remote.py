@@ -46,13 +46,13 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-@pytest.fixture
-def listening(tmp_path: Path) -> Iterator[Listening]:
+def listen(folder: Path, *arguments: str) -> Listening:
+    """Start a recorder in `folder` with its door open, and wait until it records."""
     port = free_port()
-    command = [*COMMAND, "run", "--headless", "--output", "x.h5", "--json"]
+    command = [*COMMAND, "run", *arguments, "--headless", "--output", "x.h5", "--json"]
     command += ["--set", f"remote.listen=127.0.0.1:{port}", "--set", f"remote.token={TOKEN}"]
-    run = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    opened = Listening(tmp_path, port, run)
+    run = subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    opened = Listening(folder, port, run)
     deadline = time.monotonic() + 20
     while time.monotonic() < deadline:
         with contextlib.suppress(OSError):
@@ -63,9 +63,15 @@ def listening(tmp_path: Path) -> Iterator[Listening]:
                 if "running" in json.loads(lines.readline())["message"]:
                     break
         time.sleep(0.05)
+    return opened
+
+
+@pytest.fixture
+def listening(tmp_path: Path) -> Iterator[Listening]:
+    opened = listen(tmp_path)
     yield opened
-    run.kill()
-    run.communicate()
+    opened.run.kill()
+    opened.run.communicate()
 
 
 def test_marks_from_another_program_are_all_in_the_file(listening: Listening) -> None:

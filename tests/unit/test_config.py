@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recorder.config import Drop, PlaybackCamera, Settings, SimulatedCamera, load, validate
+from recorder.camera_settings import Drop, PlaybackCamera, SimulatedCamera
+from recorder.config import Settings, load, validate
 from recorder.errors import ConfigurationError
 
 CONFIGS = Path(__file__).parents[2] / "configs"

@@ -16,7 +16,8 @@ from recorder.assembly import Workshop, build_session, describe
 from recorder.camera.base import Camera, CameraDescription, FrameInfo
 from recorder.camera.link import Limits
 from recorder.camera.simulated import SimulatedSensor
-from recorder.config import Settings, SimulatedCamera, validate
+from recorder.camera_settings import SimulatedCamera
+from recorder.config import Settings, validate
 from recorder.errors import CameraError, StorageError
 from recorder.frames.ledger import Loss
 from recorder.frames.pool import Span

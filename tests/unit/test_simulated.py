@@ -9,7 +9,8 @@ from recorder.camera import timestamp
 from recorder.camera.base import FrameInfo
 from recorder.camera.scene import DARK, Scene
 from recorder.camera.simulated import SimulatedSensor
-from recorder.config import Settings, SimulatedCamera, validate
+from recorder.camera_settings import SimulatedCamera
+from recorder.config import Settings, validate
 from recorder.errors import CameraDisconnectedError, CameraError, CameraTimeoutError
 from tests.conftest import Clock
 

@@ -1,0 +1,57 @@
+"""What the file tells of a PCO camera."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from recorder.camera.pco.setup import Readout, bits, exposure_of
+
+# wColorPatternDESC: the colour of the four pixels at the upper left, row by row, four bits each.
+_COLOURS = {1: "R", 2: "G", 3: "G", 4: "B", 5: "C", 6: "M", 7: "Y"}
+
+
+def details(camera: Any, readout: Readout) -> dict[str, str | int | float]:  # noqa: ANN401 - a pco.Camera
+    """Return what describes the camera beside its frames, for the file; asks the SDK, whose errors come as they are."""
+    sdk = camera.sdk
+    kind, sensor, now = sdk.get_camera_type(), sdk.get_camera_description(), camera.configuration
+    told: dict[str, str | int | float] = {
+        "sensor_width": sensor["max. horizontal resolution standard"],
+        "sensor_height": sensor["max. vertical resolution standard"],
+        "roi": ",".join(map(str, readout.roi)),
+        "binning": "x".join(map(str, now["binning"][:2])),
+        "pixel_rate": now["pixel rate"],
+        "bit_resolution": bits(camera, sensor),
+        "conversion_factor": now["conversion factor"],
+        "trigger_mode": now["trigger"],
+        "acquire_mode": now["acquire"],
+        "timestamp_mode": now["timestamp"],
+        "metadata_mode": now["metadata"],
+        "noise_filter": now.get("noise filter", ""),
+        "exposure_time": exposure_of(camera),
+        "delay_time": now["delay time"],
+        "dark_offset": sdk.get_sensor_dark_offset()["dark offset"],
+        "camera_type": kind["camera type"],
+        "interface": camera.interface or kind["interface type"],
+        "firmware": ", ".join(f"{d['name']} {d['major']}.{d['minor']}" for d in kind["firmware version"]),
+        "software": _versions(camera),
+        "color_pattern": pattern(sensor, readout.roi) if camera.is_color else "",
+    }
+    temperatures = sdk.get_temperature()
+    for name in ("sensor", "camera", "power"):
+        if f"{name} temperature" in temperatures:
+            told[f"{name}_temperature"] = temperatures[f"{name} temperature"]
+    if sensor["Min Cool Set DESC"] or sensor["Max Cool Set DESC"] or sensor["Num Cooling Setpoints"]:
+        told["cooling_setpoint"] = sdk.get_cooling_setpoint_temperature()["cooling setpoint temperature"]
+    return told
+
+
+def pattern(sensor: Mapping[str, Any], roi: tuple[int, int, int, int]) -> str:
+    """Return the colours of the frame's four pixels at the upper left, row by row, for example RGGB."""
+    code = sensor["Color Pattern DESC"]
+    colours = [_COLOURS.get(code >> 4 * i & 0xF, "?") for i in range(4)]
+    right, down = (roi[0] - 1) % 2, (roi[1] - 1) % 2
+    return "".join(colours[(row ^ down) * 2 + (column ^ right)] for row in (0, 1) for column in (0, 1))
+
+
+def _versions(camera: Any) -> str:  # noqa: ANN401
+    recorder = camera.rec.get_version()
+    return f"pco.recorder {recorder['major']}.{recorder['minor']}.{recorder['patch']}"

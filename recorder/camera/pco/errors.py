@@ -1,0 +1,89 @@
+"""Errors of the SDK in words that say what to do.
+
+A code of the SDK is 0x80000000, or 0xC0000000 for a warning, with a layer (0x1000 the camera, 0x2000 the
+driver, 0x3000 the library), a device (0x00FF0000) and a number; 0x20000000 marks numbers common to all layers.
+"""
+
+import contextlib
+from collections.abc import Iterator
+
+from recorder.errors import CameraDisconnectedError, CameraError, RecorderError
+
+_DEVICE = 0x00FF0000
+_COMMON = 0x20000000
+_LAYER = 0x0000F000
+
+NO_CAMERA = "no camera found: check its cable and power, and close other programs that use it, such as Camware"
+_GONE = "the camera is gone: check its cable and power, then start again"
+_DRIVER = "install the driver of the camera's interface or frame grabber, then restart the computer"
+_SETTING = "the camera refuses a setting: compare the [camera] section with the camera's manual"
+_RESTART = "switch the camera off and on again"
+
+# By code, without the device, and without the layer where the number is common to all layers.
+ADVICE = {
+    0x80002001: NO_CAMERA,
+    0x8000300D: NO_CAMERA,
+    0x8000200B: "the camera is in use: close Camware and other programs that use it",
+    0x80002005: _DRIVER,
+    0x80002006: _DRIVER,
+    0x8000100A: "the camera is too hot: check its fan, its water and the air around it",
+    0x80001008: _RESTART,
+    0x80001009: _RESTART,
+    0x8000100B: "the camera's supply voltage is out of range: check its power supply",
+    0x80001020: "this model of camera cannot do that",
+    0x80001025: "the segment of the camera's memory is too small for one frame: choose a smaller camera.roi",
+    0x8000102A: "frames are still on their way out of the camera: wait and try again",
+    0x80001087: "the camera's interface is blocked: close other programs that use it",
+    0xA0000003: "not enough memory for the camera's FIFO: choose a smaller camera.fifo",
+    0xA0000005: "the camera does not answer in time: check its cable, then switch it off and on again",
+    0xA0000013: "this model of camera cannot do that",
+    **dict.fromkeys((*range(0x80001030, 0x8000103E), *range(0x80001043, 0x80001049)), _SETTING),
+    0xA0000001: _SETTING,
+    **dict.fromkeys((0x80002007, 0x80002014, 0x80002015, 0x80002030, 0x80002031), _GONE),
+    **dict.fromkeys((0x80001001, 0x80001003), "the camera does not answer: check its cable and power"),
+}
+
+# Frames lost between camera and computer: the counter tells which, and the next one comes all the same.
+LOST_IN_TRANSFER = 0x80002018
+
+
+def bare(code: int) -> int:
+    """Return the code without what differs from device to device."""
+    code &= 0xFFFFFFFF & ~_DEVICE
+    return code & ~_LAYER if code & _COMMON and code & 0xC0000000 == 0x80000000 else code
+
+
+def is_error(code: int) -> bool:
+    """Tell an error from success and from a warning."""
+    return bool(code & 0x80000000) and not code & 0x40000000
+
+
+def from_code(code: int, text: str, doing: str) -> CameraError:
+    """Return the error of `code`, which the SDK calls `text`, met while `doing` something."""
+    advice = ADVICE.get(bare(code), _RESTART)
+    kind = CameraDisconnectedError if advice is _GONE else CameraError
+    said = text.rpartition(": ")[2].strip().rstrip(".") or "no explanation from the camera's library"
+    return kind(f"{doing}: {advice} (0x{code & 0xFFFFFFFF:08x}: {said})")
+
+
+def code_of(error: BaseException) -> int:
+    """Return the code that the vendor's package gives with its exception, 0 where it gives none."""
+    code = getattr(error, "error_code", 0)
+    return code & 0xFFFFFFFF if isinstance(code, int) else 0
+
+
+@contextlib.contextmanager
+def translated(doing: str) -> Iterator[None]:
+    """Turn whatever the vendor's package raises into a CameraError that says what to do."""
+    try:
+        yield
+    except (ValueError, KeyError, TypeError, ArithmeticError) as error:
+        # Its CameraException is a ValueError; where it meets what it did not expect, it raises bare ones.
+        if isinstance(error, RecorderError):
+            raise
+        code = code_of(error)
+        if code:
+            raise from_code(code, str(error), doing) from error
+        raise CameraError(
+            f"{doing}: the vendor's package failed: {error!r}; {_RESTART}, and tell us if it happens again"
+        ) from error

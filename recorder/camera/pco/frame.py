@@ -1,0 +1,119 @@
+"""One frame out of the SDK's recorder into a slot: no allocation, no second copy, no garbage.
+
+pco.Camera.image() allocates each frame, copies it, and leaves a reference cycle behind. The function under it
+takes any address; its arguments are prepared once here.
+"""
+
+import calendar
+import ctypes
+import math
+from typing import Any, NamedTuple
+
+from numpy.typing import NDArray
+
+from recorder.camera import timestamp
+from recorder.camera.pco.errors import from_code, is_error
+from recorder.camera.timestamp import COUNTER_MODULUS
+from recorder.errors import CameraError
+
+_BCD = [(byte >> 4) * 10 + (byte & 0xF) for byte in range(256)]
+
+# PCO_METADATA_STRUCT: time bases of the exposure, and the temperature that stands for none.
+_TIME_BASE_S = (1e-3, 1e-6, 1e-9)
+_NO_TEMPERATURE = -32768
+
+
+class Facts(NamedTuple):
+    """What came with a frame."""
+
+    number: int
+    camera_time_ns: int
+    exposure_s: float
+    temperature_c: float
+
+
+class FrameCopier:
+    """Copy frames of `width` by `height` pixels out of the recorder of `camera`, a pco.Camera that records.
+
+    Without metadata the counter and the time come from the binary timestamp in the pixels.
+    """
+
+    def __init__(self, camera: Any, width: int, height: int, *, metadata: bool) -> None:  # noqa: ANN401
+        from pco.recorder import PCO_METADATA_STRUCT, PCO_TIMESTAMP_STRUCT  # noqa: PLC0415
+
+        self._copy = camera.rec.PCO_Recorder.PCO_RecorderCopyImage
+        self._handles = (camera.rec.recorder_handle, camera.rec.camera_handle)
+        self._region = (1, 1, width, height)
+        self._sdk = camera.sdk
+        self._index = ctypes.c_uint32()
+        self._metadata = PCO_METADATA_STRUCT()
+        self._metadata.wSize = ctypes.sizeof(PCO_METADATA_STRUCT)
+        self._timestamp = PCO_TIMESTAMP_STRUCT()
+        self._timestamp.wSize = ctypes.sizeof(PCO_TIMESTAMP_STRUCT)
+        self._has_metadata = metadata
+        # Counter and time are thirteen BCD bytes in a row; where they begin, the package's own structure says.
+        begin = PCO_METADATA_STRUCT.bIMAGE_COUNTER_BCD.offset
+        self._digits = memoryview(self._metadata).cast("B")[begin : begin + 13]
+        self._second_key = b""
+        self._second_ns = 0
+        self._last_number = 0
+        self._wraps = 0
+
+    def copy(self, index: int, slot: NDArray[Any]) -> Facts:
+        """Copy frame `index` of the recorder (0: the oldest of a FIFO) into `slot` (H, W), C-contiguous.
+
+        Raises CameraError.
+        """
+        code = self._copy(
+            *self._handles,
+            index,
+            *self._region,
+            slot.ctypes.data,
+            self._index,
+            self._metadata,
+            self._timestamp,
+        )
+        if is_error(code):
+            raise from_code(code, self._sdk.get_error_text(code), f"reading frame {self._last_number + 1}")
+        return self._from_metadata() if self._has_metadata else self._from_pixels(slot)
+
+    def _from_metadata(self) -> Facts:
+        digits = bytes(self._digits)
+        number = (
+            _BCD[digits[0]] + 100 * (_BCD[digits[1]] + 100 * (_BCD[digits[2]] + 100 * _BCD[digits[3]]))
+        )
+        us = _BCD[digits[4]] + 100 * (_BCD[digits[5]] + 100 * _BCD[digits[6]])
+        metadata = self._metadata
+        temperature = metadata.sSENSOR_TEMPERATURE
+        return Facts(
+            self._unwrapped(number),
+            self._whole_second_ns(digits[7:]) + us * 1000,
+            metadata.dwEXPOSURE_TIME * _TIME_BASE_S[metadata.wEXPOSURE_TIME_BASE],
+            math.nan if temperature == _NO_TEMPERATURE else float(temperature),
+        )
+
+    def _whole_second_ns(self, key: bytes) -> int:
+        """Return ns since 1970 of second, minute, hour, day, month and year in BCD; they seldom change."""
+        if key != self._second_key:
+            second, minute, hour, day, month, year = (_BCD[byte] for byte in key)
+            self._second_ns = calendar.timegm((2000 + year, month, day, hour, minute, second)) * 10**9
+            self._second_key = key
+        return self._second_ns
+
+    def _from_pixels(self, slot: NDArray[Any]) -> Facts:
+        stamp = timestamp.read(slot)
+        if stamp is None:
+            raise CameraError(
+                f"the frame after number {self._last_number} has no binary timestamp in its first pixels: "
+                "without it nobody could tell which frames are missing; set camera.timestamp to binary"
+            )
+        return Facts(self._unwrapped(stamp.number), stamp.time_ns, math.nan, math.nan)
+
+    def _unwrapped(self, number: int) -> int:
+        """Return the counter as if it had more than eight digits."""
+        number += self._wraps * COUNTER_MODULUS
+        if number < self._last_number - COUNTER_MODULUS // 2:
+            self._wraps += 1
+            number += COUNTER_MODULUS
+        self._last_number = number
+        return number

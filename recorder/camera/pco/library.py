@@ -1,0 +1,193 @@
+"""Load the vendor's package and its libraries, and find cameras; say what is missing where there are none."""
+
+import contextlib
+import logging
+import os
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from recorder.camera.pco.errors import NO_CAMERA, bare, code_of, from_code, is_error, translated
+from recorder.camera_settings import Interface
+from recorder.errors import CameraError
+
+# Of all USB devices of PCO.
+USB_VENDOR = "1cb2"
+UDEV_RULE = 'SUBSYSTEM=="usb", ATTR{idVendor}=="1cb2", GROUP="video", MODE="0666"'
+UDEV_FILE = "/etc/udev/rules.d/pco_usb.rules"
+
+# Bits of the state of a camera that the SDK's scan found.
+_PRESENT, _IN_USE = 0x1, 0x4
+
+_NOT_FOUND = {0x80002001, 0x8000300D, 0xA0000013}
+
+INTERFACES: tuple[Interface, ...] = (
+    "CLHS", "USB 3.0", "Camera Link ME4", "Camera Link MTX", "Camera Link NAT", "GenICam", "GigE", "USB 2.0",
+    "FireWire",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Connected:
+    """A camera that is connected; what is not known is empty."""
+
+    model: str
+    serial: int
+    interface: str
+    firmware: str = ""
+    sensor: str = ""
+    note: str = ""
+
+
+def vendor() -> Any:  # noqa: ANN401 - a module
+    """Import the vendor's package; raises CameraError where it is not there."""
+    try:
+        import pco  # noqa: PLC0415 - takes a third of a second, and only those with a camera need it
+    except ImportError as error:
+        raise CameraError(
+            f"the vendor's package pco cannot be imported ({error}): it exists for Python up to 3.12 on 64-bit "
+            "Linux and Windows; install it with: pip install pco"
+        ) from None
+    # It tells of every call it makes.
+    logging.getLogger("pco").setLevel(logging.WARNING)
+    return pco
+
+
+@contextlib.contextmanager
+def loading() -> Iterator[None]:
+    """Say which library is missing where those of the vendor cannot be loaded."""
+    try:
+        # What the loader itself logs is told here, and better.
+        logging.getLogger("pco.loader").setLevel(logging.CRITICAL)
+        yield
+    except OSError as error:
+        text = str(error) or type(error).__name__
+        if "libusb" in text:
+            raise CameraError(
+                "the camera's libraries need libusb-1.0, which is not installed: apt install libusb-1.0-0, or "
+                f"what your system calls it ({text})"
+            ) from None
+        raise CameraError(f"the camera's libraries cannot be loaded: {text}; reinstall pco") from None
+    except SystemError as error:
+        raise CameraError(f"the camera's libraries do not exist for this machine: {error}") from None
+
+
+def open_camera(serial: int | None, interface: Interface | None) -> Any:  # noqa: ANN401 - a pco.Camera
+    """Return the vendor's camera object for the camera asked for; raises CameraError."""
+    pco = vendor()
+    asked = f"camera {serial}" if serial else "the camera"
+    with loading():
+        try:
+            with translated(f"opening {asked}"):
+                return pco.Camera(serial=serial, interface=interface)
+        except CameraError as error:
+            if error.__cause__ is None or bare(code_of(error.__cause__)) not in _NOT_FOUND:
+                raise
+            raise CameraError(why_not_found(serial, interface)) from None
+
+
+def why_not_found(serial: int | None, interface: Interface | None) -> str:
+    """Say what keeps the camera asked for from being found."""
+    others = connected()
+    if others:
+        listed = ", ".join(f"{one.model} {one.serial} at {one.interface}" for one in others)
+        wanted = f"camera.serial = {serial}" if serial else f"camera.interface = {interface}"
+        busy = [one for one in others if one.note and serial in {None, one.serial}]
+        if busy:
+            return f"camera {busy[0].serial}: {busy[0].note}"
+        return f"{wanted}: no such camera; connected: {listed}"
+    return usb_trouble() or NO_CAMERA
+
+
+def connected() -> list[Connected]:
+    """List the cameras that are connected, those in use by other programs included where that can be told."""
+    from pco.loader import shared_library_loader  # noqa: PLC0415
+    from pco.sdk import Sdk  # noqa: PLC0415
+
+    with loading():
+        shared_library_loader.increment()
+    try:
+        sdk = Sdk()
+        return _scan(sdk) if sys.platform.startswith("linux") else _try_all(sdk)
+    finally:
+        shared_library_loader.decrement()
+
+
+def _scan(sdk: Any) -> list[Connected]:  # noqa: ANN401 - an Sdk
+    """List what the SDK's scan finds; Linux only."""
+    try:
+        devices = sdk.scan_cameras()["devices"]
+    except ValueError as error:
+        code = code_of(error)
+        if code and bare(code) not in _NOT_FOUND:
+            raise from_code(code, str(error), "looking for cameras") from error
+        return []
+    found = []
+    for device in devices:
+        model, serial, interface = (
+            device["camera name"],
+            device["serial number"],
+            device["interface type"],
+        )
+        if device["status"] & (_PRESENT | _IN_USE) != _PRESENT:
+            note = f"in use by process {device['process id']}: close Camware and other programs that use it"
+            found.append(Connected(model, serial, interface, note=note))
+            continue
+        error = sdk.open_camera_device(device["id"])["error"]
+        found.append(_look_into(sdk, interface) if error == 0 else Connected(model, serial, interface))
+    return found
+
+
+def _try_all(sdk: Any) -> list[Connected]:  # noqa: ANN401 - an Sdk
+    """Open what can be opened at each interface; Windows has no scan."""
+    found = []
+    for interface in INTERFACES:
+        for number in range(8):
+            error = sdk.open_camera_ex(interface=interface, camera_number=number)["error"]
+            if is_error(error):
+                break
+            found.append(_look_into(sdk, interface))
+    return found
+
+
+def _look_into(sdk: Any, interface: str) -> Connected:  # noqa: ANN401 - an Sdk
+    """Describe the camera that is open, and close it."""
+    try:
+        with translated("asking the camera what it is"):
+            kind, sensor = sdk.get_camera_type(), sdk.get_camera_description()
+            firmware = ", ".join(f"{d['name']} {d['major']}.{d['minor']}" for d in kind["firmware version"])
+            width = sensor["max. horizontal resolution standard"]
+            height = sensor["max. vertical resolution standard"]
+            bits = sensor["bit resolution"]
+            colour = ", colour" if sensor["sensor type"] & 1 else ""
+            return Connected(
+                sdk.get_camera_name()["camera name"],
+                kind["serial number"],
+                interface,
+                firmware,
+                f"{width}x{height}, {bits} bit{colour}",
+            )
+    finally:
+        with contextlib.suppress(ValueError):
+            sdk.close_camera()
+
+
+def usb_trouble(devices: Path = Path("/sys/bus/usb/devices"), nodes: Path = Path("/dev/bus/usb")) -> str:
+    """Say why a camera on the USB cannot be opened, "" where none is there or nothing is wrong; Linux only."""
+    for vendor_file in sorted(devices.glob("*/idVendor")):
+        try:
+            if vendor_file.read_text().strip() != USB_VENDOR:
+                continue
+            bus, number = (int((vendor_file.parent / name).read_text()) for name in ("busnum", "devnum"))
+        except (OSError, ValueError):
+            continue
+        node = nodes / f"{bus:03d}" / f"{number:03d}"
+        if not os.access(node, os.R_OK | os.W_OK):
+            return (
+                f"a PCO camera is on the USB, but this user may not open {node}: write the line {UDEV_RULE} into "
+                f"{UDEV_FILE}, then unplug the camera and plug it in again"
+            )
+        return f"a PCO camera is on the USB at {node}, but cannot be opened: close other programs that use it"
+    return ""

@@ -1,0 +1,210 @@
+"""Bring an opened camera into the state that the settings ask for, and say what will come of it."""
+
+import logging
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from recorder.camera.pco import limits
+from recorder.camera.pco.errors import translated
+from recorder.camera_settings import Line, PcoCamera
+from recorder.errors import ConfigurationError
+from recorder.frames.pool import FrameFormat
+from recorder.units import format_seconds
+
+log = logging.getLogger(__name__)
+
+# A region that takes this share of the full frame's time is no faster, to those who chose it for its speed.
+AS_SLOW = 0.95
+
+# The smallest time that the camera's clock of frames resolves, by far.
+_ROUNDING_S = 2e-9
+
+_EXPOSURE_LINE = 4
+_LEVELS = ("high level", "low level")
+
+
+@dataclass(frozen=True)
+class Readout:
+    """What the camera delivers: `period_s` is the time from frame to frame, 0 where a trigger decides."""
+
+    format: FrameFormat
+    period_s: float
+    metadata: bool
+    roi: tuple[int, int, int, int]
+
+
+def set_up(camera: Any, settings: PcoCamera) -> Readout:  # noqa: ANN401 - a pco.Camera
+    """Apply `settings` to a camera that does not record; raises ConfigurationError before it changes anything.
+
+    The SDK's own errors come as they are.
+    """
+    sdk = camera.sdk
+    sensor, description = sdk.get_camera_description(), camera.description
+    limits.check(settings, description, sensor)
+    caps = sensor["dwGeneralCapsDESC1"]
+    sdk.set_binning(*settings.binning)
+    whole = limits.whole_frame(sensor, settings.binning)
+    sdk.set_roi(*whole)
+    sdk.set_pixel_rate(settings.pixel_rate or max(description["pixelrates"]))
+    if settings.conversion_factor is not None:
+        sdk.set_conversion_factor(round(settings.conversion_factor * 100))
+    if settings.pixel_format is not None and len(description["supported pixel formats"]) > 1:
+        sdk.set_camera_setup("pixel format", settings.pixel_format)
+    if caps & limits.NOISE_FILTER:
+        sdk.set_noise_filter_mode("on" if settings.noise_filter else "off")
+    if settings.cooling is not None:
+        sdk.set_cooling_setpoint_temperature(settings.cooling)
+    if not caps & limits.NO_TIMESTAMP:
+        sdk.set_timestamp_mode(settings.timestamp)
+    if caps & limits.METADATA:
+        sdk.set_metadata_mode("on")
+    sdk.set_trigger_mode(settings.trigger)
+    if not caps & limits.NO_ACQUIRE_MODE:
+        sdk.set_acquire_mode(settings.acquire)
+    for line in settings.lines:
+        _set_line(camera, line)
+    roi = settings.roi or whole
+    if not caps & limits.METADATA and roi[2] - roi[0] + 1 < limits.STAMP_PIXELS:
+        raise ConfigurationError(
+            f"camera.roi: the binary timestamp needs {limits.STAMP_PIXELS} pixels in a row"
+        )
+    expose(camera, settings.exposure, settings.delay, settings.rate)
+    full_s = _frame_time_s(camera) if roi != whole else 0.0
+    sdk.set_roi(*roi)
+    period_s = _keep_pace(camera, settings)
+    if full_s and period_s > AS_SLOW * full_s > AS_SLOW * 1.05 * settings.exposure and settings.rate == math.inf:
+        log.warning(
+            "camera.roi %s is read out as slowly as the full frame, %s: on this sensor the number of rows decides, "
+            "and where they are",
+            list(roi),
+            format_seconds(round(period_s, 9)),
+        )
+    dtype = np.uint8 if bits(camera, sensor) == 8 else np.uint16
+    form = FrameFormat(roi[3] - roi[1] + 1, roi[2] - roi[0] + 1, np.dtype(dtype))
+    triggered = settings.trigger not in {"auto sequence", "external synchronized"}
+    return Readout(form, 0.0 if triggered else period_s, bool(caps & limits.METADATA), roi)
+
+
+def bits(camera: Any, sensor: Mapping[str, Any]) -> int:  # noqa: ANN401 - a pco.Camera
+    """Return the bits of a pixel as it comes."""
+    if len(camera.description["supported pixel formats"]) > 1:
+        return int(camera.sdk.get_camera_setup("pixel format")["setup"].split()[0])
+    return int(sensor["bit resolution"])
+
+
+def expose(camera: Any, exposure_s: float, delay_s: float, rate: float) -> float:  # noqa: ANN401
+    """Set exposure and delay, or exposure and rate where the camera knows rates; return the exposure it took."""
+    sdk = camera.sdk
+    if not math.isinf(rate) and _knows_rates(sdk):
+        sdk.set_frame_rate(round(rate * 1000), round(exposure_s * 1e9))
+    else:
+        sdk.set_delay_exposure_time(*_in_time_base(delay_s), *_in_time_base(exposure_s))
+    return exposure_of(camera)
+
+
+def exposure_of(camera: Any) -> float:  # noqa: ANN401
+    """Return the exposure that is set, in s."""
+    return _time_set(camera, "exposure")
+
+
+def _time_set(camera: Any, which: str) -> float:  # noqa: ANN401
+    now = camera.sdk.get_delay_exposure_time()
+    return float(now[which] / {"ns": 10**9, "us": 10**6, "ms": 10**3}[now[f"{which} timebase"]])
+
+
+def change_exposure(camera: Any, exposure_s: float, rate: float) -> float:  # noqa: ANN401
+    """Change the exposure of a camera that records, and keep its rate; return the exposure it took."""
+    delay_s = _time_set(camera, "delay")
+    took_s = expose(camera, exposure_s, delay_s, rate)
+    if not math.isinf(rate) and not _knows_rates(camera.sdk):
+        off_s = 1 / rate - camera.sdk.get_coc_runtime()["coc runtime"]
+        if abs(off_s) > _ROUNDING_S:
+            took_s = expose(camera, exposure_s, max(0.0, delay_s + off_s), math.inf)
+    return took_s
+
+
+def _knows_rates(sdk: Any) -> bool:  # noqa: ANN401
+    return bool(sdk.get_camera_description()["dwGeneralCapsDESC1"] & limits.FRAME_RATE)
+
+
+def _in_time_base(seconds: float) -> tuple[int, str]:
+    """Write a time in 32 bits, as finely as it goes."""
+    for base, per_second in (("ns", 10**9), ("us", 10**6)):
+        if seconds * per_second < 2**32:
+            return round(seconds * per_second), base
+    return round(seconds * 1000), "ms"
+
+
+def _frame_time_s(camera: Any) -> float:  # noqa: ANN401
+    """Arm, which has the camera work out its timing, and return the time from frame to frame."""
+    camera.sdk.arm_camera()
+    return float(camera.sdk.get_coc_runtime()["coc runtime"])
+
+
+def _keep_pace(camera: Any, settings: PcoCamera) -> float:  # noqa: ANN401
+    """Lengthen the delay until frames come at the rate asked for; return the time from frame to frame."""
+    period_s = _frame_time_s(camera)
+    if math.isinf(settings.rate):
+        return period_s
+    if _knows_rates(camera.sdk):
+        period_s = 1000 / max(1, camera.sdk.get_frame_rate()["frame rate mHz"])
+    elif 1 / settings.rate - period_s > _ROUNDING_S:
+        delay_s = settings.delay + 1 / settings.rate - period_s
+        expose(camera, settings.exposure, delay_s, math.inf)
+        period_s = _frame_time_s(camera)
+    if period_s > 1.001 / settings.rate:
+        log.warning(
+            "camera.rate = %g: exposure and readout leave %.6g frames/s", settings.rate, 1 / period_s
+        )
+    return period_s
+
+
+def _set_line(camera: Any, line: Line) -> None:  # noqa: ANN401
+    """Set one hardware line; what is omitted stays as the camera has it."""
+    sdk, index = camera.sdk, line.number - 1
+    count = sdk.get_hwio_signal_count()["hwio signal count"]
+    if line.number > count:
+        raise ConfigurationError(f"camera.lines.number = {line.number}: this camera has {count} lines")
+    now = sdk.get_hwio_signal(index)
+    polarity = line.polarity or now["polarity"]
+    if (polarity in _LEVELS) == (line.number == 1):
+        wanted = "rising edge or falling edge" if line.number == 1 else "high level or low level"
+        raise ConfigurationError(f"camera.lines.polarity = {polarity}: line {line.number} takes {wanted}")
+    selected, parameter = now["selected"], list(now["parameter"])
+    if line.signal is not None:
+        names = [name.strip("\0 ").lower() for name in sdk.get_hwio_signal_descriptor(index)["signal name"]]
+        known = [name for name in names if name]
+        if line.signal not in known:
+            raise ConfigurationError(
+                f"camera.lines.signal = {line.signal}: line {line.number} of this camera tells "
+                f"{' or '.join(known) or 'nothing'}"
+            )
+        selected = names.index(line.signal)
+    if line.timing is not None:
+        if line.number != _EXPOSURE_LINE:
+            raise ConfigurationError(
+                f"camera.lines.timing = {line.timing}: only line {_EXPOSURE_LINE} has it"
+            )
+        parameter[selected] = ("first line", "global", "last line", "all lines").index(line.timing) + 1
+    on = "on" if line.on else "off"
+    sdk.set_hwio_signal(index, on, now["type"], polarity, now["filter"], selected, parameter)
+
+
+def change_shutter(camera: Any, wanted: str) -> bool:  # noqa: ANN401
+    """Have the camera restart with another shutter mode; False where it has it already.
+
+    After True the camera object is of no more use: close it, and open the camera anew once it is back.
+    """
+    with translated("asking the camera for its shutter mode"):
+        if camera.sdk.get_camera_setup("shutter mode")["setup"] == wanted:
+            return False
+    with translated(f"changing the shutter to {wanted}"):
+        camera.sdk.set_camera_setup("shutter mode", wanted)
+        camera.sdk.reboot_camera()
+    log.info("the camera restarts with its %s; this takes some 10 s", wanted)
+    return True
+

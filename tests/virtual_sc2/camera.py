@@ -1,0 +1,247 @@
+"""The virtual camera itself: its settings, its states and their order, its exposures, its memory, its faults."""
+
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from recorder.camera.fifo import Exposed, Fifo
+from tests.virtual_sc2.models import ROI_SYMMETRIC_ROWS, SET_FRAME_RATE, Model
+from tests.virtual_sc2.sensor import Sensor
+
+# As the camera's firmware answers, with the number of its main board.
+NOT_POSSIBLE = 0x80161017
+NOT_ARMED = 0x80161021
+ARM_WHILE_RECORDING = 0x80161022
+OUT_OF_RANGE = 0x80161016
+ROI_WRONG = 0x8016103C
+ROI_STEPS = 0x8016103D
+EXPOSURE_WRONG = 0x80161038
+NOT_SUPPORTED = 0x80161020
+DISCONNECTED = 0x80162015
+NOT_AVAILABLE = 0xA0163013
+
+TIME_BASES = (1, 1_000, 1_000_000)
+
+
+@dataclass
+class Settings:
+    """What a reset brings back."""
+
+    roi: tuple[int, int, int, int] = (1, 1, 1, 1)
+    binning: tuple[int, int] = (1, 1)
+    pixel_rate: int = 0
+    conversion: int = 0
+    trigger: int = 0
+    acquire: int = 0
+    timestamp: int = 0
+    metadata: int = 0
+    noise_filter: int = 0
+    format: int = 1
+    delay: tuple[int, int] = (0, 2)
+    exposure: tuple[int, int] = (10, 2)
+    frame_rate_mhz: int = 0
+    storage_mode: int = 0
+    submode: int = 0
+
+
+@dataclass
+class VirtualCamera:
+    """One camera of `model`; `clock` gives host ns, and a test brings its own."""
+
+    model: Model
+    clock: Callable[[], int] = time.perf_counter_ns
+    faults: dict[str, int] = field(default_factory=dict)  # function: what it answers from now on
+    after: dict[str, int] = field(default_factory=dict)  # function: calls that still succeed
+    dropped: set[int] = field(default_factory=set)  # counters that never arrive
+    first_number: int = 1
+    health: tuple[int, int] = (0, 0)
+    in_use: bool = False
+    sensor: Sensor | None = None
+
+    def __post_init__(self) -> None:
+        self.is_open = self.armed = self.recording = self.gone = False
+        self.shutter = self.wanted_shutter = self.model.shutter
+        self.cooling = self.model.cooling[2]
+        self.lines = {i: [1, 1, 4 if i == 0 else 1, 1, 0, [0, 0, 0, 0]] for i in range(4)}
+        self.settings = Settings()
+        self.fifo: Fifo | None = None
+        self.triggered: deque[Exposed] = deque()
+        self.coming: deque[Exposed] = deque()
+        self.triggers = 0
+        self.armed_ns = 0
+        self.memory: list[Exposed] | None = None
+        self.depth = 0
+        self.overflowed = False
+        self.reset()
+
+    def reset(self) -> None:
+        m = self.model
+        self.settings = Settings(
+            roi=(1, 1, m.width, m.height), pixel_rate=m.pixel_rates[0], conversion=m.conversion_factors[0]
+        )
+
+    # Settings.
+
+    def change(self, **values: object) -> int:
+        """Take settings, which have to be armed afterwards; refused while recording."""
+        if self.recording:
+            return NOT_POSSIBLE
+        for name, value in values.items():
+            setattr(self.settings, name, value)
+        self.armed = False
+        return 0
+
+    @property
+    def exposure_ns(self) -> int:
+        number, base = self.settings.exposure
+        step = self.model.exposure_ns[2]
+        return max(1, round(number * TIME_BASES[base] / step)) * step
+
+    @property
+    def delay_ns(self) -> int:
+        return self.settings.delay[0] * TIME_BASES[self.settings.delay[1]]
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        x0, y0, x1, y1 = self.settings.roi
+        return y1 - y0 + 1, x1 - x0 + 1
+
+    @property
+    def readout_ns(self) -> int:
+        """A rolling shutter reads row by row, from the middle outwards where two halves are read at once."""
+        _, y0, _, y1 = self.settings.roi
+        rows = y1 - y0 + 1
+        if self.model.simultaneous_rows == 2:
+            middle = self.model.height // 2
+            rows = max(middle - y0 + 1, y1 - middle, 1)
+        slowness = max(self.model.pixel_rates) / self.settings.pixel_rate
+        return round(rows * self.settings.binning[1] * self.model.row_ns * slowness)
+
+    @property
+    def shortest_ns(self) -> int:
+        shortest = self.readout_ns + self.delay_ns
+        if self.settings.frame_rate_mhz:
+            shortest = max(shortest, 10**12 // self.settings.frame_rate_mhz)
+        return shortest
+
+    @property
+    def period_ns(self) -> int:
+        return max(self.shortest_ns, self.exposure_ns + self.delay_ns)
+
+    @property
+    def bits(self) -> int:
+        return {1: self.model.bits, 16: 8}.get(self.settings.format, self.model.bits)
+
+    def expose(self, delay: tuple[int, int], exposure: tuple[int, int]) -> int:
+        """Set delay and exposure, also while recording."""
+        least, most, step = self.model.exposure_ns
+        if not least - step <= exposure[0] * TIME_BASES[exposure[1]] <= most:
+            return OUT_OF_RANGE
+        self.settings.delay, self.settings.exposure = delay, exposure
+        if self.recording and self.fifo is not None:
+            self.fifo.set_exposure(self.exposure_ns * 1e-9, self.clock())
+        elif not self.recording:
+            self.armed = False
+        return 0
+
+    def set_rate(self, mhz: int, exposure_ns: int) -> int:
+        if not self.model.caps & SET_FRAME_RATE:
+            return NOT_SUPPORTED
+        error = self.expose((0, 0), (exposure_ns, 0))
+        if not error:
+            self.settings.frame_rate_mhz = mhz
+        return error
+
+    def arm(self) -> int:
+        if self.recording:
+            return ARM_WHILE_RECORDING
+        m, (x0, y0, x1, y1) = self.model, self.settings.roi
+        width, height = m.width // self.settings.binning[0], m.height // self.settings.binning[1]
+        if not (1 <= x0 <= x1 <= width and 1 <= y0 <= y1 <= height):
+            return ROI_WRONG
+        if x1 - x0 + 1 < m.least[0] // self.settings.binning[0] or y1 - y0 + 1 < m.least[1]:
+            return ROI_WRONG
+        if (x0 - 1) % m.roi_steps[0] or x1 % m.roi_steps[0] or (y0 - 1) % m.roi_steps[1] or y1 % m.roi_steps[1]:
+            return ROI_STEPS
+        if m.caps & ROI_SYMMETRIC_ROWS and y0 - 1 != height - y1:
+            return ROI_WRONG
+        self.armed = True
+        return 0
+
+    # Recording.
+
+    def start(self, depth: int, *, into_memory: bool) -> int:
+        if not self.armed:
+            return NOT_ARMED
+        height, width = self.shape
+        if self.sensor is None or self.sensor.pictures[0].shape != (height, width):
+            self.sensor = Sensor(width, height, self.bits)
+        self.recording, self.overflowed = True, False
+        self.armed_ns, self.depth = self.clock(), depth
+        self.triggered.clear()
+        self.triggers = 0
+        self.memory = [] if into_memory else None
+        rate, exposure_s = 1e9 / self.shortest_ns, self.exposure_ns * 1e-9
+        self.fifo = None
+        if self.settings.trigger == 0 or into_memory:
+            self.fifo = Fifo(rate, exposure_s, 10**9 if into_memory else depth, self.armed_ns)
+        return 0
+
+    def trigger(self) -> bool:
+        """Expose one frame, by software or from outside; False while the one before is not through."""
+        now = self.clock()
+        if not self.recording or self.settings.trigger == 0:
+            return False
+        if self.triggered and now < self.triggered[-1].start_ns + self.period_ns:
+            return False
+        self.triggers += 1
+        if len(self.triggered) < self.depth:
+            self.triggered.append(Exposed(self.triggers, now, self.exposure_ns * 1e-9, self.overflowed))
+        else:
+            self.overflowed = True
+        return True
+
+    def waiting(self) -> int:
+        """How many frames are complete and wait to be read."""
+        now = self.clock()
+        if self.memory is not None:
+            return len(self.memory)
+        if self.fifo is None:
+            return sum(now >= e.start_ns + e.exposure_s * 1e9 for e in self.triggered)
+        waiting = self.fifo.advance(now)
+        self.overflowed |= waiting >= self.depth
+        return waiting - sum(self.first_number + i in self.dropped for i in ())
+
+    def pop(self) -> Exposed | None:
+        """The oldest frame; those that never arrive are passed over."""
+        while self.waiting():
+            exposed = self.fifo.pop() if self.fifo is not None else self.triggered.popleft()
+            if exposed.number not in self.dropped:
+                return exposed
+        return None
+
+    def images_in_memory(self) -> int:
+        if self.memory is not None and self.recording and self.fifo is not None:
+            images = self.fifo.advance(self.clock())
+            return min(images, self.model.memory_frames)
+        return len(self.memory or ())
+
+    def stop(self) -> None:
+        if not self.recording:
+            return
+        self.recording = False
+        if self.fifo is not None:
+            self.fifo.halt(self.clock())
+        if self.memory is not None and self.fifo is not None:
+            frames = [self.fifo.pop() for _ in range(self.fifo.advance(self.clock()))]
+            room = self.model.memory_frames
+            kept = frames[-room:] if self.settings.submode == 1 else frames[:room]
+            self.memory = [frame for frame in kept if frame.number not in self.dropped]
+
+    def us(self, exposed: Exposed) -> int:
+        """The camera's clock at the start of an exposure, in us since its start."""
+        return (exposed.start_ns - self.armed_ns) // 1000
+
+    def number(self, exposed: Exposed) -> int:
+        return exposed.number + self.first_number - 1

@@ -1,0 +1,496 @@
+"""The vendor's C functions, spoken with the package's own ctypes structures, on virtual cameras."""
+
+import contextlib
+import ctypes
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from pco.loader import shared_library_loader
+from pco.sdk import PCO_Device
+
+from tests.virtual_sc2.camera import DISCONNECTED, NOT_AVAILABLE, NOT_POSSIBLE, VirtualCamera
+from tests.virtual_sc2.models import GLOBAL, GLOBAL_RESET, PIXEL_FORMATS, ROLLING
+from tests.virtual_sc2.sensor import bcd, counter_digits, time_digits
+
+NO_CAMERA = 0x80162001
+TEXTS = {
+    0x2015: "Device is disconnected or power off",
+    0x2001: "Initialization failed; no camera connected",
+    0x1017: "Desired function not possible",
+    0x1021: "Starting record failed due not armed",
+    0x103C: "ROI setting is wrong",
+}
+SIGNALS = (
+    ("exposure trigger",),
+    ("acquire enable",),
+    ("status busy", "status line", "status armed"),
+    ("status expos", "status line", "status armed"),
+)
+
+
+def value(argument: Any) -> int:
+    """An argument that came as a number of Python or of ctypes."""
+    return int(getattr(argument, "value", argument))
+
+
+class Function:
+    """A C function: takes `argtypes`, and converts its arguments by them as ctypes would."""
+
+    def __init__(self, name: str, library: "Library", body: Callable[..., int]) -> None:
+        self.name, self.library, self.body = name, library, body
+        self.argtypes: list[Any] = []
+        self.restype: Any = ctypes.c_int
+
+    def __call__(self, *arguments: Any) -> int:
+        self.library.rig.note(self.name)
+        for argument, kind in zip(arguments, self.argtypes, strict=bool(self.argtypes)):
+            kind.from_param(argument)
+        camera = self.library.rig.camera
+        if camera.gone and self.name not in ALWAYS:
+            return DISCONNECTED
+        if self.name in camera.faults:
+            left = camera.after.get(self.name, 0)
+            camera.after[self.name] = left - 1
+            if left <= 0:
+                return camera.faults[self.name]
+        return self.body(*arguments) or 0
+
+
+ALWAYS = {"PCO_GetErrorTextSDK", "PCO_InitializeLib", "PCO_CleanupLib", "PCO_ResetLib", "PCO_ScanCameras"}
+
+
+class Library:
+    """A loaded library: what it does not know succeeds and does nothing."""
+
+    _handle = 0
+
+    def __init__(self, rig: "Rig") -> None:
+        self.rig = rig
+
+    @property
+    def camera(self) -> VirtualCamera:
+        return self.rig.camera
+
+    def __getattr__(self, name: str) -> Function:
+        if not name.startswith("PCO_"):
+            raise AttributeError(name)
+        body = getattr(type(self), name.removeprefix("PCO_").lower(), None)
+        function = Function(name, self, body.__get__(self) if body else lambda *_: 0)
+        setattr(self, name, function)
+        return function
+
+
+class Rig:
+    """The cameras of this computer, and who calls them."""
+
+    def __init__(self, *cameras: VirtualCamera) -> None:
+        self.cameras = list(cameras)
+        self.camera = cameras[0]
+        self.calls: dict[str, int] = {}
+        self.thread: int | None = None
+        self.strays: set[str] = set()
+
+    def note(self, name: str) -> None:
+        """Count a call; all between opening and closing have to come from one thread."""
+        self.calls[name] = self.calls.get(name, 0) + 1
+        if name in {"PCO_InitializeLib", "PCO_OpenCameraDevice", "PCO_OpenCameraEx"}:
+            self.thread = threading.get_ident()
+        if self.thread is not None and self.thread != threading.get_ident():
+            self.strays.add(name)
+
+
+class Sc2(Library):
+    """sc2_cam: the camera's own functions."""
+
+    def geterrortextsdk(self, code: Any, text: Any, size: int) -> int:
+        message = f"Driver error {value(code):08x} at device 'virtual': {TEXTS.get(value(code) & 0xFFFF, 'Error')}."
+        for i, byte in enumerate(message.encode()[: size - 1] + b"\0"):
+            text[i] = bytes([byte])
+        return 0
+
+    # Finding and opening.
+
+    def scancameras(self, interface: Any, count: Any, devices: Any, size: int) -> int:
+        wanted = value(interface)
+        found = [c for c in self.rig.cameras if wanted in {0, c.model.interface} and not c.gone]
+        if not found:
+            return 0x800A300D
+        if size:
+            for device, camera in zip(devices[: size // ctypes.sizeof(PCO_Device)], found, strict=True):
+                device.status = 5 if camera.in_use else 1
+                device.id = self.rig.cameras.index(camera)
+                device.processid = 4711 if camera.in_use else 0
+                device.SerialNumber = camera.model.serial
+                device.PCO_InterfaceType = camera.model.interface
+                device.CameraName = camera.model.name.encode()
+        count.value = len(found)
+        return 0
+
+    def opencameradevice(self, handle: Any, number: Any) -> int:
+        self.rig.camera = camera = self.rig.cameras[value(number)]
+        if camera.in_use or camera.is_open:
+            return 0x8016200B
+        handle.value = 1
+        camera.is_open = True
+        return 0
+
+    def closecamera(self, handle: Any) -> int:
+        del handle
+        self.camera.is_open = False
+        self.camera.stop()
+        return 0
+
+    def rebootcamera(self, handle: Any) -> int:
+        del handle
+        self.camera.shutter = self.camera.wanted_shutter
+        self.camera.reset()
+        return 0
+
+    # What it is.
+
+    def getcameratype(self, handle: Any, kind: Any) -> int:
+        del handle
+        kind.wCamType, kind.dwSerialNumber = self.camera.model.camera_type, self.camera.model.serial
+        kind.wInterfaceType = 7
+        kind.strFirmwareVersion.DeviceNum = 1
+        device = kind.strFirmwareVersion.Device[0]
+        device.szName, device.bMajorRev, device.bMinorRev = b"main uP", 1, 22
+        return 0
+
+    def getcameraname(self, handle: Any, text: Any, size: int) -> int:
+        del handle
+        for i, byte in enumerate(self.camera.model.name.encode()[: size - 1] + b"\0"):
+            text[i] = bytes([byte])
+        return 0
+
+    def getcameradescription(self, handle: Any, d: Any) -> int:
+        del handle
+        m = self.camera.model
+        d.wSensorTypeDESC = 0x10 | m.colour
+        d.wMaxHorzResStdDESC, d.wMaxVertResStdDESC, d.wDynResDESC = m.width, m.height, m.bits
+        d.wMaxHorzResExtDESC, d.wMaxVertResExtDESC = m.width + 16, m.height + 16
+        d.wMaxBinHorzDESC = d.wMaxBinVertDESC = m.binning
+        d.wRoiHorStepsDESC, d.wRoiVertStepsDESC = m.roi_steps
+        d.wMinSizeHorzDESC, d.wMinSizeVertDESC = m.least
+        for i, rate in enumerate(m.pixel_rates):
+            d.dwPixelRateDESC[i] = rate
+        for i, factor in enumerate(m.conversion_factors):
+            d.wConvFactDESC[i] = factor
+        d.dwMinExposDESC, d.dwMinExposStepDESC = m.exposure_ns[0], m.exposure_ns[2]
+        d.dwMaxExposDESC = m.exposure_ns[1] // 1_000_000
+        d.dwMaxDelayDESC, d.dwMinDelayStepDESC = 1_000, 1_000
+        d.sMinCoolSetDESC, d.sMaxCoolSetDESC, d.sDefaultCoolSetDESC = m.cooling
+        d.wColorPatternDESC = 0x4321 if m.colour else 0
+        d.dwGeneralCapsDESC1, d.dwGeneralCapsDESC3 = m.caps, m.caps3
+        return 0
+
+    def getcamerahealthstatus(self, handle: Any, warning: Any, error: Any, status: Any) -> int:
+        del handle
+        warning.value, error.value = self.camera.health
+        status.value = 2
+        return 0
+
+    def gettemperature(self, handle: Any, sensor: Any, camera: Any, power: Any) -> int:
+        del handle
+        sensor.value, camera.value, power.value = 70, 32, 38
+        return 0
+
+    def getsensordarkoffset(self, handle: Any, offset: Any) -> int:
+        del handle
+        offset.value = 100
+        return 0
+
+    def getbitalignment(self, handle: Any, alignment: Any) -> int:
+        del handle
+        alignment.value = 1
+        return 0
+
+    # Settings.
+
+    def resetsettingstodefault(self, handle: Any) -> int:
+        del handle
+        if self.camera.recording:
+            return NOT_POSSIBLE
+        self.camera.reset()
+        return 0
+
+    def armcamera(self, handle: Any) -> int:
+        del handle
+        return self.camera.arm()
+
+    def getroi(self, handle: Any, *corners: Any) -> int:
+        del handle
+        for corner, number in zip(corners, self.camera.settings.roi, strict=True):
+            corner.value = number
+        return 0
+
+    def setroi(self, handle: Any, *corners: Any) -> int:
+        del handle
+        return self.camera.change(roi=tuple(map(value, corners)))
+
+    def getbinning(self, handle: Any, x: Any, y: Any) -> int:
+        del handle
+        x.value, y.value = self.camera.settings.binning
+        return 0
+
+    def setbinning(self, handle: Any, x: Any, y: Any) -> int:
+        del handle
+        return self.camera.change(binning=(value(x), value(y)))
+
+    def getcocruntime(self, handle: Any, s: Any, ns: Any) -> int:
+        del handle
+        s.value, ns.value = divmod(self.camera.period_ns, 10**9)
+        return 0
+
+    def getdelayexposuretime(self, handle: Any, delay: Any, exposure: Any, base: Any, base2: Any) -> int:
+        del handle
+        delay.value, base.value = self.camera.settings.delay
+        # Rounded to the camera's step, and told as finely as it goes.
+        exposure.value, base2.value = self.camera.settings.exposure
+        if self.camera.exposure_ns < 2**32:
+            exposure.value, base2.value = self.camera.exposure_ns, 0
+        return 0
+
+    def setdelayexposuretime(self, handle: Any, delay: Any, exposure: Any, base: Any, base2: Any) -> int:
+        del handle
+        return self.camera.expose((value(delay), value(base)), (value(exposure), value(base2)))
+
+    def getframerate(self, handle: Any, status: Any, rate: Any, exposure: Any) -> int:
+        del handle, status
+        rate.value, exposure.value = 10**12 // self.camera.period_ns, self.camera.exposure_ns
+        return 0
+
+    def setframerate(self, handle: Any, status: Any, mode: Any, rate: Any, exposure: Any) -> int:
+        del handle, status, mode
+        return self.camera.set_rate(value(rate), value(exposure))
+
+    def forcetrigger(self, handle: Any, done: Any) -> int:
+        del handle
+        done.value = self.camera.trigger()
+        return 0
+
+    def getcamerasetup(self, handle: Any, kind: Any, setup: Any, length: Any) -> int:
+        del handle, length
+        if value(kind) == 0:
+            if self.camera.model.camera_type != 0x1340:
+                return NOT_AVAILABLE
+            setup[0], setup[1] = self.camera.shutter, ROLLING | GLOBAL | GLOBAL_RESET
+        elif not self.camera.model.caps3 & PIXEL_FORMATS:
+            return NOT_AVAILABLE
+        else:
+            setup[0], setup[1] = self.camera.settings.format, 0x11
+        return 0
+
+    def setcamerasetup(self, handle: Any, kind: Any, setup: Any, length: Any) -> int:
+        del handle, length
+        if value(kind) == 0:
+            self.camera.wanted_shutter = setup[0]
+            return 0
+        return self.camera.change(format=setup[0])
+
+    def gethwiosignalcount(self, handle: Any, count: Any) -> int:
+        del handle
+        count.value = len(SIGNALS)
+        return 0
+
+    def gethwiosignaldescriptor(self, handle: Any, number: Any, description: Any) -> int:
+        del handle
+        for i, name in enumerate(SIGNALS[value(number)]):
+            description.strSignalName[i].value = name.encode()
+        return 0
+
+    def gethwiosignal(self, handle: Any, number: Any, signal: Any) -> int:
+        del handle
+        line = self.camera.lines[value(number)]
+        signal.wEnabled, signal.wType, signal.wPolarity, signal.wFilter, signal.wSelected = line[:5]
+        for i, parameter in enumerate(line[5]):
+            signal.dwParameter[i] = parameter
+        return 0
+
+    def sethwiosignal(self, handle: Any, number: Any, signal: Any) -> int:
+        del handle
+        parameters = list(signal.dwParameter)
+        self.camera.lines[value(number)] = [
+            *(signal.wEnabled, signal.wType, signal.wPolarity, signal.wFilter, signal.wSelected),
+            parameters,
+        ]
+        return self.camera.change()
+
+    def getcoolingsetpointtemperature(self, handle: Any, celsius: Any) -> int:
+        del handle
+        celsius.value = self.camera.cooling
+        return 0
+
+    def setcoolingsetpointtemperature(self, handle: Any, celsius: Any) -> int:
+        del handle
+        self.camera.cooling = value(celsius)
+        return 0
+
+    # Recording state and memory.
+
+    def getrecordingstate(self, handle: Any, state: Any) -> int:
+        del handle
+        state.value = self.camera.recording
+        return 0
+
+    def setrecordingstate(self, handle: Any, state: Any) -> int:
+        del handle
+        if value(state):
+            return self.camera.start(64, into_memory=False)
+        self.camera.stop()
+        return 0
+
+    def getactiveramsegment(self, handle: Any, segment: Any) -> int:
+        del handle
+        segment.value = 1
+        return 0
+
+    def getnumberofimagesinsegment(self, handle: Any, segment: Any, images: Any, most: Any) -> int:
+        del handle, segment
+        images.value, most.value = self.camera.images_in_memory(), self.camera.model.memory_frames
+        return 0
+
+
+def _plain(setting: str) -> tuple[Callable[..., int], Callable[..., int]]:
+    """A setting that is one number: how it is got, and how it is set."""
+
+    def get(self: Sc2, handle: Any, number: Any, *rest: Any) -> int:
+        del handle, rest
+        number.value = getattr(self.camera.settings, setting)
+        return 0
+
+    def put(self: Sc2, handle: Any, number: Any, *rest: Any) -> int:
+        del handle, rest
+        return self.camera.change(**{setting: value(number)})
+
+    return get, put
+
+
+for _function, _setting in {
+    "pixelrate": "pixel_rate",
+    "conversionfactor": "conversion",
+    "triggermode": "trigger",
+    "acquiremode": "acquire",
+    "timestampmode": "timestamp",
+    "metadatamode": "metadata",
+    "noisefiltermode": "noise_filter",
+    "storagemode": "storage_mode",
+    "recordersubmode": "submode",
+}.items():
+    _get, _put = _plain(_setting)
+    setattr(Sc2, f"get{_function}", _get)
+    setattr(Sc2, f"set{_function}", _put)
+
+
+class SdkRecorder(Library):
+    """pco_recorder: the FIFO in the computer's memory, and the way out of the camera's."""
+
+    mode = kind = depth = 0
+
+    def recordercreate(self, handle: Any, camera: Any, share: Any, n: Any, mode: Any, path: Any, most: Any) -> int:
+        del camera, share, n, path
+        handle.value = 2
+        self.mode = value(mode)
+        most.value = self.camera.model.memory_frames if self.mode == 3 else 100_000
+        return 0
+
+    def recorderinit(self, handle: Any, count: Any, n: Any, kind: Any, *rest: Any) -> int:
+        del handle, n, rest
+        self.depth, self.kind = value(count), value(kind)
+        return 0
+
+    def recordergetsettings(self, handle: Any, camera: Any, mode: Any, most: Any, asked: Any, *size: Any) -> int:
+        del handle, camera
+        mode.value = self.mode << 16 | self.kind
+        most.value = asked.value = self.depth
+        height, width = self.camera.shape
+        for given, number in zip(size, (width, height, 1), strict=True):
+            given.value = number
+        return 0
+
+    def recorderstartrecord(self, handle: Any, camera: Any) -> int:
+        del handle, camera
+        return self.camera.start(self.depth, into_memory=self.mode == 3)
+
+    def recorderstoprecord(self, handle: Any, camera: Any) -> int:
+        del handle, camera
+        self.camera.stop()
+        return 0
+
+    def recordergetstatus(
+        self, handle: Any, camera: Any, running: Any, auto: Any, error: Any, count: Any, asked: Any, full: Any,
+        overflow: Any, began: Any, ended: Any,
+    ) -> int:  # fmt: skip
+        del handle, camera, auto, asked, began, ended
+        running.value, error.value = self.camera.recording, 0
+        count.value = waiting = self.camera.waiting()
+        full.value = waiting >= self.depth
+        overflow.value = self.camera.overflowed
+        return 0
+
+    def recordercopyimage(
+        self, handle: Any, camera: Any, index: Any, x0: Any, y0: Any, x1: Any, y1: Any, buffer: Any, number: Any,
+        metadata: Any, timestamp: Any,
+    ) -> int:  # fmt: skip
+        del handle, camera, timestamp
+        c = self.camera
+        if (value(x0), value(y0), value(x1), value(y1)) != (1, 1, c.shape[1], c.shape[0]):
+            return NOT_AVAILABLE
+        exposed = c.memory[value(index)] if c.memory is not None else c.pop()
+        if exposed is None or c.sensor is None:
+            return NOT_AVAILABLE
+        address = buffer if isinstance(buffer, int) else ctypes.cast(buffer, ctypes.c_void_p).value
+        us, counter = c.us(exposed), c.number(exposed)
+        c.sensor.copy_to(address or 0, counter, us, stamped=c.settings.timestamp > 0)
+        number.value = exposed.number
+        if c.settings.metadata:
+            _fill_metadata(metadata, c, counter, us, exposed.exposure_s)
+        return 0
+
+
+def _fill_metadata(metadata: Any, camera: VirtualCamera, counter: int, us: int, exposure_s: float) -> None:
+    metadata.wVersion = 1
+    micro, (year, month, day, hour, minute, second) = time_digits(us)
+    metadata.bIMAGE_COUNTER_BCD[:] = counter_digits(counter)
+    metadata.bIMAGE_TIME_US_BCD[:] = micro
+    metadata.bIMAGE_TIME_SEC_BCD, metadata.bIMAGE_TIME_MIN_BCD = bcd(second), bcd(minute)
+    metadata.bIMAGE_TIME_HOUR_BCD, metadata.bIMAGE_TIME_DAY_BCD = bcd(hour), bcd(day)
+    metadata.bIMAGE_TIME_MON_BCD, metadata.bIMAGE_TIME_YEAR_BCD = bcd(month), bcd(year % 100)
+    ns = round(exposure_s * 1e9)
+    base = 2 if ns < 2**32 else 1
+    metadata.wEXPOSURE_TIME_BASE, metadata.dwEXPOSURE_TIME = base, ns if base == 2 else ns // 1000
+    metadata.sSENSOR_TEMPERATURE = 7
+    metadata.wIMAGE_SIZE_X, metadata.wIMAGE_SIZE_Y = camera.shape[1], camera.shape[0]
+
+
+class Convert(Library):
+    """pco_conv: asked by the package when it opens a colour camera."""
+
+    def getmaxlimit(self, red: Any, green: Any, blue: Any, *rest: Any) -> int:
+        del rest
+        red.value = green.value = blue.value = 1.0
+        return 0
+
+
+@contextlib.contextmanager
+def installed(*cameras: VirtualCamera) -> Iterator[Rig]:
+    """Have the package find `cameras` instead of the vendor's libraries."""
+    rig = Rig(*cameras)
+    loader = shared_library_loader
+    kept = {name: loader.__dict__.get(name) for name in ("_load_all", "_free_all")}
+
+    def load() -> None:
+        loader.libraries.update(
+            sdk=Sc2(rig), recorder=SdkRecorder(rig), convert=Convert(rig), xcite=Library(rig)
+        )
+
+    loader._load_all, loader._free_all = load, loader.libraries.clear
+    try:
+        yield rig
+    finally:
+        for name, before in kept.items():
+            if before is None:
+                delattr(loader, name)
+        loader.libraries.clear()
+        loader.open_count = 0
