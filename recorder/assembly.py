@@ -7,9 +7,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from recorder.camera.base import Camera, CameraDescription
-from recorder.camera.link import Limits
 from recorder.camera.pco.camera import PcoDevice
 from recorder.camera.playback import FrameSource, PlaybackCamera, TiffSource
+from recorder.camera.report import Limits
 from recorder.camera.simulated import SimulatedSensor
 from recorder.camera_settings import PcoCamera, SimulatedCamera
 from recorder.config import Settings

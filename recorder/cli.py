@@ -29,7 +29,7 @@ from recorder.errors import CameraError, RecorderError, UsageError
 from recorder.status import Summary
 from recorder.storage import reader
 from recorder.storage.layout import JOURNAL_SUFFIX
-from recorder.terminal import SafeConsole, complain, log_to, sentence, tell
+from recorder.terminal import SafeConsole, complain, log_to, own_stdout, sentence, tell
 
 # Options of `run` that stand for a key of the configuration.
 OPTION_KEYS = {
@@ -119,6 +119,8 @@ def _record(
     is_headless: bool,
 ) -> int:
     """Run a session to its end and tell how it went; return the exit code."""
+    if as_json:
+        own_stdout()
     console = SafeConsole(stderr=True)
     log_to(console)
 
@@ -242,6 +244,8 @@ def info(file: Path, as_json: bool) -> int:
 @click.option("--json", "as_json", is_flag=True, help="Print a line of JSON for each camera.")
 def cameras(as_json: bool) -> int:
     """List the PCO cameras that are connected, or say what keeps them from being found."""
+    if as_json:
+        own_stdout()
     vendor()
     found = connected()
     for one in found:

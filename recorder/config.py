@@ -74,6 +74,7 @@ SECTIONS: dict[str, type[Section]] = {
     "remote": Remote,
 }
 
+
 def load(
     path: Path | None, overrides: tuple[str, ...] = (), options: Mapping[str, str] | None = None
 ) -> Settings:

@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from rich.console import Console
 from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
 
-from recorder.camera.link import Limits
+from recorder.camera.report import Limits
 from recorder.rates import Recent, duration_words
 from recorder.session import Session
 from recorder.status import FinishReason, State, Statistics, Summary
@@ -107,7 +107,11 @@ def describe(figures: Statistics, rate: float) -> str:
     runway = ""
     if figures.free_bytes and flow:
         runway = f"  disk full in {duration_words(figures.free_bytes / flow)}"
-    return f"{frames} frames  {rate:.1f}/s  {flow / 1e6:.0f} MB/s  {pool}  lost {figures.lost}{runway}"
+    inside = figures.link.in_camera if figures.link else None
+    memory = f"  {inside} in the camera" if inside is not None else ""
+    return (
+        f"{frames} frames{memory}  {rate:.1f}/s  {flow / 1e6:.0f} MB/s  {pool}  lost {figures.lost}{runway}"
+    )
 
 
 class _Figures(ProgressColumn):
@@ -134,10 +138,16 @@ async def _bar(session: Session, console: Console) -> None:
                 figures, limits = session.run.statistics(), session.run.limits
                 rate = session.run.description.rate if session.run.description else None
                 total = _expected_frames(limits, rate)
-                done = figures.link.frames if figures.link else 0
-                if limits.frames is None and limits.duration_s is not None:
+                link, does = figures.link, figures.state.value
+                done = link.frames if link else 0
+                if link and link.in_camera is not None:
+                    # First the camera's own memory fills, then it is read out.
+                    does = "reading out" if done else "recording in the camera"
+                    total = done + link.in_camera if done else link.wanted_in_camera or None
+                    done = done or link.in_camera
+                elif limits.frames is None and limits.duration_s is not None:
                     total, done = limits.duration_s * 1000, int(figures.elapsed_s * 1000)
-                progress.update(task, description=figures.state.value, completed=done, total=total)
+                progress.update(task, description=does, completed=done, total=total)
                 progress.refresh()
             await asyncio.sleep(BAR_S)
 

@@ -17,7 +17,8 @@ from typing import Any, TypeVar
 
 from recorder import status
 from recorder.camera.base import Camera, CameraDescription
-from recorder.camera.link import CameraLink, Limits, LinkOutcome
+from recorder.camera.link import CameraLink
+from recorder.camera.report import Limits, LinkOutcome
 from recorder.errors import CameraError, StorageError
 from recorder.frames.channel import Channel, Outlet
 from recorder.frames.gate import Gate

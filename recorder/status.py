@@ -5,7 +5,7 @@ from enum import Enum
 from pathlib import Path
 from typing import Any, Self
 
-from recorder.camera.link import LinkStatistics
+from recorder.camera.report import LinkStatistics
 from recorder.errors import RecorderError
 from recorder.frames.pool import PoolStatistics
 from recorder.storage.writer import WriterStatistics

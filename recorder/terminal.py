@@ -51,6 +51,14 @@ class ConsoleHandler(logging.Handler):
             self._console.print(line, style=style, markup=False, highlight=False, soft_wrap=True)
 
 
+def own_stdout() -> None:
+    """Keep standard output to ourselves: what C libraries print goes to standard error from now on."""
+    with contextlib.suppress(OSError, ValueError, AttributeError):
+        ours = os.dup(sys.stdout.fileno())
+        os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+        sys.stdout = open(ours, "w", encoding=sys.stdout.encoding, errors=sys.stdout.errors)  # noqa: SIM115, PTH123
+
+
 def log_to(console: Console) -> None:
     """Print what is logged on `console`."""
     logging.basicConfig(level=logging.INFO, handlers=[ConsoleHandler(console)], force=True)

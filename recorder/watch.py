@@ -5,7 +5,8 @@ import math
 import time
 
 from recorder.camera.base import CameraDescription
-from recorder.camera.link import CameraLink, Limits
+from recorder.camera.link import CameraLink
+from recorder.camera.report import Limits
 from recorder.frames.ledger import Loss
 from recorder.frames.pool import Pool
 from recorder.storage.writer import FrameFile, Writer

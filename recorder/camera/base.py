@@ -25,7 +25,7 @@ class FrameInfo(NamedTuple):
     temperature_c: float  # NaN where the camera gives none
     backlog: int  # frames left in the FIFO, 0 where the reader keeps up
     overflowed: bool  # the FIFO has overflowed, and the frames just before this one are missing
-    # Host monotonic clock at the end of the exposure, where the frame comes so late that its arrival tells nothing.
+    # Host monotonic clock at the end of the exposure, where a late arrival tells nothing of it.
     host_time_ns: int | None = None
 
 

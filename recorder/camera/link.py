@@ -11,13 +11,13 @@ import time
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
-from dataclasses import dataclass
 from typing import TypeVar
 
 from recorder.camera.base import Camera, EndOfSourceError, FrameInfo, StillRecordingError
 from recorder.camera.extent import Extent
 from recorder.camera.filling import Filling, SpanOutlet
 from recorder.camera.mailbox import Mailbox
+from recorder.camera.report import Limits, LinkOutcome, LinkStatistics
 from recorder.errors import CameraError, CameraTimeoutError
 from recorder.frames.ledger import Cause
 from recorder.frames.pool import WRITER, Block, Pool, Span
@@ -31,44 +31,6 @@ SLICE_S = 0.02
 
 # How long what the camera exposed before it was stopped may take to come.
 DRAIN_NS = 1_000_000_000
-
-
-@dataclass(frozen=True)
-class Limits:
-    """When a run is over by itself: after `frames`, or after `duration_s` of the camera's clock."""
-
-    frames: int | None = None
-    duration_s: float | None = None
-
-
-@dataclass(frozen=True)
-class LinkOutcome:
-    """How reading ended.
-
-    `last_exposed` is the counter of the last frame that belongs to the run, None where the camera cannot
-    tell; frames from the last one delivered up to it are missing because of `trailing_cause`.
-    """
-
-    last_exposed: int | None
-    trailing_cause: Cause
-    error: CameraError | None
-
-
-@dataclass(frozen=True)
-class LinkStatistics:
-    """The camera thread so far; `longest_pause_s` is the longest it was away from the camera.
-
-    A camera with a memory of its own holds `in_camera` frames, of `wanted_in_camera` (0: as many as it takes).
-    """
-
-    frames: int
-    last_number: int
-    exposure_s: float
-    temperature_c: float
-    backlog: int
-    longest_pause_s: float
-    in_camera: int = 0
-    wanted_in_camera: int = 0
 
 
 class CameraLink:
@@ -97,7 +59,7 @@ class CameraLink:
         self._last_return_ns = 0
         self._silent_since_ns = 0
         self._longest_pause_ns = 0
-        self._recording: StillRecordingError | None = None
+        self._inside: StillRecordingError | None = None
         self._halted = False
         self._halted_ns = 0
         self._extent = Extent(None)
@@ -148,7 +110,9 @@ class CameraLink:
     def statistics(self) -> LinkStatistics:
         """Return the figures of this moment."""
         last = self._last or FrameInfo(0, 0, float("nan"), float("nan"), 0, overflowed=False)
-        inside = self._recording
+        inside = self._inside
+        # While it is read out, what is left.
+        left = last.backlog if self._frames else inside.images if inside else 0
         return LinkStatistics(
             frames=self._frames,
             last_number=last.number,
@@ -156,7 +120,7 @@ class CameraLink:
             temperature_c=last.temperature_c,
             backlog=last.backlog,
             longest_pause_s=self._longest_pause_ns * 1e-9,
-            in_camera=inside.images if inside else 0,
+            in_camera=left if inside else None,
             wanted_in_camera=inside.wanted if inside else 0,
         )
 
@@ -220,7 +184,7 @@ class CameraLink:
                 try:
                     info = self._next(block, filling.filled)
                 except StillRecordingError as inside:
-                    self._recording, self._silent_since_ns = inside, self._last_return_ns
+                    self._inside, self._silent_since_ns = inside, self._last_return_ns
                 except CameraTimeoutError:
                     if self._has_waited_enough():
                         return False
@@ -291,7 +255,7 @@ class CameraLink:
         block.facts[index] = (
             info.number, info.camera_time_ns, host_ns, info.exposure_s, info.temperature_c, cause
         )  # fmt: skip
-        self._last, self._recording = info, None
+        self._last = info
         self._silent_since_ns = now
         return info
 

@@ -87,6 +87,8 @@ def toolbar(session: Session, recent: Recent) -> StyleAndTextTuples:
         Part(f"disk {duration_words(runway_s)}", 8, alarm=runway_s < DISK_ALARM_S),
         Part(f"preview {'on' if session.preview.on else 'off'}", 9),
     ]
+    if figures.link.in_camera is not None:
+        parts.insert(2, Part(f"in the camera {figures.link.in_camera}", 3))
     if (glance := session.preview.latest) is not None:
         parts.append(Part(f"{glance.least}..{glance.mean:.0f}..{glance.greatest}", 11))
     shown: StyleAndTextTuples = []

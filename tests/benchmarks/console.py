@@ -23,7 +23,15 @@ from tests.system.test_console import Terminal, left
 # A quick typist: a key every 0.04 s.
 KEY_S = 0.04
 
-LINES = ("mark m{n} some text", "exposure {ms}ms", "preview toggle", "status", "note hello there", "exposre", "help")
+LINES = (
+    "mark m{n} some text",
+    "exposure {ms}ms",
+    "preview toggle",
+    "status",
+    "note hello there",
+    "exposre",
+    "help",
+)
 
 
 def headless(folder: Path, *arguments: str) -> str:
@@ -34,7 +42,7 @@ def headless(folder: Path, *arguments: str) -> str:
 
 
 def typed_at(folder: Path, seconds: float, *arguments: str) -> str:
-    """Record with someone typing, completing, marking, changing exposure; return what was printed at the end."""
+    """Record with someone at the keyboard; return what was printed at the end."""
     terminal = Terminal(folder, *arguments)
     chance = random.Random(0)
     try:
@@ -77,10 +85,18 @@ def main() -> None:
             if match is None or pause is None:
                 sys.exit(f"{way}: no summary in what was printed:\n{shown[-2000:]}")
             pauses[way].append(float(pause[1]))
-            told = {"way": way, "frames": int(match[2]), "lost": int(match[3] or 0), "pause_ms": pauses[way][-1]}
+            told = {
+                "way": way,
+                "frames": int(match[2]),
+                "lost": int(match[3] or 0),
+                "pause_ms": pauses[way][-1],
+            }
             print(json.dumps(told), flush=True)
     for way, figures in pauses.items():
-        print(f"{way:9} longest pause of the camera thread: median {statistics.median(figures):.1f} ms of {figures}")
+        print(
+            f"{way:9} longest pause of the camera thread: "
+            f"median {statistics.median(figures):.1f} ms of {figures}"
+        )
 
 
 if __name__ == "__main__":

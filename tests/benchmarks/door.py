@@ -80,8 +80,10 @@ def main() -> None:
             labels = {row["label"] for row in file["entry/marks"]}
         print(f"{MARKS} marks in {took:.1f} s, {len(labels)} labels in the file")
         print(f"{told['frames']} frames, {told['lost']} lost")
-        print(f"VmRSS in MB at the start, after the marks, in each crowd of {STRANGERS}: "
-              f"{', '.join(f'{mb:.1f}' for mb in memory)}")
+        print(
+            f"VmRSS in MB at the start, after the marks, in each crowd of {STRANGERS}: "
+            f"{', '.join(f'{mb:.1f}' for mb in memory)}"
+        )
 
 
 if __name__ == "__main__":

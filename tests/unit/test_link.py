@@ -8,7 +8,8 @@ from numpy.typing import NDArray
 
 from recorder.camera.base import Camera, CameraDescription, EndOfSourceError, FrameInfo
 from recorder.camera.filling import HAND_ON_NS
-from recorder.camera.link import CameraLink, Limits
+from recorder.camera.link import CameraLink
+from recorder.camera.report import Limits
 from recorder.errors import CameraError, CameraTimeoutError
 from recorder.frames.ledger import Cause
 from recorder.frames.pool import MIN_BLOCKS, Pool, Span

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from recorder import run as run_module
 from recorder.assembly import Workshop, build_session, describe
 from recorder.camera.base import Camera, CameraDescription, FrameInfo
-from recorder.camera.link import Limits
+from recorder.camera.report import Limits
 from recorder.camera.simulated import SimulatedSensor
 from recorder.camera_settings import SimulatedCamera
 from recorder.config import Settings, validate

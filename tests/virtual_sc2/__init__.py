@@ -1,1 +1,1 @@
-"""A virtual PCO camera: stands in for the vendor's C libraries, so that the unmodified package `pco` runs on it."""
+"""A virtual PCO camera in place of the vendor's C libraries: the unmodified package `pco` runs on it."""

@@ -1,9 +1,10 @@
-"""The virtual camera itself: its settings, its states and their order, its exposures, its memory, its faults."""
+"""The virtual camera: its settings, states and their order, exposures, memory and faults."""
 
 import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 from recorder.camera.fifo import Exposed, Fifo
 from tests.virtual_sc2.models import ROI_SYMMETRIC_ROWS, SET_FRAME_RATE, Model
@@ -63,7 +64,9 @@ class VirtualCamera:
         self.is_open = self.armed = self.recording = self.gone = False
         self.shutter = self.wanted_shutter = self.model.shutter
         self.cooling = self.model.cooling[2]
-        self.lines = {i: [1, 1, 4 if i == 0 else 1, 1, 0, [0, 0, 0, 0]] for i in range(4)}
+        self.lines: dict[int, list[Any]] = {
+            i: [1, 1, 4 if i == 0 else 1, 1, 0, [0, 0, 0, 0]] for i in range(4)
+        }
         self.settings = Settings()
         self.fifo: Fifo | None = None
         self.triggered: deque[Exposed] = deque()
@@ -162,7 +165,12 @@ class VirtualCamera:
             return ROI_WRONG
         if x1 - x0 + 1 < m.least[0] // self.settings.binning[0] or y1 - y0 + 1 < m.least[1]:
             return ROI_WRONG
-        if (x0 - 1) % m.roi_steps[0] or x1 % m.roi_steps[0] or (y0 - 1) % m.roi_steps[1] or y1 % m.roi_steps[1]:
+        if (
+            (x0 - 1) % m.roi_steps[0]
+            or x1 % m.roi_steps[0]
+            or (y0 - 1) % m.roi_steps[1]
+            or y1 % m.roi_steps[1]
+        ):
             return ROI_STEPS
         if m.caps & ROI_SYMMETRIC_ROWS and y0 - 1 != height - y1:
             return ROI_WRONG
@@ -211,15 +219,17 @@ class VirtualCamera:
             return sum(now >= e.start_ns + e.exposure_s * 1e9 for e in self.triggered)
         waiting = self.fifo.advance(now)
         self.overflowed |= waiting >= self.depth
-        return waiting - sum(self.first_number + i in self.dropped for i in ())
+        runs = self.fifo._runs
+        return waiting - sum(first <= n <= last for n in self.dropped for first, last, _ in runs)
 
     def pop(self) -> Exposed | None:
         """The oldest frame; those that never arrive are passed over."""
-        while self.waiting():
+        if not self.waiting():
+            return None
+        while True:
             exposed = self.fifo.pop() if self.fifo is not None else self.triggered.popleft()
             if exposed.number not in self.dropped:
                 return exposed
-        return None
 
     def images_in_memory(self) -> int:
         if self.memory is not None and self.recording and self.fifo is not None:

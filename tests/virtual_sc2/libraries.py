@@ -104,7 +104,9 @@ class Sc2(Library):
     """sc2_cam: the camera's own functions."""
 
     def geterrortextsdk(self, code: Any, text: Any, size: int) -> int:
-        message = f"Driver error {value(code):08x} at device 'virtual': {TEXTS.get(value(code) & 0xFFFF, 'Error')}."
+        message = (
+            f"Driver error {value(code):08x} at device 'virtual': {TEXTS.get(value(code) & 0xFFFF, 'Error')}."
+        )
         for i, byte in enumerate(message.encode()[: size - 1] + b"\0"):
             text[i] = bytes([byte])
         return 0
@@ -139,6 +141,8 @@ class Sc2(Library):
         del handle
         self.camera.is_open = False
         self.camera.stop()
+        # Whoever opens it next may be another thread.
+        self.rig.thread = None
         return 0
 
     def rebootcamera(self, handle: Any) -> int:
@@ -302,7 +306,7 @@ class Sc2(Library):
 
     def gethwiosignal(self, handle: Any, number: Any, signal: Any) -> int:
         del handle
-        line = self.camera.lines[value(number)]
+        line: list[Any] = self.camera.lines[value(number)]
         signal.wEnabled, signal.wType, signal.wPolarity, signal.wFilter, signal.wSelected = line[:5]
         for i, parameter in enumerate(line[5]):
             signal.dwParameter[i] = parameter
@@ -388,7 +392,9 @@ class SdkRecorder(Library):
 
     mode = kind = depth = 0
 
-    def recordercreate(self, handle: Any, camera: Any, share: Any, n: Any, mode: Any, path: Any, most: Any) -> int:
+    def recordercreate(
+        self, handle: Any, camera: Any, share: Any, n: Any, mode: Any, path: Any, most: Any
+    ) -> int:
         del camera, share, n, path
         handle.value = 2
         self.mode = value(mode)
@@ -400,7 +406,9 @@ class SdkRecorder(Library):
         self.depth, self.kind = value(count), value(kind)
         return 0
 
-    def recordergetsettings(self, handle: Any, camera: Any, mode: Any, most: Any, asked: Any, *size: Any) -> int:
+    def recordergetsettings(
+        self, handle: Any, camera: Any, mode: Any, most: Any, asked: Any, *size: Any
+    ) -> int:
         del handle, camera
         mode.value = self.mode << 16 | self.kind
         most.value = asked.value = self.depth
@@ -419,8 +427,8 @@ class SdkRecorder(Library):
         return 0
 
     def recordergetstatus(
-        self, handle: Any, camera: Any, running: Any, auto: Any, error: Any, count: Any, asked: Any, full: Any,
-        overflow: Any, began: Any, ended: Any,
+        self, handle: Any, camera: Any, running: Any, auto: Any, error: Any, count: Any, asked: Any,
+        full: Any, overflow: Any, began: Any, ended: Any,
     ) -> int:  # fmt: skip
         del handle, camera, auto, asked, began, ended
         running.value, error.value = self.camera.recording, 0
@@ -430,8 +438,8 @@ class SdkRecorder(Library):
         return 0
 
     def recordercopyimage(
-        self, handle: Any, camera: Any, index: Any, x0: Any, y0: Any, x1: Any, y1: Any, buffer: Any, number: Any,
-        metadata: Any, timestamp: Any,
+        self, handle: Any, camera: Any, index: Any, x0: Any, y0: Any, x1: Any, y1: Any, buffer: Any,
+        number: Any, metadata: Any, timestamp: Any,
     ) -> int:  # fmt: skip
         del handle, camera, timestamp
         c = self.camera

@@ -148,8 +148,8 @@ class PcoDevice:
                 raise CameraError(str(error)) from None
             if not math.isinf(s.rate) and seconds > 1 / s.rate:
                 raise CameraError(
-                    f"an exposure of {seconds:g} s does not fit into the {1 / s.rate:g} s of a frame: camera.rate is "
-                    f"{s.rate:g}"
+                    f"an exposure of {seconds:g} s does not fit into the {1 / s.rate:g} s of a frame: "
+                    f"camera.rate is {s.rate:g}"
                 )
             return change_exposure(camera, seconds, s.rate)
 
@@ -173,7 +173,9 @@ class PcoDevice:
                 self._camera.stop()
             self._reader.halted = True
             if full:
-                log.warning("the camera's FIFO was full when it was stopped: frames after the last may be missing")
+                log.warning(
+                    "the camera's FIFO was full when it was stopped: frames after the last may be missing"
+                )
         return None
 
     def disarm(self) -> None:

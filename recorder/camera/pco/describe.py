@@ -10,7 +10,7 @@ _COLOURS = {1: "R", 2: "G", 3: "G", 4: "B", 5: "C", 6: "M", 7: "Y"}
 
 
 def details(camera: Any, readout: Readout) -> dict[str, str | int | float]:  # noqa: ANN401 - a pco.Camera
-    """Return what describes the camera beside its frames, for the file; asks the SDK, whose errors come as they are."""
+    """Return what describes the camera, for the file; errors of the SDK come as they are."""
     sdk = camera.sdk
     kind, sensor, now = sdk.get_camera_type(), sdk.get_camera_description(), camera.configuration
     told: dict[str, str | int | float] = {

@@ -1,7 +1,7 @@
 """Errors of the SDK in words that say what to do.
 
 A code of the SDK is 0x80000000, or 0xC0000000 for a warning, with a layer (0x1000 the camera, 0x2000 the
-driver, 0x3000 the library), a device (0x00FF0000) and a number; 0x20000000 marks numbers common to all layers.
+driver, 0x3000 the library), a device (0x00FF0000) and a number; 0x20000000 marks those common to all layers.
 """
 
 import contextlib
@@ -13,7 +13,9 @@ _DEVICE = 0x00FF0000
 _COMMON = 0x20000000
 _LAYER = 0x0000F000
 
-NO_CAMERA = "no camera found: check its cable and power, and close other programs that use it, such as Camware"
+NO_CAMERA = (
+    "no camera found: check its cable and power, and close other programs that use it, such as Camware"
+)
 _GONE = "the camera is gone: check its cable and power, then start again"
 _DRIVER = "install the driver of the camera's interface or frame grabber, then restart the computer"
 _SETTING = "the camera refuses a setting: compare the [camera] section with the camera's manual"

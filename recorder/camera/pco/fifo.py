@@ -12,8 +12,8 @@ from recorder.camera.pco.errors import LOST_IN_TRANSFER, bare, from_code, is_err
 from recorder.camera.pco.frame import FrameCopier
 from recorder.errors import CameraError, CameraTimeoutError
 
-# The recorder has no event to wait for. While the FIFO is empty its state is asked for four times a frame, but
-# not so often that it costs a core, and at least once a millisecond for frames that a trigger may bring.
+# The recorder has no event to wait for. While the FIFO is empty its state is asked for four times a frame,
+# but not so often that it costs a core, and once a millisecond at least: a trigger may come.
 SHORTEST_NAP_S = 0.0001
 LONGEST_NAP_S = 0.001
 
@@ -22,7 +22,7 @@ LOOK_NS = 20_000_000
 
 
 class FifoReader:
-    """Read the oldest frame of a `camera`, a pco.Camera that records in fifo mode with room for `depth` frames."""
+    """Read the oldest frame of `camera`, a pco.Camera that records into a FIFO of `depth` frames."""
 
     def __init__(
         self,
@@ -40,7 +40,9 @@ class FifoReader:
         self._get_status = camera.rec.PCO_Recorder.PCO_RecorderGetStatus
         self._handles = (camera.rec.recorder_handle, camera.rec.camera_handle)
         self._running, self._auto, self._full, self._overflow = (ctypes.c_bool() for _ in range(4))
-        self._error, self._count, self._asked, self._began, self._ended = (ctypes.c_uint32() for _ in range(5))
+        self._error, self._count, self._asked, self._began, self._ended = (
+            ctypes.c_uint32() for _ in range(5)
+        )
         self._waiting = 0
         self._looked_ns = 0
         self._read = 0
@@ -92,8 +94,8 @@ class FifoReader:
                 if self.halted:
                     raise CameraTimeoutError("the camera is stopped, and its FIFO empty")
                 raise CameraError(
-                    f"the camera stopped recording by itself after frame {self._last_number}: check its power and "
-                    "temperature, then start again"
+                    f"the camera stopped recording by itself after frame {self._last_number}: "
+                    "check its power and temperature, then start again"
                 )
             if self._looked_ns >= deadline_ns:
                 raise CameraTimeoutError("no frame in time")

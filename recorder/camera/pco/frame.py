@@ -33,7 +33,7 @@ class Facts(NamedTuple):
 
 
 class FrameCopier:
-    """Copy frames of `width` by `height` pixels out of the recorder of `camera`, a pco.Camera that records.
+    """Copy frames of `width` by `height` pixels out of the recorder of a pco.Camera that records.
 
     Without metadata the counter and the time come from the binary timestamp in the pixels.
     """
@@ -51,7 +51,7 @@ class FrameCopier:
         self._timestamp = PCO_TIMESTAMP_STRUCT()
         self._timestamp.wSize = ctypes.sizeof(PCO_TIMESTAMP_STRUCT)
         self._has_metadata = metadata
-        # Counter and time are thirteen BCD bytes in a row; where they begin, the package's own structure says.
+        # Counter and time are thirteen BCD bytes in a row; where they begin, the package's structure says.
         begin = PCO_METADATA_STRUCT.bIMAGE_COUNTER_BCD.offset
         self._digits = memoryview(self._metadata).cast("B")[begin : begin + 13]
         self._second_key = b""
@@ -79,9 +79,7 @@ class FrameCopier:
 
     def _from_metadata(self) -> Facts:
         digits = bytes(self._digits)
-        number = (
-            _BCD[digits[0]] + 100 * (_BCD[digits[1]] + 100 * (_BCD[digits[2]] + 100 * _BCD[digits[3]]))
-        )
+        number = _BCD[digits[0]] + 100 * (_BCD[digits[1]] + 100 * (_BCD[digits[2]] + 100 * _BCD[digits[3]]))
         us = _BCD[digits[4]] + 100 * (_BCD[digits[5]] + 100 * _BCD[digits[6]])
         metadata = self._metadata
         temperature = metadata.sSENSOR_TEMPERATURE

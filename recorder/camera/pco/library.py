@@ -18,6 +18,8 @@ USB_VENDOR = "1cb2"
 UDEV_RULE = 'SUBSYSTEM=="usb", ATTR{idVendor}=="1cb2", GROUP="video", MODE="0666"'
 UDEV_FILE = "/etc/udev/rules.d/pco_usb.rules"
 
+SWITCH = "close other programs that use it, or switch it off and on again"
+
 # Bits of the state of a camera that the SDK's scan found.
 _PRESENT, _IN_USE = 0x1, 0x4
 
@@ -47,8 +49,8 @@ def vendor() -> Any:  # noqa: ANN401 - a module
         import pco  # noqa: PLC0415 - takes a third of a second, and only those with a camera need it
     except ImportError as error:
         raise CameraError(
-            f"the vendor's package pco cannot be imported ({error}): it exists for Python up to 3.12 on 64-bit "
-            "Linux and Windows; install it with: pip install pco"
+            f"the vendor's package pco cannot be imported ({error}): it exists for Python up to 3.12 "
+            "on 64-bit Linux and Windows; install it with: pip install pco"
         ) from None
     # It tells of every call it makes.
     logging.getLogger("pco").setLevel(logging.WARNING)
@@ -66,8 +68,8 @@ def loading() -> Iterator[None]:
         text = str(error) or type(error).__name__
         if "libusb" in text:
             raise CameraError(
-                "the camera's libraries need libusb-1.0, which is not installed: apt install libusb-1.0-0, or "
-                f"what your system calls it ({text})"
+                "the camera's libraries need libusb-1.0, which is not installed: apt install libusb-1.0-0, "
+                f"or what your system calls it ({text})"
             ) from None
         raise CameraError(f"the camera's libraries cannot be loaded: {text}; reinstall pco") from None
     except SystemError as error:
@@ -91,12 +93,12 @@ def open_camera(serial: int | None, interface: Interface | None) -> Any:  # noqa
 def why_not_found(serial: int | None, interface: Interface | None) -> str:
     """Say what keeps the camera asked for from being found."""
     others = connected()
+    meant = [one for one in others if serial in {None, one.serial} and interface in {None, one.interface}]
+    if meant:
+        return f"{meant[0].model} {meant[0].serial}: {meant[0].note or 'cannot be opened; ' + SWITCH}"
     if others:
         listed = ", ".join(f"{one.model} {one.serial} at {one.interface}" for one in others)
-        wanted = f"camera.serial = {serial}" if serial else f"camera.interface = {interface}"
-        busy = [one for one in others if one.note and serial in {None, one.serial}]
-        if busy:
-            return f"camera {busy[0].serial}: {busy[0].note}"
+        wanted = f"camera.serial = {serial}" if serial else f'camera.interface = "{interface}"'
         return f"{wanted}: no such camera; connected: {listed}"
     return usb_trouble() or NO_CAMERA
 
@@ -135,8 +137,11 @@ def _scan(sdk: Any) -> list[Connected]:  # noqa: ANN401 - an Sdk
             note = f"in use by process {device['process id']}: close Camware and other programs that use it"
             found.append(Connected(model, serial, interface, note=note))
             continue
-        error = sdk.open_camera_device(device["id"])["error"]
-        found.append(_look_into(sdk, interface) if error == 0 else Connected(model, serial, interface))
+        code = sdk.open_camera_device(device["id"])["error"]
+        note = f"cannot be opened (0x{code & 0xFFFFFFFF:08x}); {SWITCH}"
+        found.append(
+            _look_into(sdk, interface) if code == 0 else Connected(model, serial, interface, note=note)
+        )
     return found
 
 
@@ -175,7 +180,7 @@ def _look_into(sdk: Any, interface: str) -> Connected:  # noqa: ANN401 - an Sdk
 
 
 def usb_trouble(devices: Path = Path("/sys/bus/usb/devices"), nodes: Path = Path("/dev/bus/usb")) -> str:
-    """Say why a camera on the USB cannot be opened, "" where none is there or nothing is wrong; Linux only."""
+    """Say why a camera on the USB cannot be opened, "" where there is none; Linux only."""
     for vendor_file in sorted(devices.glob("*/idVendor")):
         try:
             if vendor_file.read_text().strip() != USB_VENDOR:
@@ -186,8 +191,8 @@ def usb_trouble(devices: Path = Path("/sys/bus/usb/devices"), nodes: Path = Path
         node = nodes / f"{bus:03d}" / f"{number:03d}"
         if not os.access(node, os.R_OK | os.W_OK):
             return (
-                f"a PCO camera is on the USB, but this user may not open {node}: write the line {UDEV_RULE} into "
-                f"{UDEV_FILE}, then unplug the camera and plug it in again"
+                f"a PCO camera is on the USB, but this user may not open {node}: write the line {UDEV_RULE} "
+                f"into {UDEV_FILE}, then unplug the camera and plug it in again"
             )
-        return f"a PCO camera is on the USB at {node}, but cannot be opened: close other programs that use it"
+        return f"a PCO camera is on the USB at {node}, but cannot be opened: {SWITCH}"
     return ""

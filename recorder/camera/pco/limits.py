@@ -43,7 +43,9 @@ def check(settings: PcoCamera, camera: Description, sensor: Description) -> None
     if settings.cooling is not None:
         _check_cooling(settings.cooling, sensor)
     if "exposure control" in settings.trigger and caps & NO_EXPOSURE_CONTROL:
-        _refuse("trigger", settings.trigger, "this camera has no exposure control; use external exposure start")
+        _refuse(
+            "trigger", settings.trigger, "this camera has no exposure control; use external exposure start"
+        )
     if settings.acquire != "auto" and caps & NO_ACQUIRE_MODE:
         _refuse("acquire", settings.acquire, "this camera knows auto only")
     if settings.noise_filter and not caps & NOISE_FILTER:
@@ -54,8 +56,8 @@ def check(settings: PcoCamera, camera: Description, sensor: Description) -> None
         _refuse("memory", settings.memory, "this camera has no memory of its own; it must be fifo")
     if not caps & METADATA and (settings.timestamp == "off" or caps & NO_TIMESTAMP):
         raise ConfigurationError(
-            "camera.timestamp: this camera sends no metadata, so that only the binary timestamp in its pixels "
-            'tells which frames are missing; set it to "binary"'
+            "camera.timestamp: this camera sends no metadata, so that only the binary timestamp in its "
+            'pixels tells which frames are missing; set it to "binary"'
         )
 
 
@@ -84,8 +86,26 @@ def check_roi(
     shown = f"[{', '.join(map(str, roi))}]"
     full = whole_frame(sensor, binning)
     for axis, first, last, whole, factor, step, which, symmetric in (
-        ("x", roi[0], roi[2], full[2], binning[0], camera["roi steps"][0], "width", camera["roi is horz symmetric"]),
-        ("y", roi[1], roi[3], full[3], binning[1], camera["roi steps"][1], "height", camera["roi is vert symmetric"]),
+        (
+            "x",
+            roi[0],
+            roi[2],
+            full[2],
+            binning[0],
+            camera["roi steps"][0],
+            "width",
+            camera["roi is horz symmetric"],
+        ),
+        (
+            "y",
+            roi[1],
+            roi[3],
+            full[3],
+            binning[1],
+            camera["roi steps"][1],
+            "height",
+            camera["roi is vert symmetric"],
+        ),
     ):
         least = max(1, camera[f"min {which}"] // factor)
         size = last - first + 1
@@ -100,7 +120,9 @@ def check_roi(
             _refuse("roi", shown, f"{axis} goes in steps of {step}; the nearest is {near[0]} to {near[1]}")
         if symmetric and first - 1 != whole - last:
             _refuse(
-                "roi", shown, f"{axis} must be symmetric about the middle: from {first} to {whole - first + 1}"
+                "roi",
+                shown,
+                f"{axis} must be symmetric about the middle: from {first} to {whole - first + 1}",
             )
 
 

@@ -81,9 +81,10 @@ class MemoryReader:
         )
 
     def _fill(self) -> tuple[int, int]:
+        """Return how many frames the memory holds, and how many it can hold."""
         with translated("asking the camera how full its memory is"):
             state = self._camera.sdk.get_number_of_images_in_segment(self._segment)
-        return state["images in segment"], state["max image count"]
+        return int(state["images in segment"]), int(state["max image count"])
 
     def halt(self) -> int:
         """Stop recording, once; from now on frames are read out. Returns how many there are."""
@@ -99,4 +100,5 @@ class MemoryReader:
 
     def _period_ns(self) -> int:
         with translated("asking the camera for its frame time"):
-            return round(self._camera.sdk.get_coc_runtime()["coc runtime"] * 1e9)
+            period_s = float(self._camera.sdk.get_coc_runtime()["coc runtime"])
+        return round(period_s * 1e9)

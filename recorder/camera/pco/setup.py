@@ -38,7 +38,7 @@ class Readout:
 
 
 def set_up(camera: Any, settings: PcoCamera) -> Readout:  # noqa: ANN401 - a pco.Camera
-    """Apply `settings` to a camera that does not record; raises ConfigurationError before it changes anything.
+    """Apply `settings` to a camera that does not record; ConfigurationError comes before any change.
 
     The SDK's own errors come as they are.
     """
@@ -76,10 +76,14 @@ def set_up(camera: Any, settings: PcoCamera) -> Readout:  # noqa: ANN401 - a pco
     full_s = _frame_time_s(camera) if roi != whole else 0.0
     sdk.set_roi(*roi)
     period_s = _keep_pace(camera, settings)
-    if full_s and period_s > AS_SLOW * full_s > AS_SLOW * 1.05 * settings.exposure and settings.rate == math.inf:
+    if (
+        full_s
+        and period_s > AS_SLOW * full_s > AS_SLOW * 1.05 * settings.exposure
+        and settings.rate == math.inf
+    ):
         log.warning(
-            "camera.roi %s is read out as slowly as the full frame, %s: on this sensor the number of rows decides, "
-            "and where they are",
+            "camera.roi %s is read out as slowly as the full frame, %s: on this sensor the number of rows "
+            "decides, and where they are",
             list(roi),
             format_seconds(round(period_s, 9)),
         )
@@ -97,7 +101,7 @@ def bits(camera: Any, sensor: Mapping[str, Any]) -> int:  # noqa: ANN401 - a pco
 
 
 def expose(camera: Any, exposure_s: float, delay_s: float, rate: float) -> float:  # noqa: ANN401
-    """Set exposure and delay, or exposure and rate where the camera knows rates; return the exposure it took."""
+    """Set exposure and delay, or exposure and rate where the camera knows rates; return what it took."""
     sdk = camera.sdk
     if not math.isinf(rate) and _knows_rates(sdk):
         sdk.set_frame_rate(round(rate * 1000), round(exposure_s * 1e9))
@@ -157,9 +161,7 @@ def _keep_pace(camera: Any, settings: PcoCamera) -> float:  # noqa: ANN401
         expose(camera, settings.exposure, delay_s, math.inf)
         period_s = _frame_time_s(camera)
     if period_s > 1.001 / settings.rate:
-        log.warning(
-            "camera.rate = %g: exposure and readout leave %.6g frames/s", settings.rate, 1 / period_s
-        )
+        log.warning("camera.rate = %g: exposure and readout leave %.6g frames/s", settings.rate, 1 / period_s)
     return period_s
 
 
@@ -207,4 +209,3 @@ def change_shutter(camera: Any, wanted: str) -> bool:  # noqa: ANN401
         camera.sdk.reboot_camera()
     log.info("the camera restarts with its %s; this takes some 10 s", wanted)
     return True
-

@@ -1,0 +1,359 @@
+"""Whole runs of PCO cameras: the vendor's package on virtual ones, and its real libraries without any."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import pytest
+
+from recorder.assembly import build_session
+from recorder.camera.pco.camera import PcoDevice
+from recorder.config import validate
+from recorder.console.dispatch import Dispatcher
+from recorder.console.sitting import open_sitting
+from recorder.errors import ConfigurationError, RecorderError
+from recorder.status import Summary
+from recorder.storage.layout import DETECTOR
+from tests.system.conftest import ROOT, Recorder
+from tests.virtual_sc2.camera import DISCONNECTED, VirtualCamera
+from tests.virtual_sc2.libraries import Rig, installed
+from tests.virtual_sc2.models import DIMAX, EDGE_55, EDGE_COLOUR, PANDA_42, PCO_1400, Model
+
+SMALL = [1153, 1017, 1408, 1144]
+
+Act = Callable[[Dispatcher, Rig], Awaitable[None]]
+
+
+async def record(
+    camera: VirtualCamera, path: Path, settings: dict[str, Any], act: Act | None = None, **recording: Any
+) -> Summary:
+    """Record from a virtual camera; `act` once it runs. Only one thread may call the SDK."""
+    tree = {
+        "recording": {"output": str(path), **recording},
+        "camera": {"kind": "pco", "exposure": "500us", **settings},
+        "pool": {"memory": "100MB"},
+    }
+    with installed(camera) as rig:
+        session = build_session(validate(tree), dry_run=False)
+        async with open_sitting(session) as dispatch:
+            await session.start()
+            if act is not None:
+                await act(dispatch, rig)
+                session.stop()
+            await session.stopped()
+            summary = await session.close()
+        assert not rig.strays
+        assert not camera.is_open
+        assert rig.calls["PCO_RecorderCopyImage"] >= summary.frames
+    return summary
+
+
+def opened(path: Path) -> h5py.File:
+    return h5py.File(path)
+
+
+def check_frames(file: h5py.File, camera: VirtualCamera, *, stamped: bool = True) -> None:
+    """Every frame is, to the pixel, the one of its number and time."""
+    assert camera.sensor is not None
+    detector = file[DETECTOR]
+    assert detector["data"].shape[1:] == camera.sensor.pictures[0].shape
+    for i, number in enumerate(detector["frame_number"][:]):
+        pixels = detector["data"][i]
+        picture = camera.sensor.pictures[int(number) % 4]
+        assert (pixels.reshape(-1)[14:] == picture.reshape(-1)[14:]).all(), number
+        digits = [int(v) & 0xFF for v in pixels.reshape(-1)[:4]]
+        shown = int("".join(f"{v:02x}" for v in digits))
+        assert not stamped or shown == number % 100_000_000
+
+
+async def test_full_frames_arrive_bit_exact_with_their_metadata(tmp_path: Path) -> None:
+    camera = VirtualCamera(EDGE_55)
+    summary = await record(camera, tmp_path / "x.h5", {}, frames=100)
+    assert (summary.verdict, summary.frames, summary.lost) == ("complete", 100, 0)
+    with opened(tmp_path / "x.h5") as file:
+        check_frames(file, camera)
+        detector = file[DETECTOR]
+        assert (detector["frame_number"][:] == np.arange(1, 101)).all()
+        assert set(detector["exposure"][:]) == {0.0005}
+        assert set(detector["temperature"][:]) == {7.0}
+        assert np.allclose(np.diff(detector["frame_time"][:]), camera.period_ns * 1e-9, atol=2e-6)
+        assert detector["description"][()] == b"pco.edge 5.5 M CLHS"
+        assert detector["serial_number"][()] == b"61000001"
+        assert detector["firmware"][()] == b"main uP 1.22"
+        assert detector["cooling_setpoint"][()] == 5.0
+
+
+@pytest.mark.parametrize(
+    ("model", "settings", "dtype"),
+    [
+        (PCO_1400, {"roi": [1, 1, 128, 64]}, np.uint16),
+        (PANDA_42, {"roi": [1, 1, 128, 64], "pixel_format": "8"}, np.uint8),
+        (EDGE_COLOUR, {"roi": [1154 - 1, 1018, 1408, 1143]}, np.uint16),
+    ],
+    ids=["no metadata", "8 bit", "colour"],
+)
+async def test_other_models_too(
+    tmp_path: Path, model: Model, settings: dict[str, Any], dtype: type[np.generic]
+) -> None:
+    camera = VirtualCamera(model)
+    summary = await record(camera, tmp_path / "x.h5", settings, frames=40)
+    assert (summary.verdict, summary.frames) == ("complete", 40)
+    with opened(tmp_path / "x.h5") as file:
+        check_frames(file, camera)
+        detector = file[DETECTOR]
+        assert detector["data"].dtype == dtype
+        assert np.isnan(detector["exposure"][:]).all() == (model is PCO_1400)
+        if model is EDGE_COLOUR:
+            # One row down from the sensor's own RGGB.
+            assert detector["color_pattern"][()] == b"GBRG"
+
+
+async def test_a_live_exposure_shows_in_the_frames(tmp_path: Path) -> None:
+    async def act(dispatch: Dispatcher, _: Rig) -> None:
+        await asyncio.sleep(0.2)
+        outcome = await dispatch("exposure 2ms", "console")
+        assert outcome is not None
+        told.append(outcome.effective_frame)
+        refused = await dispatch("exposure 20s", "console")
+        assert refused is not None
+        assert refused.status == "failed"
+        assert "from 100us to 10s" in refused.message
+        assert (await dispatch("trigger", "console")).status == "failed"  # type: ignore[union-attr]
+
+    told: list[int | None] = []
+    await record(VirtualCamera(EDGE_55), tmp_path / "x.h5", {"roi": SMALL}, act)
+    with opened(tmp_path / "x.h5") as file:
+        assert told == [int(np.flatnonzero(file[DETECTOR]["exposure"][:] == 0.002)[0])]
+
+
+async def test_a_rate_is_kept_by_the_camera_or_by_a_delay(tmp_path: Path) -> None:
+    for model in (PANDA_42, EDGE_55):
+        path = tmp_path / f"{model.camera_type}.h5"
+        await record(VirtualCamera(model), path, {"rate": 30, "exposure": "2ms"}, frames=10)
+        with opened(path) as file:
+            assert np.allclose(np.diff(file[DETECTOR]["frame_time"][:]), 1 / 30, atol=2e-5)
+
+
+async def test_frames_come_when_they_are_triggered(tmp_path: Path) -> None:
+    async def act(dispatch: Dispatcher, rig: Rig) -> None:
+        for _ in range(5):
+            assert (await dispatch("trigger", "console")).status == "ok"  # type: ignore[union-attr]
+            await asyncio.sleep(0.03)
+        for _ in range(5):
+            assert rig.camera.trigger()
+            await asyncio.sleep(0.03)
+
+    settings = {"roi": SMALL, "trigger": "external exposure start & software trigger"}
+    summary = await record(VirtualCamera(EDGE_55), tmp_path / "x.h5", settings, act)
+    assert (summary.verdict, summary.frames) == ("complete", 10)
+
+
+async def test_dropped_frames_are_the_cameras_and_an_overflow_is_the_fifos(tmp_path: Path) -> None:
+    dropped = {20, 21, 50}
+
+    async def act(dispatch: Dispatcher, _: Rig) -> None:
+        await asyncio.sleep(0.4)
+        run = dispatch.session.run
+        assert run is not None
+        # The camera thread is held up, the camera is not.
+        await run.ask_camera(lambda _: time.sleep(0.4))
+        await asyncio.sleep(0.3)
+
+    camera = VirtualCamera(EDGE_55, dropped=dropped)
+    summary = await record(camera, tmp_path / "x.h5", {"roi": SMALL, "fifo": 40}, act)
+    with opened(tmp_path / "x.h5") as file:
+        check_frames(file, camera)
+        numbers = file[DETECTOR]["frame_number"][:]
+        losses = file["entry/losses"][:]
+        assert numbers[0] == 1
+        assert numbers[-1] == len(numbers) + losses["count"].sum()
+        by_cause = {cause: losses["count"][losses["cause"] == cause].sum() for cause in (b"camera", b"fifo")}
+        assert by_cause[b"camera"] == len(dropped)
+        assert by_cause[b"fifo"] > 100
+    assert (summary.verdict, summary.lost) == ("frames lost", losses["count"].sum())
+
+
+async def test_the_counter_may_wrap(tmp_path: Path) -> None:
+    camera = VirtualCamera(EDGE_55, first_number=99_999_990)
+    summary = await record(camera, tmp_path / "x.h5", {"roi": SMALL}, frames=30)
+    # What would have come before the first is booked: the counter begins at 1 with every arming.
+    assert summary.lost == 99_999_989
+    with opened(tmp_path / "x.h5") as file:
+        assert (np.diff(file[DETECTOR]["frame_number"][:]) == 1).all()
+        check_frames(file, camera)
+
+
+async def test_stop_and_start_begin_a_new_count(tmp_path: Path) -> None:
+    async def act(dispatch: Dispatcher, _: Rig) -> None:
+        await asyncio.sleep(0.1)
+        await dispatch("stop", "console")
+        outcome = await dispatch("set camera.exposure 1ms", "console")
+        assert outcome is not None
+        assert outcome.status == "ok"
+        await dispatch("start", "console")
+        await asyncio.sleep(0.1)
+
+    summary = await record(VirtualCamera(EDGE_55), tmp_path / "x.h5", {"roi": SMALL}, act)
+    assert (summary.verdict, summary.lost) == ("complete", 0)
+    with opened(tmp_path / "x_2.h5") as file:
+        assert file[DETECTOR]["frame_number"][0] == 1
+        assert set(file[DETECTOR]["exposure"][:]) == {0.001}
+
+
+@pytest.mark.parametrize("memory", ["camram sequence", "camram ring"])
+async def test_the_cameras_own_memory_is_read_out_afterwards(tmp_path: Path, memory: str) -> None:
+    async def act(dispatch: Dispatcher, _: Rig) -> None:
+        await asyncio.sleep(0.1)
+        marked = asyncio.ensure_future(dispatch("mark now", "console"))
+        await asyncio.sleep(0.35)
+        if memory == "camram ring":
+            dispatch.session.stop()
+        outcome = await marked
+        assert outcome is not None
+        marks.append(outcome.effective_frame)
+
+    marks: list[int | None] = []
+    camera = VirtualCamera(DIMAX)
+    settings = {"memory": memory, "rate": 500, "roi": [433, 473, 576, 536]}
+    summary = await record(camera, tmp_path / "x.h5", settings, act)
+    assert (summary.verdict, summary.frames, summary.lost) == ("complete", DIMAX.memory_frames, 0)
+    with opened(tmp_path / "x.h5") as file:
+        numbers = file[DETECTOR]["frame_number"][:]
+        assert (numbers == np.arange(1, 201)).all()
+        if memory == "camram sequence":
+            check_frames(file, camera)
+            # Typed a tenth of a second after the start, of a camera that makes 500 frames/s.
+            (at,) = file["entry/marks"]["frame"]
+            assert 45 <= at <= 75
+            assert [at] == marks
+
+
+async def test_the_cameras_own_memory_stops_with_the_limits(tmp_path: Path) -> None:
+    settings = {"memory": "camram sequence", "rate": 500, "roi": [433, 473, 576, 536]}
+    summary = await record(VirtualCamera(DIMAX), tmp_path / "a.h5", settings, frames=50)
+    assert (summary.verdict, summary.frames, summary.lost) == ("complete", 50, 0)
+    summary = await record(VirtualCamera(DIMAX), tmp_path / "b.h5", settings, duration="100ms")
+    assert (summary.verdict, summary.frames, summary.lost) == ("complete", 50, 0)
+
+
+FAULTS = {
+    "PCO_RecorderGetStatus": "the camera is gone",
+    "PCO_RecorderCopyImage": "reading frame",
+}
+
+
+@pytest.mark.parametrize("function", FAULTS)
+async def test_a_fault_while_reading_ends_the_run_and_keeps_the_file(tmp_path: Path, function: str) -> None:
+    camera = VirtualCamera(EDGE_55, faults={function: DISCONNECTED}, after={function: 30})
+    summary = await record(camera, tmp_path / "x.h5", {"roi": SMALL})
+    assert (summary.verdict, summary.exit_code) == ("failed", 1)
+    assert FAULTS[function] in summary.cause
+    assert "0x80162015" in summary.cause
+    with opened(tmp_path / "x.h5") as file:
+        assert file["entry/verdict"][()] == b"failed"
+        numbers = file[DETECTOR]["frame_number"][:]
+        assert (numbers == np.arange(1, len(numbers) + 1)).all()
+        assert len(numbers) > 0
+        check_frames(file, camera)
+
+
+async def test_a_camera_that_vanishes_ends_the_run(tmp_path: Path) -> None:
+    async def act(_: Dispatcher, rig: Rig) -> None:
+        await asyncio.sleep(0.2)
+        rig.camera.gone = True
+        await asyncio.sleep(0.3)
+        rig.camera.is_open = False
+
+    summary = await record(VirtualCamera(EDGE_55), tmp_path / "x.h5", {"roi": SMALL}, act)
+    assert summary.verdict == "failed"
+    assert "check its cable and power" in summary.cause
+
+
+async def test_a_silent_camera_ends_the_run_after_its_timeout(tmp_path: Path) -> None:
+    settings = {"roi": SMALL, "trigger": "external exposure control", "timeout": "300ms"}
+    with pytest.raises(RecorderError, match=r"no frame for 0.3 s since it was armed: check trigger"):
+        await record(VirtualCamera(EDGE_55), tmp_path / "x.h5", settings)
+    assert not (tmp_path / "x.h5").exists()
+
+
+OPENING = [
+    "PCO_ScanCameras", "PCO_OpenCameraDevice", "PCO_GetCameraType", "PCO_GetCameraDescription", "PCO_SetROI",
+    "PCO_SetBinning", "PCO_SetPixelRate", "PCO_SetTriggerMode", "PCO_SetTimestampMode", "PCO_SetMetaDataMode",
+    "PCO_SetDelayExposureTime", "PCO_GetDelayExposureTime", "PCO_GetCOCRuntime", "PCO_ArmCamera",
+    "PCO_GetCameraHealthStatus", "PCO_GetTemperature", "PCO_RecorderCreate", "PCO_RecorderInit",
+    "PCO_RecorderStartRecord",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("function", OPENING)
+async def test_an_error_before_the_first_frame_is_told_and_leaves_no_file(
+    tmp_path: Path, function: str
+) -> None:
+    camera = VirtualCamera(EDGE_55, faults={function: 0x80161009})
+    with pytest.raises(RecorderError, match=r"(?s)^(?!.*Traceback).*(0x80161009|no camera found)"):
+        await record(camera, tmp_path / "x.h5", {"roi": SMALL}, frames=5)
+    assert not list(tmp_path.glob("*.h5"))
+    assert not list(tmp_path.glob("*.jsonl"))
+
+
+async def test_a_setting_the_camera_cannot_have_is_refused_before_anything_is_set(tmp_path: Path) -> None:
+    camera = VirtualCamera(EDGE_55)
+    with pytest.raises(
+        ConfigurationError, match=r"camera.roi = \[1, 1, 2562, 100\]: x must go up, within 1 and 2560"
+    ):
+        await record(camera, tmp_path / "x.h5", {"roi": [1, 1, 2562, 100]}, frames=5)
+    assert camera.settings.roi == (1, 1, 2560, 2160)
+
+
+async def test_warnings_of_the_camera_are_told_and_noted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("recorder.camera.pco.camera.INTERVAL_S", 0.05)
+
+    async def act(_: Dispatcher, rig: Rig) -> None:
+        await asyncio.sleep(0.1)
+        rig.camera.health = (0x4, 0)
+        await asyncio.sleep(0.2)
+        rig.camera.health = (0, 0)
+        await asyncio.sleep(0.2)
+
+    await record(VirtualCamera(EDGE_55), tmp_path / "x.h5", {"roi": SMALL}, act)
+    with opened(tmp_path / "x.h5") as file:
+        rows = [(row["source"], row["command"]) for row in file["entry/commands"]]
+    assert rows == [
+        (b"camera", b"note camera warning: camera warm"),
+        (b"camera", b"note camera warning: camera warm is over"),
+    ]
+
+
+async def test_another_shutter_restarts_the_camera(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("recorder.camera.pco.camera.RESTART_S", 0.01)
+    camera = VirtualCamera(EDGE_55)
+    settings = validate({"camera": {"kind": "pco", "shutter": "global shutter"}}).camera
+    with installed(camera) as rig:
+        for reboots in (1, 1):
+            device = PcoDevice(settings)  # type: ignore[arg-type]
+            device.open()
+            device.close()
+            assert rig.calls["PCO_RebootCamera"] == reboots
+    assert camera.shutter == 2
+
+
+def test_cameras_with_the_real_libraries_and_no_camera_end_in_words(recorder: Recorder) -> None:
+    done = recorder("cameras", seconds=20)
+    assert (done.code, len(done.err.splitlines())) == (1, 1)
+    assert "no camera found: check its cable" in done.err or "libusb-1.0" in done.err
+
+
+def test_a_run_with_the_real_libraries_and_no_camera_leaves_no_file(
+    recorder: Recorder, tmp_path: Path
+) -> None:
+    done = recorder("run", ROOT / "configs" / "edge55.toml", "--headless", "--json", seconds=20)
+    assert done.code == 1
+    assert done.json["verdict"] == "failed"
+    assert "no camera found" in done.err or "libusb-1.0" in done.err
+    assert not [path for path in tmp_path.rglob("*") if path.is_file()]
