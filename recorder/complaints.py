@@ -51,7 +51,9 @@ def explain(problem: dict[str, Any], root: type[BaseModel], kinds: Kinds) -> str
             reason = "must be made of letters, digits, dots, dashes and underscores"
             if name == "recording.output":
                 reason = "must be the name of a folder or file in plain text"
-            elif name == "remote.listen":
+            elif name == "analysis.function":
+                reason = "must be module:name, for example my_analysis:mean_of_eye"
+            elif name in {"remote.listen", "preview.web"}:
                 reason = "must be HOST:PORT, for example 127.0.0.1:7625"
         case "model_type" | "model_attributes_type":
             reason = f"must be a section with keys of its own, written [{name}] in TOML"

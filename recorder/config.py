@@ -11,7 +11,9 @@ from pydantic import Field, ValidationError
 from recorder.camera_settings import CAMERAS, FAULTS, CameraSettings, SimulatedCamera
 from recorder.complaints import Kinds, explain
 from recorder.errors import ConfigurationError, did_you_mean
-from recorder.fields import PoolSize, Reserve, Section, Span
+from recorder.fields import Levels, PoolSize, Reserve, Section, Span, Switch
+
+ADDRESS = r"^[^\s:]+:\d{1,5}$"
 
 
 class Recording(Section):
@@ -43,9 +45,37 @@ class Remote(Section):
     """The door for other programs; closed unless `listen` is given."""
 
     # HOST:PORT, on this machine only unless you say otherwise; port 0 takes a free one.
-    listen: str | None = Field(None, pattern=r"^[^\s:]+:\d{1,5}$")
+    listen: str | None = Field(None, pattern=ADDRESS)
     # Empty: a new one for every session, printed when it begins.
     token: str = Field("", pattern=r"^[\w.-]*$", max_length=200)
+
+
+class Preview(Section):
+    """What is seen of the frames while they are recorded."""
+
+    on: bool = False
+    # Pictures a second at most; fewer while the machine is busy.
+    rate: float = Field(15.0, gt=0, le=100, strict=False)
+    # Levels that follow the picture, the full range, or [low, high].
+    levels: Levels = "auto"
+    # What one pixel of the picture stands for: every so manieth of the frame, or the mean of all.
+    decimate: Literal["stride", "mean"] = "stride"
+    # Tell saturated pixels apart.
+    saturation: bool = True
+    # A window on this computer's display; "auto": where there is a display and somebody at the console.
+    window: Switch = "auto"
+    # HOST:PORT of the web page, on this machine only unless you say otherwise; closed unless given.
+    web: str | None = Field(None, pattern=ADDRESS)
+    # Of the page; empty: a new one for every session, printed in the page's address.
+    token: str = Field("", pattern=r"^[\w.-]*$", max_length=200)
+
+
+class Analysis(Section):
+    """A function of yours that sees the latest frame."""
+
+    # "module:name"; called as name(frame, facts, **options) in a thread of its own.
+    function: str | None = Field(None, pattern=r"^[\w.]+:\w+$")
+    options: dict[str, bool | int | float | str] = Field(default_factory=dict)
 
 
 class Settings(Section):
@@ -56,14 +86,16 @@ class Settings(Section):
     pool: Pool = Pool()
     storage: Storage = Storage()
     remote: Remote = Remote()
+    preview: Preview = Preview()
+    analysis: Analysis = Analysis()
 
     def to_toml(self) -> str:
-        """Return TOML that `load` reads back to equal settings, but for the token of the door."""
+        """Return TOML that `load` reads back to equal settings, but for the tokens."""
         return tomli_w.dumps(self.to_tree())
 
     def to_tree(self) -> dict[str, Any]:
-        """Return what is kept beside the frames, for everyone who gets the file: all but the token."""
-        return self.model_dump(exclude_none=True, exclude={"remote": {"token"}})
+        """Return what is kept beside the frames, for everyone who gets the file: all but the tokens."""
+        return self.model_dump(exclude_none=True, exclude={"remote": {"token"}, "preview": {"token"}})
 
 
 SECTIONS: dict[str, type[Section]] = {
@@ -72,6 +104,8 @@ SECTIONS: dict[str, type[Section]] = {
     "pool": Pool,
     "storage": Storage,
     "remote": Remote,
+    "preview": Preview,
+    "analysis": Analysis,
 }
 
 

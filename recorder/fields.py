@@ -45,6 +45,24 @@ def _playback_rate(value: object) -> float | Literal["original"]:
     return "original" if value == "original" else _rate(value)
 
 
+def _levels(value: object) -> tuple[int, int] | Literal["auto", "full"]:
+    if value == "auto" or value == "full":  # noqa: PLR1714 - so that the type is known
+        return value
+    if isinstance(value, list | tuple) and len(value) == 2 and all(type(v) is int for v in value):
+        low, high = value
+        if 0 <= low < high <= 65535:
+            return low, high
+    raise ValueError('must be "auto", "full", or [LOW, HIGH] from 0 to 65535, the lower first')
+
+
+def _switch(value: object) -> bool | Literal["auto"]:
+    if value is True or value is False:
+        return value
+    if value == "auto":
+        return "auto"
+    raise ValueError('must be true, false or "auto"')
+
+
 def _write_rate(rate: float | str) -> float | str:
     return "max" if rate == math.inf else rate
 
@@ -60,6 +78,8 @@ PoolSize = Annotated[int, BeforeValidator(partial(_bytes, 2 * 2**20, 2**40)), _W
 Reserve = Annotated[int, BeforeValidator(partial(_bytes, 0, 2**40)), _WriteBytes]
 Rate = Annotated[float, BeforeValidator(_rate), _WriteRate]
 PlaybackRate = Annotated[float | Literal["original"], BeforeValidator(_playback_rate), _WriteRate]
+Levels = Annotated[tuple[int, int] | Literal["auto", "full"], BeforeValidator(_levels)]
+Switch = Annotated[bool | Literal["auto"], BeforeValidator(_switch)]
 
 
 class Section(BaseModel):

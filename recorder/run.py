@@ -11,7 +11,7 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
@@ -133,6 +133,13 @@ class Run:
         """Append a row to a table of the file being written."""
         if self._writer is not None and self.state in {State.RUNNING, State.DRAINING}:
             await self._writer.add_row(table, row)
+
+    async def add_analysis(self, number: int, values: Mapping[str, float]) -> None:
+        """Append what an analysis found of frame `number`, to the file that holds the frame."""
+        found = await self.timeline.delivered(number)
+        if found is not None and found.segment == self.segment:
+            for name, value in values.items():
+                await self.add_row("analysis", (found.index, number, name, value))
 
     @property
     def segment(self) -> int:

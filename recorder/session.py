@@ -14,7 +14,8 @@ from recorder.camera.base import Camera
 from recorder.config import Settings, override
 from recorder.errors import CameraError, RecorderError, UsageError
 from recorder.frames.timeline import FrameRef
-from recorder.preview import glance, snapshot
+from recorder.preview import analysis, snapshot
+from recorder.preview.live import Preview
 from recorder.run import MakeFile, Run
 from recorder.status import FinishReason, State, Statistics, Summary
 
@@ -23,6 +24,9 @@ log = logging.getLogger(__name__)
 # How long a snapshot waits for a frame, and an exposure for the first frame that shows it.
 SNAPSHOT_S = 5.0
 EFFECT_S = 5.0
+
+# From this fill of the pool on the preview steps back.
+BUSY_FILL = 0.5
 
 # Verdicts from good to bad: a session ends with the worst of its runs.
 SEVERITY = ("complete", "frames lost", "interrupted", "failed")
@@ -57,7 +61,9 @@ class Session:
         self.path = None if dry_run else workshop.path(settings, first=True)
         self.run: Run | None = None
         self.runs = 0
-        self.preview = glance.Preview()
+        self.preview = Preview(settings.preview)
+        function = analysis.find(settings.analysis)
+        self.analysis = analysis.Analysis(function) if function else None
         self.leaving = asyncio.Event()
         self._workshop = workshop
         self._loop = asyncio.get_running_loop()
@@ -69,6 +75,7 @@ class Session:
         self.on_end: Callable[[Summary], Awaitable[None]] | None = None
         self.on_remark: Callable[[str], None] | None = None
         self._preview_thread = ThreadPoolExecutor(1, "preview")
+        self._analysis_thread = ThreadPoolExecutor(1, "analysis")
 
     def take_another_path(self) -> bool:
         """Choose another name for the first file; False where the configuration names the file itself."""
@@ -112,8 +119,8 @@ class Session:
         armed.cancel()
 
     async def _follow(self, run: Run) -> Summary:
-        """Carry out a run, with its preview, and remember how it ended."""
-        looking = asyncio.create_task(self._look(run))
+        """Carry out a run, with its preview and analysis, and remember how it ended."""
+        looking = asyncio.gather(self._look(run), self._analyse(run))
         try:
             summary = await run.run()
         except RecorderError as error:
@@ -131,7 +138,21 @@ class Session:
         await run.armed.wait()
         if run.outlet is None:
             raise AssertionError("a run that is armed has an outlet")
-        await self.preview.watch(run.outlet, self._preview_thread)
+        description = run.description
+        if description is None:
+            raise AssertionError("a run that is armed has a camera")
+        bits = int(description.details.get("bit_resolution", 16))
+
+        def is_busy() -> bool:
+            pool = run.statistics().pool
+            return pool is not None and pool.fill > BUSY_FILL
+
+        await self.preview.watch(run.outlet, self._preview_thread, description.format, bits, is_busy)
+
+    async def _analyse(self, run: Run) -> None:
+        await run.armed.wait()
+        if self.analysis is not None and run.outlet is not None:
+            await self.analysis.watch(run.outlet, self._analysis_thread, run.add_analysis)
 
     def stop(self, reason: FinishReason = FinishReason.STOPPED, first: int | None = None) -> None:
         """Stop the camera and write all that was exposed, or what comes before counter `first`."""
@@ -155,6 +176,7 @@ class Session:
         self.stop()
         await self.stopped()
         self._preview_thread.shutdown()
+        self._analysis_thread.shutdown(wait=False)
         if self._error is not None and len(self._summaries) == 1:
             raise self._error
         return self.summary()
@@ -246,7 +268,7 @@ class Session:
         run = self._running()
         if run.outlet is None:
             raise UsageError("not running; start comes first")
-        taken = await glance.next_frame(run.outlet, SNAPSHOT_S)
+        taken = await snapshot.next_frame(run.outlet, SNAPSHOT_S)
         if taken is None:
             raise CameraError(f"no frame came within {SNAPSHOT_S:g} s")
         number, frame = taken

@@ -38,12 +38,8 @@ async def status(call: Call) -> Reply:
         return Reply("idle")
     link = figures.link
     saving = str(figures.path) if session.saving and figures.path else "nothing"
-    glance = session.preview.latest
-    seen = (
-        f"; frame {glance.number}: {glance.least} to {glance.greatest}, mean {glance.mean:.0f}"
-        if glance
-        else ""
-    )
+    seen = session.preview.latest
+    picture = f"; frame {seen.number}: {seen.least} to {seen.greatest}, mean {seen.mean:.0f}" if seen else ""
     parts = [
         f"{figures.state.value}, saving {saving} ({figures.mode})",
         f"{figures.frames} frames on disk, {link.frames} delivered, {figures.lost} lost",
@@ -53,8 +49,12 @@ async def status(call: Call) -> Reply:
         f"longest pause of the camera thread {link.longest_pause_s * 1e3:.1f} ms",
         f"longest write {figures.writer.longest_write_s * 1e3 if figures.writer else 0:.1f} ms",
         f"disk {figures.free_bytes / 1e9:.1f} GB free",
-        f"preview {'on' if session.preview.on else 'off'}{seen}",
+        f"preview {'on' if session.preview.on else 'off'}{picture}",
     ]
+    if (analysis := session.analysis) is not None:
+        found = ", ".join(f"{name} {value:g}" for name, value in analysis.latest.items()) or "nothing yet"
+        errors = f", {analysis.errors} errors" if analysis.errors else ""
+        parts.append(f"analysis {found}{errors}{', switched off' if analysis.given_up else ''}")
     return Reply("; ".join(parts))
 
 
@@ -75,13 +75,13 @@ async def preview_rate(call: Call, rate: Number) -> Reply:
 
 @command
 async def preview_levels(call: Call, low: Word, high: Word = "") -> Reply:
-    """Show LOW as black and HIGH as white; `preview levels auto` follows the picture."""
-    if low == "auto" and not high:
-        call.session.preview.levels = None
-        return Reply("levels automatic")
+    """Show LOW as black and HIGH as white; `preview levels auto` follows the picture, `full` takes all."""
+    if low in {"auto", "full"} and not high:
+        call.session.preview.levels = "auto" if low == "auto" else "full"
+        return Reply(f"levels {low}")
     if not (low.isdecimal() and high.isdecimal() and int(low) < int(high) <= 65535):
         raise UsageError(
-            "preview levels: write auto, or two numbers LOW HIGH from 0 to 65535, the lower first"
+            "preview levels: write auto, full, or two numbers LOW HIGH from 0 to 65535, the lower first"
         )
     call.session.preview.levels = (int(low), int(high))
     return Reply(f"levels {low} to {high}")

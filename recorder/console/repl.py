@@ -89,8 +89,8 @@ def toolbar(session: Session, recent: Recent) -> StyleAndTextTuples:
     ]
     if figures.link.in_camera is not None:
         parts.insert(2, Part(f"in the camera {figures.link.in_camera}", 3))
-    if (glance := session.preview.latest) is not None:
-        parts.append(Part(f"{glance.least}..{glance.mean:.0f}..{glance.greatest}", 11))
+    if (seen := session.preview.latest) is not None:
+        parts.append(Part(f"{seen.least}..{seen.mean:.0f}..{seen.greatest}", 11))
     shown: StyleAndTextTuples = []
     for part in fitting(parts, get_app().output.get_size().columns):
         shown += [("class:alarm" if part.alarm else "", f" {part.text} "), ("class:hint", "│")]

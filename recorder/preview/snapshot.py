@@ -1,5 +1,7 @@
 """One frame as a picture file: TIFF with all its bits, or PNG as seen."""
 
+import asyncio
+import contextlib
 from pathlib import Path
 from typing import Any
 
@@ -9,12 +11,13 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from recorder.errors import StorageError, UsageError
-from recorder.preview.glance import look
+from recorder.frames.channel import LatestChannel, Outlet
+from recorder.preview.render import BRIGHTEST, DARKEST, Levels
 
 SUFFIXES = (".tif", ".tiff", ".png")
 
 
-def write(frame: NDArray[Any], path: Path, levels: tuple[int, int] | None) -> None:
+def write(frame: NDArray[Any], path: Path, levels: Levels) -> None:
     """Write `frame` (H, W) to a new file, whole or not at all, in the format of its suffix.
 
     Raises UsageError for a file that exists or another suffix, StorageError where it cannot be written.
@@ -36,9 +39,30 @@ def write(frame: NDArray[Any], path: Path, levels: tuple[int, int] | None) -> No
         raise StorageError(f"{path}: cannot be written: {error.strerror or error}") from None
 
 
-def as_seen(frame: NDArray[Any], levels: tuple[int, int] | None) -> NDArray[np.uint8]:
-    """Return `frame` in 8 bit, `levels` (None: automatic) stretched over black to white."""
-    figures = look(frame, 0, levels)
-    scaled = (frame.astype(np.float32) - figures.low) * (255 / max(1, figures.high - figures.low))
+def as_seen(frame: NDArray[Any], levels: Levels) -> NDArray[np.uint8]:
+    """Return `frame` in 8 bit, `levels` stretched over black to white."""
+    if levels == "auto":
+        low, high = (float(v) for v in np.quantile(frame, (DARKEST, BRIGHTEST)))
+    elif levels == "full":
+        low, high = 0.0, float(np.iinfo(frame.dtype).max)
+    else:
+        low, high = levels
+    scaled = (frame.astype(np.float32) - low) * (255 / max(1.0, high - low))
     seen: NDArray[np.uint8] = np.clip(scaled, 0, 255).astype(np.uint8)
     return seen
+
+
+async def next_frame(outlet: Outlet, timeout_s: float) -> tuple[int, NDArray[Any]] | None:
+    """Return counter and a copy of the next frame that comes, None where none does in time."""
+    channel = LatestChannel("snapshot")
+    disconnect = outlet.connect(channel)
+    try:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(timeout_s):
+                (span,) = await channel.receive()
+                with span:
+                    return int(span.facts["frame_number"][-1]), span.pixels[-1].copy()
+        return None
+    finally:
+        disconnect()
+        channel.discard()

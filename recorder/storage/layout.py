@@ -5,7 +5,7 @@
 /entry                      NXentry  @default="data"
 /entry/instrument/detector  NXdetector: data (N, H, W) and a column of length N for each fact
 /entry/data                 NXdata: links
-/entry/marks, commands, losses      tables, one row each
+/entry/marks, commands, losses, analysis      tables, one row each
 /entry/configuration        the settings as used, TOML
 """
 
@@ -73,6 +73,9 @@ TABLES: Mapping[str, np.dtype[np.void]] = {
             ("effective_frame", np.int64),
         ]
     ),
+    "analysis": np.dtype(
+        [("frame", np.int64), ("frame_number", np.uint64), ("name", WORD), ("value", np.float64)]
+    ),
     "losses": np.dtype(
         [
             ("after_frame", np.int64),
@@ -86,6 +89,7 @@ TABLES: Mapping[str, np.dtype[np.void]] = {
 TABLE_HELP: Mapping[str, str] = {
     "marks": "frame: index into data of the frame being exposed",
     "commands": "frame: index into data of the last frame when entered; -1: none",
+    "analysis": "frame: index into data; one row for each value that analysis.function returned of it",
     "losses": "after_frame: index into data, -1 before the first; first_missing: the camera's counter",
 }
 

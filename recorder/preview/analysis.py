@@ -1,0 +1,127 @@
+"""A function of the user's that sees the latest frame, as fast as it can and no faster."""
+
+import asyncio
+import importlib
+import logging
+import sys
+from collections.abc import Awaitable, Callable, Mapping
+from concurrent.futures import Executor
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recorder.config import Analysis as AnalysisSettings
+from recorder.errors import ConfigurationError, did_you_mean
+from recorder.frames.channel import ChannelClosedError, LatestChannel, Outlet
+from recorder.frames.threads import on_thread
+
+log = logging.getLogger(__name__)
+
+# After so many errors one after the other the function is left alone.
+GIVE_UP = 5
+
+# Values of one frame that are kept, and the length of their names.
+MAX_VALUES = 16
+MAX_NAME = 64
+
+Function = Callable[[NDArray[Any], Mapping[str, Any]], Any]
+Store = Callable[[int, Mapping[str, float]], Awaitable[None]]
+
+
+def find(settings: AnalysisSettings) -> Function | None:
+    """Import the function that the settings name, None where they name none; raises ConfigurationError."""
+    if settings.function is None:
+        return None
+    module, _, name = settings.function.partition(":")
+    if str(Path.cwd()) not in sys.path:
+        # Where the experimenter keeps it, beside the configuration.
+        sys.path.append(str(Path.cwd()))
+    try:
+        found = importlib.import_module(module)
+    except Exception as error:
+        raise ConfigurationError(
+            f"analysis.function = {settings.function}: {module} cannot be imported: {error}"
+        ) from None
+    function = getattr(found, name, None)
+    if not callable(function):
+        near = did_you_mean(name, dir(found))
+        raise ConfigurationError(f"analysis.function = {settings.function}: no function {name} in it{near}")
+    return partial(function, **settings.options)
+
+
+class Analysis:
+    """Call `function(frame, facts)` with the latest frame, again and again, and keep what it returns.
+
+    `frame` is a read-only view (H, W), good until the function returns; `facts` has the frame's number, times
+    (ns), exposure (s) and temperature (degrees C). A number or a small dict of numbers is stored for that frame.
+    """
+
+    def __init__(self, function: Function) -> None:
+        self._function = function
+        self.latest: Mapping[str, float] = {}
+        self.calls = self.errors = 0
+        self._in_a_row = 0
+
+    @property
+    def given_up(self) -> bool:
+        """Whether the function failed too often to be called again."""
+        return self._in_a_row >= GIVE_UP
+
+    async def watch(self, outlet: Outlet, executor: Executor, store: Store) -> None:
+        """Follow the frames of a run until cancelled, and `store` (number, values)."""
+        channel = LatestChannel("analysis")
+        disconnect = outlet.connect(channel)
+        storing: set[asyncio.Task[None]] = set()
+        try:
+            while not self.given_up:
+                (span,) = await channel.receive()
+                with span:
+                    row = span.facts[-1]
+                    facts = {name: row[name].item() for name in row.dtype.names if name != "gap_cause"}
+                    frame = span.pixels[-1].view()
+                    frame.flags.writeable = False
+                    values = await on_thread(executor, self._call, frame, facts)
+                    del frame
+                if values:
+                    self.latest = values
+                    task = asyncio.ensure_future(store(facts["frame_number"], values))
+                    storing.add(task)
+                    task.add_done_callback(storing.discard)
+        except ChannelClosedError:
+            pass
+        finally:
+            disconnect()
+            channel.discard()
+            await asyncio.gather(*storing, return_exceptions=True)
+
+    def _call(self, frame: NDArray[Any], facts: Mapping[str, Any]) -> dict[str, float]:
+        """Return the function's values by name; an error is told, and counted."""
+        self.calls += 1
+        try:
+            values = as_values(self._function(frame, facts))
+        except Exception as error:
+            self.errors += 1
+            self._in_a_row += 1
+            end = "; it is switched off, the recording goes on" if self.given_up else ""
+            log.warning("analysis: %s: %s (error %d)%s", type(error).__name__, error, self.errors, end)
+            return {}
+        self._in_a_row = 0
+        return values
+
+
+def as_values(result: object) -> dict[str, float]:
+    """Return what a function returned as numbers by name; raises TypeError for anything else."""
+    if result is None:
+        return {}
+    named = result if isinstance(result, dict) else {"value": result}
+    if len(named) > MAX_VALUES:
+        raise TypeError(f"the function returned {len(named)} values; at most {MAX_VALUES} are kept")
+    values = {}
+    for name, value in named.items():
+        if not isinstance(value, int | float | np.number | np.bool_):
+            raise TypeError(f"the function returned {name!r} = {type(value).__name__}; return numbers")
+        values[str(name)[:MAX_NAME]] = float(value)
+    return values

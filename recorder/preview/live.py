@@ -1,0 +1,100 @@
+"""The latest frame as a picture, some times a second, for whoever shows it."""
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import Executor
+from functools import partial
+
+from recorder.config import Preview as PreviewSettings
+from recorder.frames.channel import ChannelClosedError, LatestChannel, Outlet
+from recorder.frames.pool import FrameFormat
+from recorder.frames.threads import on_thread
+from recorder.preview.render import Levels, Picture, Region, Renderer
+
+# Pictures take at most this share of one core, however many are asked for.
+SHARE = 0.25
+
+# While the disk is behind there are so many pictures a second at most.
+BUSY_RATE = 2.0
+
+
+class Preview:
+    """Make a picture of the latest frame `rate` times a second while `on`; while off no work is done at all.
+
+    `levels` and `region` (x, y, w, h; None: all) are what every display shows, whichever chose them.
+    """
+
+    def __init__(self, settings: PreviewSettings) -> None:
+        self.rate = settings.rate
+        self.levels: Levels = settings.levels
+        self.region: Region | None = None
+        self.latest: Picture | None = None
+        self._mean, self._overlay = settings.decimate == "mean", settings.saturation
+        self._on = asyncio.Event()
+        self._channel: LatestChannel | None = None
+        self._fresh = asyncio.Event()
+        # Called with every change between on and off.
+        self.on_switch: list[Callable[[bool], None]] = []
+        if settings.on:
+            self._on.set()
+
+    @property
+    def on(self) -> bool:
+        """Whether pictures are made."""
+        return self._on.is_set()
+
+    def switch(self, on: bool) -> None:
+        """Begin or end making pictures; takes effect at once."""
+        changed = on != self.on
+        if on:
+            self._on.set()
+        else:
+            self._on.clear()
+            self.latest = None
+            if self._channel is not None:
+                self._channel.discard()
+        if changed:
+            for tell in self.on_switch:
+                tell(on)
+
+    async def next_picture(self) -> Picture:
+        """Wait for the next picture; whoever is slow misses those in between."""
+        while True:
+            await self._fresh.wait()
+            if self.latest is not None:
+                return self.latest
+
+    async def watch(
+        self, outlet: Outlet, executor: Executor, form: FrameFormat, bits: int, is_busy: Callable[[], bool]
+    ) -> None:
+        """Make pictures of the frames of a run, (H, W) as `form` says with `bits` in use, until cancelled."""
+        renderer = Renderer(form.height, form.width, form.dtype, bits)
+        loop = asyncio.get_running_loop()
+        while True:
+            await self._on.wait()
+            self._channel = channel = LatestChannel("preview")
+            disconnect = outlet.connect(channel)
+            try:
+                while self.on:
+                    (span,) = await channel.receive()
+                    began_s = loop.time()
+                    with span:
+                        frame, number = span.pixels[-1], int(span.facts["frame_number"][-1])
+                        render = partial(renderer.render, mean=self._mean, overlay=self._overlay)
+                        picture = await on_thread(executor, render, frame, number, self.levels, self.region)
+                    if self.on:
+                        self._show(picture)
+                    cost_s = loop.time() - began_s
+                    rate = min(self.rate, BUSY_RATE) if is_busy() else self.rate
+                    await asyncio.sleep(max(1 / rate - cost_s, cost_s * (1 / SHARE - 1)))
+            except ChannelClosedError:
+                pass
+            finally:
+                disconnect()
+                channel.discard()
+                self._channel = None
+
+    def _show(self, picture: Picture) -> None:
+        self.latest = picture
+        self._fresh.set()
+        self._fresh = asyncio.Event()

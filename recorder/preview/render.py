@@ -1,0 +1,190 @@
+"""One frame as a picture of 8 bit: decimated, stretched over levels, with its histogram.
+
+All work goes through buffers that are made once; what a picture takes anew is its pixels, the message to the
+displays.
+"""
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+# A picture fits into so many pixels; a screen shows little more beside its controls.
+WIDTH, HEIGHT = 640, 540
+
+# Values of a picture's pixels: black to white, and one apart for saturated pixels.
+WHITE = 254
+SATURATED = 255
+
+# The histogram's bins, over the full range of 16 bit.
+BINS = 256
+VALUES = 65536
+
+# Shares of pixels below and above automatic levels, and how fast they follow: 1 is at once.
+DARKEST, BRIGHTEST = 0.005, 0.995
+FOLLOW = 0.3
+
+# Every so manieth row and column of the picture is looked at for levels and histogram.
+SAMPLE = 2
+
+# Counts between the levels at least: noise is not stretched over the whole range.
+LEAST_SPAN = 16
+
+Levels = tuple[int, int] | Literal["auto", "full"]
+Region = tuple[int, int, int, int]
+
+
+@dataclass(frozen=True)
+class Picture:
+    """Frame `number` as it is shown: `pixels` are (height, width) bytes, every `step`th of the `region`.
+
+    A region is x, y, w, h in pixels of the frame. `values` (height, width) are the frame's own at the same places; they are overwritten two pictures later.
+    """
+
+    number: int
+    width: int
+    height: int
+    step: int
+    region: Region
+    pixels: bytes
+    values: NDArray[Any]
+    histogram: list[int]
+    low: int
+    high: int
+    least: int
+    mean: float
+    greatest: int
+    saturated: int
+    frame_width: int
+    frame_height: int
+
+    def value_at(self, x: int, y: int) -> int | None:
+        """Return the value of the frame's pixel (x, y), or of its neighbour in the picture; None outside."""
+        column, row = (x - self.region[0]) // self.step, (y - self.region[1]) // self.step
+        inside = 0 <= column < self.width and 0 <= row < self.height
+        return int(self.values[row, column]) if inside else None
+
+    def mean_of(self, region: Region) -> float | None:
+        """Return the mean over a region (x, y, w, h) of the frame, as far as the picture shows it."""
+        x, y = region[0] - self.region[0], region[1] - self.region[1]
+        rows = slice(max(0, y // self.step), max(0, (y + region[3]) // self.step + 1))
+        columns = slice(max(0, x // self.step), max(0, (x + region[2]) // self.step + 1))
+        part = self.values[rows, columns]
+        return float(part.mean()) if part.size else None
+
+
+class Renderer:
+    """Make pictures of frames (H, W) of one shape and type, `bits` of which the camera uses."""
+
+    def __init__(self, height: int, width: int, dtype: np.dtype[Any], bits: int) -> None:
+        self._height, self._width = height, width
+        self.saturation = (1 << min(bits, 8 * dtype.itemsize)) - 1
+        self._values = [np.zeros((HEIGHT, WIDTH), dtype) for _ in range(2)]
+        self._sums = np.zeros((HEIGHT, WIDTH), np.uint32)
+        # Places in the table have to be of this type, or each picture would take memory for them anew.
+        self._places = np.zeros(HEIGHT * WIDTH, np.intp)
+        self._shades = np.zeros(HEIGHT * WIDTH, np.uint8)
+        self._turn = 0
+        self._sample = np.zeros((HEIGHT // SAMPLE) * (WIDTH // SAMPLE), dtype)
+        self._table = np.zeros(VALUES, np.uint8)
+        self._ramp = np.arange(VALUES, dtype=np.float32)
+        self._scaled = np.zeros(VALUES, np.float32)
+        self._table_of: tuple[int, int, bool] | None = None
+        self._edges = (np.arange(1, BINS) * (VALUES // BINS)).astype(np.uint16)
+        self._auto: tuple[float, float] | None = None
+
+    def render(
+        self,
+        frame: NDArray[Any],
+        number: int,
+        levels: Levels,
+        region: Region | None = None,
+        *,
+        mean: bool = False,
+        overlay: bool = False,
+    ) -> Picture:
+        """Return frame `number` as a picture of `region` (x, y, w, h; None: all).
+
+        `mean` averages the pixels that one of the picture stands for; `overlay` tells saturated ones apart.
+        """
+        x, y, wide, high = self._within(region)
+        step = max(1, -(-wide // WIDTH), -(-high // HEIGHT))
+        height, width = high // step, wide // step
+        self._turn ^= 1
+        values = self._values[self._turn][:height, :width]
+        part = frame[y : y + height * step, x : x + width * step]
+        if mean and step > 1:
+            self._average(part, step, values)
+        else:
+            np.copyto(values, part[::step, ::step])
+        sample = self._sorted_sample(values)
+        low, top = self._levels(levels, sample)
+        self._prepare_table(low, top, overlay=overlay)
+        places = self._places[: height * width].reshape(height, width)
+        np.copyto(places, values)
+        shades = self._shades[: height * width].reshape(height, width)
+        np.take(self._table, places, out=shades, mode="clip")
+        share = values.size / sample.size
+        counts = np.diff(np.searchsorted(sample, self._edges), prepend=0, append=sample.size)
+        saturated = sample.size - int(np.searchsorted(sample, self.saturation))
+        return Picture(
+            *(number, width, height, step, (x, y, width * step, height * step), shades.tobytes(), values),
+            histogram=[round(int(count) * share) for count in counts],
+            low=low,
+            high=top,
+            least=int(sample[0]),
+            mean=float(sample.mean()),
+            greatest=int(sample[-1]),
+            saturated=round(saturated * share),
+            frame_width=self._width,
+            frame_height=self._height,
+        )
+
+    def _within(self, region: Region | None) -> Region:
+        """Return the region as far as the frame goes, a few pixels at least."""
+        if region is None:
+            return 0, 0, self._width, self._height
+        x, y = min(max(0, region[0]), self._width - 1), min(max(0, region[1]), self._height - 1)
+        return x, y, max(1, min(region[2], self._width - x)), max(1, min(region[3], self._height - y))
+
+    def _average(self, part: NDArray[Any], step: int, values: NDArray[Any]) -> None:
+        sums = self._sums[: values.shape[0], : values.shape[1]]
+        sums[:] = 0
+        for row in range(step):
+            for column in range(step):
+                np.add(sums, part[row::step, column::step], out=sums, casting="unsafe")
+        np.floor_divide(sums, step * step, out=values, casting="unsafe")
+
+    def _sorted_sample(self, values: NDArray[Any]) -> NDArray[Any]:
+        part = values[::SAMPLE, ::SAMPLE]
+        part = part[: HEIGHT // SAMPLE, : WIDTH // SAMPLE]
+        sample = self._sample[: part.size]
+        np.copyto(sample.reshape(part.shape), part)
+        sample.sort()
+        return sample
+
+    def _levels(self, levels: Levels, sample: NDArray[Any]) -> tuple[int, int]:
+        if levels == "full":
+            return 0, self.saturation
+        if levels != "auto":
+            self._auto = None
+            return levels[0], levels[1]
+        wanted = [float(sample[int(share * (sample.size - 1))]) for share in (DARKEST, BRIGHTEST)]
+        wanted[1] = max(wanted[1], wanted[0] + LEAST_SPAN)
+        before = self._auto or (wanted[0], wanted[1])
+        low, high = (old + FOLLOW * (new - old) for old, new in zip(before, wanted, strict=True))
+        self._auto = (low, high)
+        return round(low), round(high)
+
+    def _prepare_table(self, low: int, high: int, *, overlay: bool) -> None:
+        """Fill the table from values to shades, unless it is the same as before."""
+        if self._table_of == (low, high, overlay):
+            return
+        self._table_of = (low, high, overlay)
+        np.subtract(self._ramp, low, out=self._scaled)
+        np.multiply(self._scaled, WHITE / max(1, high - low), out=self._scaled)
+        np.clip(self._scaled, 0, WHITE, out=self._scaled)
+        np.copyto(self._table, self._scaled, casting="unsafe")
+        if overlay:
+            self._table[self.saturation :] = SATURATED
