@@ -126,7 +126,7 @@ def _record(
 
     async def record() -> Summary:
         session = assembly.build_session(settings, dry_run=dry_run)
-        async with open_sitting(session) as dispatch:
+        async with open_sitting(session, attended=not is_headless) as dispatch:
             script = partial(play, dispatch) if play else None
             if is_headless:
                 return with_journal(await headless.run(session, console, script), dispatch)

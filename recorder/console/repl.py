@@ -7,7 +7,6 @@ import os
 import sys
 import time
 from collections.abc import Awaitable, Callable, Iterable
-from dataclasses import dataclass
 from pathlib import Path
 
 from prompt_toolkit import PromptSession
@@ -23,18 +22,15 @@ from prompt_toolkit.shortcuts import print_formatted_text
 from prompt_toolkit.styles import Style
 
 from recorder.console.dispatch import Dispatcher, Outcome
-from recorder.console.registry import COMMANDS, complete
-from recorder.rates import Recent, duration_words
+from recorder.console.figures import figures_of
+from recorder.console.registry import complete
+from recorder.console.toolbar import toolbar
+from recorder.rates import Recent
 from recorder.session import Session
 from recorder.status import FinishReason
-from recorder.units import format_seconds
 
 # The toolbar moves twice a second: alive, and a light load also over a slow ssh.
 REFRESH_S = 0.5
-
-# What needs attention: a pool this full, a disk that is full this soon.
-POOL_ALARM = 0.5
-DISK_ALARM_S = 120.0
 
 # How long a first quit waits for its second while frames are being saved.
 QUIT_S = 10.0
@@ -62,72 +58,6 @@ class CommandCompleter(Completer):
         for text, meaning in complete(before):
             if text.startswith(word):
                 yield Completion(text, -len(word), display_meta=meaning)
-
-
-def toolbar(session: Session, recent: Recent) -> StyleAndTextTuples:
-    """Return what matters at a glance, and how to write the command being typed."""
-    figures = session.statistics()
-    if figures is None or figures.link is None:
-        return [("", " opening the camera")]
-    rate = recent.look(figures)
-    flow = rate * figures.frame_bytes
-    saving = f"saving {figures.path.name}" if session.saving and figures.path else "not saving"
-    fill = figures.pool.fill if figures.pool else 0.0
-    runway_s = figures.free_bytes / flow if flow and figures.free_bytes else float("inf")
-    parts = [
-        Part(figures.state.value, 0),
-        Part(saving, 2, alarm=not session.saving),
-        Part(f"frame {figures.link.last_number}", 4),
-        Part(f"{rate:.1f}/s", 3),
-        Part(f"{flow / 1e6:.0f} MB/s", 7),
-        Part(f"pool {fill:.0%}", 5, alarm=fill > POOL_ALARM),
-        Part(f"lost {figures.lost}", 1, alarm=figures.lost > 0),
-        Part(f"exp {format_seconds(figures.link.exposure_s)}", 6),
-        Part(f"{figures.link.temperature_c:.1f}°C", 10),
-        Part(f"disk {duration_words(runway_s)}", 8, alarm=runway_s < DISK_ALARM_S),
-        Part(f"preview {'on' if session.preview.on else 'off'}", 9),
-    ]
-    if figures.link.in_camera is not None:
-        parts.insert(2, Part(f"in the camera {figures.link.in_camera}", 3))
-    if (seen := session.preview.latest) is not None:
-        parts.append(Part(f"{seen.least}..{seen.mean:.0f}..{seen.greatest}", 11))
-    shown: StyleAndTextTuples = []
-    for part in fitting(parts, get_app().output.get_size().columns):
-        shown += [("class:alarm" if part.alarm else "", f" {part.text} "), ("class:hint", "│")]
-    hint = _hint(get_app().current_buffer.text)
-    return [*shown[:-1], ("class:hint", f"\n {hint}")]
-
-
-@dataclass(frozen=True)
-class Part:
-    """A figure of the toolbar; where there is no room for all, the greatest `rank` goes first."""
-
-    text: str
-    rank: int
-    alarm: bool = False
-
-    @property
-    def width(self) -> int:
-        """Columns it takes, with the blanks around it and the line after it."""
-        return len(self.text) + 3
-
-
-def fitting(parts: list[Part], columns: int) -> list[Part]:
-    """Return the parts that have room in `columns`; what needs attention stays longest."""
-    kept = list(parts)
-    while len(kept) > 1 and sum(part.width for part in kept) - 1 > columns:
-        kept.remove(max(kept, key=lambda part: (not part.alarm, part.rank)))
-    return kept
-
-
-def _hint(text: str) -> str:
-    words = text.split()
-    found = COMMANDS.get(" ".join(words[:2])) or COMMANDS.get(words[0] if words else "")
-    return (
-        f"{found.usage}  —  {found.summary.splitlines()[0]}"
-        if found
-        else "Tab completes, help lists, quit leaves"
-    )
 
 
 class _LogHandler(logging.Handler):
@@ -166,17 +96,23 @@ async def run(
 
     A `script` is carried out beside what is typed. `on_stderr`: nothing is printed on standard output.
     """
+    recent = Recent()
+
+    def shown() -> StyleAndTextTuples:
+        app = get_app()
+        columns, text = app.output.get_size().columns, app.current_buffer.text
+        return [*toolbar(figures_of(session, recent), session.preview.latest, columns, text)]
+
     prompt: PromptSession[str] = PromptSession(
         history=_history(),
         completer=CommandCompleter(),
         complete_while_typing=True,
         auto_suggest=AutoSuggestFromHistory(),
-        bottom_toolbar=lambda: toolbar(session, recent),
+        bottom_toolbar=shown,
         refresh_interval=REFRESH_S,
         style=STYLE,
         output=create_output(stdout=sys.stderr) if on_stderr else None,
     )
-    recent = Recent()
     with patch_stdout(raw=True):
         logging.basicConfig(level=logging.INFO, handlers=[_LogHandler()], force=True)
         typing = asyncio.ensure_future(_take_lines(prompt, session, dispatch))

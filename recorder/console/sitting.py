@@ -8,6 +8,7 @@ from dataclasses import replace
 # Registers the commands.
 from recorder.console import commands as _commands  # noqa: F401
 from recorder.console.dispatch import Dispatcher
+from recorder.console.displays import open_displays
 from recorder.console.journal import Journal
 from recorder.console.remote import open_door
 from recorder.errors import UsageError
@@ -17,8 +18,10 @@ from recorder.storage.layout import JOURNAL_SUFFIX
 
 
 @contextlib.asynccontextmanager
-async def open_sitting(session: Session) -> AsyncIterator[Dispatcher]:
-    """Keep the journal beside the session's first file; raises UsageError or StorageError where it cannot.
+async def open_sitting(session: Session, *, attended: bool = False) -> AsyncIterator[Dispatcher]:
+    """Keep the journal beside the session's first file; open door and displays as the settings ask for.
+
+    `attended`: somebody sits at this computer. Raises UsageError or StorageError for what cannot be had.
 
     A session that made no file leaves no journal.
     """
@@ -33,7 +36,10 @@ async def open_sitting(session: Session) -> AsyncIterator[Dispatcher]:
         session.on_end = note_end
         session.on_remark = lambda text: dispatch.later(asyncio.sleep(0), f"note {text}", "camera")
         try:
-            async with open_door(session.settings.remote, dispatch):
+            async with (
+                open_door(session.settings.remote, dispatch),
+                open_displays(dispatch, attended=attended),
+            ):
                 yield dispatch
         finally:
             await dispatch.close()

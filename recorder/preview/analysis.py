@@ -56,7 +56,7 @@ class Analysis:
     """Call `function(frame, facts)` with the latest frame, again and again, and keep what it returns.
 
     `frame` is a read-only view (H, W), good until the function returns; `facts` has the frame's number, times
-    (ns), exposure (s) and temperature (degrees C). A number or a small dict of numbers is stored for that frame.
+    (ns), exposure (s) and temperature (degrees C). A number, or a small dict of numbers, is stored for it.
     """
 
     def __init__(self, function: Function) -> None:

@@ -57,6 +57,10 @@ class Preview:
             for tell in self.on_switch:
                 tell(on)
 
+    async def until_on(self) -> None:
+        """Wait until pictures are made."""
+        await self._on.wait()
+
     async def next_picture(self) -> Picture:
         """Wait for the next picture; whoever is slow misses those in between."""
         while True:

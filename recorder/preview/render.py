@@ -18,7 +18,7 @@ WHITE = 254
 SATURATED = 255
 
 # The histogram's bins, over the full range of 16 bit.
-BINS = 256
+BINS = 1024
 VALUES = 65536
 
 # Shares of pixels below and above automatic levels, and how fast they follow: 1 is at once.
@@ -39,7 +39,8 @@ Region = tuple[int, int, int, int]
 class Picture:
     """Frame `number` as it is shown: `pixels` are (height, width) bytes, every `step`th of the `region`.
 
-    A region is x, y, w, h in pixels of the frame. `values` (height, width) are the frame's own at the same places; they are overwritten two pictures later.
+    A region is x, y, w, h in pixels of the frame. `values` (height, width) are the frame's own at the same
+    places; they are overwritten two pictures later.
     """
 
     number: int
@@ -110,11 +111,11 @@ class Renderer:
         """
         x, y, wide, high = self._within(region)
         step = max(1, -(-wide // WIDTH), -(-high // HEIGHT))
-        height, width = high // step, wide // step
+        height, width = max(1, high // step), max(1, wide // step)
         self._turn ^= 1
         values = self._values[self._turn][:height, :width]
         part = frame[y : y + height * step, x : x + width * step]
-        if mean and step > 1:
+        if mean and 1 < step <= min(wide, high):
             self._average(part, step, values)
         else:
             np.copyto(values, part[::step, ::step])
@@ -125,11 +126,12 @@ class Renderer:
         np.copyto(places, values)
         shades = self._shades[: height * width].reshape(height, width)
         np.take(self._table, places, out=shades, mode="clip")
+        shown = (min(width * step, wide), min(height * step, high))
         share = values.size / sample.size
         counts = np.diff(np.searchsorted(sample, self._edges), prepend=0, append=sample.size)
         saturated = sample.size - int(np.searchsorted(sample, self.saturation))
         return Picture(
-            *(number, width, height, step, (x, y, width * step, height * step), shades.tobytes(), values),
+            *(number, width, height, step, (x, y, *shown), shades.tobytes(), values),
             histogram=[round(int(count) * share) for count in counts],
             low=low,
             high=top,

@@ -1,0 +1,34 @@
+"""The displays of a session: the page for browsers, the window on this computer."""
+
+import contextlib
+from collections.abc import AsyncIterator
+from typing import Any
+
+from recorder.console.dispatch import Dispatcher
+from recorder.console.figures import figures_of
+from recorder.console.registry import complete
+from recorder.preview.display import Backend
+from recorder.preview.web import open_page
+from recorder.preview.window import open_window
+from recorder.rates import Recent
+
+
+@contextlib.asynccontextmanager
+async def open_displays(dispatch: Dispatcher, *, attended: bool) -> AsyncIterator[None]:
+    """Open what the settings ask for; `attended`: somebody sits at this computer. Raises UsageError."""
+    session = dispatch.session
+    recent = Recent()
+
+    async def command(line: str, source: str) -> dict[str, Any]:
+        outcome = await dispatch(line, source)
+        return {"status": "ok", "message": ""} if outcome is None else dict(vars(outcome))
+
+    backend = Backend(
+        preview=session.preview,
+        command=command,
+        complete=lambda text: list(complete(text)),
+        status=lambda: figures_of(session, recent).for_json(),
+    )
+    wanted = session.settings.preview
+    async with open_page(wanted, backend), open_window(wanted, backend, attended=attended):
+        yield

@@ -1,0 +1,325 @@
+"""The displays beside a recording: the page in a real browser, the window on a virtual display."""
+
+import asyncio
+import contextlib
+import json
+import os
+import shutil
+import signal
+import socket
+import sys
+import threading
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import h5py
+import pytest
+
+from recorder.assembly import build_session
+from recorder.config import validate
+from recorder.console.dispatch import Dispatcher
+from recorder.console.sitting import open_sitting
+from recorder.session import Session
+from tests.conftest import need
+from tests.system.browser import browser, chromium
+from tests.system.test_remote import free_port
+
+pytestmark = [
+    pytest.mark.timeout(120),
+    pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX"),
+]
+
+TOKEN = "open-sesame"
+
+
+@contextlib.asynccontextmanager
+async def recording(folder: Path, **preview: Any) -> AsyncIterator[tuple[Dispatcher, str]]:
+    """Record a simulated camera with displays, and see that no frame was lost and nothing left behind."""
+    port = free_port()
+    tree = {
+        "recording": {"output": str(folder / "x.h5")},
+        "camera": {"width": 640, "height": 540},
+        "pool": {"memory": "100MB"},
+        "preview": {"on": True, "web": f"127.0.0.1:{port}", "token": TOKEN, "window": False, **preview},
+    }
+    before = set(threading.enumerate())
+    session = build_session(validate(tree), dry_run=False)
+    async with open_sitting(session, attended=True) as dispatch:
+        await session.start()
+        yield dispatch, f"http://127.0.0.1:{port}/"
+        summary = await session.close()
+    assert (summary.verdict, summary.lost) == ("complete", 0)
+    left = {thread.name.rpartition("_")[0] for thread in set(threading.enumerate()) - before}
+    # The loop's own, which end with it.
+    assert left <= {"asyncio"}
+    with socket.socket() as probe:
+        assert probe.connect_ex(("127.0.0.1", port)) != 0
+
+
+def frames(session: Session) -> int:
+    figures = session.statistics()
+    assert figures is not None
+    return figures.frames
+
+
+async def goes_on(session: Session) -> None:
+    """See that frames go on being written."""
+    before = frames(session)
+    await asyncio.sleep(0.5)
+    assert frames(session) > before + 20
+
+
+@pytest.fixture
+def program() -> str:
+    found = chromium()
+    need(found, "Chromium")
+    return str(found)
+
+
+@pytest.fixture
+def display(monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
+    """A virtual display; the number of its process."""
+    import subprocess
+
+    need(shutil.which("Xvfb"), "Xvfb")
+    need(_has_tk(), "Tk for Python")
+    read, write = os.pipe()
+    server = subprocess.Popen(
+        ["Xvfb", "-displayfd", str(write), "-screen", "0", "1280x800x24"],
+        pass_fds=(write,),
+        stderr=subprocess.DEVNULL,
+    )
+    os.close(write)
+    with os.fdopen(read) as pipe:
+        monkeypatch.setenv("DISPLAY", f":{pipe.readline().strip()}")
+    yield server.pid
+    server.kill()
+    server.wait()
+
+
+def _has_tk() -> bool:
+    try:
+        import tkinter  # noqa: F401
+    except ImportError:
+        return False
+    return True
+
+
+def window_processes() -> list[int]:
+    """The window programs that this process has started and that still run."""
+    found = []
+    for status in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            fields = status.read_text().rpartition(")")[2].split()
+            command = (status.parent / "cmdline").read_bytes()
+            if int(fields[1]) == os.getpid() and b"window_app" in command and fields[0] != "Z":
+                found.append(int(status.parent.name))
+    return found
+
+
+async def test_the_page_shows_takes_levels_and_marks(tmp_path: Path, program: str) -> None:
+    async with recording(tmp_path) as (dispatch, address), browser(program, tmp_path / "profile") as tab:
+        await tab.open(f"{address}?token={TOKEN}")
+        first = await tab.until("state.head && state.head.number")
+        await tab.until(f"state.head && state.head.number > {first}")
+
+        # What the canvas shows is the picture, and it changes.
+        look = """(() => { const c = document.getElementById('picture'), d = c.getContext('2d')
+            .getImageData(c.width / 2 - 50, c.height / 2 - 50, 100, 100).data;
+            return d.reduce((a, v) => (a * 31 + v) % 1000003, 7); })()"""
+        shown = await tab.evaluate(look)
+        await tab.until(f"{look} !== {shown}")
+
+        # A level is dragged: the picture follows it.
+        grip = await tab.evaluate(
+            "(() => { const b = document.getElementById('histogram').getBoundingClientRect();"
+            "return [b.left, b.top + b.height / 2, b.width, state.head.high / span()]; })()"
+        )
+        x = grip[0] + grip[2] * grip[3]
+        await tab.mouse("mousePressed", x, grip[1])
+        await tab.mouse("mouseMoved", grip[0] + grip[2] * 0.5, grip[1], buttons=1)
+        await tab.mouse("mouseReleased", grip[0] + grip[2] * 0.5, grip[1])
+        levels = dispatch.session.preview.levels
+        assert isinstance(levels, tuple)
+        await tab.until(f"state.head.high === {levels[1]}")
+
+        # The command line, with completion, marks a frame.
+        await tab.evaluate("document.getElementById('command').focus()")
+        await tab.type("ma")
+        await tab.until("document.querySelector('#words li')?.dataset.word === 'mark'")
+        await tab.press("Tab", 9)
+        await tab.type("from_page")
+        await tab.press("Enter", 13)
+        await tab.until("document.getElementById('log').textContent.includes('mark from_page on frame')")
+        await tab.evaluate("document.getElementById('preview').click()")
+        await tab.until("document.getElementById('veil').classList.contains('shown')")
+        assert not dispatch.session.preview.on
+        await tab.until("state.history.length > 4")
+        await tab.screenshot(tmp_path / "page.png")
+    with h5py.File(tmp_path / "x.h5") as file:
+        assert [row["label"] for row in file["entry/marks"]] == [b"from_page"]
+        assert b"page" in {row["source"] for row in file["entry/commands"]}
+
+
+async def test_a_stopped_browser_holds_up_nobody(tmp_path: Path, program: str) -> None:
+    async with recording(tmp_path) as (dispatch, address), browser(program, tmp_path / "profile") as tab:
+        await tab.open(f"{address}?token={TOKEN}")
+        await tab.until("state.head && state.head.number")
+        os.killpg(tab.pid, signal.SIGSTOP)
+        try:
+            await asyncio.sleep(2)
+            await goes_on(dispatch.session)
+            async with aiohttp.ClientSession() as client:
+                other = f"{address}ws?token={TOKEN}"
+                async with client.ws_connect(other) as page:
+                    await page.send_json({"ready": True})
+                    kinds = {(await page.receive(timeout=5)).type for _ in range(4)}
+                    assert aiohttp.WSMsgType.BINARY in kinds
+        finally:
+            os.killpg(tab.pid, signal.SIGCONT)
+
+
+@pytest.mark.parametrize(
+    ("path", "headers"),
+    [
+        ("", {}),
+        ("?token=wrong", {}),
+        (f"?token={TOKEN}", {"Host": "evil.example"}),
+        (f"?token={TOKEN}", {"Origin": "http://evil.example"}),
+        ("ws", {}),
+        ("ws?token=wrong", {}),
+        (f"ws?token={TOKEN}", {"Origin": "http://evil.example"}),
+        (f"ws?token={TOKEN}", {"Host": "evil.example:80"}),
+        (f"ws?token={TOKEN}", {"Origin": "null"}),
+    ],
+)
+async def test_strangers_are_turned_away(tmp_path: Path, path: str, headers: dict[str, str]) -> None:
+    async with recording(tmp_path) as (dispatch, address), aiohttp.ClientSession() as client:
+        if path.startswith("ws"):
+            with pytest.raises(aiohttp.WSServerHandshakeError) as refused:
+                await client.ws_connect(address + path, headers=headers)
+            assert refused.value.status == 403
+        else:
+            async with client.get(address + path, headers=headers) as answer:
+                assert answer.status == 403
+                assert "canvas" not in await answer.text()
+        assert dispatch.seq == 0
+
+
+async def test_nonsense_from_a_page_closes_it_and_nothing_else(tmp_path: Path) -> None:
+    async with recording(tmp_path) as (dispatch, address), aiohttp.ClientSession() as client:
+        for nonsense in (
+            "{",
+            "[]",
+            '{"levels": [9, 1]}',
+            '{"region": [1e9, 0, 1, 1]}',
+            '{"probe": "x"}',
+            "x" * 5000,
+        ):
+            async with client.ws_connect(f"{address}ws?token={TOKEN}") as page:
+                await page.send_str(nonsense)
+                while (message := await page.receive(timeout=5)).type is aiohttp.WSMsgType.TEXT:
+                    assert "status" in json.loads(message.data) or "history" in json.loads(message.data)
+                assert message.type in {aiohttp.WSMsgType.CLOSE, aiohttp.WSMsgType.CLOSED}
+        async with client.ws_connect(f"{address}ws?token={TOKEN}") as page:
+            await page.send_json({"command": "exposre 5ms", "id": 1})
+            while (answer := await page.receive_json(timeout=5)).get("id") != 1:
+                pass
+            assert answer["status"] == "refused"
+        assert dispatch.session.preview.levels == "auto"
+        assert dispatch.session.preview.region is None
+
+
+async def test_no_more_pages_than_allowed(tmp_path: Path) -> None:
+    async with recording(tmp_path) as (_, address), aiohttp.ClientSession() as client:
+        pages = [await client.ws_connect(f"{address}ws?token={TOKEN}") for _ in range(8)]
+        with pytest.raises(aiohttp.WSServerHandshakeError) as refused:
+            await client.ws_connect(f"{address}ws?token={TOKEN}")
+        assert refused.value.status == 503
+        for page in pages:
+            await page.close()
+
+
+async def test_two_hundred_toggles_with_all_displays(tmp_path: Path, display: int) -> None:
+    del display
+    async with recording(tmp_path, window="auto") as (dispatch, address), aiohttp.ClientSession() as client:
+        async with client.ws_connect(f"{address}ws?token={TOKEN}") as page:
+            for _ in range(200):
+                assert (await dispatch("preview toggle", "test")).status == "ok"  # type: ignore[union-attr]
+                await page.send_json({"ready": True})
+                await asyncio.sleep(0.02)
+        assert dispatch.session.preview.on
+        await dispatch("preview off", "test")
+        await asyncio.sleep(0.1)
+        assert len(window_processes()) <= 1
+        run = dispatch.session.run
+        assert run is not None
+        assert run._pool is not None
+        assert set(+run._pool._owners) <= {"camera", "writer", "outlet"}
+    assert window_processes() == []
+
+
+async def until_window() -> int:
+    async with asyncio.timeout(20):
+        while not (found := window_processes()):
+            await asyncio.sleep(0.05)
+    return found[0]
+
+
+async def until_off(session: Session) -> None:
+    async with asyncio.timeout(20):
+        while session.preview.on:
+            await asyncio.sleep(0.05)
+
+
+async def test_a_killed_window_turns_preview_off_and_comes_back(
+    tmp_path: Path, display: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    del display
+    async with recording(tmp_path, window="auto") as (dispatch, _):
+        session = dispatch.session
+        first = await until_window()
+        await asyncio.sleep(1.5)
+        os.kill(first, signal.SIGKILL)
+        await until_off(session)
+        assert caplog.text.count("window: its process ended with -9; preview is off") == 1
+        await goes_on(session)
+        await dispatch("preview on", "test")
+        assert await until_window() != first
+        await goes_on(session)
+    assert window_processes() == []
+
+
+async def test_a_hung_window_holds_up_nobody(tmp_path: Path, display: int) -> None:
+    del display
+    async with recording(tmp_path, window="auto") as (dispatch, _):
+        window = await until_window()
+        await asyncio.sleep(1)
+        os.kill(window, signal.SIGSTOP)
+        await asyncio.sleep(1)
+        await goes_on(dispatch.session)
+        seen = dispatch.session.preview.latest
+        assert seen is not None
+        await asyncio.sleep(0.5)
+        later = dispatch.session.preview.latest
+        assert later is not None
+        assert later.number > seen.number
+    assert window_processes() == []
+
+
+async def test_a_display_taken_away_costs_no_frame(
+    tmp_path: Path, display: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with recording(tmp_path, window="auto") as (dispatch, _):
+        await until_window()
+        await asyncio.sleep(1.5)
+        os.kill(display, signal.SIGKILL)
+        await until_off(dispatch.session)
+        await goes_on(dispatch.session)
+        assert caplog.text.count("preview is off, the recording goes on") == 1
+        # Without a display it cannot come back, and says so in a line.
+        await dispatch("preview on", "test")
+        await until_off(dispatch.session)
+        assert "window: there is no display to show it on" in caplog.text

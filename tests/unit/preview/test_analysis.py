@@ -1,0 +1,115 @@
+import asyncio
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import pytest
+
+from recorder.assembly import build_session
+from recorder.config import Analysis, validate
+from recorder.console.sitting import open_sitting
+from recorder.errors import ConfigurationError
+from recorder.preview.analysis import GIVE_UP, as_values, find
+from recorder.storage.layout import DETECTOR
+
+seen: list[tuple[int, float]] = []
+
+
+def slow(frame: Any, facts: Mapping[str, Any]) -> float:
+    """Takes 200 ms a frame."""
+    with pytest.raises(ValueError, match="read-only"):
+        frame[0, 0] = 1
+    time.sleep(0.2)
+    value = float(frame.mean())
+    seen.append((facts["frame_number"], value))
+    return value
+
+
+def failing(frame: Any, facts: Mapping[str, Any]) -> dict[str, float]:
+    """Fails always."""
+    raise RuntimeError(f"no idea what to do with {frame.shape}")
+
+
+async def analysed(tmp_path: Path, seconds: float, **analysis: Any) -> tuple[Path, Any]:
+    tree = {
+        "recording": {"output": str(tmp_path / "x.h5")},
+        "camera": {"width": 128, "height": 64, "rate": 500, "exposure": "1ms"},
+        "pool": {"memory": "8MB"},
+        "analysis": analysis,
+    }
+    session = build_session(validate(tree), dry_run=False)
+    async with open_sitting(session) as dispatch:
+        await session.start()
+        await asyncio.sleep(seconds)
+        told = await dispatch("status", "test")
+        summary = await session.close()
+    assert summary.lost == 0
+    assert told is not None
+    return tmp_path / "x.h5", told.message
+
+
+async def test_a_slow_function_sees_the_latest_frames_and_costs_none(tmp_path: Path) -> None:
+    seen.clear()
+    path, told = await analysed(tmp_path, 1.5, function="tests.unit.preview.test_analysis:slow")
+    with h5py.File(path) as file:
+        rows = file["entry/analysis"][:]
+        numbers = file[DETECTOR]["frame_number"][:]
+        stored = [(int(row["frame_number"]), float(row["value"])) for row in rows]
+        # All but the one that was under way at the end.
+        assert stored == seen[: len(stored)]
+        assert len(stored) >= len(seen) - 1 >= 4
+        assert (numbers[rows["frame"]] == rows["frame_number"]).all()
+        for row in rows:
+            assert row["value"] == file[DETECTOR]["data"][row["frame"]].mean()
+        assert set(rows["name"]) == {b"value"}
+    assert "analysis value" in told
+
+
+async def test_a_function_that_fails_is_told_counted_and_switched_off(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path, told = await analysed(tmp_path, 0.5, function="tests.unit.preview.test_analysis:failing")
+    with h5py.File(path) as file:
+        assert len(file["entry/analysis"]) == 0
+        assert file["entry/verdict"][()] == b"complete"
+    assert f"{GIVE_UP} errors, switched off" in told
+    assert caplog.text.count("no idea what to do with (64, 128)") == GIVE_UP
+    assert "the recording goes on" in caplog.text
+
+
+async def test_the_worked_example_stores_two_values_a_frame(tmp_path: Path) -> None:
+    options = {"x": 8, "y": 4, "width": 16, "height": 8, "threshold": 0.0}
+    function = "recorder.preview.threshold:crossing"
+    path, _ = await analysed(tmp_path, 0.3, function=function, options=options)
+    with h5py.File(path) as file:
+        rows = file["entry/analysis"][:]
+        means = rows[rows["name"] == b"mean"]
+        assert len(means) > 3
+        for row in means:
+            assert row["value"] == file[DETECTOR]["data"][row["frame"]][4:12, 8:24].mean()
+        assert set(rows["value"][rows["name"] == b"above"]) == {1.0}
+
+
+@pytest.mark.parametrize(
+    ("function", "told"),
+    [
+        ("nowhere:at_all", "nowhere cannot be imported: No module named 'nowhere'"),
+        ("recorder.preview.threshold:crosing", "no function crosing in it; did you mean crossing?"),
+    ],
+)
+def test_a_function_that_is_not_there_is_told_before_anything_begins(function: str, told: str) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        find(Analysis(function=function))
+    assert told in str(caught.value)
+
+
+def test_numbers_are_kept_and_nothing_else() -> None:
+    assert as_values(None) == {}
+    assert as_values(3) == {"value": 3.0}
+    assert as_values({"a": np.float32(0.5), "b": True}) == {"a": 0.5, "b": 1.0}
+    for wrong in ("text", {"a": [1]}, {str(i): i for i in range(17)}):
+        with pytest.raises(TypeError):
+            as_values(wrong)
