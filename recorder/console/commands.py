@@ -20,9 +20,9 @@ async def help_(call: Call, name: Word = "", name2: Word = "") -> Reply:
     del call
     full = f"{name} {name2}".strip()
     if not full:
-        width = max(len(known.usage) for known in COMMANDS.values())
-        lines = (f"{known.usage:{width}}  {known.summary.splitlines()[0]}" for known in COMMANDS.values())
-        return Reply("\n".join(lines))
+        width = max(map(len, COMMANDS))
+        lines = (f"{name:{width}}  {known.summary.splitlines()[0]}" for name, known in COMMANDS.items())
+        return Reply("\n".join(["help COMMAND tells how to write one", *lines]))
     found = [known for known in COMMANDS.values() if known.name == full or known.name.split()[0] == full]
     if not found:
         raise UsageError(f'no command "{full[:80]}"{did_you_mean(full, COMMANDS)}')

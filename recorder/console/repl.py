@@ -69,9 +69,9 @@ class _LogHandler(logging.Handler):
 
 
 def say(text: str, style: str = "") -> None:
-    """Print lines above the prompt, with the time of day."""
-    for line in text.splitlines():
-        parts = FormattedText([("class:hint", time.strftime("%H:%M:%S ")), (style, line)])
+    """Print lines above the prompt, the first with the time of day."""
+    for i, line in enumerate(text.splitlines()):
+        parts = FormattedText([("class:hint", "  " if i else time.strftime("%H:%M:%S ")), (style, line)])
         # A terminal that went away is no reason to lose a frame.
         with contextlib.suppress(OSError):
             print_formatted_text(parts, style=STYLE)

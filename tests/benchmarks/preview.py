@@ -1,0 +1,65 @@
+"""What preview costs a recording: throughput with it and without, in pairs; frames lost at 100 full frames/s.
+
+python -m tests.benchmarks.preview [--pairs 6] [--frames 400]     (a pair needs room for 2 x 4.4 GB)
+"""
+
+import argparse
+import json
+import statistics
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+
+from recorder.preview.render import Renderer
+from tests.system.conftest import COMMAND
+
+
+def record(config: Path, *arguments: str) -> dict[str, float]:
+    with tempfile.TemporaryDirectory() as folder:
+        command = [*COMMAND, "run", str(config), "--headless", "--json", "--output", "x.h5", *arguments]
+        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+        told: dict[str, float] = json.loads(done.stdout)
+        return told
+
+
+def render_ms(rounds: int = 100) -> float:
+    """Return what a picture of a full frame takes, with levels and histogram, in ms of one core."""
+    rng = np.random.default_rng(0)
+    frames = [rng.integers(100, 4000, (2160, 2560), dtype=np.uint16) for _ in range(6)]
+    renderer = Renderer(2160, 2560, np.dtype(np.uint16), 16)
+    times = []
+    for i in range(rounds):
+        began = time.thread_time()
+        renderer.render(frames[i % len(frames)], i, "auto", overlay=True)
+        times.append(time.thread_time() - began)
+    return statistics.median(times) * 1000
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
+    parser.add_argument("--pairs", type=int, default=6)
+    parser.add_argument("--frames", type=int, default=400)
+    parser.add_argument("--seconds", type=float, default=20)
+    parser.add_argument("--config", type=Path, default=Path("configs/simulated.toml"))
+    asked = parser.parse_args()
+    config = asked.config.resolve()
+    print(f"a picture of a full frame: {render_ms():.2f} ms of one core")
+    on = ("--set", "preview.on=true")
+    fast = ("--set", "camera.rate=max", "--frames", str(asked.frames))
+    ratios = []
+    for pair in range(asked.pairs):
+        rates = {}
+        for way in (("off", "on"), ("on", "off"))[pair % 2]:
+            rates[way] = record(config, *fast, *(on if way == "on" else ()))["fps"]
+        ratios.append(rates["on"] / rates["off"])
+        print(f"off {rates['off']:.1f}/s, on {rates['on']:.1f}/s, ratio {ratios[-1]:.3f}", flush=True)
+    print(f"ratio: median {statistics.median(ratios):.3f}")
+    told = record(config, "--duration", f"{asked.seconds}s", *on)
+    print(f"at 100/s with preview at 15/s: {told['frames']} frames, {told['lost']} lost, {told['verdict']}")
+
+
+if __name__ == "__main__":
+    main()
