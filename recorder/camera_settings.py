@@ -159,7 +159,7 @@ class PcoCamera(Section):
         """How long the camera may be silent before the run is given up."""
         if self.timeout is not None:
             return self.timeout
-        waits = self.trigger != "auto sequence" or self.acquire != "auto" or self.memory != "fifo"
+        waits = self.trigger != "auto sequence" or self.acquire != "auto"
         return NO_TIMEOUT_S if waits else 10.0
 
 

@@ -137,7 +137,13 @@ class CameraLink:
         error = error or disarming
         self._mailbox.close()
         self._refuse_cuts()
-        cause = self._trailing or self._starved_by or Cause.CAMERA
+        if (self._aborting.is_set() or error is not None) and self._last is not None:
+            # What waited when the last frame was read was exposed, whatever became of it.
+            known = self._last.number + self._last.backlog
+            if limits.frames is not None:
+                known = min(known, self._last.number + limits.frames - self._frames)
+            self._last_exposed = max(self._last_exposed or 0, known)
+        cause = self._trailing or self._starved_by or (Cause.CAMERA if error else Cause.FIFO)
         return LinkOutcome(self._last_exposed, cause, error)
 
     @staticmethod

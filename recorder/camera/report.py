@@ -43,3 +43,8 @@ class LinkStatistics:
     longest_pause_s: float
     in_camera: int | None = None
     wanted_in_camera: int = 0
+
+    @property
+    def records_inside(self) -> bool:
+        """Whether the camera fills its own memory, and frames come afterwards."""
+        return self.in_camera is not None and self.frames == 0

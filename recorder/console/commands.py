@@ -6,7 +6,7 @@ from typing import Literal
 
 from recorder.console.dispatch import Call, Reply
 from recorder.console.registry import COMMANDS, Number, Seconds, Word, command, parse, whole_number
-from recorder.errors import UsageError, did_you_mean
+from recorder.errors import CameraError, UsageError, did_you_mean
 from recorder.status import FinishReason, State
 from recorder.units import format_seconds, parse_seconds
 
@@ -103,6 +103,8 @@ async def mark(call: Call, label: Word, *text: Word) -> Reply:
     if len(label.encode()) > MAX_LABEL:
         raise UsageError(f"mark: a label of {len(label)} characters; the longest has {MAX_LABEL}")
     frame = await call.session.mark(label, " ".join(text), call.source, call.entered_ns, call.first)
+    if frame is None:
+        return Reply(f"mark {label}; its frame is known once the camera's memory is read out")
     return Reply(f"mark {label} on frame {frame.index}", frame)
 
 
@@ -149,7 +151,10 @@ async def start(call: Call) -> Reply:
     session = call.session
     await session.start()
     if session.run is None or session.run.state is State.CLOSED:
-        return Reply("", then=session.stopped)
+        ended = await session.stopped()
+        if ended is not None and ended.verdict == "failed" and not ended.frames:
+            raise CameraError(ended.cause)
+        return Reply("started, and ended at once")
     return Reply(f"started{f', saving {session.run.file.path}' if session.run.file else ''}")
 
 

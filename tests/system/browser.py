@@ -46,6 +46,8 @@ class Tab:
     async def until(self, script: str, seconds: float = 15) -> Any:
         """Wait until the script gives something true, and return it."""
         deadline = asyncio.get_running_loop().time() + seconds
+        # Also while the page is not there yet.
+        script = f"(() => {{ try {{ return {script}; }} catch {{ return null; }} }})()"
         while not (value := await self.evaluate(script)):
             assert asyncio.get_running_loop().time() < deadline, f"never true: {script}"
             await asyncio.sleep(0.1)

@@ -57,7 +57,7 @@ class Terminal:
             if b"\x1b[6n" in data:
                 os.write(self.parent, b"\x1b[1;1R")
 
-    def until(self, text: str, since: int = 0, seconds: float = 20) -> None:
+    def until(self, text: str, since: int = 0, seconds: float = 40) -> None:
         """Wait until `text` is shown."""
         deadline = time.monotonic() + seconds
         while text not in self.shown[since:]:
@@ -80,9 +80,11 @@ class Terminal:
 @pytest.fixture
 def terminal(tmp_path: Path) -> Iterator[Terminal]:
     opened = Terminal(tmp_path)
-    opened.until("running")
-    yield opened
-    opened.close()
+    try:
+        opened.until("running")
+        yield opened
+    finally:
+        opened.close()
 
 
 def left(terminal: Terminal) -> int:

@@ -50,6 +50,7 @@ async def test_a_mark_lands_on_the_frame_exposed_at_its_moment(sitting: Dispatch
         await asyncio.sleep(0.013)
         moment_ns = time.perf_counter_ns()
         found = await session.mark("now", "", "test", moment_ns)
+        assert found is not None
         truly = (moment_ns - armed_ns(session)) // 10_000_000 + 1
         assert abs(found.number - truly) <= 1
 

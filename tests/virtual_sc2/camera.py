@@ -58,6 +58,7 @@ class VirtualCamera:
     first_number: int = 1
     health: tuple[int, int] = (0, 0)
     in_use: bool = False
+    stuck: bool = False  # its memory never fills
     sensor: Sensor | None = None
 
     def __post_init__(self) -> None:
@@ -141,8 +142,11 @@ class VirtualCamera:
         least, most, step = self.model.exposure_ns
         if not least - step <= exposure[0] * TIME_BASES[exposure[1]] <= most:
             return OUT_OF_RANGE
+        if delay[0] * TIME_BASES[delay[1]] > 10**9:
+            return OUT_OF_RANGE
         self.settings.delay, self.settings.exposure = delay, exposure
         if self.recording and self.fifo is not None:
+            self.fifo._shortest_ns = self.period_ns
             self.fifo.set_exposure(self.exposure_ns * 1e-9, self.clock())
         elif not self.recording:
             self.armed = False
@@ -151,9 +155,10 @@ class VirtualCamera:
     def set_rate(self, mhz: int, exposure_ns: int) -> int:
         if not self.model.caps & SET_FRAME_RATE:
             return NOT_SUPPORTED
+        before, self.settings.frame_rate_mhz = self.settings.frame_rate_mhz, mhz
         error = self.expose((0, 0), (exposure_ns, 0))
-        if not error:
-            self.settings.frame_rate_mhz = mhz
+        if error:
+            self.settings.frame_rate_mhz = before
         return error
 
     def arm(self) -> int:
@@ -163,14 +168,11 @@ class VirtualCamera:
         width, height = m.width // self.settings.binning[0], m.height // self.settings.binning[1]
         if not (1 <= x0 <= x1 <= width and 1 <= y0 <= y1 <= height):
             return ROI_WRONG
-        if x1 - x0 + 1 < m.least[0] // self.settings.binning[0] or y1 - y0 + 1 < m.least[1]:
+        least = [size // factor for size, factor in zip(m.least, self.settings.binning, strict=True)]
+        if x1 - x0 + 1 < least[0] or y1 - y0 + 1 < least[1]:
             return ROI_WRONG
-        if (
-            (x0 - 1) % m.roi_steps[0]
-            or x1 % m.roi_steps[0]
-            or (y0 - 1) % m.roi_steps[1]
-            or y1 % m.roi_steps[1]
-        ):
+        across, down = m.roi_steps
+        if (x0 - 1) % across or x1 % across or (y0 - 1) % down or y1 % down:
             return ROI_STEPS
         if m.caps & ROI_SYMMETRIC_ROWS and y0 - 1 != height - y1:
             return ROI_WRONG
@@ -190,7 +192,7 @@ class VirtualCamera:
         self.triggered.clear()
         self.triggers = 0
         self.memory = [] if into_memory else None
-        rate, exposure_s = 1e9 / self.shortest_ns, self.exposure_ns * 1e-9
+        rate, exposure_s = 1e9 / self.period_ns, self.exposure_ns * 1e-9
         self.fifo = None
         if self.settings.trigger == 0 or into_memory:
             self.fifo = Fifo(rate, exposure_s, 10**9 if into_memory else depth, self.armed_ns)
@@ -233,7 +235,7 @@ class VirtualCamera:
 
     def images_in_memory(self) -> int:
         if self.memory is not None and self.recording and self.fifo is not None:
-            images = self.fifo.advance(self.clock())
+            images = 0 if self.stuck else self.fifo.advance(self.clock())
             return min(images, self.model.memory_frames)
         return len(self.memory or ())
 

@@ -18,7 +18,7 @@ from recorder.camera.pco.frame import FrameCopier
 from recorder.camera.pco.health import INTERVAL_S, Health
 from recorder.camera.pco.library import open_camera
 from recorder.camera.pco.memory import MemoryReader
-from recorder.camera.pco.setup import Readout, change_exposure, change_shutter, set_up
+from recorder.camera.pco.setup import Readout, change_exposure, change_shutter, check, set_up, shutter_of
 from recorder.camera_settings import PcoCamera
 from recorder.errors import CameraError, ConfigurationError
 
@@ -61,8 +61,11 @@ class PcoDevice:
         """Connect, check the settings against what the camera can do, and apply them."""
         s = self._settings
         self._camera = open_camera(s.serial, s.interface)
-        if s.shutter is not None and change_shutter(self._camera, s.shutter):
-            self._reopen()
+        if s.shutter is not None:
+            with translated("checking the settings"):
+                check(self._camera, s)
+            if change_shutter(self._camera, s.shutter):
+                self._reopen(s.shutter)
         camera = self._camera
         with translated("setting up the camera"):
             self._readout = readout = set_up(camera, s)
@@ -73,44 +76,73 @@ class PcoDevice:
         rate = 1 / readout.period_s if readout.period_s else math.inf
         return CameraDescription(name, serial, readout.format, rate, told)
 
-    def _reopen(self) -> None:
-        """Wait for a camera that restarts."""
-        self.close()
+    def _reopen(self, shutter: str) -> None:
+        """Wait for the camera to restart with another shutter mode."""
+        serial, interface = self._camera.camera_serial, self._camera.interface
+        with contextlib.suppress(CameraError):
+            self.close()
         deadline = time.monotonic() + RESTART_PATIENCE_S
-        while True:
+        while self._camera is None:
             self._wait(RESTART_S)
             try:
-                self._camera = open_camera(self._settings.serial, self._settings.interface)
-                return
+                self._camera = open_camera(serial, interface)
             except CameraError:
                 if time.monotonic() > deadline:
                     raise
+        if (got := shutter_of(self._camera)) != shutter:
+            raise CameraError(f"camera.shutter = {shutter}: after its restart the camera still has its {got}")
 
     def arm(self) -> None:
         """Start exposing."""
         camera, readout = self._opened()
-        memory = self._settings.memory
+        if self._settings.memory != "fifo":
+            self._reader = self._into_memory(camera, readout)
+            return
+        wanted = self._settings.fifo or self._depth(readout)
         with translated("starting the camera"):
-            if memory == "fifo":
-                depth = self._settings.fifo or self._depth(readout)
-                camera.record(number_of_images=depth, mode="fifo")
-            else:
-                ring = memory == "camram ring"
-                camera.record(camera.camram_max_images, "camram ring" if ring else "camram segment")
-            form = readout.format
-            copier = FrameCopier(camera, form.width, form.height, metadata=readout.metadata)
-            if memory == "fifo":
-                self._reader = FifoReader(camera, copier, depth, readout.period_s, wait=self._wait)
-            else:
-                self._reader = MemoryReader(
-                    camera,
-                    copier,
-                    camera.camram_segment,
-                    ring=ring,
-                    frames=self._frames,
-                    duration_s=self._duration_s,
-                    wait=self._wait,
+            camera.record(number_of_images=wanted, mode="fifo")
+            depth = int(camera.rec.get_settings()["maximum number of images"])
+            if depth < wanted:
+                log.warning("camera.fifo: there is memory for %d frames only, not for %d", depth, wanted)
+            copier = self._copier(camera, readout)
+            self._reader = FifoReader(camera, copier, depth, readout.period_s, self._tell, wait=self._wait)
+
+    def _into_memory(self, camera: Any, readout: Readout) -> MemoryReader:  # noqa: ANN401
+        """Start recording into the camera's own memory."""
+        s = self._settings
+        with translated("starting the camera"):
+            # What is left from opening the camera would be taken for this run's.
+            if camera.rec.recorder_handle.value is not None:
+                camera.rec.stop_record()
+                camera.rec.delete()
+            camera.sdk.arm_camera()
+            segment = camera.camram_segment
+            room = camera.sdk.get_number_of_images_in_segment(segment)["max image count"]
+            frames = self._frames or 0
+            if self._duration_s is not None and readout.period_s:
+                lasting = math.ceil(self._duration_s / readout.period_s)
+                frames = min(frames, lasting) if frames else lasting
+            ring = s.memory == "camram ring"
+            if frames > room:
+                raise CameraError(
+                    f"the camera's memory holds {room} frames of this size, not {frames}: "
+                    "ask for fewer, or choose a smaller camera.roi"
                 )
+            camera.record(room, "camram ring" if ring else "camram segment")
+            return MemoryReader(
+                camera,
+                self._copier(camera, readout),
+                segment,
+                ring=ring,
+                frames=self._frames,
+                duration_s=self._duration_s,
+                wait=self._wait,
+            )
+
+    @staticmethod
+    def _copier(camera: Any, readout: Readout) -> FrameCopier:  # noqa: ANN401
+        form = readout.format
+        return FrameCopier(camera, form.width, form.height, metadata=readout.metadata)
 
     @staticmethod
     def _depth(readout: Readout) -> int:
@@ -146,12 +178,16 @@ class PcoDevice:
                 limits.check_exposure(seconds, camera.description)
             except ConfigurationError as error:
                 raise CameraError(str(error)) from None
+            if not math.isinf(s.rate) and seconds >= limits.LONGEST_WITH_RATE_S:
+                raise CameraError(
+                    f"with camera.rate an exposure is shorter than {limits.LONGEST_WITH_RATE_S:g} s"
+                )
             if not math.isinf(s.rate) and seconds > 1 / s.rate:
                 raise CameraError(
                     f"an exposure of {seconds:g} s does not fit into the {1 / s.rate:g} s of a frame: "
                     f"camera.rate is {s.rate:g}"
                 )
-            return change_exposure(camera, seconds, s.rate)
+            return change_exposure(camera, seconds, s)
 
     def trigger(self) -> None:
         """Expose one frame now, in the trigger modes that listen to software."""
@@ -163,20 +199,11 @@ class PcoDevice:
                 raise CameraError("the camera is busy with the frame before: trigger again")
 
     def halt(self) -> int | None:
-        """Stop exposing; what the FIFO or the camera's memory holds can still be read."""
-        if isinstance(self._reader, MemoryReader):
-            return self._reader.halt()
-        if isinstance(self._reader, FifoReader) and not self._reader.halted:
-            with translated("stopping the camera"):
-                self._reader.look()
-                full = self._reader.is_full
-                self._camera.stop()
-            self._reader.halted = True
-            if full:
-                log.warning(
-                    "the camera's FIFO was full when it was stopped: frames after the last may be missing"
-                )
-        return None
+        """Stop exposing; what the FIFO or the camera's memory holds can still be read.
+
+        Returns the counter of the last frame known to be exposed.
+        """
+        return self._reader.halt() if self._reader is not None else None
 
     def disarm(self) -> None:
         """Leave the recording state; also after an error, and twice."""

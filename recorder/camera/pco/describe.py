@@ -1,9 +1,12 @@
 """What the file tells of a PCO camera."""
 
+import contextlib
 from collections.abc import Mapping
 from typing import Any
 
 from recorder.camera.pco.setup import Readout, bits, exposure_of
+
+NO_TEMPERATURE = -300.0
 
 # wColorPatternDESC: the colour of the four pixels at the upper left, row by row, four bits each.
 _COLOURS = {1: "R", 2: "G", 3: "G", 4: "B", 5: "C", 6: "M", 7: "Y"}
@@ -37,10 +40,15 @@ def details(camera: Any, readout: Readout) -> dict[str, str | int | float]:  # n
     }
     temperatures = sdk.get_temperature()
     for name in ("sensor", "camera", "power"):
-        if f"{name} temperature" in temperatures:
-            told[f"{name}_temperature"] = temperatures[f"{name} temperature"]
+        celsius = temperatures.get(f"{name} temperature", NO_TEMPERATURE)
+        # What stands for none comes through the package as a very low temperature.
+        if celsius > NO_TEMPERATURE:
+            told[f"{name}_temperature"] = celsius
     if sensor["Min Cool Set DESC"] or sensor["Max Cool Set DESC"] or sensor["Num Cooling Setpoints"]:
         told["cooling_setpoint"] = sdk.get_cooling_setpoint_temperature()["cooling setpoint temperature"]
+    with contextlib.suppress(ValueError, LookupError):
+        # Models that have no shutter modes refuse the question.
+        told["shutter_mode"] = sdk.get_camera_setup("shutter mode")["setup"]
     return told
 
 

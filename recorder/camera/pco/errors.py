@@ -14,12 +14,15 @@ _COMMON = 0x20000000
 _LAYER = 0x0000F000
 
 NO_CAMERA = (
-    "no camera found: check its cable and power, and close other programs that use it, such as Camware"
+    "no camera found: check its cable and power, close other programs that use it, such as Camware, and see "
+    "that the driver of its interface or frame grabber is installed"
 )
 _GONE = "the camera is gone: check its cable and power, then start again"
 _DRIVER = "install the driver of the camera's interface or frame grabber, then restart the computer"
 _SETTING = "the camera refuses a setting: compare the [camera] section with the camera's manual"
 _RESTART = "switch the camera off and on again"
+_UNKNOWN = "look the code up in the manual of the SDK; often it helps to switch the camera off and on again"
+_OUT_OF_RANGE = "a setting is out of the camera's range: compare the [camera] section with its manual"
 
 # By code, without the device, and without the layer where the number is common to all layers.
 ADVICE = {
@@ -33,6 +36,9 @@ ADVICE = {
     0x80001009: _RESTART,
     0x8000100B: "the camera's supply voltage is out of range: check its power supply",
     0x80001020: "this model of camera cannot do that",
+    0x80001016: _OUT_OF_RANGE,
+    0x8000101E: _OUT_OF_RANGE,
+    0x80001017: "the camera cannot do that in its present state: stop it first",
     0x80001025: "the segment of the camera's memory is too small for one frame: choose a smaller camera.roi",
     0x8000102A: "frames are still on their way out of the camera: wait and try again",
     0x80001087: "the camera's interface is blocked: close other programs that use it",
@@ -62,10 +68,15 @@ def is_error(code: int) -> bool:
 
 def from_code(code: int, text: str, doing: str) -> CameraError:
     """Return the error of `code`, which the SDK calls `text`, met while `doing` something."""
-    advice = ADVICE.get(bare(code), _RESTART)
+    advice = ADVICE.get(bare(code), _UNKNOWN)
     kind = CameraDisconnectedError if advice is _GONE else CameraError
     said = text.rpartition(": ")[2].strip().rstrip(".") or "no explanation from the camera's library"
     return kind(f"{doing}: {advice} (0x{code & 0xFFFFFFFF:08x}: {said})")
+
+
+def is_gone(error: CameraError) -> bool:
+    """Tell whether the camera cannot be reached any more."""
+    return isinstance(error, CameraDisconnectedError)
 
 
 def code_of(error: BaseException) -> int:
@@ -79,7 +90,7 @@ def translated(doing: str) -> Iterator[None]:
     """Turn whatever the vendor's package raises into a CameraError that says what to do."""
     try:
         yield
-    except (ValueError, KeyError, TypeError, ArithmeticError) as error:
+    except (ValueError, LookupError, TypeError, ArithmeticError, NameError, OSError) as error:
         # Its CameraException is a ValueError; where it meets what it did not expect, it raises bare ones.
         if isinstance(error, RecorderError):
             raise
@@ -87,5 +98,6 @@ def translated(doing: str) -> Iterator[None]:
         if code:
             raise from_code(code, str(error), doing) from error
         raise CameraError(
-            f"{doing}: the vendor's package failed: {error!r}; {_RESTART}, and tell us if it happens again"
+            f"{doing}: the vendor's package met an answer it does not know ({error!r}): try again, and if it "
+            f"stays so, {_RESTART}"
         ) from error

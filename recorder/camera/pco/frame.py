@@ -75,7 +75,15 @@ class FrameCopier:
         )
         if is_error(code):
             raise from_code(code, self._sdk.get_error_text(code), f"reading frame {self._last_number + 1}")
-        return self._from_metadata() if self._has_metadata else self._from_pixels(slot)
+        if not self._has_metadata:
+            return self._from_pixels(slot)
+        try:
+            return self._from_metadata()
+        except (ValueError, IndexError):
+            raise CameraError(
+                f"the frame after number {self._last_number} came without metadata: without it nobody could "
+                "tell which frames are missing; switch the camera off and on again"
+            ) from None
 
     def _from_metadata(self) -> Facts:
         digits = bytes(self._digits)

@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from recorder.camera.pco.errors import translated
+from recorder.camera.pco.errors import is_gone, translated
+from recorder.errors import CameraError
 
 # Between two questions while frames come; the question takes the camera about a millisecond.
 INTERVAL_S = 5.0
@@ -37,12 +38,24 @@ class Health:
     def __init__(self, sdk: Any) -> None:  # noqa: ANN401 - a pco.sdk.Sdk
         self._sdk = sdk
         self._known: tuple[int, int] = (0, 0)
+        self._answers = True
 
     def news(self) -> list[str]:
-        """Return a line for each change since the last time; raises CameraError."""
-        with translated("asking the camera for its health"):
-            state = self._sdk.get_camera_health_status()
-        now = (state["warning"], state["error"])
+        """Return a line for each change since the last time; raises CameraDisconnectedError.
+
+        A camera that does not answer the question may still deliver frames: that is told once.
+        """
+        try:
+            with translated("asking the camera for its health"):
+                state = self._sdk.get_camera_health_status()
+                now = (state["warning"], state["error"])
+        except CameraError as error:
+            if is_gone(error):
+                raise
+            lines = [str(error)] if self._answers else []
+            self._answers = False
+            return lines
+        self._answers = True
         lines = []
         for kind, names, before, after in zip(
             ("warning", "error"), (WARNINGS, ERRORS), self._known, now, strict=True

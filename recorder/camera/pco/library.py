@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from recorder.camera.pco.errors import NO_CAMERA, bare, code_of, from_code, is_error, translated
+from recorder.camera.pco.errors import NO_CAMERA, bare, code_of, is_error, translated
 from recorder.camera_settings import Interface
 from recorder.errors import CameraError
 
@@ -52,8 +52,8 @@ def vendor() -> Any:  # noqa: ANN401 - a module
             f"the vendor's package pco cannot be imported ({error}): it exists for Python up to 3.12 "
             "on 64-bit Linux and Windows; install it with: pip install pco"
         ) from None
-    # It tells of every call it makes.
-    logging.getLogger("pco").setLevel(logging.WARNING)
+    # It tells of every call it makes, and its warnings say nothing that we do not.
+    logging.getLogger("pco").setLevel(logging.CRITICAL)
     return pco
 
 
@@ -61,8 +61,6 @@ def vendor() -> Any:  # noqa: ANN401 - a module
 def loading() -> Iterator[None]:
     """Say which library is missing where those of the vendor cannot be loaded."""
     try:
-        # What the loader itself logs is told here, and better.
-        logging.getLogger("pco.loader").setLevel(logging.CRITICAL)
         yield
     except OSError as error:
         text = str(error) or type(error).__name__
@@ -79,15 +77,20 @@ def loading() -> Iterator[None]:
 def open_camera(serial: int | None, interface: Interface | None) -> Any:  # noqa: ANN401 - a pco.Camera
     """Return the vendor's camera object for the camera asked for; raises CameraError."""
     pco = vendor()
-    asked = f"camera {serial}" if serial else "the camera"
+    from pco.loader import shared_library_loader  # noqa: PLC0415
+
+    # Loaded beforehand, so that what goes wrong with the libraries is not taken for the camera's fault.
     with loading():
-        try:
-            with translated(f"opening {asked}"):
-                return pco.Camera(serial=serial, interface=interface)
-        except CameraError as error:
-            if error.__cause__ is None or bare(code_of(error.__cause__)) not in _NOT_FOUND:
-                raise
-            raise CameraError(why_not_found(serial, interface)) from None
+        shared_library_loader.increment()
+    try:
+        with translated(f"opening camera {serial}" if serial else "opening the camera"):
+            return pco.Camera(serial=serial, interface=interface)
+    except CameraError as error:
+        if error.__cause__ is None or bare(code_of(error.__cause__)) not in _NOT_FOUND:
+            raise
+        raise CameraError(why_not_found(serial, interface)) from None
+    finally:
+        shared_library_loader.decrement()
 
 
 def why_not_found(serial: int | None, interface: Interface | None) -> str:
@@ -120,11 +123,13 @@ def connected() -> list[Connected]:
 def _scan(sdk: Any) -> list[Connected]:  # noqa: ANN401 - an Sdk
     """List what the SDK's scan finds; Linux only."""
     try:
-        devices = sdk.scan_cameras()["devices"]
-    except ValueError as error:
-        code = code_of(error)
-        if code and bare(code) not in _NOT_FOUND:
-            raise from_code(code, str(error), "looking for cameras") from error
+        with translated("looking for cameras"):
+            devices = sdk.scan_cameras()["devices"]
+    except CameraError as error:
+        code = code_of(error.__cause__) if error.__cause__ else 0
+        nobody = isinstance(error.__cause__, ValueError) and (not code or bare(code) in _NOT_FOUND)
+        if not nobody:
+            raise
         return []
     found = []
     for device in devices:
@@ -139,9 +144,13 @@ def _scan(sdk: Any) -> list[Connected]:  # noqa: ANN401 - an Sdk
             continue
         code = sdk.open_camera_device(device["id"])["error"]
         note = f"cannot be opened (0x{code & 0xFFFFFFFF:08x}); {SWITCH}"
-        found.append(
-            _look_into(sdk, interface) if code == 0 else Connected(model, serial, interface, note=note)
-        )
+        try:
+            if code == 0:
+                found.append(_look_into(sdk, interface))
+                continue
+        except CameraError as error:
+            note = str(error)
+        found.append(Connected(model, serial, interface, note=note))
     return found
 
 

@@ -1,5 +1,6 @@
 """Check settings against what the camera says of itself, before it is touched."""
 
+import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -16,6 +17,9 @@ NO_MEMORY = 0x00001000
 METADATA = 0x00004000
 FRAME_RATE = 0x00008000
 HARDWARE_LINES = 0x40000000
+
+# PCO_SetFrameRate takes the exposure in ns, in 32 bits.
+LONGEST_WITH_RATE_S = 4.29
 
 # The binary timestamp takes so many pixels of the first row.
 STAMP_PIXELS = 14
@@ -54,7 +58,35 @@ def check(settings: PcoCamera, camera: Description, sensor: Description) -> None
         _refuse("lines", "...", "this camera's hardware lines cannot be set")
     if settings.memory != "fifo" and caps & NO_MEMORY:
         _refuse("memory", settings.memory, "this camera has no memory of its own; it must be fifo")
-    if not caps & METADATA and (settings.timestamp == "off" or caps & NO_TIMESTAMP):
+    _check_pace(settings, caps)
+    _check_counting(settings, caps)
+
+
+def _check_pace(settings: PcoCamera, caps: int) -> None:
+    """Refuse what does not go together with a rate that the camera keeps itself."""
+    if settings.rate == math.inf or not caps & FRAME_RATE:
+        return
+    if settings.delay:
+        _refuse(
+            "delay", format_seconds(settings.delay), "this camera keeps camera.rate itself; leave one out"
+        )
+    if settings.exposure >= LONGEST_WITH_RATE_S:
+        longest = format_seconds(LONGEST_WITH_RATE_S)
+        why = f"must be less than {longest} with camera.rate; leave one out"
+        _refuse("exposure", format_seconds(settings.exposure), why)
+
+
+def _check_counting(settings: PcoCamera, caps: int) -> None:
+    """Refuse settings that leave no counter to find missing frames by."""
+    if not caps & METADATA and caps & NO_TIMESTAMP:
+        raise ConfigurationError(
+            "camera.kind: this camera sends neither metadata nor timestamps, so that nobody "
+            "could tell which frames are missing; it cannot be used"
+        )
+    width = settings.roi[2] - settings.roi[0] + 1 if settings.roi else STAMP_PIXELS
+    if not caps & METADATA and width < STAMP_PIXELS:
+        _refuse("roi", list(settings.roi or ()), f"the binary timestamp needs {STAMP_PIXELS} pixels in a row")
+    if not caps & METADATA and settings.timestamp == "off":
         raise ConfigurationError(
             "camera.timestamp: this camera sends no metadata, so that only the binary timestamp in its "
             'pixels tells which frames are missing; set it to "binary"'

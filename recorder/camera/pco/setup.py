@@ -20,6 +20,9 @@ log = logging.getLogger(__name__)
 # A region that takes this share of the full frame's time is no faster, to those who chose it for its speed.
 AS_SLOW = 0.95
 
+# An exposure this near to the one asked for is the camera's rounding.
+AS_GOOD = 0.02
+
 # The smallest time that the camera's clock of frames resolves, by far.
 _ROUNDING_S = 2e-9
 
@@ -44,7 +47,7 @@ def set_up(camera: Any, settings: PcoCamera) -> Readout:  # noqa: ANN401 - a pco
     """
     sdk = camera.sdk
     sensor, description = sdk.get_camera_description(), camera.description
-    limits.check(settings, description, sensor)
+    lines = check(camera, settings)
     caps = sensor["dwGeneralCapsDESC1"]
     sdk.set_binning(*settings.binning)
     whole = limits.whole_frame(sensor, settings.binning)
@@ -65,13 +68,9 @@ def set_up(camera: Any, settings: PcoCamera) -> Readout:  # noqa: ANN401 - a pco
     sdk.set_trigger_mode(settings.trigger)
     if not caps & limits.NO_ACQUIRE_MODE:
         sdk.set_acquire_mode(settings.acquire)
-    for line in settings.lines:
-        _set_line(camera, line)
+    for line in lines:
+        sdk.set_hwio_signal(*line)
     roi = settings.roi or whole
-    if not caps & limits.METADATA and roi[2] - roi[0] + 1 < limits.STAMP_PIXELS:
-        raise ConfigurationError(
-            f"camera.roi: the binary timestamp needs {limits.STAMP_PIXELS} pixels in a row"
-        )
     expose(camera, settings.exposure, settings.delay, settings.rate)
     full_s = _frame_time_s(camera) if roi != whole else 0.0
     sdk.set_roi(*roi)
@@ -93,6 +92,12 @@ def set_up(camera: Any, settings: PcoCamera) -> Readout:  # noqa: ANN401 - a pco
     return Readout(form, 0.0 if triggered else period_s, bool(caps & limits.METADATA), roi)
 
 
+def check(camera: Any, settings: PcoCamera) -> list[tuple[Any, ...]]:  # noqa: ANN401
+    """Raise ConfigurationError for what the camera cannot have; return what its hardware lines are set to."""
+    limits.check(settings, camera.description, camera.sdk.get_camera_description())
+    return [_line(camera, line) for line in settings.lines]
+
+
 def bits(camera: Any, sensor: Mapping[str, Any]) -> int:  # noqa: ANN401 - a pco.Camera
     """Return the bits of a pixel as it comes."""
     if len(camera.description["supported pixel formats"]) > 1:
@@ -107,7 +112,13 @@ def expose(camera: Any, exposure_s: float, delay_s: float, rate: float) -> float
         sdk.set_frame_rate(round(rate * 1000), round(exposure_s * 1e9))
     else:
         sdk.set_delay_exposure_time(*_in_time_base(delay_s), *_in_time_base(exposure_s))
-    return exposure_of(camera)
+    took_s = exposure_of(camera)
+    step_s = camera.description["min exposure step"]
+    if abs(took_s - exposure_s) > max(2 * step_s, AS_GOOD * exposure_s):
+        log.warning(
+            "asked to expose for %s, the camera took %s", format_seconds(exposure_s), format_seconds(took_s)
+        )
+    return took_s
 
 
 def exposure_of(camera: Any) -> float:  # noqa: ANN401
@@ -120,14 +131,14 @@ def _time_set(camera: Any, which: str) -> float:  # noqa: ANN401
     return float(now[which] / {"ns": 10**9, "us": 10**6, "ms": 10**3}[now[f"{which} timebase"]])
 
 
-def change_exposure(camera: Any, exposure_s: float, rate: float) -> float:  # noqa: ANN401
+def change_exposure(camera: Any, exposure_s: float, settings: PcoCamera) -> float:  # noqa: ANN401
     """Change the exposure of a camera that records, and keep its rate; return the exposure it took."""
-    delay_s = _time_set(camera, "delay")
+    rate, delay_s = settings.rate, _time_set(camera, "delay")
     took_s = expose(camera, exposure_s, delay_s, rate)
     if not math.isinf(rate) and not _knows_rates(camera.sdk):
         off_s = 1 / rate - camera.sdk.get_coc_runtime()["coc runtime"]
         if abs(off_s) > _ROUNDING_S:
-            took_s = expose(camera, exposure_s, max(0.0, delay_s + off_s), math.inf)
+            took_s = expose(camera, exposure_s, max(settings.delay, delay_s + off_s), math.inf)
     return took_s
 
 
@@ -158,6 +169,13 @@ def _keep_pace(camera: Any, settings: PcoCamera) -> float:  # noqa: ANN401
         period_s = 1000 / max(1, camera.sdk.get_frame_rate()["frame rate mHz"])
     elif 1 / settings.rate - period_s > _ROUNDING_S:
         delay_s = settings.delay + 1 / settings.rate - period_s
+        longest_s = camera.description["max delay time"]
+        if delay_s > longest_s:
+            slowest = 1 / (period_s + longest_s - settings.delay)
+            raise ConfigurationError(
+                f"camera.rate = {settings.rate:g}: this camera cannot wait for so long between two frames; "
+                f"at least {slowest:.3g} frames/s with this exposure"
+            )
         expose(camera, settings.exposure, delay_s, math.inf)
         period_s = _frame_time_s(camera)
     if period_s > 1.001 / settings.rate:
@@ -165,8 +183,8 @@ def _keep_pace(camera: Any, settings: PcoCamera) -> float:  # noqa: ANN401
     return period_s
 
 
-def _set_line(camera: Any, line: Line) -> None:  # noqa: ANN401
-    """Set one hardware line; what is omitted stays as the camera has it."""
+def _line(camera: Any, line: Line) -> tuple[Any, ...]:  # noqa: ANN401
+    """Return what set_hwio_signal takes for one line; what is omitted stays as the camera has it."""
     sdk, index = camera.sdk, line.number - 1
     count = sdk.get_hwio_signal_count()["hwio signal count"]
     if line.number > count:
@@ -193,7 +211,13 @@ def _set_line(camera: Any, line: Line) -> None:  # noqa: ANN401
             )
         parameter[selected] = ("first line", "global", "last line", "all lines").index(line.timing) + 1
     on = "on" if line.on else "off"
-    sdk.set_hwio_signal(index, on, now["type"], polarity, now["filter"], selected, parameter)
+    return index, on, now["type"], polarity, now["filter"], selected, parameter
+
+
+def shutter_of(camera: Any) -> str:  # noqa: ANN401
+    """Return the camera's shutter mode; raises CameraError where it has none."""
+    with translated("asking the camera for its shutter mode"):
+        return str(camera.sdk.get_camera_setup("shutter mode")["setup"])
 
 
 def change_shutter(camera: Any, wanted: str) -> bool:  # noqa: ANN401
@@ -201,9 +225,8 @@ def change_shutter(camera: Any, wanted: str) -> bool:  # noqa: ANN401
 
     After True the camera object is of no more use: close it, and open the camera anew once it is back.
     """
-    with translated("asking the camera for its shutter mode"):
-        if camera.sdk.get_camera_setup("shutter mode")["setup"] == wanted:
-            return False
+    if shutter_of(camera) == wanted:
+        return False
     with translated(f"changing the shutter to {wanted}"):
         camera.sdk.set_camera_setup("shutter mode", wanted)
         camera.sdk.reboot_camera()

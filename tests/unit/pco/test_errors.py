@@ -17,7 +17,11 @@ from recorder.errors import CameraDisconnectedError, CameraError, ConfigurationE
         (0xA0163005, "x: Timeout in function.", "the camera does not answer in time"),
         (0xA0161003, "x: No memory available.", "choose a smaller camera.fifo"),
         (0x8016103C, "x: ROI setting is wrong.", "compare the [camera] section with the camera's manual"),
-        (0x80161ABC, "", "switch the camera off and on again (0x80161abc: no explanation"),
+        (
+            0x80161ABC,
+            "",
+            "switch the camera off and on again (0x80161abc: no explanation",
+        ),
     ],
 )
 def test_a_code_becomes_what_to_do(code: int, text: str, told: str) -> None:
@@ -36,7 +40,7 @@ def test_the_device_is_taken_out_of_a_code_and_the_layer_where_it_says_nothing()
 
 
 def test_what_the_package_raises_is_translated_and_our_own_errors_pass() -> None:
-    told = r"setting up: the vendor's package failed: KeyError\('trigger'\)"
+    told = r"setting up: the vendor's package met an answer it does not know \(KeyError\('trigger'\)\)"
     with pytest.raises(CameraError, match=told), translated("setting up"):
         raise KeyError("trigger")
     with pytest.raises(ConfigurationError, match="as it is"), translated("setting up"):
