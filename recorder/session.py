@@ -143,13 +143,13 @@ class Session:
         description = run.description
         if description is None:
             raise AssertionError("a run that is armed has a camera")
-        bits = int(description.details.get("bit_resolution", 16))
 
         def is_busy() -> bool:
             pool = run.statistics().pool
             return pool is not None and pool.fill > BUSY_FILL
 
-        await self.preview.watch(run.outlet, self._preview_thread, description.format, bits, is_busy)
+        form, details = description.format, description.details
+        await self.preview.watch(run.outlet, self._preview_thread, form, details, is_busy)
 
     async def _analyse(self, run: Run) -> None:
         await run.armed.wait()

@@ -62,11 +62,13 @@ def _region(given: object) -> Region | None:
     return (numbers[0], numbers[1], numbers[2], numbers[3]) if numbers else None
 
 
-def message_of(picture: Picture, wishes: Wishes) -> bytes:
+def message_of(picture: Picture, wishes: Wishes, origin: tuple[int, int]) -> bytes:
     """Return a picture as bytes: length of the header (uint32, little-endian), header (JSON), pixels."""
     head: dict[str, Any] = {
         name: value for name, value in vars(picture).items() if name not in {"pixels", "values"}
     }
+    # Displays talk of pixels of the frame, and show pixels of the sensor.
+    head["origin"] = origin
     probe, rect = wishes.probe, wishes.rect
     head["probe"] = [*probe, picture.value_at(*probe)] if probe else None
     head["rect"] = picture.mean_of(rect) if rect else None

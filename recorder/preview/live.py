@@ -1,7 +1,7 @@
 """The latest frame as a picture, some times a second, for whoever shows it."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import Executor
 from functools import partial
 
@@ -29,6 +29,8 @@ class Preview:
         self.levels: Levels = settings.levels
         self.region: Region | None = None
         self.latest: Picture | None = None
+        # Where the frames begin on the sensor: pixels to the left of them and above.
+        self.origin = (0, 0)
         self._mean, self._overlay = settings.decimate == "mean", settings.saturation
         self._on = asyncio.Event()
         self._channel: LatestChannel | None = None
@@ -69,9 +71,20 @@ class Preview:
                 return self.latest
 
     async def watch(
-        self, outlet: Outlet, executor: Executor, form: FrameFormat, bits: int, is_busy: Callable[[], bool]
+        self,
+        outlet: Outlet,
+        executor: Executor,
+        form: FrameFormat,
+        details: Mapping[str, object],
+        is_busy: Callable[[], bool],
     ) -> None:
-        """Make pictures of the frames of a run, (H, W) as `form` says with `bits` in use, until cancelled."""
+        """Make pictures of the frames of a run, (H, W) as `form` says, until cancelled.
+
+        Of what the camera tells, `details`, the bits in use and the region of interest matter.
+        """
+        bits = int(str(details.get("bit_resolution", 16)))
+        corner = str(details.get("roi", "1,1")).split(",")
+        self.origin = (int(corner[0]) - 1, int(corner[1]) - 1)
         renderer = Renderer(form.height, form.width, form.dtype, bits)
         loop = asyncio.get_running_loop()
         while True:

@@ -154,7 +154,7 @@ class _Client:
             await self._ready.wait()
             picture = await self._backend.preview.next_picture()
             self._ready.clear()
-            await self._socket.send_bytes(message_of(picture, self._wishes))
+            await self._socket.send_bytes(message_of(picture, self._wishes, self._backend.preview.origin))
 
     async def _tell(self) -> None:
         since_s = 0.0

@@ -113,7 +113,7 @@ class _Window:
                 await _send(process.stdin, {"status": self._backend.status()})
                 continue
             self._ready.clear()
-            message = message_of(picture, self._wishes)
+            message = message_of(picture, self._wishes, self._preview.origin)
             await _send(process.stdin, {"status": self._backend.status(), "picture": len(message)}, message)
 
     async def _listen(self, process: asyncio.subprocess.Process) -> None:

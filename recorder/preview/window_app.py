@@ -211,7 +211,8 @@ class Window:
         lines = [f"frame {head['number']}", f"{head['least']} to {head['greatest']}, mean {head['mean']:.1f}"]
         if head["probe"]:
             px, py, value = head["probe"]
-            lines.append(f"({px}, {py}): {'outside' if value is None else value}")
+            ox, oy = head["origin"]
+            lines.append(f"({px + ox}, {py + oy}): {'outside' if value is None else value}")
         if head["rect"] is not None:
             lines.append(f"mean of the rectangle {head['rect']:.1f}")
         if head["saturated"]:

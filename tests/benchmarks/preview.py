@@ -43,12 +43,14 @@ def main() -> None:
     parser.add_argument("--pairs", type=int, default=6)
     parser.add_argument("--frames", type=int, default=400)
     parser.add_argument("--seconds", type=float, default=20)
+    parser.add_argument("--dry-run", action="store_true", help="without the disk and its noise")
     parser.add_argument("--config", type=Path, default=Path("configs/simulated.toml"))
     asked = parser.parse_args()
     config = asked.config.resolve()
     print(f"a picture of a full frame: {render_ms():.2f} ms of one core")
     on = ("--set", "preview.on=true")
-    fast = ("--set", "camera.rate=max", "--frames", str(asked.frames))
+    fast = ["--set", "camera.rate=max", "--frames", str(asked.frames)]
+    fast += ["--dry-run"] * asked.dry_run
     ratios = []
     for pair in range(asked.pairs):
         rates = {}
@@ -57,6 +59,8 @@ def main() -> None:
         ratios.append(rates["on"] / rates["off"])
         print(f"off {rates['off']:.1f}/s, on {rates['on']:.1f}/s, ratio {ratios[-1]:.3f}", flush=True)
     print(f"ratio: median {statistics.median(ratios):.3f}")
+    if asked.dry_run:
+        return
     told = record(config, "--duration", f"{asked.seconds}s", *on)
     print(f"at 100/s with preview at 15/s: {told['frames']} frames, {told['lost']} lost, {told['verdict']}")
 

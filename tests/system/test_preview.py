@@ -323,3 +323,40 @@ async def test_a_display_taken_away_costs_no_frame(
         await dispatch("preview on", "test")
         await until_off(dispatch.session)
         assert "window: there is no display to show it on" in caplog.text
+
+
+async def test_keys_and_mouse_in_the_window_act(tmp_path: Path, display: int) -> None:
+    del display
+    need(shutil.which("xdotool"), "xdotool")
+
+    async def do(*arguments: str) -> None:
+        process = await asyncio.create_subprocess_exec("xdotool", *arguments)
+        assert await process.wait() == 0
+
+    async with recording(tmp_path, window="auto") as (dispatch, _):
+        preview = dispatch.session.preview
+        await until_window()
+        async with asyncio.timeout(20):
+            # Until the window is up and takes keys.
+            while dispatch.seq == 0:
+                await do("mousemove", "300", "300", "key", "m")
+                await asyncio.sleep(0.2)
+            while preview.region is None:
+                await do("mousemove", "400", "300", "click", "4")
+                await asyncio.sleep(0.2)
+            while preview.levels == "auto":
+                await do(
+                    "mousemove", "1008", "200", "mousedown", "1", "mousemove", "930", "200", "mouseup", "1"
+                )
+                await asyncio.sleep(0.2)
+            while preview.region is not None:
+                await do("key", "Escape")
+                await asyncio.sleep(0.2)
+        levels = preview.levels
+        assert isinstance(levels, tuple)
+        await asyncio.sleep(0.3)
+        assert preview.latest is not None
+        assert (preview.latest.low, preview.latest.high) == levels
+    with h5py.File(tmp_path / "x.h5") as file:
+        assert file["entry/marks"][0]["label"] == b"window1"
+        assert file["entry/marks"][0]["source"] == b"window"

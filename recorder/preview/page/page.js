@@ -103,7 +103,7 @@ function drawPicture() {
 
 function showReadout() {
   const head = state.head, parts = [`frame ${head.number}`];
-  if (head.probe) parts.push(`(${head.probe[0]}, ${head.probe[1]}): ${head.probe[2] ?? "outside"}`);
+  if (head.probe) parts.push(`(${head.probe[0] + head.origin[0]}, ${head.probe[1] + head.origin[1]}): ${head.probe[2] ?? "outside"}`);
   if (head.rect !== null) parts.push(`mean ${head.rect.toFixed(1)}`);
   if (head.saturated) parts.push(`about ${head.saturated * head.step * head.step} pixels saturated`);
   $("readout").textContent = parts.join("   ");
