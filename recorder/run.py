@@ -32,7 +32,6 @@ from recorder.watch import WATCH_S, LossTeller, is_almost_full, warn_of_little_r
 
 log = logging.getLogger(__name__)
 
-
 T = TypeVar("T")
 
 # Makes a file for a camera and a number of frames per block.
@@ -142,6 +141,11 @@ class Run:
                 await self.add_row("analysis", (found.index, number, name, value))
 
     @property
+    def records_inside(self) -> bool:
+        """Whether the camera fills its own memory, and frames come afterwards."""
+        return self._link is not None and self._link.statistics().records_inside
+
+    @property
     def segment(self) -> int:
         """Which of the run's files is being written, counted from 0."""
         return self._writer.segment if self._writer else 0
@@ -188,8 +192,6 @@ class Run:
                 self._become(State.CLOSED)
             for executor in (self._camera_thread, self._storage_thread):
                 executor.shutdown(wait=False)
-
-    # The run itself.
 
     async def _record(self, file: FrameFile, pool: Pool) -> Summary:
         self.outlet = outlet = Outlet(asyncio.get_running_loop())
@@ -316,8 +318,6 @@ class Run:
                 await asyncio.wrap_future(self._camera_thread.submit(self._camera.close))
         except (CameraError, TimeoutError) as error:
             log.warning("the camera could not be closed: %s", error or "its library does not return")
-
-    # How it ended.
 
     def _summary(self, writer: Writer, seconds: float, cpu_s: float) -> Summary:
         verdict, cause = self._ending.told(self.ledger.lost)

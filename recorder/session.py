@@ -14,6 +14,7 @@ from recorder.camera.base import Camera
 from recorder.config import Settings, override
 from recorder.errors import CameraError, RecorderError, UsageError
 from recorder.frames.timeline import FrameRef
+from recorder.marks import Mark, Marks
 from recorder.preview import analysis, snapshot
 from recorder.preview.live import Preview
 from recorder.run import MakeFile, Run
@@ -71,8 +72,7 @@ class Session:
         self._task: asyncio.Task[Summary] | None = None
         self._summaries: list[Summary] = []
         self._error: RecorderError | None = None
-        # Marks on frames that are still in the camera's own memory.
-        self._marking: set[asyncio.Task[FrameRef]] = set()
+        self._marks = Marks()
         # Called with each run's summary when it is over, and with what the camera tells of its health.
         self.on_end: Callable[[Summary], Awaitable[None]] | None = None
         self.on_remark: Callable[[str], None] | None = None
@@ -219,38 +219,7 @@ class Session:
 
         Returns the frame, None where it is not known before the camera's own memory is read out.
         """
-        run = self._running()
-        asked = run.timeline.frame_at(host_ns) if number is None else run.timeline.delivered(number)
-        marking = asyncio.ensure_future(self._mark(run, asked, label, text, source, host_ns))
-        if _records_inside(run):
-            self._marking.add(marking)
-            marking.add_done_callback(self._marking.discard)
-            return None
-        return await marking
-
-    async def _mark(
-        self,
-        run: Run,
-        asked: "asyncio.Future[FrameRef | None]",
-        label: str,
-        text: str,
-        source: str,
-        host_ns: int,
-    ) -> FrameRef:
-        with run.gate.held():
-            found = await asked
-            if found is None:
-                raise CameraError("no frame to mark: the run ended before one came")
-            await self._write_mark(run, found, label, text, source, host_ns)
-        return found
-
-    @staticmethod
-    async def _write_mark(
-        run: Run, found: FrameRef, label: str, text: str, source: str, host_ns: int
-    ) -> None:
-        index = found.index if found.segment == run.segment else -1
-        await run.add_row("marks", (index, run.ledger.elapsed_s(host_ns), label, text, source))
-        run.marks += 1
+        return await self._marks.place(self._running(), Mark(label, text, source, host_ns), number)
 
     async def expose(self, seconds: float, first: int | None = None) -> tuple[float, FrameRef | None]:
         """Change the exposure from now on, or from counter `first` on.
@@ -265,7 +234,7 @@ class Session:
 
         run.be_patient(seconds)
         actual = await run.ask_camera(verb)
-        if _records_inside(run):
+        if run.records_inside:
             return actual, None
         after = first - 1 if first is not None else before.number if before else 0
         with contextlib.suppress(TimeoutError):
@@ -339,8 +308,3 @@ class Session:
         else:
             with self.run.gate.held():
                 yield
-
-
-def _records_inside(run: Run) -> bool:
-    link = run.statistics().link
-    return link is not None and link.records_inside

@@ -29,6 +29,8 @@ class Part:
 
 def toolbar(now: Figures, picture: Picture | None, columns: int, typed: str) -> list[tuple[str, str]]:
     """Return style and text of each piece: the figures, and how to write the command being typed."""
+    if now.state == "opening":
+        return [("", " opening the camera")]
     parts = [
         Part(now.state, 0),
         Part(f"saving {now.saving}" if now.saving else "not saving", 2, alarm=not now.saving),

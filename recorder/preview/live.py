@@ -1,6 +1,7 @@
 """The latest frame as a picture, some times a second, for whoever shows it."""
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Mapping
 from concurrent.futures import Executor
 from functools import partial
@@ -32,7 +33,7 @@ class Preview:
         # Where the frames begin on the sensor: pixels to the left of them and above.
         self.origin = (0, 0)
         self._mean, self._overlay = settings.decimate == "mean", settings.saturation
-        self._on = asyncio.Event()
+        self._on, self._off = asyncio.Event(), asyncio.Event()
         self._channel: LatestChannel | None = None
         self._fresh = asyncio.Event()
         # Called with every change between on and off.
@@ -49,9 +50,11 @@ class Preview:
         """Begin or end making pictures; takes effect at once."""
         changed = on != self.on
         if on:
+            self._off.clear()
             self._on.set()
         else:
             self._on.clear()
+            self._off.set()
             self.latest = None
             if self._channel is not None:
                 self._channel.discard()
@@ -103,7 +106,9 @@ class Preview:
                         self._show(picture)
                     cost_s = loop.time() - began_s
                     rate = min(self.rate, BUSY_RATE) if is_busy() else self.rate
-                    await asyncio.sleep(max(1 / rate - cost_s, cost_s * (1 / SHARE - 1)))
+                    with contextlib.suppress(TimeoutError):
+                        async with asyncio.timeout(max(1 / rate - cost_s, cost_s * (1 / SHARE - 1))):
+                            await self._off.wait()
             except ChannelClosedError:
                 pass
             finally:

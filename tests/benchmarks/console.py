@@ -46,7 +46,7 @@ def typed_at(folder: Path, seconds: float, *arguments: str) -> str:
     terminal = Terminal(folder, *arguments)
     chance = random.Random(0)
     try:
-        terminal.until("running", seconds=60)
+        terminal.until("lost 0", seconds=60)
         end = time.monotonic() + seconds - 2
         n = 0
         while time.monotonic() < end:

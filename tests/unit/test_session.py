@@ -81,12 +81,14 @@ async def test_two_hundred_toggles_of_preview_leave_nothing_behind(sitting: Disp
         await sitting("preview toggle", "test")
         await asyncio.sleep(0.005)
     assert not session.preview.on
-    await asyncio.sleep(0.05)
     assert session.run is not None
+    assert session.run.outlet is not None
+    async with asyncio.timeout(5):
+        while len(session.run.outlet._channels) > 1:
+            await asyncio.sleep(0.01)
     # The loop's own helpers aside, which write the journal.
     ours = {thread.name for thread in threading.enumerate() if not thread.name.startswith("asyncio_")}
     assert ours <= {"MainThread", "camera_0", "storage_0", "preview_0"}
-    assert session.run.outlet is not None
     assert [channel.owner for channel in session.run.outlet._channels] == ["writer"]
 
 
