@@ -62,7 +62,7 @@ class Analysis:
     def __init__(self, function: Function) -> None:
         self._function = function
         self.latest: Mapping[str, float] = {}
-        self.calls = self.errors = 0
+        self.errors = 0
         self._in_a_row = 0
 
     @property
@@ -99,7 +99,6 @@ class Analysis:
 
     def _call(self, frame: NDArray[Any], facts: Mapping[str, Any]) -> dict[str, float]:
         """Return the function's values by name; an error is told, and counted."""
-        self.calls += 1
         try:
             values = as_values(self._function(frame, facts))
         except Exception as error:

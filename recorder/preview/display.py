@@ -3,7 +3,7 @@
 import json
 import struct
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from recorder.preview.live import Preview
@@ -29,7 +29,6 @@ class Wishes:
 
     probe: tuple[int, int] | None = None
     rect: Region | None = None
-    levels_changed: bool = field(default=False, init=False)
 
     def take(self, message: Mapping[str, Any], preview: Preview) -> None:
         """Follow a display's message; raises ValueError where it makes no sense."""

@@ -74,11 +74,6 @@ def from_code(code: int, text: str, doing: str) -> CameraError:
     return kind(f"{doing}: {advice} (0x{code & 0xFFFFFFFF:08x}: {said})")
 
 
-def is_gone(error: CameraError) -> bool:
-    """Tell whether the camera cannot be reached any more."""
-    return isinstance(error, CameraDisconnectedError)
-
-
 def code_of(error: BaseException) -> int:
     """Return the code that the vendor's package gives with its exception, 0 where it gives none."""
     code = getattr(error, "error_code", 0)

@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from recorder.camera.pco.errors import is_gone, translated
-from recorder.errors import CameraError
+from recorder.camera.pco.errors import translated
+from recorder.errors import CameraDisconnectedError, CameraError
 
 # Between two questions while frames come; the question takes the camera about a millisecond.
 INTERVAL_S = 5.0
@@ -49,9 +49,9 @@ class Health:
             with translated("asking the camera for its health"):
                 state = self._sdk.get_camera_health_status()
                 now = (state["warning"], state["error"])
+        except CameraDisconnectedError:
+            raise
         except CameraError as error:
-            if is_gone(error):
-                raise
             lines = [str(error)] if self._answers else []
             self._answers = False
             return lines
