@@ -55,7 +55,7 @@ class Preview(Section):
 
     on: bool = False
     # Pictures a second at most; fewer while the machine is busy.
-    rate: float = Field(15.0, gt=0, le=100, strict=False)
+    rate: float = Field(15.0, ge=0.1, le=100, strict=False)
     # Levels that follow the picture, the full range, or [low, high].
     levels: Levels = "auto"
     # What one pixel of the picture stands for: every so manieth of the frame, or the mean of all.

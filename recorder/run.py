@@ -124,7 +124,7 @@ class Run:
         segment = self._writer.expect(file)
         try:
             return await asyncio.wrap_future(self._link.cut(first))
-        except CameraError:
+        except (CameraError, asyncio.CancelledError):
             await on_thread(self._storage_thread, self._writer.forget(segment).discard)
             raise
 

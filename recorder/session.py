@@ -29,6 +29,9 @@ EFFECT_S = 5.0
 # From this fill of the pool on the preview steps back.
 BUSY_FILL = 0.5
 
+# How long preview and analysis may take to leave a run.
+LEAVE_S = 1.0
+
 # Verdicts from good to bad: a session ends with the worst of its runs.
 SEVERITY = ("complete", "frames lost", "interrupted", "failed")
 
@@ -122,15 +125,18 @@ class Session:
 
     async def _follow(self, run: Run) -> Summary:
         """Carry out a run, with its preview and analysis, and remember how it ended."""
-        looking = asyncio.gather(self._look(run), self._analyse(run))
+        looking = [asyncio.create_task(self._look(run)), asyncio.create_task(self._analyse(run))]
         try:
             summary = await run.run()
         except RecorderError as error:
             self._error = error
             summary = Summary.of_nothing(str(error))
         finally:
-            looking.cancel()
-            await asyncio.gather(looking, return_exceptions=True)
+            for task in looking:
+                task.cancel()
+            _, hung = await asyncio.wait(looking, timeout=LEAVE_S)
+            if hung and self.analysis is not None:
+                self.analysis.give_up()
         self._summaries.append(summary)
         if self.on_end is not None:
             await self.on_end(summary)
@@ -153,7 +159,7 @@ class Session:
 
     async def _analyse(self, run: Run) -> None:
         await run.armed.wait()
-        if self.analysis is not None and run.outlet is not None:
+        if self.analysis is not None and not self.analysis.given_up and run.outlet is not None:
             await self.analysis.watch(run.outlet, self._analysis_thread, run.add_analysis)
 
     def stop(self, reason: FinishReason = FinishReason.STOPPED, first: int | None = None) -> None:

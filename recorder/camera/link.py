@@ -82,6 +82,8 @@ class CameraLink:
         The future has the counter from which on frames belong to the new segment.
         """
         future: Future[int] = Future()
+        # Nobody may cancel it any more: the camera thread is going to answer.
+        future.set_running_or_notify_cancel()
 
         def note(_: Camera) -> None:
             self._cuts.append((first, future))

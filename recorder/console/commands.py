@@ -10,6 +10,8 @@ from recorder.errors import CameraError, UsageError, did_you_mean
 from recorder.status import FinishReason, State
 from recorder.units import format_seconds, parse_seconds
 
+SLOWEST_PREVIEW = 0.1
+
 # What the file's rows hold of a label, in bytes.
 MAX_LABEL = 64
 
@@ -69,6 +71,10 @@ async def preview(call: Call, state: Literal["on", "off", "toggle"]) -> Reply:
 @command
 async def preview_rate(call: Call, rate: Number) -> Reply:
     """Show at most RATE pictures a second."""
+    if rate < SLOWEST_PREVIEW:
+        raise UsageError(
+            f"preview rate = {rate:g}: at least {SLOWEST_PREVIEW:g} pictures a second; or preview off"
+        )
     call.session.preview.rate = rate
     return Reply(f"preview at {rate:g}/s")
 

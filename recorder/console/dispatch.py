@@ -5,6 +5,7 @@ import logging
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 from recorder.console.journal import Entry, Journal, now
 from recorder.console.registry import MAX_LINE, Parsed, parse
@@ -13,6 +14,9 @@ from recorder.frames.timeline import FrameRef
 from recorder.session import Session
 
 log = logging.getLogger(__name__)
+
+# How long the end of a session waits for commands under way.
+LAST_S = 1.0
 
 
 @dataclass(frozen=True)
@@ -52,10 +56,24 @@ class Dispatcher:
     session: Session
     journal: Journal
     seq: int = 0
-    background: set["asyncio.Task[Outcome]"] = field(default_factory=set)
+    background: set["asyncio.Task[None]"] = field(default_factory=set)
+    under_way: set["asyncio.Task[Outcome | None]"] = field(default_factory=set)
+
+    async def carry_out(self, line: str, source: str) -> dict[str, Any]:
+        """Carry out a line for a program; return the outcome for JSON.
+
+        A caller that goes away stops waiting, but not the command: it may be half done.
+        """
+        task = asyncio.ensure_future(self(line, source))
+        self.under_way.add(task)
+        task.add_done_callback(self.under_way.discard)
+        outcome = await asyncio.shield(task)
+        return {"status": "ok", "message": ""} if outcome is None else dict(vars(outcome))
 
     async def __call__(self, line: str, source: str, *, replayed: Entry | None = None) -> Outcome | None:
         """Carry out a line; None where it was empty. No line, however wrong, raises anything."""
+        # Half a character of UTF-16, which JSON can carry, fits into no file.
+        line = line.encode(errors="replace").decode()
         entered_ns = time.perf_counter_ns()
         parsed: Parsed | None = None
         refusal = ""
@@ -113,18 +131,24 @@ class Dispatcher:
     def later(self, wait: Awaitable[object], line: str, source: str) -> None:
         """Carry out a line once `wait` is over, and tell what came of it."""
 
-        async def scheduled() -> Outcome:
-            await wait
+        async def scheduled() -> None:
+            try:
+                await wait
+            except RecorderError as error:
+                log.warning("%s: %s", line, error)
+                return
             outcome = await self(line, source) or Outcome("ok", "")
             log.info("%s: %s", line, outcome.message or outcome.status)
-            return outcome
 
         task = asyncio.ensure_future(scheduled())
         self.background.add(task)
         task.add_done_callback(self.background.discard)
 
     async def close(self) -> None:
-        """Give up what is scheduled."""
-        for task in self.background:
+        """Give up what is scheduled, and what is under way where it does not end soon."""
+        if self.under_way:
+            await asyncio.wait(self.under_way, timeout=LAST_S)
+        unfinished = [*self.background, *self.under_way]
+        for task in unfinished:
             task.cancel()
-        await asyncio.gather(*self.background, return_exceptions=True)
+        await asyncio.gather(*unfinished, return_exceptions=True)

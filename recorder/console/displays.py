@@ -2,7 +2,6 @@
 
 import contextlib
 from collections.abc import AsyncIterator
-from typing import Any
 
 from recorder.console.dispatch import Dispatcher
 from recorder.console.figures import figures_of
@@ -19,13 +18,9 @@ async def open_displays(dispatch: Dispatcher, *, attended: bool) -> AsyncIterato
     session = dispatch.session
     recent = Recent()
 
-    async def command(line: str, source: str) -> dict[str, Any]:
-        outcome = await dispatch(line, source)
-        return {"status": "ok", "message": ""} if outcome is None else dict(vars(outcome))
-
     backend = Backend(
         preview=session.preview,
-        command=command,
+        command=dispatch.carry_out,
         complete=lambda text: list(complete(text)),
         status=lambda: figures_of(session, recent).for_json(),
     )

@@ -33,6 +33,9 @@ class Figures:
         told["MBps"] = told.pop("flow") / 1e6
         for name in ("temperature", "runway_s"):
             told[name] = told[name] if math.isfinite(told[name]) else None
+        told["analysis"] = {
+            name: value if math.isfinite(value) else None for name, value in self.analysis.items()
+        }
         return told
 
 

@@ -81,7 +81,7 @@ class Journal:
         if self._file is not None and self.path is not None:
             await self._file.close()
             self._file = None
-            self.path.unlink()
+            self.path.unlink(missing_ok=True)
 
     async def add(self, entry: Entry) -> None:
         """Append a command; raises StorageError."""

@@ -13,6 +13,7 @@ import json
 import logging
 import secrets
 from collections.abc import AsyncIterator
+from typing import Any
 
 from recorder.config import Remote
 from recorder.console.dispatch import Dispatcher
@@ -78,12 +79,12 @@ class Door:
 
     async def _take_lines(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Carry out lines as they come, and answer them in their order."""
-        answers: asyncio.Queue[asyncio.Task[dict[str, object]] | None] = asyncio.Queue(UNDER_WAY)
+        answers: asyncio.Queue[asyncio.Task[dict[str, Any]] | None] = asyncio.Queue(UNDER_WAY)
         answering = asyncio.ensure_future(_answer_all(answers, writer))
         try:
             while line := await reader.readline():
                 text = line.decode(errors="replace").strip()
-                await answers.put(asyncio.create_task(self._carry_out(text)))
+                await answers.put(asyncio.create_task(self._dispatch.carry_out(text, "remote")))
                 await asyncio.sleep(1 / LINES_PER_S)
                 if answering.done():
                     return
@@ -93,10 +94,6 @@ class Door:
             answering.cancel()
             await asyncio.gather(answering, return_exceptions=True)
 
-    async def _carry_out(self, line: str) -> dict[str, object]:
-        outcome = await self._dispatch(line, "remote")
-        return {"status": "ok", "message": ""} if outcome is None else vars(outcome)
-
     async def close(self) -> None:
         """Send everyone away."""
         for task in self._clients:
@@ -105,7 +102,7 @@ class Door:
 
 
 async def _answer_all(
-    answers: "asyncio.Queue[asyncio.Task[dict[str, object]] | None]", writer: asyncio.StreamWriter
+    answers: "asyncio.Queue[asyncio.Task[dict[str, Any]] | None]", writer: asyncio.StreamWriter
 ) -> None:
     while (task := await answers.get()) is not None:
         await _answer(writer, await task)

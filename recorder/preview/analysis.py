@@ -2,6 +2,7 @@
 
 import asyncio
 import importlib
+import inspect
 import logging
 import sys
 from collections.abc import Awaitable, Callable, Mapping
@@ -23,6 +24,9 @@ log = logging.getLogger(__name__)
 # After so many errors one after the other the function is left alone.
 GIVE_UP = 5
 
+# Results on their way into the file; a stalled disk must not pile them up.
+MAX_STORING = 64
+
 # Values of one frame that are kept, and the length of their names.
 MAX_VALUES = 16
 MAX_NAME = 64
@@ -41,15 +45,31 @@ def find(settings: AnalysisSettings) -> Function | None:
         sys.path.append(str(Path.cwd()))
     try:
         found = importlib.import_module(module)
-    except Exception as error:
+    except BaseException as error:
         raise ConfigurationError(
-            f"analysis.function = {settings.function}: {module} cannot be imported: {error}"
+            f"analysis.function = {settings.function}: {module} cannot be imported: {one_line(error)}"
         ) from None
     function = getattr(found, name, None)
     if not callable(function):
-        near = did_you_mean(name, dir(found))
+        near = did_you_mean(name, [word for word in dir(found) if callable(getattr(found, word))])
         raise ConfigurationError(f"analysis.function = {settings.function}: no function {name} in it{near}")
+    try:
+        inspect.signature(function).bind(None, None, **settings.options)
+    except TypeError as error:
+        raise ConfigurationError(f"analysis.options: {name}(frame, facts, ...): {error}") from None
+    except ValueError:
+        # Not every function of a compiled module tells its signature.
+        pass
     return partial(function, **settings.options)
+
+
+def one_line(error: BaseException) -> str:
+    """Say in a line what an error of the user's code is, whatever that code made of it."""
+    try:
+        text = "".join(c if c.isprintable() else " " for c in str(error))
+    except Exception:
+        text = "no explanation"
+    return f"{type(error).__name__}: {' '.join(text.split())[:300]}"
 
 
 class Analysis:
@@ -70,6 +90,12 @@ class Analysis:
         """Whether the function failed too often to be called again."""
         return self._in_a_row >= GIVE_UP
 
+    def give_up(self) -> None:
+        """Call the function no more: it does not return."""
+        self.errors += 1
+        self._in_a_row = GIVE_UP
+        log.warning("analysis: the function does not return; it is switched off, the recording goes on")
+
     async def watch(self, outlet: Outlet, executor: Executor, store: Store) -> None:
         """Follow the frames of a run until cancelled, and `store` (number, values)."""
         channel = LatestChannel("analysis")
@@ -81,15 +107,18 @@ class Analysis:
                 with span:
                     row = span.facts[-1]
                     facts = {name: row[name].item() for name in row.dtype.names if name != "gap_cause"}
-                    frame = span.pixels[-1].view()
-                    frame.flags.writeable = False
+                    # Through a read-only buffer: an array's own flag could be turned back.
+                    pixels = span.pixels[-1]
+                    frame = np.frombuffer(memoryview(pixels).toreadonly(), pixels.dtype).reshape(pixels.shape)
                     values = await on_thread(executor, self._call, frame, facts)
-                    del frame
+                    del frame, pixels
                 if values:
                     self.latest = values
                     task = asyncio.ensure_future(store(facts["frame_number"], values))
                     storing.add(task)
                     task.add_done_callback(storing.discard)
+                if len(storing) >= MAX_STORING:
+                    await asyncio.wait(storing, return_when=asyncio.FIRST_COMPLETED)
         except ChannelClosedError:
             pass
         finally:
@@ -101,11 +130,12 @@ class Analysis:
         """Return the function's values by name; an error is told, and counted."""
         try:
             values = as_values(self._function(frame, facts))
-        except Exception as error:
+        except BaseException as error:
+            # Also a sys.exit: it is the recorder that the user's code would end.
             self.errors += 1
             self._in_a_row += 1
             end = "; it is switched off, the recording goes on" if self.given_up else ""
-            log.warning("analysis: %s: %s (error %d)%s", type(error).__name__, error, self.errors, end)
+            log.warning("analysis: %s (error %d)%s", one_line(error), self.errors, end)
             return {}
         self._in_a_row = 0
         return values
@@ -122,5 +152,7 @@ def as_values(result: object) -> dict[str, float]:
     for name, value in named.items():
         if not isinstance(value, int | float | np.number | np.bool_):
             raise TypeError(f"the function returned {name!r} = {type(value).__name__}; return numbers")
-        values[str(name)[:MAX_NAME]] = float(value)
+        if not (isinstance(name, str) and name.isprintable() and len(name.encode()) <= MAX_NAME):
+            raise TypeError(f"the function returned a value called {name!r:.80}; names are short plain texts")
+        values[name] = float(value)
     return values

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import logging
 from collections.abc import Callable, Mapping
 from concurrent.futures import Executor
 from functools import partial
@@ -11,6 +12,8 @@ from recorder.frames.channel import ChannelClosedError, LatestChannel, Outlet
 from recorder.frames.pool import FrameFormat
 from recorder.frames.threads import on_thread
 from recorder.preview.render import Levels, Picture, Region, Renderer
+
+log = logging.getLogger(__name__)
 
 # Pictures take at most this share of one core, however many are asked for.
 SHARE = 0.25
@@ -26,20 +29,33 @@ class Preview:
     """
 
     def __init__(self, settings: PreviewSettings) -> None:
-        self.rate = settings.rate
+        self._rate = settings.rate
         self.levels: Levels = settings.levels
         self.region: Region | None = None
         self.latest: Picture | None = None
         # Where the frames begin on the sensor: pixels to the left of them and above.
         self.origin = (0, 0)
         self._mean, self._overlay = settings.decimate == "mean", settings.saturation
-        self._on, self._off = asyncio.Event(), asyncio.Event()
+        self._on = asyncio.Event()
+        # Something changed: whoever waits for the next picture's time looks again.
+        self._changed = asyncio.Event()
+        self._frames: tuple[FrameFormat, tuple[int, int]] | None = None
         self._channel: LatestChannel | None = None
         self._fresh = asyncio.Event()
         # Called with every change between on and off.
         self.on_switch: list[Callable[[bool], None]] = []
         if settings.on:
             self._on.set()
+
+    @property
+    def rate(self) -> float:
+        """Pictures a second at most."""
+        return self._rate
+
+    @rate.setter
+    def rate(self, rate: float) -> None:
+        self._rate = rate
+        self._changed.set()
 
     @property
     def on(self) -> bool:
@@ -49,12 +65,11 @@ class Preview:
     def switch(self, on: bool) -> None:
         """Begin or end making pictures; takes effect at once."""
         changed = on != self.on
+        self._changed.set()
         if on:
-            self._off.clear()
             self._on.set()
         else:
             self._on.clear()
-            self._off.set()
             self.latest = None
             if self._channel is not None:
                 self._channel.discard()
@@ -88,6 +103,9 @@ class Preview:
         bits = int(str(details.get("bit_resolution", 16)))
         corner = str(details.get("roi", "1,1")).split(",")
         self.origin = (int(corner[0]) - 1, int(corner[1]) - 1)
+        if self._frames != (form, self.origin):
+            # Of other frames another part would be shown.
+            self._frames, self.region = (form, self.origin), None
         renderer = Renderer(form.height, form.width, form.dtype, bits)
         loop = asyncio.get_running_loop()
         while True:
@@ -106,11 +124,15 @@ class Preview:
                         self._show(picture)
                     cost_s = loop.time() - began_s
                     rate = min(self.rate, BUSY_RATE) if is_busy() else self.rate
+                    self._changed.clear()
                     with contextlib.suppress(TimeoutError):
                         async with asyncio.timeout(max(1 / rate - cost_s, cost_s * (1 / SHARE - 1))):
-                            await self._off.wait()
+                            await self._changed.wait()
             except ChannelClosedError:
                 pass
+            except Exception as error:
+                log.warning("preview: %r; it is off, the recording goes on", error)
+                self.switch(False)
             finally:
                 disconnect()
                 channel.discard()

@@ -173,11 +173,12 @@ class Renderer:
             self._auto = None
             return levels[0], levels[1]
         wanted = [float(sample[int(share * (sample.size - 1))]) for share in (DARKEST, BRIGHTEST)]
+        wanted[0] = min(wanted[0], VALUES - 1 - LEAST_SPAN)
         wanted[1] = max(wanted[1], wanted[0] + LEAST_SPAN)
         before = self._auto or (wanted[0], wanted[1])
         low, high = (old + FOLLOW * (new - old) for old, new in zip(before, wanted, strict=True))
         self._auto = (low, high)
-        return round(low), round(high)
+        return round(low), min(round(high), VALUES - 1)
 
     def _prepare_table(self, low: int, high: int, *, overlay: bool) -> None:
         """Fill the table from values to shades, unless it is the same as before."""

@@ -24,10 +24,10 @@ def write(frame: NDArray[Any], path: Path, levels: Levels) -> None:
     """
     if path.suffix not in SUFFIXES:
         raise UsageError(f"{path}: write a name that ends in {' or '.join(SUFFIXES)}")
-    if path.exists():
-        raise UsageError(f"{path}: exists already, and nothing is ever overwritten")
     partial = path.with_name(f".{path.name}.part")
     try:
+        if path.exists():
+            raise UsageError(f"{path}: exists already, and nothing is ever overwritten")
         path.parent.mkdir(parents=True, exist_ok=True)
         if path.suffix == ".png":
             Image.fromarray(as_seen(frame, levels)).save(partial, format="png")
@@ -35,7 +35,8 @@ def write(frame: NDArray[Any], path: Path, levels: Levels) -> None:
             tifffile.imwrite(partial, frame, photometric="minisblack")
         partial.replace(path)
     except OSError as error:
-        partial.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            partial.unlink(missing_ok=True)
         raise StorageError(f"{path}: cannot be written: {error.strerror or error}") from None
 
 

@@ -7,9 +7,13 @@ is slow gets fewer pictures while nobody waits for it.
 import asyncio
 import contextlib
 import hmac
+import ipaddress
 import json
 import logging
+import os
 import secrets
+import socket
+import time
 from collections import deque
 from collections.abc import AsyncIterator
 from importlib import resources
@@ -41,6 +45,12 @@ HEARTBEAT_S = 20.0
 # How long the end waits for a browser to take its leave.
 LEAVE_S = 0.5
 
+# How often at most foreign requests are told.
+TELL_S = 60.0
+
+# Connections at once, pages or not.
+MAX_CONNECTIONS = 64
+
 LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 
 
@@ -49,7 +59,11 @@ class Page:
 
     def __init__(self, backend: Backend, host: str, token: str) -> None:
         self._backend, self._token = backend, token
-        self._hosts = LOOPBACK | {host}
+        self._hosts = LOOPBACK | {host, socket.gethostname()}
+        # Where every address of this computer listens, its addresses are ours, but no other name is.
+        self._everywhere = host in {"0.0.0.0", "::"}
+        self._turned_away = 0
+        self._told_s = -TELL_S
         self._pages: set[web.WebSocketResponse] = set()
         self._history: deque[list[float | None]] = deque(maxlen=SAMPLES)
         files = resources.files("recorder.preview") / "page"
@@ -68,17 +82,26 @@ class Page:
     @web.middleware
     async def _guard(self, request: web.Request, handler: Any) -> web.StreamResponse:  # noqa: ANN401
         """Turn away whoever comes by another name, from another page, or without the token."""
-        host = urlsplit(f"//{request.headers.get('Host', '')}")
-        origin = request.headers.get("Origin")
-        if host.hostname not in self._hosts or (
-            origin is not None and urlsplit(origin).netloc != host.netloc
-        ):
-            log.warning("page: turned away a request for %s from %s", request.host[:80], str(origin)[:80])
+        if not self._is_ours(request.headers.get("Host", ""), request.headers.get("Origin")):
+            self._turned_away += 1
+            if time.monotonic() - self._told_s > TELL_S:
+                self._told_s = time.monotonic()
+                log.warning("page: turned away %d foreign requests", self._turned_away)
             raise web.HTTPForbidden(text="not from here\n")
         if not hmac.compare_digest(request.query.get("token", "").encode(), self._token.encode()):
             raise web.HTTPForbidden(text="open the address that the recorder printed, with its token\n")
         response: web.StreamResponse = await handler(request)
         return response
+
+    def _is_ours(self, host: str, origin: str | None) -> bool:
+        """Tell whether a request came by a name of ours, and from no other page than ours."""
+        try:
+            name = urlsplit(f"//{host}").hostname or ""
+            if origin is not None and urlsplit(origin).netloc != host:
+                return False
+        except ValueError:
+            return False
+        return name in self._hosts or (self._everywhere and _is_address(name))
 
     async def _get_page(self, _: web.Request) -> web.Response:
         nonce = secrets.token_urlsafe(16)
@@ -102,14 +125,14 @@ class Page:
             raise web.HTTPForbidden(text="not from here\n")
         if len(self._pages) >= MAX_PAGES:
             raise web.HTTPServiceUnavailable(text=f"{MAX_PAGES} pages are open already\n")
-        socket = web.WebSocketResponse(max_msg_size=MAX_MESSAGE, heartbeat=HEARTBEAT_S, compress=False)
-        self._pages.add(socket)
+        page = web.WebSocketResponse(max_msg_size=MAX_MESSAGE, heartbeat=HEARTBEAT_S, compress=False)
+        self._pages.add(page)
         try:
-            await socket.prepare(request)
-            await _Client(socket, self._backend).serve(list(self._history))
+            await page.prepare(request)
+            await _Client(page, self._backend).serve(list(self._history))
         finally:
-            self._pages.discard(socket)
-        return socket
+            self._pages.discard(page)
+        return page
 
     async def sample(self) -> None:
         """Note the figures of the chart until cancelled."""
@@ -122,10 +145,10 @@ class Page:
 
     async def close(self) -> None:
         """Take leave of all browsers; those that do not answer are dropped."""
-        for socket in list(self._pages):
+        for page in list(self._pages):
             with contextlib.suppress(TimeoutError, OSError):
                 async with asyncio.timeout(LEAVE_S):
-                    await socket.close()
+                    await page.close()
 
 
 class _Client:
@@ -209,19 +232,44 @@ async def open_page(settings: PreviewSettings, backend: Backend) -> AsyncIterato
     page = Page(backend, host, token)
     runner = web.AppRunner(page.application(), access_log=None, shutdown_timeout=LEAVE_S)
     await runner.setup()
+
+    def connect() -> asyncio.Protocol:
+        handler = runner.server
+        if handler is None or len(handler.connections) >= MAX_CONNECTIONS:
+            return _Closed()
+        return handler()
+
     try:
-        site = web.TCPSite(runner, host, int(port))
-        await site.start()
-    except (OSError, OverflowError) as error:
+        server = await asyncio.get_running_loop().create_server(connect, host, int(port), backlog=16)
+    except (OSError, OverflowError, ValueError) as error:
         await runner.cleanup()
-        reason = getattr(error, "strerror", None) or error
-        raise UsageError(f"preview.web = {settings.web}: {reason}") from None
+        number = getattr(error, "errno", None)
+        raise UsageError(
+            f"preview.web = {settings.web}: {os.strerror(number) if number else error}"
+        ) from None
     sampling = asyncio.ensure_future(page.sample())
-    where = runner.addresses[0]
-    log.info("page: http://%s:%d/%s", where[0], where[1], "" if settings.token else f"?token={token}")
+    actual = server.sockets[0].getsockname()[1]
+    log.info("page: http://%s:%d/%s", host, actual, "" if settings.token else f"?token={token}")
     try:
         yield
     finally:
         sampling.cancel()
+        server.close()
         await page.close()
         await runner.cleanup()
+
+
+class _Closed(asyncio.Protocol):
+    """A connection more than there may be."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Close it."""
+        transport.close()
+
+
+def _is_address(name: str) -> bool:
+    try:
+        ipaddress.ip_address(name)
+    except ValueError:
+        return False
+    return True

@@ -51,7 +51,11 @@ async def _keep_showing(backend: Backend) -> None:
     preview = backend.preview
     while True:
         await preview.until_on()
-        reason = await _Window(backend).show()
+        try:
+            reason = await _Window(backend).show()
+        except Exception as error:
+            # No program, no pipe, an answer that makes no sense: the window is lost, and nothing else.
+            reason = f"{type(error).__name__}: {error}"
         if preview.on:
             preview.switch(False)
             if reason:

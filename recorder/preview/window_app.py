@@ -164,7 +164,10 @@ class Window:
     def _show_status(self, s: dict[str, Any]) -> None:
         runway = "" if s["runway_s"] is None else f"   disk {s['runway_s'] / 60:.0f} min"
         saving = f"saving {s['saving']}" if s["saving"] else "not saving"
-        found = "".join(f"   {name} {value:.5g}" for name, value in s["analysis"].items())
+        found = "".join(
+            f"   {name} {'not a number' if value is None else f'{value:.5g}'}"
+            for name, value in s["analysis"].items()
+        )
         text = (
             f"{s['state']}   {saving}   frame {s['number']}   {s['rate']:.1f}/s   lost {s['lost']}   "
             f"exposure {s['exposure']}   pool {s['pool']:.0%}{runway}{found}"

@@ -113,8 +113,8 @@ class Writer:
         return self._files.pop(segment)
 
     def unused(self) -> list[FrameFile]:
-        """Return the files of segments that never came."""
-        return [file for segment, file in self._files.items() if segment > self.segment]
+        """Return the files of segments that never came, or that the next one followed before a frame did."""
+        return [file for segment, file in self._files.items() if segment != self.segment]
 
     async def run(self) -> None:
         """Return once the channel is closed and all it brought is written, or given back after a failure."""
@@ -147,7 +147,7 @@ class Writer:
         verdict = "frames lost" if self._lost else "complete"
         if self.failure is None:
             await self._write(self.file.close, verdict, "the recording went on without it")
-        self.closed.append(self.file)
+        self.closed.append(self._files.pop(self.segment))
         self.segment = segment
         self.file = self._files[segment]
         self._received = self._lost = 0

@@ -245,7 +245,7 @@ function showStatus(s) {
     [`${s.rate.toFixed(1)}/s`], [`${s.MBps.toFixed(0)} MB/s`], [`pool ${(s.pool * 100).toFixed(0)}%`, s.pool > 0.5],
     [`lost ${s.lost}`, s.lost > 0], [`exposure ${s.exposure}`], [s.temperature === null ? "" : `${s.temperature.toFixed(1)} °C`],
     [`disk ${words(s.runway_s)}`, s.runway_s !== null && s.runway_s < 120], [s.in_camera === null ? "" : `in the camera ${s.in_camera}`],
-    ...Object.entries(s.analysis).map(([name, value]) => [`${name} ${Number(value.toPrecision(5))}`]),
+    ...Object.entries(s.analysis).map(([name, value]) => [`${name} ${value === null ? "not a number" : Number(value.toPrecision(5))}`]),
   ].filter(([text]) => text);
   $("status").replaceChildren(...parts.map(([text, alarm]) => {
     const part = document.createElement("span");

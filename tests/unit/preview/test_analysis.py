@@ -1,4 +1,5 @@
 import asyncio
+import threading
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -80,6 +81,54 @@ async def test_a_function_that_fails_is_told_counted_and_switched_off(
     assert "the recording goes on" in caplog.text
 
 
+def meddling(frame: Any, facts: Mapping[str, Any]) -> float:
+    """Writes into its frame, by all means."""
+    with pytest.raises(ValueError, match=r"cannot set WRITEABLE|read-only"):
+        frame.flags.writeable = True
+    return 0.0
+
+
+def leaving(frame: Any, facts: Mapping[str, Any]) -> float:
+    """Ends the program."""
+    raise SystemExit("bye\nfor \x1b[31m now")
+
+
+waiting = threading.Event()
+
+
+def hanging(frame: Any, facts: Mapping[str, Any]) -> float:
+    """Does not return."""
+    waiting.wait(20)
+    return 0.0
+
+
+async def test_a_function_cannot_write_into_what_is_recorded(tmp_path: Path) -> None:
+    path, told = await analysed(tmp_path, 0.3, function="tests.unit.preview.test_analysis:meddling")
+    assert "errors" not in told
+    with h5py.File(path) as file:
+        assert len(file["entry/analysis"]) > 0
+
+
+async def test_a_function_that_wants_to_leave_is_told_in_a_line(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    await analysed(tmp_path, 0.3, function="tests.unit.preview.test_analysis:leaving")
+    assert "analysis: SystemExit: bye for [31m now (error 1)" in caplog.text
+
+
+async def test_a_function_that_hangs_holds_up_no_end(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    began = time.monotonic()
+    try:
+        await analysed(tmp_path, 0.3, function="tests.unit.preview.test_analysis:hanging")
+        assert time.monotonic() - began < 10
+        assert "the function does not return; it is switched off" in caplog.text
+    finally:
+        waiting.set()
+        await asyncio.sleep(0.2)
+
+
 async def test_the_worked_example_stores_two_values_a_frame(tmp_path: Path) -> None:
     options = {"x": 8, "y": 4, "width": 16, "height": 8, "threshold": 0.0}
     function = "recorder.preview.threshold:crossing"
@@ -96,11 +145,13 @@ async def test_the_worked_example_stores_two_values_a_frame(tmp_path: Path) -> N
 @pytest.mark.parametrize(
     ("function", "told"),
     [
-        ("nowhere:at_all", "nowhere cannot be imported: No module named 'nowhere'"),
+        ("nowhere:at_all", "nowhere cannot be imported: ModuleNotFoundError: No module named 'nowhere'"),
         ("recorder.preview.threshold:crosing", "no function crosing in it; did you mean crossing?"),
     ],
 )
 def test_a_function_that_is_not_there_is_told_before_anything_begins(function: str, told: str) -> None:
+    with pytest.raises(ConfigurationError, match=r"analysis\.options: crossing.*'zz'"):
+        find(Analysis(function="recorder.preview.threshold:crossing", options={"zz": 1}))
     with pytest.raises(ConfigurationError) as caught:
         find(Analysis(function=function))
     assert told in str(caught.value)
@@ -110,6 +161,6 @@ def test_numbers_are_kept_and_nothing_else() -> None:
     assert as_values(None) == {}
     assert as_values(3) == {"value": 3.0}
     assert as_values({"a": np.float32(0.5), "b": True}) == {"a": 0.5, "b": 1.0}
-    for wrong in ("text", {"a": [1]}, {str(i): i for i in range(17)}):
+    for wrong in ("text", {"a": [1]}, {str(i): i for i in range(17)}, {"\ud800": 1}, {"x" * 65: 1}, {3: 1}):
         with pytest.raises(TypeError):
             as_values(wrong)
