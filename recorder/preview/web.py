@@ -20,7 +20,7 @@ from importlib import resources
 from typing import Any
 from urllib.parse import urlsplit
 
-from aiohttp import WSMsgType, web
+from aiohttp import WSCloseCode, WSMsgType, web
 
 from recorder.config import Preview as PreviewSettings
 from recorder.errors import UsageError
@@ -130,6 +130,8 @@ class Page:
         try:
             await page.prepare(request)
             await _Client(page, self._backend).serve(list(self._history))
+            if page.close_code == WSCloseCode.ABNORMAL_CLOSURE:
+                log.warning("page: a browser does not answer any more and was let go; the recording goes on")
         finally:
             self._pages.discard(page)
         return page

@@ -163,7 +163,10 @@ async def test_the_page_shows_takes_levels_and_marks(tmp_path: Path, program: st
         assert b"page" in {row["source"] for row in file["entry/commands"]}
 
 
-async def test_a_stopped_browser_holds_up_nobody(tmp_path: Path, program: str) -> None:
+async def test_a_stopped_browser_holds_up_nobody(
+    tmp_path: Path, program: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("recorder.preview.web.HEARTBEAT_S", 1.0)
     async with recording(tmp_path) as (dispatch, address), browser(program, tmp_path / "profile") as tab:
         await tab.open(f"{address}?token={TOKEN}")
         await tab.until("state.head && state.head.number")
@@ -177,6 +180,7 @@ async def test_a_stopped_browser_holds_up_nobody(tmp_path: Path, program: str) -
                     await page.send_json({"ready": True})
                     kinds = {(await page.receive(timeout=5)).type for _ in range(4)}
                     assert aiohttp.WSMsgType.BINARY in kinds
+            assert caplog.text.count("a browser does not answer any more") == 1
         finally:
             os.killpg(tab.pid, signal.SIGCONT)
 
