@@ -2,16 +2,18 @@
 
 import contextlib
 import ctypes
+import struct
 import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
 from pco.loader import shared_library_loader
+from pco.recorder import PCO_METADATA_STRUCT
 from pco.sdk import PCO_Device
 
 from tests.virtual_sc2.camera import DISCONNECTED, NOT_AVAILABLE, NOT_POSSIBLE, VirtualCamera
 from tests.virtual_sc2.models import GLOBAL, GLOBAL_RESET, PIXEL_FORMATS, ROLLING
-from tests.virtual_sc2.sensor import bcd, counter_digits, time_digits
+from tests.virtual_sc2.sensor import counter_digits
 
 NO_CAMERA = 0x80162001
 TEXTS = {
@@ -31,7 +33,7 @@ SIGNALS = (
 
 def value(argument: Any) -> int:
     """An argument that came as a number of Python or of ctypes."""
-    return int(getattr(argument, "value", argument))
+    return argument if isinstance(argument, int) else int(argument.value)
 
 
 class Function:
@@ -443,7 +445,8 @@ class SdkRecorder(Library):
     ) -> int:  # fmt: skip
         del handle, camera, timestamp
         c = self.camera
-        if (value(x0), value(y0), value(x1), value(y1)) != (1, 1, c.shape[1], c.shape[0]):
+        height, width = c.shape
+        if (value(x0), value(y0), value(x1), value(y1)) != (1, 1, width, height):
             return NOT_AVAILABLE
         exposed = c.memory[value(index)] if c.memory is not None else c.pop()
         if exposed is None or c.sensor is None:
@@ -457,19 +460,20 @@ class SdkRecorder(Library):
         return 0
 
 
+_COUNTER = PCO_METADATA_STRUCT.bIMAGE_COUNTER_BCD.offset
+_DIGITS = struct.Struct("<13B")
+
+
 def _fill_metadata(metadata: Any, camera: VirtualCamera, counter: int, us: int, exposure_s: float) -> None:
+    assert camera.sensor is not None
     metadata.wVersion = 1
-    micro, (year, month, day, hour, minute, second) = time_digits(us)
-    metadata.bIMAGE_COUNTER_BCD[:] = counter_digits(counter)
-    metadata.bIMAGE_TIME_US_BCD[:] = micro
-    metadata.bIMAGE_TIME_SEC_BCD, metadata.bIMAGE_TIME_MIN_BCD = bcd(second), bcd(minute)
-    metadata.bIMAGE_TIME_HOUR_BCD, metadata.bIMAGE_TIME_DAY_BCD = bcd(hour), bcd(day)
-    metadata.bIMAGE_TIME_MON_BCD, metadata.bIMAGE_TIME_YEAR_BCD = bcd(month), bcd(year % 100)
+    micro, (_, year, month, day, hour, minute, second) = camera.sensor.clock.digits(us)
+    times = (second, minute, hour, day, month, year)
+    _DIGITS.pack_into(metadata, _COUNTER, *counter_digits(counter), *micro, *times)
     ns = round(exposure_s * 1e9)
     base = 2 if ns < 2**32 else 1
     metadata.wEXPOSURE_TIME_BASE, metadata.dwEXPOSURE_TIME = base, ns if base == 2 else ns // 1000
     metadata.sSENSOR_TEMPERATURE = 7
-    metadata.wIMAGE_SIZE_X, metadata.wIMAGE_SIZE_Y = camera.shape[1], camera.shape[0]
 
 
 class Convert(Library):

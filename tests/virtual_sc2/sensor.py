@@ -2,6 +2,7 @@
 
 import calendar
 import ctypes
+import struct
 import time
 from typing import Any
 
@@ -12,19 +13,33 @@ CLOCK_START = calendar.timegm((2026, 1, 1, 0, 0, 0))
 PICTURES = 4
 
 
-def bcd(value: int) -> int:
-    return value // 10 << 4 | value % 10
+BCD = [value // 10 << 4 | value % 10 for value in range(100)]
 
 
-def counter_digits(number: int) -> list[int]:
+def counter_digits(number: int) -> tuple[int, ...]:
     """The last eight digits, two by two, the lowest first."""
-    return [bcd(number // 100**i % 100) for i in range(4)]
+    return (
+        BCD[number % 100],
+        BCD[number // 100 % 100],
+        BCD[number // 10_000 % 100],
+        BCD[number // 1_000_000 % 100],
+    )
 
 
-def time_digits(us: int) -> tuple[list[int], tuple[int, ...]]:
-    """Microseconds in three pairs of digits, the lowest first, and the time of day and date."""
-    seconds, us = divmod(us, 1_000_000)
-    return [bcd(us // 100**i % 100) for i in range(3)], time.gmtime(CLOCK_START + seconds)[:6]
+class Clock:
+    """The camera's time in BCD; remembers the second, which seldom changes."""
+
+    def __init__(self) -> None:
+        self._second = -1
+        self._date: tuple[int, ...] = ()
+
+    def digits(self, us: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
+        """Microseconds in three pairs of digits, the lowest first; century, year, month, ... second."""
+        second, us = divmod(us, 1_000_000)
+        if second != self._second:
+            year, *rest = time.gmtime(CLOCK_START + second)[:6]
+            self._second, self._date = second, tuple(BCD[v] for v in (year // 100, year % 100, *rest))
+        return (BCD[us % 100], BCD[us // 100 % 100], BCD[us // 10_000]), self._date
 
 
 class Sensor:
@@ -39,22 +54,27 @@ class Sensor:
         self._addresses = [picture.ctypes.data for picture in self.pictures]
         self._bytes = self.pictures[0].nbytes
 
-    def stamp(self, number: int, us: int) -> NDArray[Any]:
-        """The fourteen pixels of the binary timestamp."""
-        micro, (year, month, day, hour, minute, second) = time_digits(us)
-        values = [*reversed(counter_digits(number)), bcd(year // 100), bcd(year % 100)]
-        values += [bcd(value) for value in (month, day, hour, minute, second)]
-        return np.array([*values, *reversed(micro)], self.dtype)
+        self.clock = Clock()
+        self._pack = struct.Struct("<14B" if bits == 8 else "<14H")
+        self._stamp = bytearray(self._pack.size)
+        self._stamp_address = ctypes.addressof(ctypes.c_char.from_buffer(self._stamp))
+
+    def stamp(self, number: int, us: int) -> None:
+        """Make the fourteen pixels of the binary timestamp."""
+        a, b, c, d = counter_digits(number)
+        (e, f, g), date = self.clock.digits(us)
+        self._pack.pack_into(self._stamp, 0, d, c, b, a, *date, g, f, e)
 
     def copy_to(self, address: int, number: int, us: int, *, stamped: bool) -> None:
         ctypes.memmove(address, self._addresses[number % PICTURES], self._bytes)
         if stamped:
-            stamp = self.stamp(number, us)
-            ctypes.memmove(address, stamp.ctypes.data, stamp.nbytes)
+            self.stamp(number, us)
+            ctypes.memmove(address, self._stamp_address, self._pack.size)
 
     def frame(self, number: int, us: int, *, stamped: bool) -> NDArray[Any]:
         """What frame `number` has to look like."""
         picture = self.pictures[number % PICTURES].copy()
         if stamped:
-            picture.reshape(-1)[:14] = self.stamp(number, us)
+            self.stamp(number, us)
+            picture.reshape(-1)[:14] = np.frombuffer(self._stamp, self.dtype)
         return picture
