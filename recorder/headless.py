@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import logging
+import math
 import os
 import signal
 from collections.abc import Awaitable, Callable, Iterator
@@ -104,9 +105,8 @@ def describe(figures: Statistics, rate: float) -> str:
     pool = f"pool {figures.pool.fill:4.0%}" if figures.pool else ""
     frames = figures.link.frames if figures.link else 0
     flow = rate * figures.frame_bytes
-    runway = ""
-    if figures.free_bytes and flow:
-        runway = f"  disk full in {duration_words(figures.free_bytes / flow)}"
+    left_s = figures.runway_s(rate)
+    runway = "" if math.isinf(left_s) else f"  disk full in {duration_words(left_s)}"
     inside = figures.link.in_camera if figures.link else None
     memory = f"  {inside} in the camera" if inside is not None else ""
     return (

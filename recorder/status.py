@@ -1,5 +1,6 @@
 """What a session tells of itself: its state, its figures while it runs, its summary at the end."""
 
+import math
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
@@ -105,6 +106,11 @@ class Statistics:
     def rate(self) -> float:
         """Frames/s delivered by the camera on average."""
         return self.link.frames / self.elapsed_s if self.link and self.elapsed_s else 0.0
+
+    def runway_s(self, rate: float) -> float:
+        """Return the time until the disk is full at `rate` frames/s, inf where nothing is written."""
+        flow = rate * self.frame_bytes
+        return self.free_bytes / flow if flow and self.free_bytes else math.inf
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,6 @@ from recorder.console.dispatch import Dispatcher
 from recorder.console.figures import figures_of
 from recorder.console.registry import complete
 from recorder.preview.display import Backend
-from recorder.preview.web import open_page
 from recorder.preview.window import open_window
 from recorder.rates import Recent
 
@@ -25,5 +24,11 @@ async def open_displays(dispatch: Dispatcher, *, attended: bool) -> AsyncIterato
         status=lambda: figures_of(session, recent).for_json(),
     )
     wanted = session.settings.preview
-    async with open_page(wanted, backend), open_window(wanted, backend, attended=attended):
+    async with contextlib.AsyncExitStack() as stack:
+        if wanted.web is not None:
+            # A tenth of a second of imports, for those who ask for the page.
+            from recorder.preview.web import open_page  # noqa: PLC0415
+
+            await stack.enter_async_context(open_page(wanted.web, wanted.token, backend))
+        await stack.enter_async_context(open_window(wanted, backend, attended=attended))
         yield

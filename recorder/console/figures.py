@@ -56,7 +56,7 @@ def figures_of(session: Session, recent: Recent) -> Figures:
         lost=now.lost if now else 0,
         exposure=format_seconds(link.exposure_s) if link and math.isfinite(link.exposure_s) else "?",
         temperature=link.temperature_c if link else math.nan,
-        runway_s=now.free_bytes / flow if now and flow and now.free_bytes else math.inf,
+        runway_s=now.runway_s(rate) if now else math.inf,
         preview=session.preview.on,
         in_camera=link.in_camera if link else None,
         analysis=dict(session.analysis.latest) if session.analysis else {},

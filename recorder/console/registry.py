@@ -199,15 +199,15 @@ def parse(line: str) -> Parsed | None:
 
 
 def complete(before: str) -> Iterator[tuple[str, str]]:
-    """Yield the words that may stand at the end of `before`, each with its meaning; prefixes included."""
+    """Yield the words that may end `before`, or complete the one begun there, each with its meaning."""
     words = before.split()
-    if before and not before[-1].isspace():
-        words.pop()
+    begun = words.pop() if before and not before[-1].isspace() else ""
     position = len(words)
     seen: set[str] = set()
     for name, known in COMMANDS.items():
         parts = name.split()
-        if position < len(parts) and words == parts[:position] and parts[position] not in seen:
+        fits = position < len(parts) and words == parts[:position] and parts[position].startswith(begun)
+        if fits and parts[position] not in seen:
             seen.add(parts[position])
             summary = known.summary.splitlines()[0]
             yield parts[position], summary if position == len(parts) - 1 else f"{name} ..."
@@ -217,4 +217,5 @@ def complete(before: str) -> Iterator[tuple[str, str]]:
         if 0 <= at < len(found.parameters):
             parameter = found.parameters[at]
             for word in parameter.argument.examples:
-                yield word, parameter.argument.what
+                if word.startswith(begun):
+                    yield word, parameter.argument.what

@@ -56,8 +56,7 @@ class CommandCompleter(Completer):
         before = document.text_before_cursor
         word = "" if not before or before[-1].isspace() else before.split()[-1]
         for text, meaning in complete(before):
-            if text.startswith(word):
-                yield Completion(text, -len(word), display_meta=meaning)
+            yield Completion(text, -len(word), display_meta=meaning)
 
 
 class _LogHandler(logging.Handler):

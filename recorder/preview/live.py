@@ -42,8 +42,6 @@ class Preview:
         self._frames: tuple[FrameFormat, tuple[int, int]] | None = None
         self._channel: LatestChannel | None = None
         self._fresh = asyncio.Event()
-        # Called with every change between on and off.
-        self.on_switch: list[Callable[[bool], None]] = []
         if settings.on:
             self._on.set()
 
@@ -64,7 +62,6 @@ class Preview:
 
     def switch(self, on: bool) -> None:
         """Begin or end making pictures; takes effect at once."""
-        changed = on != self.on
         self._changed.set()
         if on:
             self._on.set()
@@ -73,9 +70,6 @@ class Preview:
             self.latest = None
             if self._channel is not None:
                 self._channel.discard()
-        if changed:
-            for tell in self.on_switch:
-                tell(on)
 
     async def until_on(self) -> None:
         """Wait until pictures are made."""

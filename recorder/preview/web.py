@@ -15,14 +15,13 @@ import secrets
 import socket
 import time
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from importlib import resources
 from typing import Any
 from urllib.parse import urlsplit
 
 from aiohttp import WSCloseCode, WSMsgType, web
 
-from recorder.config import Preview as PreviewSettings
 from recorder.errors import UsageError
 from recorder.preview.display import Backend, Wishes, message_of
 
@@ -139,10 +138,7 @@ class Page:
     async def sample(self) -> None:
         """Note the figures of the chart until cancelled."""
         while True:
-            status = self._backend.status()
-            runway_s = status["runway_s"]
-            minutes = None if runway_s is None else runway_s / 60
-            self._history.append([status["rate"], status["pool"] * 100, status["lost"], minutes])
+            self._history.append(sample_of(self._backend.status()))
             await asyncio.sleep(SAMPLE_S)
 
     async def close(self) -> None:
@@ -151,6 +147,12 @@ class Page:
             with contextlib.suppress(TimeoutError, OSError):
                 async with asyncio.timeout(LEAVE_S):
                     await page.close()
+
+
+def sample_of(status: Mapping[str, Any]) -> list[float | None]:
+    """Return what the chart shows: frames/s, pool in %, frames lost, minutes until the disk is full."""
+    runway_s = status["runway_s"]
+    return [status["rate"], status["pool"] * 100, status["lost"], None if runway_s is None else runway_s / 60]
 
 
 class _Client:
@@ -187,9 +189,7 @@ class _Client:
             status = self._backend.status()
             if since_s >= SAMPLE_S:
                 since_s = 0.0
-                runway_s = status["runway_s"]
-                minutes = None if runway_s is None else runway_s / 60
-                status["sample"] = [status["rate"], status["pool"] * 100, status["lost"], minutes]
+                status["sample"] = sample_of(status)
             await self._socket.send_str(json.dumps({"status": status}))
             await asyncio.sleep(STATUS_S)
             since_s += STATUS_S
@@ -224,13 +224,11 @@ class _Client:
 
 
 @contextlib.asynccontextmanager
-async def open_page(settings: PreviewSettings, backend: Backend) -> AsyncIterator[None]:
-    """Serve the page as configured, or not at all; raises UsageError where the address cannot be had."""
-    if settings.web is None:
-        yield
-        return
-    host, _, port = settings.web.rpartition(":")
-    token = settings.token or secrets.token_urlsafe(16)
+async def open_page(address: str, token: str, backend: Backend) -> AsyncIterator[None]:
+    """Serve the page at HOST:PORT, opened by `token` (empty: a new one); raises UsageError."""
+    host, _, port = address.rpartition(":")
+    own_token = not token
+    token = token or secrets.token_urlsafe(16)
     page = Page(backend, host, token)
     runner = web.AppRunner(page.application(), access_log=None, shutdown_timeout=LEAVE_S)
     await runner.setup()
@@ -245,13 +243,13 @@ async def open_page(settings: PreviewSettings, backend: Backend) -> AsyncIterato
         server = await asyncio.get_running_loop().create_server(connect, host, int(port), backlog=16)
     except (OSError, OverflowError, ValueError) as error:
         await runner.cleanup()
-        number = getattr(error, "errno", None)
-        raise UsageError(
-            f"preview.web = {settings.web}: {os.strerror(number) if number else error}"
-        ) from None
+        # The loop words an address in use at length; a name that is not found has a number of its own kind.
+        number = getattr(error, "errno", None) or 0
+        reason = os.strerror(number) if number > 0 else getattr(error, "strerror", None) or error
+        raise UsageError(f"preview.web = {address}: {reason}") from None
     sampling = asyncio.ensure_future(page.sample())
     actual = server.sockets[0].getsockname()[1]
-    log.info("page: http://%s:%d/%s", host, actual, "" if settings.token else f"?token={token}")
+    log.info("page: http://%s:%d/%s", host, actual, f"?token={token}" if own_token else "")
     try:
         yield
     finally:

@@ -96,6 +96,13 @@ def left(terminal: Terminal) -> int:
     return terminal.run.wait(1)
 
 
+def quit_twice(terminal: Terminal) -> None:
+    """Quit while frames are being saved: the first time it asks."""
+    terminal.type("quit", "quit again")
+    terminal.type("quit", "complete:")
+    assert left(terminal) == 0
+
+
 def test_what_is_typed_takes_effect_live(terminal: Terminal) -> None:
     terminal.type("mark trial3 left eye", "mark trial3 on frame")
     terminal.type("exposure 2ms", "exposure 2ms from frame")
@@ -103,9 +110,7 @@ def test_what_is_typed_takes_effect_live(terminal: Terminal) -> None:
     terminal.type("status", "preview on")
     terminal.type("preview off", "preview off")
     terminal.type("mark trial4", "mark trial4 on frame")
-    terminal.type("quit", "quit again")
-    terminal.type("quit", "complete:")
-    assert left(terminal) == 0
+    quit_twice(terminal)
     with h5py.File(terminal.folder / "x.h5") as file:
         exposures = file[DETECTOR]["exposure"][:]
         assert [row["label"] for row in file["entry/marks"]] == [b"trial3", b"trial4"]
@@ -124,9 +129,7 @@ def test_a_wrong_line_is_answered_and_changes_nothing(terminal: Terminal) -> Non
     terminal.type("trigger", "no software trigger")
     terminal.type("start", "already running")
     terminal.type("set camera.rate 50", "stop, set camera.rate 50, start")
-    terminal.type("quit", "quit again")
-    terminal.type("quit", "complete:")
-    assert left(terminal) == 0
+    quit_twice(terminal)
     with h5py.File(terminal.folder / "x.h5") as file:
         assert set(file[DETECTOR]["exposure"][:]) == {0.005}
         assert {row["status"] for row in file["entry/commands"][:-1]} == {b"refused", b"failed"}
@@ -148,9 +151,7 @@ def test_save_off_and_on_and_stop_and_start(terminal: Terminal) -> None:
     terminal.type("stop", "stopping")
     terminal.until("idle" if "idle" in terminal.shown else "closed")
     terminal.type("start", "started, saving x_3.h5")
-    terminal.type("quit", "quit again")
-    terminal.type("quit", "complete:")
-    assert left(terminal) == 0
+    quit_twice(terminal)
     numbers = []
     for name in ("x.h5", "x_2.h5", "x_3.h5"):
         with h5py.File(terminal.folder / name) as file:

@@ -53,6 +53,13 @@ async def record(
     return summary
 
 
+def held_up(dispatch: Dispatcher, seconds: float) -> "asyncio.Future[None]":
+    """Hold up the camera thread, but not the camera."""
+    run = dispatch.session.run
+    assert run is not None
+    return run.ask_camera(lambda _: time.sleep(seconds))
+
+
 def opened(path: Path) -> h5py.File:
     return h5py.File(path)
 
@@ -158,10 +165,7 @@ async def test_dropped_frames_are_the_cameras_and_an_overflow_is_the_fifos(tmp_p
 
     async def act(dispatch: Dispatcher, _: Rig) -> None:
         await asyncio.sleep(0.4)
-        run = dispatch.session.run
-        assert run is not None
-        # The camera thread is held up, the camera is not.
-        await run.ask_camera(lambda _: time.sleep(0.4))
+        await held_up(dispatch, 0.4)
         await asyncio.sleep(0.3)
 
     camera = VirtualCamera(EDGE_55, dropped=dropped)
@@ -273,9 +277,7 @@ async def test_a_memory_that_does_not_fill_ends_the_run(tmp_path: Path) -> None:
 async def test_what_the_fifo_lost_before_a_stop_is_counted(tmp_path: Path) -> None:
     async def act(dispatch: Dispatcher, _: Rig) -> None:
         await asyncio.sleep(0.3)
-        run = dispatch.session.run
-        assert run is not None
-        holding = run.ask_camera(lambda _: time.sleep(0.5))
+        holding = held_up(dispatch, 0.5)
         await asyncio.sleep(0.1)
         dispatch.session.stop()
         await holding
@@ -292,9 +294,7 @@ async def test_what_the_fifo_lost_before_a_stop_is_counted(tmp_path: Path) -> No
 async def test_what_waits_in_the_fifo_is_not_lost_in_silence(tmp_path: Path, end: str) -> None:
     async def act(dispatch: Dispatcher, rig: Rig) -> None:
         await asyncio.sleep(0.3)
-        run = dispatch.session.run
-        assert run is not None
-        holding = run.ask_camera(lambda _: time.sleep(0.3))
+        holding = held_up(dispatch, 0.3)
         await asyncio.sleep(0.1)
         if end == "abort":
             dispatch.session.abort()

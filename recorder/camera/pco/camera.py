@@ -112,9 +112,7 @@ class PcoDevice:
         s = self._settings
         with translated("starting the camera"):
             # What is left from opening the camera would be taken for this run's.
-            if camera.rec.recorder_handle.value is not None:
-                camera.rec.stop_record()
-                camera.rec.delete()
+            _delete_recorder(camera)
             camera.sdk.arm_camera()
             segment = camera.camram_segment
             room = camera.sdk.get_number_of_images_in_segment(segment)["max image count"]
@@ -211,11 +209,7 @@ class PcoDevice:
         if reader is None or self._camera is None:
             return
         with translated("stopping the camera"):
-            recorder = self._camera.rec
-            if recorder.recorder_handle.value is not None:
-                with contextlib.suppress(ValueError):
-                    recorder.stop_record()
-                recorder.delete()
+            _delete_recorder(self._camera)
 
     def close(self) -> None:
         """Let go of the camera; also after an error, and twice."""
@@ -224,3 +218,11 @@ class PcoDevice:
         if camera is not None:
             with translated("closing the camera"):
                 camera.close()
+
+
+def _delete_recorder(camera: Any) -> None:  # noqa: ANN401
+    """Have the SDK give up its recorder, and the memory of its FIFO, where it has one."""
+    if camera.rec.recorder_handle.value is not None:
+        with contextlib.suppress(ValueError):
+            camera.rec.stop_record()
+        camera.rec.delete()

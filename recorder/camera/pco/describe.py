@@ -4,6 +4,7 @@ import contextlib
 from collections.abc import Mapping
 from typing import Any
 
+from recorder.camera.pco.library import firmware_of
 from recorder.camera.pco.setup import Readout, bits, exposure_of
 
 NO_TEMPERATURE = -300.0
@@ -34,7 +35,7 @@ def details(camera: Any, readout: Readout) -> dict[str, str | int | float]:  # n
         "dark_offset": sdk.get_sensor_dark_offset()["dark offset"],
         "camera_type": kind["camera type"],
         "interface": camera.interface or kind["interface type"],
-        "firmware": ", ".join(f"{d['name']} {d['major']}.{d['minor']}" for d in kind["firmware version"]),
+        "firmware": firmware_of(kind),
         "software": _versions(camera),
         "color_pattern": pattern(sensor, readout.roi) if camera.is_color else "",
     }

@@ -4,7 +4,7 @@ import contextlib
 import logging
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -171,7 +171,6 @@ def _look_into(sdk: Any, interface: str) -> Connected:  # noqa: ANN401 - an Sdk
     try:
         with translated("asking the camera what it is"):
             kind, sensor = sdk.get_camera_type(), sdk.get_camera_description()
-            firmware = ", ".join(f"{d['name']} {d['major']}.{d['minor']}" for d in kind["firmware version"])
             width = sensor["max. horizontal resolution standard"]
             height = sensor["max. vertical resolution standard"]
             bits = sensor["bit resolution"]
@@ -180,12 +179,17 @@ def _look_into(sdk: Any, interface: str) -> Connected:  # noqa: ANN401 - an Sdk
                 sdk.get_camera_name()["camera name"],
                 kind["serial number"],
                 interface,
-                firmware,
+                firmware_of(kind),
                 f"{width}x{height}, {bits} bit{colour}",
             )
     finally:
         with contextlib.suppress(ValueError):
             sdk.close_camera()
+
+
+def firmware_of(kind: Mapping[str, Any]) -> str:
+    """Return the devices of a camera and the versions of their firmware, from the SDK's camera type."""
+    return ", ".join(f"{d['name']} {d['major']}.{d['minor']}" for d in kind["firmware version"])
 
 
 def usb_trouble(devices: Path = Path("/sys/bus/usb/devices"), nodes: Path = Path("/dev/bus/usb")) -> str:

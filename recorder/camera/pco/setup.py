@@ -108,12 +108,13 @@ def bits(camera: Any, sensor: Mapping[str, Any]) -> int:  # noqa: ANN401 - a pco
 def expose(camera: Any, exposure_s: float, delay_s: float, rate: float) -> float:  # noqa: ANN401
     """Set exposure and delay, or exposure and rate where the camera knows rates; return what it took."""
     sdk = camera.sdk
-    if not math.isinf(rate) and _knows_rates(sdk):
+    sensor = sdk.get_camera_description()
+    if not math.isinf(rate) and _knows_rates(sensor):
         sdk.set_frame_rate(round(rate * 1000), round(exposure_s * 1e9))
     else:
         sdk.set_delay_exposure_time(*_in_time_base(delay_s), *_in_time_base(exposure_s))
     took_s = exposure_of(camera)
-    step_s = camera.description["min exposure step"]
+    step_s = sensor["Min Expos Step DESC"] / 1e9
     if abs(took_s - exposure_s) > max(2 * step_s, AS_GOOD * exposure_s):
         log.warning(
             "asked to expose for %s, the camera took %s", format_seconds(exposure_s), format_seconds(took_s)
@@ -135,15 +136,15 @@ def change_exposure(camera: Any, exposure_s: float, settings: PcoCamera) -> floa
     """Change the exposure of a camera that records, and keep its rate; return the exposure it took."""
     rate, delay_s = settings.rate, _time_set(camera, "delay")
     took_s = expose(camera, exposure_s, delay_s, rate)
-    if not math.isinf(rate) and not _knows_rates(camera.sdk):
+    if not math.isinf(rate) and not _knows_rates(camera.sdk.get_camera_description()):
         off_s = 1 / rate - camera.sdk.get_coc_runtime()["coc runtime"]
         if abs(off_s) > _ROUNDING_S:
             took_s = expose(camera, exposure_s, max(settings.delay, delay_s + off_s), math.inf)
     return took_s
 
 
-def _knows_rates(sdk: Any) -> bool:  # noqa: ANN401
-    return bool(sdk.get_camera_description()["dwGeneralCapsDESC1"] & limits.FRAME_RATE)
+def _knows_rates(sensor: Mapping[str, Any]) -> bool:
+    return bool(sensor["dwGeneralCapsDESC1"] & limits.FRAME_RATE)
 
 
 def _in_time_base(seconds: float) -> tuple[int, str]:
@@ -165,7 +166,7 @@ def _keep_pace(camera: Any, settings: PcoCamera) -> float:  # noqa: ANN401
     period_s = _frame_time_s(camera)
     if math.isinf(settings.rate):
         return period_s
-    if _knows_rates(camera.sdk):
+    if _knows_rates(camera.sdk.get_camera_description()):
         period_s = 1000 / max(1, camera.sdk.get_frame_rate()["frame rate mHz"])
     elif 1 / settings.rate - period_s > _ROUNDING_S:
         delay_s = settings.delay + 1 / settings.rate - period_s

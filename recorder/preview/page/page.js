@@ -300,9 +300,8 @@ let chosen = -1, back = 0;
 async function suggest() {
   const text = box.value, answer = text ? await ask({ complete: text }) : { words: [] };
   if (box.value !== text) return;
-  const begun = /\s$/.test(text) ? "" : text.split(/\s+/).pop();
   chosen = -1;
-  list.replaceChildren(...answer.words.filter(([word]) => word.startsWith(begun)).slice(0, 8).map(([word, meaning]) => {
+  list.replaceChildren(...answer.words.slice(0, 8).map(([word, meaning]) => {
     const item = document.createElement("li"), what = document.createElement("span");
     item.textContent = word;
     item.dataset.word = word;
