@@ -43,7 +43,7 @@ class Workshop:
             return PcoDevice(camera, tell, limits.frames, limits.duration)
         path = Path(camera.source)
         source: FrameSource = RecordedSource(path) if is_recording(path) else TiffSource(path)
-        return PlaybackCamera(source, camera.rate, camera.loop, limits.frames)
+        return PlaybackCamera(source, camera.rate, camera.loop, limits.frames, limits.duration)
 
     def path(self, settings: Settings, name: str | None = None, *, first: bool = False) -> Path:
         """Return a file that does not exist, called `name` where one is given.

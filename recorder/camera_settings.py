@@ -54,7 +54,7 @@ class SdkError(Section):
 
     kind: Literal["error"]
     at: int = Field(ge=1)
-    code: int = 0x80332004
+    code: int = Field(0x80332004, ge=0x80000000, le=0xFFFFFFFF)
 
 
 class Disconnect(Section):
@@ -99,7 +99,7 @@ class PlaybackCamera(PromptCamera):
     kind: Literal["playback"]
     source: str = Field(min_length=1)
     rate: PlaybackRate = "original"
-    # "auto": once through, or again and again where more frames are asked for than the source holds.
+    # "auto": once through, or again and again where more is asked for than the source holds.
     loop: bool | Literal["auto"] = "auto"
     fifo: int = Field(64, ge=1, le=1_000_000)
 

@@ -53,10 +53,10 @@ def explain(problem: dict[str, Any], root: type[BaseModel], kinds: Kinds) -> str
                 reason = "must be the name of a folder or file in plain text"
             elif name == "analysis.function":
                 reason = "must be module:name, for example my_analysis:mean_of_eye"
-            elif name in {"remote.listen", "preview.web"}:
-                reason = "must be HOST:PORT, for example 127.0.0.1:7625"
         case "model_type" | "model_attributes_type":
             reason = f"must be a section with keys of its own, written [{name}] in TOML"
+        case "tuple_type":
+            reason = "must be a list, written in square brackets"
         case "literal_error":
             reason = "must be " + problem["ctx"]["expected"]
             reason += did_you_mean(str(problem["input"]), problem["ctx"]["expected"].split("'"))

@@ -11,9 +11,7 @@ from pydantic import Field, ValidationError
 from recorder.camera_settings import CAMERAS, FAULTS, CameraSettings, SimulatedCamera
 from recorder.complaints import Kinds, explain
 from recorder.errors import ConfigurationError, did_you_mean
-from recorder.fields import Levels, PoolSize, Reserve, Section, Span, Switch
-
-ADDRESS = r"^[^\s:]+:\d{1,5}$"
+from recorder.fields import Address, Levels, PoolSize, Reserve, Section, Span, Switch
 
 
 class Recording(Section):
@@ -45,7 +43,7 @@ class Remote(Section):
     """The door for other programs; closed unless `listen` is given."""
 
     # HOST:PORT, on this machine only unless you say otherwise; port 0 takes a free one.
-    listen: str | None = Field(None, pattern=ADDRESS)
+    listen: Address | None = None
     # Empty: a new one for every session, printed when it begins.
     token: str = Field("", pattern=r"^[\w.-]*$", max_length=200)
 
@@ -65,7 +63,7 @@ class Preview(Section):
     # A window on this computer's display; "auto": where there is a display and somebody at the console.
     window: Switch = "auto"
     # HOST:PORT of the web page, on this machine only unless you say otherwise; closed unless given.
-    web: str | None = Field(None, pattern=ADDRESS)
+    web: Address | None = None
     # Of the page; empty: a new one for every session, printed in the page's address.
     token: str = Field("", pattern=r"^[\w.-]*$", max_length=200)
 

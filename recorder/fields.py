@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainSerializer
 
+from recorder.address import split
 from recorder.units import format_bytes, format_seconds, parse_bytes, parse_rate, parse_seconds
 
 
@@ -63,6 +64,12 @@ def _switch(value: object) -> bool | Literal["auto"]:
     raise ValueError('must be true, false or "auto"')
 
 
+def _address(value: object) -> str:
+    text = str(value)
+    split(text)
+    return text
+
+
 def _write_rate(rate: float | str) -> float | str:
     return "max" if rate == math.inf else rate
 
@@ -79,6 +86,7 @@ Reserve = Annotated[int, BeforeValidator(partial(_bytes, 0, 2**40)), _WriteBytes
 Rate = Annotated[float, BeforeValidator(_rate), _WriteRate]
 PlaybackRate = Annotated[float | Literal["original"], BeforeValidator(_playback_rate), _WriteRate]
 Levels = Annotated[tuple[int, int] | Literal["auto", "full"], BeforeValidator(_levels)]
+Address = Annotated[str, BeforeValidator(_address)]
 Switch = Annotated[bool | Literal["auto"], BeforeValidator(_switch)]
 
 

@@ -123,7 +123,8 @@ def _complaints() -> Iterator[list[str]]:
 class PlaybackCamera:
     """Play `source` at `rate` frames/s, at its own times, or (inf) as fast as it goes.
 
-    `frames` is how many are wanted, None where nobody said; `loop` as in the configuration.
+    `frames` are wanted, or as many as come in `duration_s`, None where nobody said; `loop` as in the
+    configuration.
     """
 
     def __init__(
@@ -132,6 +133,7 @@ class PlaybackCamera:
         rate: float | Literal["original"],
         loop: bool | Literal["auto"],
         frames: int | None,
+        duration_s: float | None = None,
         clock: Callable[[], int] = time.perf_counter_ns,
         wait: Callable[[float], object] = time.sleep,
     ) -> None:
@@ -149,13 +151,16 @@ class PlaybackCamera:
         else:
             self._times_s = np.arange(source.count) / rate
             self._length_s = source.count / rate
-        wanted = math.inf if frames is None else frames
         if loop is False and frames is not None and frames > source.count:
             raise UsageError(
                 f"{source.path} holds {source.count} frames and camera.loop is false, "
                 f"but {frames} are asked for; set camera.loop = true"
             )
-        endless = loop is True or (loop == "auto" and source.count < wanted < math.inf)
+        if frames is not None:
+            too_short = frames > source.count
+        else:
+            too_short = duration_s is not None and duration_s > self._length_s
+        endless = loop is True or (loop == "auto" and too_short)
         self._last = math.inf if endless else source.count
         self._clock, self._wait = clock, wait
         self._number = 0

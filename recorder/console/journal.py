@@ -1,5 +1,6 @@
 """The journal: every command as a line of JSON, on disk as it happens; the first has the configuration."""
 
+import contextlib
 import json
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -51,10 +52,12 @@ class Journal:
         self.path = path
         self._settings = settings
         self._file: Any = None
+        self._made_folder = False
 
     async def __aenter__(self) -> Self:
         if self.path is not None:
             try:
+                self._made_folder = not self.path.parent.exists()
                 self.path.parent.mkdir(parents=True, exist_ok=True)
                 self._file = await aiofiles.open(self.path, "x", encoding="utf-8")
             except FileExistsError:
@@ -77,11 +80,14 @@ class Journal:
             self._file = None
 
     async def discard(self) -> None:
-        """Close and remove the journal."""
+        """Close and remove the journal, and the folder where it was made for it and holds nothing else."""
         if self._file is not None and self.path is not None:
             await self._file.close()
             self._file = None
             self.path.unlink(missing_ok=True)
+            if self._made_folder:
+                with contextlib.suppress(OSError):
+                    self.path.parent.rmdir()
 
     async def add(self, entry: Entry) -> None:
         """Append a command; raises StorageError."""

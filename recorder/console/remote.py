@@ -11,10 +11,10 @@ import contextlib
 import hmac
 import json
 import logging
-import secrets
 from collections.abc import AsyncIterator
 from typing import Any
 
+from recorder import address
 from recorder.config import Remote
 from recorder.console.dispatch import Dispatcher
 from recorder.console.registry import MAX_LINE
@@ -33,14 +33,6 @@ LINES_PER_S = 500
 
 # Lines of one client under way at once: answers may wait for a frame, the next line does not.
 UNDER_WAY = 64
-
-
-def split_address(text: str) -> tuple[str, int]:
-    """Return host and port of HOST:PORT; raises UsageError."""
-    host, colon, port = text.rpartition(":")
-    if not colon or not host or not port.isdecimal() or not int(port) < 65536:
-        raise UsageError(f"{text}: write HOST:PORT, for example 127.0.0.1:7625")
-    return host, int(port)
 
 
 class Door:
@@ -120,8 +112,8 @@ async def open_door(settings: Remote, dispatch: Dispatcher) -> AsyncIterator[Non
     if settings.listen is None:
         yield
         return
-    host, port = split_address(settings.listen)
-    token = settings.token or secrets.token_urlsafe(16)
+    host, port = address.split(settings.listen)
+    token = settings.token or address.new_token()
     door = Door(dispatch, token)
     try:
         server = await asyncio.start_server(door.admit, host, port, limit=4 * MAX_LINE)
@@ -137,24 +129,27 @@ async def open_door(settings: Remote, dispatch: Dispatcher) -> AsyncIterator[Non
         await server.wait_closed()
 
 
-async def send(address: str, token: str, lines: AsyncIterator[str]) -> AsyncIterator[dict[str, object]]:
+async def send(where: str, token: str, lines: AsyncIterator[str]) -> AsyncIterator[dict[str, object]]:
     """Send lines to a recorder and yield its answers; raises RecorderError where it does not answer."""
-    host, port = split_address(address)
+    try:
+        host, port = address.split(where)
+    except UsageError as error:
+        raise UsageError(f"{where}: {error}") from None
     try:
         reader, writer = await asyncio.open_connection(host, port)
     except OSError as error:
-        raise RecorderError(f"{address}: no recorder listens there: {error.strerror or error}") from None
+        raise RecorderError(f"{where}: no recorder listens there: {error.strerror or error}") from None
     try:
         writer.write(token.encode() + b"\n")
         if not await reader.readline():
-            raise RecorderError(f"{address}: the token is wrong, or too many are connected")
+            raise RecorderError(f"{where}: the token is wrong, or too many are connected")
         async for line in lines:
             writer.write(line.encode() + b"\n")
             answer = await reader.readline()
             if not answer:
-                raise RecorderError(f"{address}: the recorder closed the connection")
+                raise RecorderError(f"{where}: the recorder closed the connection")
             yield json.loads(answer)
     except OSError as error:
-        raise RecorderError(f"{address}: {error.strerror or error}") from None
+        raise RecorderError(f"{where}: {error.strerror or error}") from None
     finally:
         writer.close()

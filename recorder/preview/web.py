@@ -22,6 +22,7 @@ from urllib.parse import urlsplit
 
 from aiohttp import WSCloseCode, WSMsgType, web
 
+from recorder import address
 from recorder.errors import UsageError
 from recorder.preview.display import Backend, Wishes, message_of
 
@@ -224,11 +225,11 @@ class _Client:
 
 
 @contextlib.asynccontextmanager
-async def open_page(address: str, token: str, backend: Backend) -> AsyncIterator[None]:
+async def open_page(where: str, token: str, backend: Backend) -> AsyncIterator[None]:
     """Serve the page at HOST:PORT, opened by `token` (empty: a new one); raises UsageError."""
-    host, _, port = address.rpartition(":")
+    host, port = address.split(where)
     own_token = not token
-    token = token or secrets.token_urlsafe(16)
+    token = token or address.new_token()
     page = Page(backend, host, token)
     runner = web.AppRunner(page.application(), access_log=None, shutdown_timeout=LEAVE_S)
     await runner.setup()
@@ -240,13 +241,13 @@ async def open_page(address: str, token: str, backend: Backend) -> AsyncIterator
         return handler()
 
     try:
-        server = await asyncio.get_running_loop().create_server(connect, host, int(port), backlog=16)
-    except (OSError, OverflowError, ValueError) as error:
+        server = await asyncio.get_running_loop().create_server(connect, host, port, backlog=16)
+    except OSError as error:
         await runner.cleanup()
         # The loop words an address in use at length; a name that is not found has a number of its own kind.
         number = getattr(error, "errno", None) or 0
         reason = os.strerror(number) if number > 0 else getattr(error, "strerror", None) or error
-        raise UsageError(f"preview.web = {address}: {reason}") from None
+        raise UsageError(f"preview.web = {where}: {reason}") from None
     sampling = asyncio.ensure_future(page.sample())
     actual = server.sockets[0].getsockname()[1]
     log.info("page: http://%s:%d/%s", host, actual, f"?token={token}" if own_token else "")

@@ -62,7 +62,8 @@ def measure(way: str, size: str, frames: int) -> dict[str, float]:
         device.arm()
         # Every page touched, as the pool's are.
         slots = np.ones((8, form.height, form.width), form.dtype)
-        vendor = device._camera
+        assert device._camera is not None
+        vendor = device._camera.vendor
         time.sleep(0.05)
         began_mb, most_mb, times = resident_mb(), 0.0, []
         timed.seconds = 0.0

@@ -138,6 +138,26 @@ async def test_a_live_exposure_shows_in_the_frames(tmp_path: Path) -> None:
         assert told == [int(np.flatnonzero(file[DETECTOR]["exposure"][:] == 0.002)[0])]
 
 
+def test_a_live_exposure_asks_only_what_may_have_changed() -> None:
+    settings = {"kind": "pco", "exposure": "6s", "rate": 0.15}
+    with installed(VirtualCamera(EDGE_55)) as rig:
+        device = PcoDevice(validate({"camera": settings}).camera)  # type: ignore[arg-type]
+        device.open()
+        device.arm()
+        before = rig.calls.copy()
+        # Longer than cameras can that keep a rate themselves; this one is kept by a delay.
+        assert device.set_exposure(5.8) == 5.8
+        after = {name: count - before.get(name, 0) for name, count in rig.calls.items()}
+        assert {name: count for name, count in after.items() if count} == {
+            "PCO_SetDelayExposureTime": 2,
+            "PCO_GetDelayExposureTime": 3,
+            "PCO_GetCOCRuntime": 1,
+        }
+        assert abs(rig.camera.period_ns - 1e9 / 0.15) < 1e4
+        device.disarm()
+        device.close()
+
+
 async def test_a_rate_is_kept_by_the_camera_or_by_a_delay(tmp_path: Path) -> None:
     for model in (PANDA_42, EDGE_55):
         path = tmp_path / f"{model.camera_type}.h5"
@@ -458,4 +478,4 @@ def test_a_run_with_the_real_libraries_and_no_camera_leaves_no_file(
     assert done.code == 1
     assert done.json["verdict"] == "failed"
     assert "no camera found" in done.err or "libusb-1.0" in done.err
-    assert not [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert not list(tmp_path.iterdir())

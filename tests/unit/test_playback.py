@@ -56,7 +56,7 @@ def test_other_ways_to_store_a_stack(tmp_path: Path, options: dict[str, str], ki
 
 
 def test_original_times(stack: Path, clock: Clock) -> None:
-    camera = PlaybackCamera(TiffSource(stack), "original", "auto", 12, clock, clock.wait)
+    camera = PlaybackCamera(TiffSource(stack), "original", "auto", 12, None, clock, clock.wait)
     assert camera.open().rate == pytest.approx(2)
     camera.arm()
     assert play(camera, 12) == [(i + 1, i % 10, 500 * i) for i in range(12)]
@@ -64,12 +64,24 @@ def test_original_times(stack: Path, clock: Clock) -> None:
 
 
 def test_a_set_rate_and_the_end(stack: Path, clock: Clock) -> None:
-    camera = PlaybackCamera(TiffSource(stack), 100, "auto", None, clock, clock.wait)
+    camera = PlaybackCamera(TiffSource(stack), 100, "auto", None, None, clock, clock.wait)
     camera.open()
     camera.arm()
     assert play(camera, 10)[-1] == (10, 9, 90)
     with pytest.raises(EndOfSourceError):
         play(camera, 1)
+    camera.close()
+
+
+@pytest.mark.parametrize(
+    ("rate", "frames", "duration_s"), [(100, 11, None), (100, None, 0.2), (math.inf, None, 0.01)]
+)
+def test_more_than_the_source_holds_is_played_again(
+    stack: Path, clock: Clock, rate: float, frames: int | None, duration_s: float | None
+) -> None:
+    camera = PlaybackCamera(TiffSource(stack), rate, "auto", frames, duration_s, clock, clock.wait)
+    camera.arm()
+    assert play(camera, 11)[-1][:2] == (11, 0)
     camera.close()
 
 
@@ -84,7 +96,7 @@ def test_as_fast_as_it_goes_in_a_loop(stack: Path, clock: Clock) -> None:
 
 
 def test_frames_wait_for_a_slow_reader(stack: Path, clock: Clock) -> None:
-    camera = PlaybackCamera(TiffSource(stack), 100, "auto", None, clock, clock.wait)
+    camera = PlaybackCamera(TiffSource(stack), 100, "auto", None, None, clock, clock.wait)
     camera.arm()
     clock.wait(60)
     assert [number for number, _, _ in play(camera, 10)] == list(range(1, 11))

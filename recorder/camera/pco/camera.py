@@ -18,8 +18,9 @@ from recorder.camera.pco.frame import FrameCopier
 from recorder.camera.pco.health import INTERVAL_S, Health
 from recorder.camera.pco.library import open_camera
 from recorder.camera.pco.memory import MemoryReader
+from recorder.camera.pco.opened import OpenCamera
 from recorder.camera.pco.setup import Readout, change_exposure, change_shutter, check, set_up, shutter_of
-from recorder.camera_settings import PcoCamera
+from recorder.camera_settings import Interface, PcoCamera
 from recorder.errors import CameraError, ConfigurationError
 
 log = logging.getLogger(__name__)
@@ -51,7 +52,7 @@ class PcoDevice:
     ) -> None:
         self._settings, self._tell, self._wait = settings, tell, wait
         self._frames, self._duration_s = frames, duration_s
-        self._camera: Any = None
+        self._camera: OpenCamera | None = None
         self._readout: Readout | None = None
         self._health: Health | None = None
         self._asked_s = 0.0
@@ -60,37 +61,48 @@ class PcoDevice:
     def open(self) -> CameraDescription:
         """Connect, check the settings against what the camera can do, and apply them."""
         s = self._settings
-        self._camera = open_camera(s.serial, s.interface)
+        camera = self._connect(s.serial, s.interface)
         if s.shutter is not None:
             with translated("checking the settings"):
-                check(self._camera, s)
-            if change_shutter(self._camera, s.shutter):
-                self._reopen(s.shutter)
-        camera = self._camera
+                check(camera, s)
+            if change_shutter(camera, s.shutter):
+                camera = self._reconnect(camera.vendor.camera_serial, camera.vendor.interface, s.shutter)
         with translated("setting up the camera"):
             self._readout = readout = set_up(camera, s)
             self._health = Health(camera.sdk)
             told = details(camera, readout)
-            name, serial = camera.camera_name.strip("\0 "), str(camera.camera_serial)
+            name, serial = camera.vendor.camera_name.strip("\0 "), str(camera.vendor.camera_serial)
         self._ask_for_health()
         rate = 1 / readout.period_s if readout.period_s else math.inf
         return CameraDescription(name, serial, readout.format, rate, told)
 
-    def _reopen(self, shutter: str) -> None:
+    def _connect(self, serial: int | None, interface: Interface | None) -> OpenCamera:
+        vendor = open_camera(serial, interface)
+        try:
+            with translated("asking the camera what it is"):
+                self._camera = OpenCamera.of(vendor)
+        except CameraError:
+            with contextlib.suppress(ValueError):
+                vendor.close()
+            raise
+        return self._camera
+
+    def _reconnect(self, serial: int, interface: Interface, shutter: str) -> OpenCamera:
         """Wait for the camera to restart with another shutter mode."""
-        serial, interface = self._camera.camera_serial, self._camera.interface
         with contextlib.suppress(CameraError):
             self.close()
         deadline = time.monotonic() + RESTART_PATIENCE_S
-        while self._camera is None:
+        while True:
             self._wait(RESTART_S)
             try:
-                self._camera = open_camera(serial, interface)
+                camera = self._connect(serial, interface)
+                break
             except CameraError:
                 if time.monotonic() > deadline:
                     raise
-        if (got := shutter_of(self._camera)) != shutter:
+        if (got := shutter_of(camera)) != shutter:
             raise CameraError(f"camera.shutter = {shutter}: after its restart the camera still has its {got}")
+        return camera
 
     def arm(self) -> None:
         """Start exposing."""
@@ -98,23 +110,24 @@ class PcoDevice:
         if self._settings.memory != "fifo":
             self._reader = self._into_memory(camera, readout)
             return
+        vendor = camera.vendor
         wanted = self._settings.fifo or self._depth(readout)
         with translated("starting the camera"):
-            camera.record(number_of_images=wanted, mode="fifo")
-            depth = int(camera.rec.get_settings()["maximum number of images"])
+            vendor.record(number_of_images=wanted, mode="fifo")
+            depth = int(vendor.rec.get_settings()["maximum number of images"])
             if depth < wanted:
                 log.warning("camera.fifo: there is memory for %d frames only, not for %d", depth, wanted)
-            copier = self._copier(camera, readout)
-            self._reader = FifoReader(camera, copier, depth, readout.period_s, self._tell, wait=self._wait)
+            copier = self._copier(vendor, readout)
+            self._reader = FifoReader(vendor, copier, depth, readout.period_s, self._tell, wait=self._wait)
 
-    def _into_memory(self, camera: Any, readout: Readout) -> MemoryReader:  # noqa: ANN401
+    def _into_memory(self, camera: OpenCamera, readout: Readout) -> MemoryReader:
         """Start recording into the camera's own memory."""
-        s = self._settings
+        s, vendor = self._settings, camera.vendor
         with translated("starting the camera"):
             # What is left from opening the camera would be taken for this run's.
-            _delete_recorder(camera)
+            _delete_recorder(vendor)
             camera.sdk.arm_camera()
-            segment = camera.camram_segment
+            segment = vendor.camram_segment
             room = camera.sdk.get_number_of_images_in_segment(segment)["max image count"]
             frames = self._frames or 0
             if self._duration_s is not None and readout.period_s:
@@ -126,10 +139,10 @@ class PcoDevice:
                     f"the camera's memory holds {room} frames of this size, not {frames}: "
                     "ask for fewer, or choose a smaller camera.roi"
                 )
-            camera.record(room, "camram ring" if ring else "camram segment")
+            vendor.record(room, "camram ring" if ring else "camram segment")
             return MemoryReader(
-                camera,
-                self._copier(camera, readout),
+                vendor,
+                self._copier(vendor, readout),
                 segment,
                 ring=ring,
                 frames=self._frames,
@@ -138,16 +151,16 @@ class PcoDevice:
             )
 
     @staticmethod
-    def _copier(camera: Any, readout: Readout) -> FrameCopier:  # noqa: ANN401
+    def _copier(vendor: Any, readout: Readout) -> FrameCopier:  # noqa: ANN401
         form = readout.format
-        return FrameCopier(camera, form.width, form.height, metadata=readout.metadata)
+        return FrameCopier(vendor, form.width, form.height, metadata=readout.metadata)
 
     @staticmethod
     def _depth(readout: Readout) -> int:
         rate = FIFO_S / readout.period_s if readout.period_s else math.inf
         return max(SHALLOWEST, int(min(rate, FIFO_BYTES / readout.format.nbytes)))
 
-    def _opened(self) -> tuple[Any, Readout]:
+    def _opened(self) -> tuple[OpenCamera, Readout]:
         if self._camera is None or self._readout is None:
             raise CameraError("the camera is not open")
         return self._camera, self._readout
@@ -176,7 +189,7 @@ class PcoDevice:
                 limits.check_exposure(seconds, camera.description)
             except ConfigurationError as error:
                 raise CameraError(str(error)) from None
-            if not math.isinf(s.rate) and seconds >= limits.LONGEST_WITH_RATE_S:
+            if not math.isinf(s.rate) and camera.keeps_rate and seconds >= limits.LONGEST_WITH_RATE_S:
                 raise CameraError(
                     f"with camera.rate an exposure is shorter than {limits.LONGEST_WITH_RATE_S:g} s"
                 )
@@ -209,7 +222,7 @@ class PcoDevice:
         if reader is None or self._camera is None:
             return
         with translated("stopping the camera"):
-            _delete_recorder(self._camera)
+            _delete_recorder(self._camera.vendor)
 
     def close(self) -> None:
         """Let go of the camera; also after an error, and twice."""
@@ -217,12 +230,12 @@ class PcoDevice:
         self._reader = self._health = None
         if camera is not None:
             with translated("closing the camera"):
-                camera.close()
+                camera.vendor.close()
 
 
-def _delete_recorder(camera: Any) -> None:  # noqa: ANN401
+def _delete_recorder(vendor: Any) -> None:  # noqa: ANN401
     """Have the SDK give up its recorder, and the memory of its FIFO, where it has one."""
-    if camera.rec.recorder_handle.value is not None:
+    if vendor.rec.recorder_handle.value is not None:
         with contextlib.suppress(ValueError):
-            camera.rec.stop_record()
-        camera.rec.delete()
+            vendor.rec.stop_record()
+        vendor.rec.delete()

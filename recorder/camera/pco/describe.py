@@ -5,7 +5,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from recorder.camera.pco.library import firmware_of
-from recorder.camera.pco.setup import Readout, bits, exposure_of
+from recorder.camera.pco.opened import OpenCamera
+from recorder.camera.pco.setup import Readout, exposure_of
 
 NO_TEMPERATURE = -300.0
 
@@ -13,17 +14,18 @@ NO_TEMPERATURE = -300.0
 _COLOURS = {1: "R", 2: "G", 3: "G", 4: "B", 5: "C", 6: "M", 7: "Y"}
 
 
-def details(camera: Any, readout: Readout) -> dict[str, str | int | float]:  # noqa: ANN401 - a pco.Camera
+def details(camera: OpenCamera, readout: Readout) -> dict[str, str | int | float]:
     """Return what describes the camera, for the file; errors of the SDK come as they are."""
     sdk = camera.sdk
-    kind, sensor, now = sdk.get_camera_type(), sdk.get_camera_description(), camera.configuration
+    sensor, vendor = camera.sensor, camera.vendor
+    kind, now = sdk.get_camera_type(), vendor.configuration
     told: dict[str, str | int | float] = {
         "sensor_width": sensor["max. horizontal resolution standard"],
         "sensor_height": sensor["max. vertical resolution standard"],
         "roi": ",".join(map(str, readout.roi)),
         "binning": "x".join(map(str, now["binning"][:2])),
         "pixel_rate": now["pixel rate"],
-        "bit_resolution": bits(camera, sensor),
+        "bit_resolution": camera.bits,
         "conversion_factor": now["conversion factor"],
         "trigger_mode": now["trigger"],
         "acquire_mode": now["acquire"],
@@ -34,10 +36,10 @@ def details(camera: Any, readout: Readout) -> dict[str, str | int | float]:  # n
         "delay_time": now["delay time"],
         "dark_offset": sdk.get_sensor_dark_offset()["dark offset"],
         "camera_type": kind["camera type"],
-        "interface": camera.interface or kind["interface type"],
+        "interface": vendor.interface or kind["interface type"],
         "firmware": firmware_of(kind),
-        "software": _versions(camera),
-        "color_pattern": pattern(sensor, readout.roi) if camera.is_color else "",
+        "software": _versions(vendor),
+        "color_pattern": pattern(sensor, readout.roi) if vendor.is_color else "",
     }
     temperatures = sdk.get_temperature()
     for name in ("sensor", "camera", "power"):
@@ -61,6 +63,6 @@ def pattern(sensor: Mapping[str, Any], roi: tuple[int, int, int, int]) -> str:
     return "".join(colours[(row ^ down) * 2 + (column ^ right)] for row in (0, 1) for column in (0, 1))
 
 
-def _versions(camera: Any) -> str:  # noqa: ANN401
-    recorder = camera.rec.get_version()
+def _versions(vendor: Any) -> str:  # noqa: ANN401 - a pco.Camera
+    recorder = vendor.rec.get_version()
     return f"pco.recorder {recorder['major']}.{recorder['minor']}.{recorder['patch']}"

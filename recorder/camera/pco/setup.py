@@ -2,7 +2,6 @@
 
 import logging
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +9,7 @@ import numpy as np
 
 from recorder.camera.pco import limits
 from recorder.camera.pco.errors import translated
+from recorder.camera.pco.opened import OpenCamera
 from recorder.camera_settings import Line, PcoCamera
 from recorder.errors import ConfigurationError
 from recorder.frames.pool import FrameFormat
@@ -40,33 +40,31 @@ class Readout:
     roi: tuple[int, int, int, int]
 
 
-def set_up(camera: Any, settings: PcoCamera) -> Readout:  # noqa: ANN401 - a pco.Camera
+def set_up(camera: OpenCamera, settings: PcoCamera) -> Readout:
     """Apply `settings` to a camera that does not record; ConfigurationError comes before any change.
 
     The SDK's own errors come as they are.
     """
-    sdk = camera.sdk
-    sensor, description = sdk.get_camera_description(), camera.description
+    sdk, description = camera.sdk, camera.description
     lines = check(camera, settings)
-    caps = sensor["dwGeneralCapsDESC1"]
     sdk.set_binning(*settings.binning)
-    whole = limits.whole_frame(sensor, settings.binning)
+    whole = limits.whole_frame(camera.sensor, settings.binning)
     sdk.set_roi(*whole)
     sdk.set_pixel_rate(settings.pixel_rate or max(description["pixelrates"]))
     if settings.conversion_factor is not None:
         sdk.set_conversion_factor(round(settings.conversion_factor * 100))
     if settings.pixel_format is not None and len(description["supported pixel formats"]) > 1:
         sdk.set_camera_setup("pixel format", settings.pixel_format)
-    if caps & limits.NOISE_FILTER:
+    if camera.has(limits.NOISE_FILTER):
         sdk.set_noise_filter_mode("on" if settings.noise_filter else "off")
     if settings.cooling is not None:
         sdk.set_cooling_setpoint_temperature(settings.cooling)
-    if not caps & limits.NO_TIMESTAMP:
+    if not camera.has(limits.NO_TIMESTAMP):
         sdk.set_timestamp_mode(settings.timestamp)
-    if caps & limits.METADATA:
+    if camera.has(limits.METADATA):
         sdk.set_metadata_mode("on")
     sdk.set_trigger_mode(settings.trigger)
-    if not caps & limits.NO_ACQUIRE_MODE:
+    if not camera.has(limits.NO_ACQUIRE_MODE):
         sdk.set_acquire_mode(settings.acquire)
     for line in lines:
         sdk.set_hwio_signal(*line)
@@ -86,35 +84,27 @@ def set_up(camera: Any, settings: PcoCamera) -> Readout:  # noqa: ANN401 - a pco
             list(roi),
             format_seconds(round(period_s, 9)),
         )
-    dtype = np.uint8 if bits(camera, sensor) == 8 else np.uint16
+    dtype = np.uint8 if camera.bits == 8 else np.uint16
     form = FrameFormat(roi[3] - roi[1] + 1, roi[2] - roi[0] + 1, np.dtype(dtype))
     triggered = settings.trigger not in {"auto sequence", "external synchronized"}
-    return Readout(form, 0.0 if triggered else period_s, bool(caps & limits.METADATA), roi)
+    return Readout(form, 0.0 if triggered else period_s, camera.has(limits.METADATA), roi)
 
 
-def check(camera: Any, settings: PcoCamera) -> list[tuple[Any, ...]]:  # noqa: ANN401
+def check(camera: OpenCamera, settings: PcoCamera) -> list[tuple[Any, ...]]:
     """Raise ConfigurationError for what the camera cannot have; return what its hardware lines are set to."""
-    limits.check(settings, camera.description, camera.sdk.get_camera_description())
+    limits.check(settings, camera.description, camera.sensor)
     return [_line(camera, line) for line in settings.lines]
 
 
-def bits(camera: Any, sensor: Mapping[str, Any]) -> int:  # noqa: ANN401 - a pco.Camera
-    """Return the bits of a pixel as it comes."""
-    if len(camera.description["supported pixel formats"]) > 1:
-        return int(camera.sdk.get_camera_setup("pixel format")["setup"].split()[0])
-    return int(sensor["bit resolution"])
-
-
-def expose(camera: Any, exposure_s: float, delay_s: float, rate: float) -> float:  # noqa: ANN401
+def expose(camera: OpenCamera, exposure_s: float, delay_s: float, rate: float) -> float:
     """Set exposure and delay, or exposure and rate where the camera knows rates; return what it took."""
     sdk = camera.sdk
-    sensor = sdk.get_camera_description()
-    if not math.isinf(rate) and _knows_rates(sensor):
+    if not math.isinf(rate) and camera.keeps_rate:
         sdk.set_frame_rate(round(rate * 1000), round(exposure_s * 1e9))
     else:
         sdk.set_delay_exposure_time(*_in_time_base(delay_s), *_in_time_base(exposure_s))
     took_s = exposure_of(camera)
-    step_s = sensor["Min Expos Step DESC"] / 1e9
+    step_s = camera.sensor["Min Expos Step DESC"] / 1e9
     if abs(took_s - exposure_s) > max(2 * step_s, AS_GOOD * exposure_s):
         log.warning(
             "asked to expose for %s, the camera took %s", format_seconds(exposure_s), format_seconds(took_s)
@@ -122,29 +112,25 @@ def expose(camera: Any, exposure_s: float, delay_s: float, rate: float) -> float
     return took_s
 
 
-def exposure_of(camera: Any) -> float:  # noqa: ANN401
+def exposure_of(camera: OpenCamera) -> float:
     """Return the exposure that is set, in s."""
     return _time_set(camera, "exposure")
 
 
-def _time_set(camera: Any, which: str) -> float:  # noqa: ANN401
+def _time_set(camera: OpenCamera, which: str) -> float:
     now = camera.sdk.get_delay_exposure_time()
     return float(now[which] / {"ns": 10**9, "us": 10**6, "ms": 10**3}[now[f"{which} timebase"]])
 
 
-def change_exposure(camera: Any, exposure_s: float, settings: PcoCamera) -> float:  # noqa: ANN401
+def change_exposure(camera: OpenCamera, exposure_s: float, settings: PcoCamera) -> float:
     """Change the exposure of a camera that records, and keep its rate; return the exposure it took."""
     rate, delay_s = settings.rate, _time_set(camera, "delay")
     took_s = expose(camera, exposure_s, delay_s, rate)
-    if not math.isinf(rate) and not _knows_rates(camera.sdk.get_camera_description()):
+    if not math.isinf(rate) and not camera.keeps_rate:
         off_s = 1 / rate - camera.sdk.get_coc_runtime()["coc runtime"]
         if abs(off_s) > _ROUNDING_S:
             took_s = expose(camera, exposure_s, max(settings.delay, delay_s + off_s), math.inf)
     return took_s
-
-
-def _knows_rates(sensor: Mapping[str, Any]) -> bool:
-    return bool(sensor["dwGeneralCapsDESC1"] & limits.FRAME_RATE)
 
 
 def _in_time_base(seconds: float) -> tuple[int, str]:
@@ -155,18 +141,18 @@ def _in_time_base(seconds: float) -> tuple[int, str]:
     return round(seconds * 1000), "ms"
 
 
-def _frame_time_s(camera: Any) -> float:  # noqa: ANN401
+def _frame_time_s(camera: OpenCamera) -> float:
     """Arm, which has the camera work out its timing, and return the time from frame to frame."""
     camera.sdk.arm_camera()
     return float(camera.sdk.get_coc_runtime()["coc runtime"])
 
 
-def _keep_pace(camera: Any, settings: PcoCamera) -> float:  # noqa: ANN401
+def _keep_pace(camera: OpenCamera, settings: PcoCamera) -> float:
     """Lengthen the delay until frames come at the rate asked for; return the time from frame to frame."""
     period_s = _frame_time_s(camera)
     if math.isinf(settings.rate):
         return period_s
-    if _knows_rates(camera.sdk.get_camera_description()):
+    if camera.keeps_rate:
         period_s = 1000 / max(1, camera.sdk.get_frame_rate()["frame rate mHz"])
     elif 1 / settings.rate - period_s > _ROUNDING_S:
         delay_s = settings.delay + 1 / settings.rate - period_s
@@ -184,7 +170,7 @@ def _keep_pace(camera: Any, settings: PcoCamera) -> float:  # noqa: ANN401
     return period_s
 
 
-def _line(camera: Any, line: Line) -> tuple[Any, ...]:  # noqa: ANN401
+def _line(camera: OpenCamera, line: Line) -> tuple[Any, ...]:
     """Return what set_hwio_signal takes for one line; what is omitted stays as the camera has it."""
     sdk, index = camera.sdk, line.number - 1
     count = sdk.get_hwio_signal_count()["hwio signal count"]
@@ -215,13 +201,13 @@ def _line(camera: Any, line: Line) -> tuple[Any, ...]:  # noqa: ANN401
     return index, on, now["type"], polarity, now["filter"], selected, parameter
 
 
-def shutter_of(camera: Any) -> str:  # noqa: ANN401
+def shutter_of(camera: OpenCamera) -> str:
     """Return the camera's shutter mode; raises CameraError where it has none."""
     with translated("asking the camera for its shutter mode"):
         return str(camera.sdk.get_camera_setup("shutter mode")["setup"])
 
 
-def change_shutter(camera: Any, wanted: str) -> bool:  # noqa: ANN401
+def change_shutter(camera: OpenCamera, wanted: str) -> bool:
     """Have the camera restart with another shutter mode; False where it has it already.
 
     After True the camera object is of no more use: close it, and open the camera anew once it is back.

@@ -3,6 +3,7 @@ from typing import Any
 
 import pytest
 
+from recorder.camera.pco.opened import OpenCamera
 from recorder.camera.pco.setup import Readout, set_up
 from recorder.config import validate
 from recorder.errors import ConfigurationError
@@ -18,7 +19,7 @@ def readout(camera: VirtualCamera, **settings: Any) -> Readout:
     with installed(camera):
         opened = pco.Camera()
         try:
-            return set_up(opened, wanted)  # type: ignore[arg-type]
+            return set_up(OpenCamera.of(opened), wanted)  # type: ignore[arg-type]
         finally:
             opened.close()
 

@@ -1,0 +1,20 @@
+"""Where the doors for other programs and browsers listen, and the tokens that open them."""
+
+import secrets
+
+from recorder.errors import UsageError
+
+_MAX_PORT = 65535
+
+
+def split(text: str) -> tuple[str, int]:
+    """Return host and port of HOST:PORT; raises UsageError."""
+    host, _, port = text.rpartition(":")
+    if not host or ":" in host or " " in host or not port.isdecimal() or int(port) > _MAX_PORT:
+        raise UsageError("must be HOST:PORT, for example 127.0.0.1:7625")
+    return host, int(port)
+
+
+def new_token() -> str:
+    """Return a token that nobody guesses."""
+    return secrets.token_urlsafe(16)
