@@ -40,8 +40,9 @@ MakeFile = Callable[[CameraDescription, int], FrameFile]
 # How long a run waits at its end for a command to write its rows.
 HOLD_S = 2.0
 
-# How long an aborted run waits for a camera library or a disk that does not return.
-ABORT_GRACE_S = 3.0
+# How long an aborted run waits for a camera library or a disk that does not return; the SDK of a PCO camera
+# takes 4 s to stop where no frame comes.
+ABORT_GRACE_S = 8.0
 
 
 class Run:

@@ -55,6 +55,8 @@ class VirtualCamera:
     faults: dict[str, int] = field(default_factory=dict)  # function: what it answers from now on
     after: dict[str, int] = field(default_factory=dict)  # function: calls that still succeed
     dropped: set[int] = field(default_factory=set)  # counters that never arrive
+    # Counters of frames that arrive empty, and the error that the SDK's recorder keeps of it.
+    spoiled: dict[int, int] = field(default_factory=dict)
     first_number: int = 1
     health: tuple[int, int] = (0, 0)
     in_use: bool = False

@@ -59,7 +59,17 @@ class Function:
         return self.body(*arguments) or 0
 
 
-ALWAYS = {"PCO_GetErrorTextSDK", "PCO_InitializeLib", "PCO_CleanupLib", "PCO_ResetLib", "PCO_ScanCameras"}
+# What needs no camera: the FIFO is in the computer's memory.
+ALWAYS = {
+    "PCO_GetErrorTextSDK", "PCO_InitializeLib", "PCO_CleanupLib", "PCO_ResetLib", "PCO_ScanCameras",
+    "PCO_RecorderGetStatus", "PCO_RecorderGetSettings", "PCO_RecorderCopyImage",
+}  # fmt: skip
+
+# Frames under way from the driver to the FIFO are not told as waiting while the recorder runs.
+UNDER_WAY = 3
+
+# How many frames would fit into this computer, which is what the recorder tells as its maximum.
+FITTING = 3_696_836
 
 
 class Library:
@@ -390,9 +400,12 @@ for _function, _setting in {
 
 
 class SdkRecorder(Library):
-    """pco_recorder: the FIFO in the computer's memory, and the way out of the camera's."""
+    """pco_recorder: the FIFO in the computer's memory, and the way out of the camera's.
 
-    mode = kind = depth = 0
+    Its flags behave as those of the real one, see tests/vendor_recorder.
+    """
+
+    mode = kind = depth = copied = error = 0
 
     def recordercreate(
         self, handle: Any, camera: Any, share: Any, n: Any, mode: Any, path: Any, most: Any
@@ -413,7 +426,7 @@ class SdkRecorder(Library):
     ) -> int:
         del handle, camera
         mode.value = self.mode << 16 | self.kind
-        most.value = asked.value = self.depth
+        most.value, asked.value = FITTING, self.depth
         height, width = self.camera.shape
         for given, number in zip(size, (width, height, 1), strict=True):
             given.value = number
@@ -421,6 +434,7 @@ class SdkRecorder(Library):
 
     def recorderstartrecord(self, handle: Any, camera: Any) -> int:
         del handle, camera
+        self.copied = self.error = 0
         return self.camera.start(self.depth, into_memory=self.mode == 3)
 
     def recorderstoprecord(self, handle: Any, camera: Any) -> int:
@@ -433,9 +447,14 @@ class SdkRecorder(Library):
         full: Any, overflow: Any, began: Any, ended: Any,
     ) -> int:  # fmt: skip
         del handle, camera, auto, asked, began, ended
-        running.value, error.value = self.camera.recording, 0
-        count.value = waiting = self.camera.waiting()
-        full.value = waiting >= self.depth
+        if self.camera.gone:
+            # It stops without an error.
+            self.camera.stop()
+        running.value, error.value = self.camera.recording, self.error
+        waiting = self.camera.waiting()
+        count.value = min(waiting, self.depth - UNDER_WAY) if running.value else waiting
+        # Set once all buffers have been used, and never cleared.
+        full.value = self.copied + waiting >= self.depth
         overflow.value = self.camera.overflowed
         return 0
 
@@ -452,6 +471,12 @@ class SdkRecorder(Library):
         if exposed is None or c.sensor is None:
             return NOT_AVAILABLE
         address = buffer if isinstance(buffer, int) else ctypes.cast(buffer, ctypes.c_void_p).value
+        self.copied += 1
+        if (code := c.spoiled.get(exposed.number)) is not None:
+            self.error = code
+            ctypes.memset(address or 0, 0, c.sensor.pictures[0].nbytes)
+            ctypes.memset(ctypes.addressof(metadata) + 4, 0, ctypes.sizeof(metadata) - 4)
+            return 0
         us, counter = c.us(exposed), c.number(exposed)
         c.sensor.copy_to(address or 0, counter, us, stamped=c.settings.timestamp > 0)
         number.value = exposed.number

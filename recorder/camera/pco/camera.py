@@ -19,7 +19,15 @@ from recorder.camera.pco.health import INTERVAL_S, Health
 from recorder.camera.pco.library import open_camera
 from recorder.camera.pco.memory import MemoryReader
 from recorder.camera.pco.opened import OpenCamera
-from recorder.camera.pco.setup import Readout, change_exposure, change_shutter, check, set_up, shutter_of
+from recorder.camera.pco.setup import (
+    Readout,
+    change_exposure,
+    change_shutter,
+    exposure_of,
+    frame_time_of,
+    set_up,
+    shutter_of,
+)
 from recorder.camera_settings import Interface, PcoCamera
 from recorder.errors import CameraError, ConfigurationError
 
@@ -62,11 +70,9 @@ class PcoDevice:
         """Connect, check the settings against what the camera can do, and apply them."""
         s = self._settings
         camera = self._connect(s.serial, s.interface)
-        if s.shutter is not None:
-            with translated("checking the settings"):
-                check(camera, s)
-            if change_shutter(camera, s.shutter):
-                camera = self._reconnect(camera.vendor.camera_serial, camera.vendor.interface, s.shutter)
+        # What the camera can do hangs on its shutter mode, so that settings are checked in the new one.
+        if s.shutter is not None and change_shutter(camera, s.shutter):
+            camera = self._reconnect(camera.vendor.camera_serial, camera.vendor.interface, s.shutter)
         with translated("setting up the camera"):
             self._readout = readout = set_up(camera, s)
             self._health = Health(camera.sdk)
@@ -114,10 +120,10 @@ class PcoDevice:
         wanted = self._settings.fifo or self._depth(readout)
         with translated("starting the camera"):
             vendor.record(number_of_images=wanted, mode="fifo")
-            depth = int(vendor.rec.get_settings()["maximum number of images"])
+            depth = int(vendor.rec.get_settings()["required number of images"])
             if depth < wanted:
                 log.warning("camera.fifo: there is memory for %d frames only, not for %d", depth, wanted)
-            copier = self._copier(vendor, readout)
+            copier = self._copier(camera, readout)
             self._reader = FifoReader(vendor, copier, depth, readout.period_s, self._tell, wait=self._wait)
 
     def _into_memory(self, camera: OpenCamera, readout: Readout) -> MemoryReader:
@@ -142,7 +148,7 @@ class PcoDevice:
             vendor.record(room, "camram ring" if ring else "camram segment")
             return MemoryReader(
                 vendor,
-                self._copier(vendor, readout),
+                self._copier(camera, readout),
                 segment,
                 ring=ring,
                 frames=self._frames,
@@ -150,10 +156,13 @@ class PcoDevice:
                 wait=self._wait,
             )
 
-    @staticmethod
-    def _copier(vendor: Any, readout: Readout) -> FrameCopier:  # noqa: ANN401
+    def _copier(self, camera: OpenCamera, readout: Readout) -> FrameCopier:
         form = readout.format
-        return FrameCopier(vendor, form.width, form.height, metadata=readout.metadata)
+        # Where a pulse decides how long is exposed, what is set tells nothing.
+        exposure_s = None if "control" in self._settings.trigger else exposure_of(camera)
+        return FrameCopier(
+            camera.vendor, form.width, form.height, metadata=readout.metadata, exposure_s=exposure_s
+        )
 
     @staticmethod
     def _depth(readout: Readout) -> int:
@@ -182,7 +191,7 @@ class PcoDevice:
     def set_exposure(self, seconds: float, first: int | None = None) -> float:
         """Expose for `seconds` from the next exposure on; return what the camera made of it."""
         del first  # no camera takes a setting ahead of time
-        camera, _ = self._opened()
+        camera, readout = self._opened()
         s = self._settings
         with translated(f"changing the exposure to {seconds:g} s"):
             try:
@@ -198,7 +207,10 @@ class PcoDevice:
                     f"an exposure of {seconds:g} s does not fit into the {1 / s.rate:g} s of a frame: "
                     f"camera.rate is {s.rate:g}"
                 )
-            return change_exposure(camera, seconds, s)
+            took_s = change_exposure(camera, seconds, s)
+            if isinstance(self._reader, FifoReader) and readout.period_s:
+                self._reader.period_s = frame_time_of(camera)
+            return took_s
 
     def trigger(self) -> None:
         """Expose one frame now, in the trigger modes that listen to software."""

@@ -1,12 +1,12 @@
 """What the file tells of a PCO camera."""
 
 import contextlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from recorder.camera.pco.library import firmware_of
 from recorder.camera.pco.opened import OpenCamera
-from recorder.camera.pco.setup import Readout, exposure_of
+from recorder.camera.pco.setup import Readout, delay_of, exposure_of
 
 NO_TEMPERATURE = -300.0
 
@@ -15,43 +15,45 @@ _COLOURS = {1: "R", 2: "G", 3: "G", 4: "B", 5: "C", 6: "M", 7: "Y"}
 
 
 def details(camera: OpenCamera, readout: Readout) -> dict[str, str | int | float]:
-    """Return what describes the camera, for the file; errors of the SDK come as they are."""
-    sdk = camera.sdk
-    sensor, vendor = camera.sensor, camera.vendor
-    kind, now = sdk.get_camera_type(), vendor.configuration
-    told: dict[str, str | int | float] = {
-        "sensor_width": sensor["max. horizontal resolution standard"],
-        "sensor_height": sensor["max. vertical resolution standard"],
-        "roi": ",".join(map(str, readout.roi)),
-        "binning": "x".join(map(str, now["binning"][:2])),
-        "pixel_rate": now["pixel rate"],
-        "bit_resolution": camera.bits,
-        "conversion_factor": now["conversion factor"],
-        "trigger_mode": now["trigger"],
-        "acquire_mode": now["acquire"],
-        "timestamp_mode": now["timestamp"],
-        "metadata_mode": now["metadata"],
-        "noise_filter": now.get("noise filter", ""),
-        "exposure_time": exposure_of(camera),
-        "delay_time": now["delay time"],
-        "dark_offset": sdk.get_sensor_dark_offset()["dark offset"],
-        "camera_type": kind["camera type"],
-        "interface": vendor.interface or kind["interface type"],
-        "firmware": firmware_of(kind),
-        "software": _versions(vendor),
-        "color_pattern": pattern(sensor, readout.roi) if vendor.is_color else "",
+    """Return what describes the camera, for the file; what a model does not tell is left out."""
+    sdk, sensor, vendor = camera.sdk, camera.sensor, camera.vendor
+    questions: dict[str, Callable[[], str | int | float]] = {
+        "sensor_width": lambda: sensor["max. horizontal resolution standard"],
+        "sensor_height": lambda: sensor["max. vertical resolution standard"],
+        "roi": lambda: ",".join(map(str, readout.roi)),
+        "binning": lambda: "{binning x}x{binning y}".format_map(sdk.get_binning()),
+        "pixel_rate": lambda: sdk.get_pixel_rate()["pixel rate"],
+        "bit_resolution": lambda: camera.bits,
+        "conversion_factor": lambda: sdk.get_conversion_factor()["conversion factor"] / 100,
+        "trigger_mode": lambda: sdk.get_trigger_mode()["trigger mode"],
+        "acquire_mode": lambda: sdk.get_acquire_mode()["acquire mode"],
+        "timestamp_mode": lambda: sdk.get_timestamp_mode()["timestamp mode"],
+        "metadata_mode": lambda: sdk.get_metadata_mode()["metadata mode"],
+        "noise_filter": lambda: sdk.get_noise_filter_mode()["noise filter mode"],
+        "storage_mode_of_camera": lambda: sdk.get_storage_mode()["storage mode"],
+        "exposure_time": lambda: exposure_of(camera),
+        "delay_time": lambda: delay_of(camera),
+        "dark_offset": lambda: sdk.get_sensor_dark_offset()["dark offset"],
+        "camera_type": lambda: sdk.get_camera_type()["camera type"],
+        "interface": lambda: vendor.interface or sdk.get_camera_type()["interface type"],
+        "firmware": lambda: firmware_of(sdk.get_camera_type()),
+        "software": lambda: _versions(vendor),
+        "color_pattern": lambda: pattern(sensor, readout.roi) if vendor.is_color else "",
+        "shutter_mode": lambda: sdk.get_camera_setup("shutter mode")["setup"],
     }
-    temperatures = sdk.get_temperature()
-    for name in ("sensor", "camera", "power"):
-        celsius = temperatures.get(f"{name} temperature", NO_TEMPERATURE)
-        # What stands for none comes through the package as a very low temperature.
-        if celsius > NO_TEMPERATURE:
-            told[f"{name}_temperature"] = celsius
     if sensor["Min Cool Set DESC"] or sensor["Max Cool Set DESC"] or sensor["Num Cooling Setpoints"]:
-        told["cooling_setpoint"] = sdk.get_cooling_setpoint_temperature()["cooling setpoint temperature"]
+        questions["cooling_setpoint"] = lambda: sdk.get_cooling_setpoint_temperature()[
+            "cooling setpoint temperature"
+        ]
+    told: dict[str, str | int | float] = {}
+    for name, ask in questions.items():
+        with contextlib.suppress(ValueError, LookupError):
+            told[name] = ask()
     with contextlib.suppress(ValueError, LookupError):
-        # Models that have no shutter modes refuse the question.
-        told["shutter_mode"] = sdk.get_camera_setup("shutter mode")["setup"]
+        for name, celsius in sdk.get_temperature().items():
+            # What stands for none comes through the package as a very low temperature.
+            if celsius > NO_TEMPERATURE:
+                told[name.replace(" ", "_")] = celsius
     return told
 
 

@@ -29,6 +29,7 @@ ADVICE = {
     0x80002001: NO_CAMERA,
     0x8000300D: NO_CAMERA,
     0x8000200B: "the camera is in use: close Camware and other programs that use it",
+    0x80002018: "frames were lost between camera and computer: check its cable and its frame grabber",
     0x80002005: _DRIVER,
     0x80002006: _DRIVER,
     0x8000100A: "the camera is too hot: check its fan, its water and the air around it",
@@ -50,9 +51,6 @@ ADVICE = {
     **dict.fromkeys((0x80002007, 0x80002014, 0x80002015, 0x80002030, 0x80002031), _GONE),
     **dict.fromkeys((0x80001001, 0x80001003), "the camera does not answer: check its cable and power"),
 }
-
-# Frames lost between camera and computer: the counter tells which, and the next one comes all the same.
-LOST_IN_TRANSFER = 0x80002018
 
 
 def bare(code: int) -> int:

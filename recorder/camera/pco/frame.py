@@ -18,8 +18,11 @@ from recorder.errors import CameraError
 
 _BCD = [(byte >> 4) * 10 + (byte & 0xF) for byte in range(256)]
 
-# PCO_METADATA_STRUCT: time bases of the exposure, and the temperature that stands for none.
-_TIME_BASE_S = (1e-3, 1e-6, 1e-9)
+# PCO_METADATA_STRUCT: time bases of the exposure as the vendor's package reads them, and as the SDK's other
+# functions number them. Which of the two a camera means shows in its first frames.
+_TIME_BASES_S = ((1e-3, 1e-6, 1e-9), (1e-9, 1e-6, 1e-3))
+
+# What stands for no temperature.
 _NO_TEMPERATURE = -32768
 
 
@@ -27,7 +30,7 @@ class Facts(NamedTuple):
     """What came with a frame."""
 
     number: int
-    camera_time_ns: int
+    camera_time_ns: int  # start of the exposure; its end where the exposure is not known
     exposure_s: float
     temperature_c: float
 
@@ -35,10 +38,19 @@ class Facts(NamedTuple):
 class FrameCopier:
     """Copy frames of `width` by `height` pixels out of the recorder of a pco.Camera that records.
 
-    Without metadata the counter and the time come from the binary timestamp in the pixels.
+    Without metadata the counter and the time come from the binary timestamp in the pixels. `exposure_s` is
+    what is set, None where a trigger decides.
     """
 
-    def __init__(self, camera: Any, width: int, height: int, *, metadata: bool) -> None:  # noqa: ANN401
+    def __init__(
+        self,
+        camera: Any,  # noqa: ANN401
+        width: int,
+        height: int,
+        *,
+        metadata: bool,
+        exposure_s: float | None = None,
+    ) -> None:
         from pco.recorder import PCO_METADATA_STRUCT, PCO_TIMESTAMP_STRUCT  # noqa: PLC0415
 
         self._copy = camera.rec.PCO_Recorder.PCO_RecorderCopyImage
@@ -51,6 +63,9 @@ class FrameCopier:
         self._timestamp = PCO_TIMESTAMP_STRUCT()
         self._timestamp.wSize = ctypes.sizeof(PCO_TIMESTAMP_STRUCT)
         self._has_metadata = metadata
+        self._time_base_s = _TIME_BASES_S[0]
+        # Until the time bases are known.
+        self._expected_s = exposure_s
         # Counter and time are thirteen BCD bytes in a row; where they begin, the package's structure says.
         begin = PCO_METADATA_STRUCT.bIMAGE_COUNTER_BCD.offset
         self._digits = memoryview(self._metadata).cast("B")[begin : begin + 13]
@@ -59,10 +74,11 @@ class FrameCopier:
         self._last_number = 0
         self._wraps = 0
 
-    def copy(self, index: int, slot: NDArray[Any]) -> Facts:
+    def copy(self, index: int, slot: NDArray[Any]) -> Facts | None:
         """Copy frame `index` of the recorder (0: the oldest of a FIFO) into `slot` (H, W), C-contiguous.
 
-        Raises CameraError.
+        Returns None for a frame that the SDK's recorder left empty because its transfer failed. Raises
+        CameraError.
         """
         code = self._copy(
             *self._handles,
@@ -75,27 +91,44 @@ class FrameCopier:
         )
         if is_error(code):
             raise from_code(code, self._sdk.get_error_text(code), f"reading frame {self._last_number + 1}")
-        if not self._has_metadata:
-            return self._from_pixels(slot)
-        try:
-            return self._from_metadata()
-        except (ValueError, IndexError):
+        facts = self._from_metadata() if self._has_metadata else self._from_pixels(slot)
+        if facts is None and slot.any():
+            what, remedy = "no binary timestamp in its first pixels", "set camera.timestamp to binary"
+            if self._has_metadata:
+                what, remedy = "no metadata", "switch the camera off and on again"
             raise CameraError(
-                f"the frame after number {self._last_number} came without metadata: without it nobody could "
-                "tell which frames are missing; switch the camera off and on again"
-            ) from None
+                f"the frame after number {self._last_number} has {what}: without it nobody could tell which "
+                f"frames are missing; {remedy}"
+            )
+        return facts
 
-    def _from_metadata(self) -> Facts:
+    def _from_metadata(self) -> Facts | None:
         digits = bytes(self._digits)
         number = _BCD[digits[0]] + 100 * (_BCD[digits[1]] + 100 * (_BCD[digits[2]] + 100 * _BCD[digits[3]]))
         us = _BCD[digits[4]] + 100 * (_BCD[digits[5]] + 100 * _BCD[digits[6]])
+        try:
+            end_ns = self._whole_second_ns(digits[7:]) + us * 1000
+        except (ValueError, IndexError):
+            # There is no month 0.
+            return None
         metadata = self._metadata
+        base, count = metadata.wEXPOSURE_TIME_BASE, metadata.dwEXPOSURE_TIME
+        if self._expected_s is not None and base != 1:
+            self._choose_time_base(count, base)
+        exposure_s = count * self._time_base_s[base]
         temperature = metadata.sSENSOR_TEMPERATURE
         return Facts(
             self._unwrapped(number),
-            self._whole_second_ns(digits[7:]) + us * 1000,
-            metadata.dwEXPOSURE_TIME * _TIME_BASE_S[metadata.wEXPOSURE_TIME_BASE],
+            end_ns - round(exposure_s * 1e9),
+            exposure_s,
             math.nan if temperature == _NO_TEMPERATURE else float(temperature),
+        )
+
+    def _choose_time_base(self, count: int, base: int) -> None:
+        """Take the time bases by which an exposure of `count` is nearer to what is set."""
+        expected_s, self._expected_s = self._expected_s or 1, None
+        self._time_base_s = min(
+            _TIME_BASES_S, key=lambda bases: abs(math.log(max(count, 1) * bases[base] / expected_s))
         )
 
     def _whole_second_ns(self, key: bytes) -> int:
@@ -106,13 +139,10 @@ class FrameCopier:
             self._second_key = key
         return self._second_ns
 
-    def _from_pixels(self, slot: NDArray[Any]) -> Facts:
+    def _from_pixels(self, slot: NDArray[Any]) -> Facts | None:
         stamp = timestamp.read(slot)
         if stamp is None:
-            raise CameraError(
-                f"the frame after number {self._last_number} has no binary timestamp in its first pixels: "
-                "without it nobody could tell which frames are missing; set camera.timestamp to binary"
-            )
+            return None
         return Facts(self._unwrapped(stamp.number), stamp.time_ns, math.nan, math.nan)
 
     def _unwrapped(self, number: int) -> int:

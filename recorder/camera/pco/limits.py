@@ -58,6 +58,10 @@ def check(settings: PcoCamera, camera: Description, sensor: Description) -> None
         _refuse("lines", "...", "this camera's hardware lines cannot be set")
     if settings.memory != "fifo" and caps & NO_MEMORY:
         _refuse("memory", settings.memory, "this camera has no memory of its own; it must be fifo")
+    if settings.rate != math.inf and settings.trigger != "auto sequence":
+        _refuse(
+            "rate", f"{settings.rate:g}", f'with trigger = "{settings.trigger}" the trigger decides; omit it'
+        )
     _check_pace(settings, caps)
     _check_counting(settings, caps)
 
@@ -95,8 +99,7 @@ def _check_counting(settings: PcoCamera, caps: int) -> None:
 
 def check_exposure(seconds: float, camera: Description) -> None:
     """Raise ConfigurationError where the camera cannot expose for so long, or so shortly."""
-    step = camera["min exposure step"]
-    _within("exposure", seconds, camera["min exposure time"], camera["max exposure time"], step)
+    _within("exposure", seconds, camera["min exposure time"], camera["max exposure time"])
 
 
 def whole_frame(sensor: Description, binning: tuple[int, int]) -> tuple[int, int, int, int]:
@@ -183,9 +186,8 @@ def _check_cooling(celsius: int, sensor: Description) -> None:
         _refuse("cooling", celsius, f"must be from {low} to {high} degrees Celsius")
 
 
-def _within(key: str, seconds: float, low: float, high: float, step: float = 0.0) -> None:
-    # A step of rounding is the camera's own.
-    if not low - step <= seconds <= high + 1e-12:
+def _within(key: str, seconds: float, low: float, high: float) -> None:
+    if not low - 1e-12 <= seconds <= high + 1e-12:
         allowed = f"must be from {_time(low)} to {_time(high)}"
         _refuse(key, format_seconds(seconds), f"{allowed} on this camera")
 

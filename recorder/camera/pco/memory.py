@@ -1,5 +1,6 @@
 """Frames recorded into the camera's own memory (CamRAM), and read out of it afterwards."""
 
+import logging
 import math
 import time
 from collections.abc import Callable
@@ -9,11 +10,16 @@ from numpy.typing import NDArray
 
 from recorder.camera.base import EndOfSourceError, FrameInfo, StillRecordingError
 from recorder.camera.pco.errors import translated
-from recorder.camera.pco.frame import FrameCopier
+from recorder.camera.pco.frame import Facts, FrameCopier
 from recorder.errors import CameraError, CameraTimeoutError
+
+log = logging.getLogger(__name__)
 
 # How often the camera is asked how full its memory is: each question is a telegram to it.
 LOOK_S = 0.1
+
+# How often a frame is read where its transfer out of the camera fails.
+ATTEMPTS = 3
 
 
 class MemoryReader:
@@ -59,25 +65,38 @@ class MemoryReader:
         """
         if self._total is None:
             self._watch(timeout_s)
-        total = self._total or 0
-        if self._next >= total:
-            raise EndOfSourceError
-        facts = self._copier.copy(self._next, slot)
+        facts = self._read_next(slot)
         if self._began_ns == 0:
             # A ring has overwritten what came before: the first frame read is the first of the run.
             self._offset = facts.number - 1 if self._ring else 0
             self._began_ns = facts.camera_time_ns
-        self._next += 1
         exposed_ns = 0 if math.isnan(facts.exposure_s) else round(facts.exposure_s * 1e9)
         return FrameInfo(
             facts.number - self._offset,
             facts.camera_time_ns,
             facts.exposure_s,
             facts.temperature_c,
-            backlog=total - self._next,
+            backlog=(self._total or 0) - self._next,
             overflowed=False,
             host_time_ns=self._first_ns + facts.camera_time_ns - self._began_ns + exposed_ns,
         )
+
+    def _read_next(self, slot: NDArray[Any]) -> Facts:
+        """Read the next frame; those whose transfer fails again and again are passed over."""
+        failed = 0
+        while self._next < (self._total or 0):
+            for _ in range(ATTEMPTS):
+                if (facts := self._copier.copy(self._next, slot)) is not None:
+                    self._next += 1
+                    return facts
+            self._next += 1
+            failed += 1
+            log.warning("frame %d of the camera's memory cannot be read out: its transfer fails", self._next)
+        if failed:
+            raise CameraError(
+                f"the last {failed} frames in the camera's memory cannot be read out: check its cable"
+            )
+        raise EndOfSourceError
 
     def _watch(self, timeout_s: float) -> None:
         """Return once the camera has recorded all it should; until then raise what that looks like."""

@@ -1,5 +1,6 @@
 """Bring an opened camera into the state that the settings ask for, and say what will come of it."""
 
+import contextlib
 import logging
 import math
 from dataclasses import dataclass
@@ -22,6 +23,9 @@ AS_SLOW = 0.95
 
 # An exposure this near to the one asked for is the camera's rounding.
 AS_GOOD = 0.02
+
+# Time-outs of a command, an image and its transfer while the shutter mode changes, as the vendor has it.
+SHUTTER_TIMEOUTS_MS = (2000, 3000, 250)
 
 # The smallest time that the camera's clock of frames resolves, by far.
 _ROUNDING_S = 2e-9
@@ -57,6 +61,10 @@ def set_up(camera: OpenCamera, settings: PcoCamera) -> Readout:
         sdk.set_camera_setup("pixel format", settings.pixel_format)
     if camera.has(limits.NOISE_FILTER):
         sdk.set_noise_filter_mode("on" if settings.noise_filter else "off")
+    if settings.memory == "fifo":
+        # All frames in their order out of a camera that has a memory, not the latest one only.
+        with contextlib.suppress(ValueError):
+            sdk.set_storage_mode("fifo")
     if settings.cooling is not None:
         sdk.set_cooling_setpoint_temperature(settings.cooling)
     if not camera.has(limits.NO_TIMESTAMP):
@@ -69,15 +77,15 @@ def set_up(camera: OpenCamera, settings: PcoCamera) -> Readout:
     for line in lines:
         sdk.set_hwio_signal(*line)
     roi = settings.roi or whole
-    expose(camera, settings.exposure, settings.delay, settings.rate)
-    full_s = _frame_time_s(camera) if roi != whole else 0.0
+    full_s = 0.0
+    if roi != whole and math.isinf(settings.rate):
+        _set_times(camera, settings.exposure, settings.delay)
+        full_s = _arm(camera)
     sdk.set_roi(*roi)
+    # After the region: a rate that the full frame cannot have would be cut to what it can.
+    expose(camera, settings.exposure, settings.delay, settings.rate)
     period_s = _keep_pace(camera, settings)
-    if (
-        full_s
-        and period_s > AS_SLOW * full_s > AS_SLOW * 1.05 * settings.exposure
-        and settings.rate == math.inf
-    ):
+    if full_s and period_s > AS_SLOW * full_s > AS_SLOW * 1.05 * settings.exposure:
         log.warning(
             "camera.roi %s is read out as slowly as the full frame, %s: on this sensor the number of rows "
             "decides, and where they are",
@@ -98,11 +106,10 @@ def check(camera: OpenCamera, settings: PcoCamera) -> list[tuple[Any, ...]]:
 
 def expose(camera: OpenCamera, exposure_s: float, delay_s: float, rate: float) -> float:
     """Set exposure and delay, or exposure and rate where the camera knows rates; return what it took."""
-    sdk = camera.sdk
     if not math.isinf(rate) and camera.keeps_rate:
-        sdk.set_frame_rate(round(rate * 1000), round(exposure_s * 1e9))
+        camera.sdk.set_frame_rate(round(rate * 1000), round(exposure_s * 1e9))
     else:
-        sdk.set_delay_exposure_time(*_in_time_base(delay_s), *_in_time_base(exposure_s))
+        _set_times(camera, exposure_s, delay_s)
     took_s = exposure_of(camera)
     step_s = camera.sensor["Min Expos Step DESC"] / 1e9
     if abs(took_s - exposure_s) > max(2 * step_s, AS_GOOD * exposure_s):
@@ -112,9 +119,20 @@ def expose(camera: OpenCamera, exposure_s: float, delay_s: float, rate: float) -
     return took_s
 
 
+def _set_times(camera: OpenCamera, exposure_s: float, delay_s: float) -> None:
+    steps = camera.sensor["Min Delay Step DESC"], camera.sensor["Min Expos Step DESC"]
+    (delay, delay_base), (exposure, exposure_base) = map(_in_time_base, (delay_s, exposure_s), steps)
+    camera.sdk.set_delay_exposure_time(delay, delay_base, exposure, exposure_base)
+
+
 def exposure_of(camera: OpenCamera) -> float:
     """Return the exposure that is set, in s."""
     return _time_set(camera, "exposure")
+
+
+def delay_of(camera: OpenCamera) -> float:
+    """Return the delay that is set, in s."""
+    return _time_set(camera, "delay")
 
 
 def _time_set(camera: OpenCamera, which: str) -> float:
@@ -124,32 +142,43 @@ def _time_set(camera: OpenCamera, which: str) -> float:
 
 def change_exposure(camera: OpenCamera, exposure_s: float, settings: PcoCamera) -> float:
     """Change the exposure of a camera that records, and keep its rate; return the exposure it took."""
-    rate, delay_s = settings.rate, _time_set(camera, "delay")
+    rate, delay_s = settings.rate, delay_of(camera)
     took_s = expose(camera, exposure_s, delay_s, rate)
     if not math.isinf(rate) and not camera.keeps_rate:
-        off_s = 1 / rate - camera.sdk.get_coc_runtime()["coc runtime"]
+        off_s = 1 / rate - frame_time_of(camera)
         if abs(off_s) > _ROUNDING_S:
             took_s = expose(camera, exposure_s, max(settings.delay, delay_s + off_s), math.inf)
     return took_s
 
 
-def _in_time_base(seconds: float) -> tuple[int, str]:
-    """Write a time in 32 bits, as finely as it goes."""
+def _in_time_base(seconds: float, step_ns: int) -> tuple[int, str]:
+    """Write a time in 32 bits, as finely as a camera of that step can have it.
+
+    The SDK tells the camera base and number one after the other: whichever base changes while the camera
+    records, a frame may be exposed for something else in between. Microseconds hold for all times.
+    """
+    if step_ns and step_ns % 1000 == 0 and seconds * 1e6 < 2**32:
+        return round(seconds * 1e6), "us"
     for base, per_second in (("ns", 10**9), ("us", 10**6)):
         if seconds * per_second < 2**32:
             return round(seconds * per_second), base
     return round(seconds * 1000), "ms"
 
 
-def _frame_time_s(camera: OpenCamera) -> float:
+def frame_time_of(camera: OpenCamera) -> float:
+    """Return the time from frame to frame, in s."""
+    return float(camera.sdk.get_coc_runtime()["coc runtime"])
+
+
+def _arm(camera: OpenCamera) -> float:
     """Arm, which has the camera work out its timing, and return the time from frame to frame."""
     camera.sdk.arm_camera()
-    return float(camera.sdk.get_coc_runtime()["coc runtime"])
+    return frame_time_of(camera)
 
 
 def _keep_pace(camera: OpenCamera, settings: PcoCamera) -> float:
     """Lengthen the delay until frames come at the rate asked for; return the time from frame to frame."""
-    period_s = _frame_time_s(camera)
+    period_s = _arm(camera)
     if math.isinf(settings.rate):
         return period_s
     if camera.keeps_rate:
@@ -164,7 +193,7 @@ def _keep_pace(camera: OpenCamera, settings: PcoCamera) -> float:
                 f"at least {slowest:.3g} frames/s with this exposure"
             )
         expose(camera, settings.exposure, delay_s, math.inf)
-        period_s = _frame_time_s(camera)
+        period_s = _arm(camera)
     if period_s > 1.001 / settings.rate:
         log.warning("camera.rate = %g: exposure and readout leave %.6g frames/s", settings.rate, 1 / period_s)
     return period_s
@@ -215,6 +244,8 @@ def change_shutter(camera: OpenCamera, wanted: str) -> bool:
     if shutter_of(camera) == wanted:
         return False
     with translated(f"changing the shutter to {wanted}"):
+        # It takes longer than other commands.
+        camera.sdk.set_timeouts(*SHUTTER_TIMEOUTS_MS)
         camera.sdk.set_camera_setup("shutter mode", wanted)
         camera.sdk.reboot_camera()
     log.info("the camera restarts with its %s; this takes some 10 s", wanted)
