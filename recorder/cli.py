@@ -12,22 +12,20 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal, NoReturn
+from typing import Literal, NoReturn
 
 import click
 from rich.console import Console
 
-from recorder import __version__, assembly, bench, config, headless, profiling
-from recorder.camera.pco.library import connected, vendor, why_not_found
+from recorder import __version__, assembly, bench, config, headless, profiling, tools
 from recorder.console import journal as journal_file
 from recorder.console import remote, repl
 from recorder.console import replay as replay_log
 from recorder.console import script as script_file
 from recorder.console.dispatch import Dispatcher
 from recorder.console.sitting import open_sitting, with_journal
-from recorder.errors import CameraError, RecorderError, UsageError
+from recorder.errors import RecorderError, UsageError
 from recorder.status import Summary
-from recorder.storage import reader
 from recorder.storage.layout import JOURNAL_SUFFIX
 from recorder.terminal import SafeConsole, complain, log_to, own_stdout, sentence, tell
 
@@ -213,50 +211,6 @@ def send(address: str, token: str, line: tuple[str, ...]) -> int:
     return asyncio.run(talk())
 
 
-@commands.command()
-@click.argument("file", type=click.Path(path_type=Path))
-@click.option("--json", "as_json", is_flag=True, help="Print one line of JSON.")
-def info(file: Path, as_json: bool) -> int:
-    """Tell what FILE holds and how its recording ended; also while it grows."""
-    told = reader.describe(file)
-    if as_json:
-        tell(json.dumps(vars(told), default=str))
-        return 0
-    losses = ", ".join(f"{count} {cause}" for cause, count in told.losses.items())
-    rows: dict[str, Any] = {
-        "file": told.path,
-        "verdict": told.verdict + (f": {told.cause}" if told.cause else ""),
-        "frames": f"{told.frames} of {told.width}x{told.height} {told.dtype}, {told.bytes / 1e9:.3f} GB",
-        "lost": f"{told.lost}" + (f" ({losses})" if losses else ""),
-        "time": f"{told.start_time} to {told.end_time or 'now'}",
-        "rate": f"{told.rate:.3f} frames/s over {told.seconds:.3f} s of the camera's clock",
-        "marks": told.marks,
-        "commands": told.commands,
-        "written": f"{told.storage_mode}, {told.frames_per_chunk} frames a chunk",
-        "camera": f"{told.camera}, serial {told.serial_number}",
-        **{k: v for k, v in told.detector.items() if k not in {"description", "serial_number"}},
-    }
-    tell("\n".join(f"{name:16}{value}" for name, value in rows.items()))
-    return 0
-
-
-@commands.command()
-@click.option("--json", "as_json", is_flag=True, help="Print a line of JSON for each camera.")
-def cameras(as_json: bool) -> int:
-    """List the PCO cameras that are connected, or say what keeps them from being found."""
-    if as_json:
-        own_stdout()
-    vendor()
-    found = connected()
-    for one in found:
-        known = {name: value for name, value in vars(one).items() if value != ""}
-        listed = "\n".join(f"{name:10}{value}" for name, value in known.items())
-        tell(json.dumps(known) if as_json else f"{listed}\n")
-    if not found:
-        raise CameraError(why_not_found(None, None))
-    return 0
-
-
 @commands.command("bench")
 @CONFIG
 @SET
@@ -309,6 +263,10 @@ def _settings(
             if options.get(name) is not None:
                 text = text.replace(f"--set {key} =", f"{name} =")
         raise UsageError(text) from None
+
+
+for command in (tools.info, tools.recover, tools.cameras):
+    commands.add_command(command)
 
 
 def main() -> NoReturn:

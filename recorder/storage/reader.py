@@ -58,6 +58,8 @@ def open_recording(path: Path) -> h5py.File:
                 raise
             file = h5py.File(path, "r", swmr=True)
     except OSError as error:
+        if "truncated file" in str(error):
+            raise NotOurFileError(f"{path}: cut short; recorder recover keeps what is there") from None
         raise NotOurFileError(f"{path}: cannot be read: {error}") from None
     missing = [
         name for name in (f"{layout.DETECTOR}/data", "entry/losses", "entry/verdict") if name not in file

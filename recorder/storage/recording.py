@@ -2,6 +2,7 @@
 
 import contextlib
 import errno
+import logging
 import os
 import shutil
 import tempfile
@@ -21,11 +22,20 @@ from recorder.frames.ledger import Loss
 from recorder.frames.pool import Span
 from recorder.storage import layout
 from recorder.storage.direct_io import DirectFile, sync
+from recorder.storage.guard import Guard
+
+log = logging.getLogger(__name__)
 
 # Rows wait at most this long for their commit while frames keep coming: ten commits a second cost nothing,
 # and with the camera thread's own 0.08 s a frame is on disk well within 0.25 s.
 COMMIT_NS = 80_000_000
 
+
+# What is told where the file became shorter while it was written.
+CUT = (
+    "another program cut this file while it was written (h5clear?): frames written just before are empty; "
+    "leave a file alone until its recorder has closed it"
+)
 
 # What closing a file wants of a full disk: the first chunk of each table and the index of the frames.
 BALLAST_BYTES = 2_000_000
@@ -66,9 +76,10 @@ class Recording:
             self._ballast.write(bytes(BALLAST_BYTES))
             self._ballast.flush()
             self._direct = None if mode == "buffered" else DirectFile.open(path)
+            self._guard = Guard(path)
         if mode == "direct" and self._direct is None:
             self._ballast.close()
-            self._file.close()
+            self._close_handles()
             path.unlink()
             raise StorageError(f'{path}: no direct I/O on this disk; set storage.mode = "auto"')
         detector = self._file[layout.DETECTOR]
@@ -98,6 +109,8 @@ class Recording:
         Every block but a file's last one must come whole, in one span or in several.
         """
         with self._errors("write frames to"):
+            if self._guard.look():
+                log.error("%s: %s", self.path, CUT)
             for span in spans:
                 size = self._format.nbytes * len(span)
                 self._look_for_room(size)
@@ -153,6 +166,7 @@ class Recording:
             # Pixels and columns become visible together.
             for dataset in (self._pixels, *self._columns):
                 dataset.flush()
+            self._guard.seal()
             self.frames = self._written
             self._rows.clear()
 
@@ -173,7 +187,7 @@ class Recording:
             kinds = [layout.TABLES[table][name] for name in layout.TABLES[table].names or ()]
             fitted = [
                 tuple(
-                    _fitted(v, kind.itemsize) if isinstance(v, str) else v
+                    fitted(v, kind.itemsize) if isinstance(v, str) else v
                     for v, kind in zip(row, kinds, strict=True)
                 )
                 for row in rows
@@ -190,6 +204,7 @@ class Recording:
         problem = self._first_problem(
             self.commit,
             self._trim,
+            self._raise_if_cut,
             *([partial(self.add_rows, "losses", [loss_row(loss) for loss in losses])] if losses else []),
             self._file.flush,
             partial(sync, self.path),
@@ -221,6 +236,7 @@ class Recording:
     def _close_handles(self) -> None:
         if self._direct is not None:
             self._direct.close()
+        self._guard.close()
         self._file.close()
 
     def discard(self) -> None:
@@ -232,6 +248,10 @@ class Recording:
             self._close_handles()
             self.path.unlink()
 
+    def _raise_if_cut(self) -> None:
+        if self._guard.was_cut:
+            raise StorageError(f"{self.path}: {CUT}")
+
     def _trim(self) -> None:
         """Take back room for frames that never came or have no row."""
         if self.frames != self._pixels.shape[0]:
@@ -242,7 +262,7 @@ class Recording:
 
     def _set(self, name: str, text: str) -> None:
         dataset = self._file["entry"][name]
-        dataset[()] = _fitted(text, dataset.dtype.itemsize)
+        dataset[()] = fitted(text, dataset.dtype.itemsize)
 
     def _look_for_room(self, size: int) -> None:
         """Raise DiskFullError before anything is touched where `size` bytes would eat up the reserve."""
@@ -279,7 +299,7 @@ def loss_row(loss: Loss) -> tuple[Any, ...]:
     return (loss.after_frame, loss.count, loss.cause.name.lower(), loss.elapsed_s, loss.first_missing)
 
 
-def _fitted(text: str, size: int) -> bytes:
+def fitted(text: str, size: int) -> bytes:
     """Return as much of `text` as fits into `size` bytes, no character cut in two."""
     return text.encode()[:size].decode(errors="ignore").encode()
 

@@ -1,0 +1,108 @@
+"""The first bytes of an HDF5 file, kept right for the case that its writer is killed.
+
+While a file grows HDF5 keeps its end in memory, and leaves on disk where it ended at first. Programs that
+mend a file after a kill (h5clear) cut it off there, and every frame with it.
+"""
+
+import os
+import struct
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Self
+
+from recorder.errors import NotOurFileError
+
+_SIGNATURE = b"\x89HDF\r\n\x1a\n"
+# Signature, version, sizes of offsets and lengths, flags, base address, extension, end of file, root group.
+_FIELDS = struct.Struct("<8sBBBBQQQQ")
+_CHECKSUM = struct.Struct("<I")
+_SIZE = _FIELDS.size + _CHECKSUM.size
+_VERSION = 3
+_OPEN_FLAGS = 0b101  # open for writing, and with SWMR
+
+
+@dataclass(frozen=True)
+class Superblock:
+    """Where the file ends, and whether a writer has it open; `rest` is what nobody here changes."""
+
+    end: int
+    flags: int
+    base: int
+    extension: int
+    root: int
+
+    @classmethod
+    def read(cls, path: Path) -> Self:
+        """Raises OSError, and NotOurFileError for a file of another layout or with a damaged superblock."""
+        with path.open("rb") as file:
+            data = file.read(_SIZE)
+        if len(data) == _SIZE:
+            signature, version, offsets, lengths, flags, base, extension, end, root = _FIELDS.unpack_from(
+                data
+            )
+            (checksum,) = _CHECKSUM.unpack_from(data, _FIELDS.size)
+            ours = (signature, version, offsets, lengths) == (_SIGNATURE, _VERSION, 8, 8)
+            if ours and checksum == lookup3(data[: _FIELDS.size]):
+                return cls(end, flags, base, extension, root)
+        raise NotOurFileError(f"{path}: its first bytes are not those of a file that this recorder wrote")
+
+    def ending_at(self, end: int) -> Self:
+        """Return the superblock of a file of `end` bytes."""
+        return replace(self, end=end)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether a writer has the file open, or was killed while it had."""
+        return bool(self.flags & _OPEN_FLAGS)
+
+    def closed(self) -> Self:
+        """Return the superblock of a file that no writer has open."""
+        return replace(self, flags=self.flags & ~_OPEN_FLAGS)
+
+    def write(self, fd: int) -> None:
+        """Put it in its place, in one write; raises OSError."""
+        data = _FIELDS.pack(
+            _SIGNATURE, _VERSION, 8, 8, self.flags, self.base, self.extension, self.end, self.root
+        )
+        os.lseek(fd, 0, os.SEEK_SET)
+        os.write(fd, data + _CHECKSUM.pack(lookup3(data)))
+
+
+def lookup3(data: bytes) -> int:
+    """Return Jenkins' hash of `data`, the checksum of HDF5's metadata (32 bits)."""
+    a: int
+    b: int
+    c: int
+    a = b = c = (0xDEADBEEF + len(data)) & 0xFFFFFFFF
+    blocks = max(0, (len(data) - 1) // 12)
+    padded = data + bytes(12)
+    for i in range(blocks):
+        x, y, z = struct.unpack_from("<III", padded, 12 * i)
+        a, b, c = a + x & 0xFFFFFFFF, b + y & 0xFFFFFFFF, c + z & 0xFFFFFFFF
+        a = (a - c & 0xFFFFFFFF) ^ _rotated(c, 4)
+        c = c + b & 0xFFFFFFFF
+        b = (b - a & 0xFFFFFFFF) ^ _rotated(a, 6)
+        a = a + c & 0xFFFFFFFF
+        c = (c - b & 0xFFFFFFFF) ^ _rotated(b, 8)
+        b = b + a & 0xFFFFFFFF
+        a = (a - c & 0xFFFFFFFF) ^ _rotated(c, 16)
+        c = c + b & 0xFFFFFFFF
+        b = (b - a & 0xFFFFFFFF) ^ _rotated(a, 19)
+        a = a + c & 0xFFFFFFFF
+        c = (c - b & 0xFFFFFFFF) ^ _rotated(b, 4)
+        b = b + a & 0xFFFFFFFF
+    if not data:
+        return c
+    x, y, z = struct.unpack_from("<III", data[12 * blocks :] + bytes(12))
+    a, b, c = a + x & 0xFFFFFFFF, b + y & 0xFFFFFFFF, c + z & 0xFFFFFFFF
+    c = (c ^ b) - _rotated(b, 14) & 0xFFFFFFFF
+    a = (a ^ c) - _rotated(c, 11) & 0xFFFFFFFF
+    b = (b ^ a) - _rotated(a, 25) & 0xFFFFFFFF
+    c = (c ^ b) - _rotated(b, 16) & 0xFFFFFFFF
+    a = (a ^ c) - _rotated(c, 4) & 0xFFFFFFFF
+    b = (b ^ a) - _rotated(a, 14) & 0xFFFFFFFF
+    return (c ^ b) - _rotated(b, 24) & 0xFFFFFFFF
+
+
+def _rotated(value: int, by: int) -> int:
+    return (value << by | value >> 32 - by) & 0xFFFFFFFF
