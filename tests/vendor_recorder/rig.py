@@ -1,0 +1,206 @@
+"""Load the vendor's recorder on our sc2_cam, and read its FIFO with our reader. Run as a process of its own:
+
+python -m tests.vendor_recorder.rig LIBRARY CASE      prints what was seen, as JSON
+
+LIBRARY is sc2cam.c, compiled.
+"""
+
+import ctypes
+import itertools
+import json
+import struct
+import sys
+import time
+import types
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pco
+from pco import recorder as vendor
+from pco import sdk as vendor_sdk
+from pco.loader import shared_library_loader
+
+from recorder.camera.pco.fifo import FifoReader
+from recorder.camera.pco.frame import FrameCopier
+from recorder.errors import CameraDisconnectedError, CameraError, CameraTimeoutError
+from tests.virtual_sc2.camera import DISCONNECTED
+
+WIDTH, HEIGHT = 64, 32
+METADATA, NO_RECORDER = 0x4000, 0x1000
+
+
+class Sdk:
+    """What the reader asks the camera itself."""
+
+    gone = False
+
+    def get_error_text(self, code: int) -> str:
+        return f"{code & 0xFFFFFFFF:08x}"
+
+    def get_camera_health_status(self) -> dict[str, int]:
+        if self.gone:
+            error = ValueError("gone")
+            error.error_code = DISCONNECTED  # type: ignore[attr-defined]
+            raise error
+        return {}
+
+
+class Rig:
+    """The vendor's recorder, in FIFO mode."""
+
+    def __init__(self, library: Path) -> None:
+        # By its own name, so that the recorder's library finds this one.
+        self.camera = ctypes.CDLL(str(library), mode=ctypes.RTLD_GLOBAL)
+        self.camera.fake_set.argtypes = [ctypes.c_char_p, ctypes.c_long]
+        self.camera.fake_get.argtypes = [ctypes.c_char_p]
+        self.camera.fake_get.restype = ctypes.c_long
+        folder = Path(pco.__file__).parent / "lnx_amd64"
+        recorder = ctypes.CDLL(str(folder / "libpco_recorder.so.3"))
+        shared_library_loader.libraries.update(sdk=self.camera, recorder=recorder)
+        shared_library_loader.open_count = 1
+        self._describe()
+        # The recorder looks into the camera's object behind its handle: magic, region, metadata line.
+        self._handle = ctypes.create_string_buffer(0x20000)
+        struct.pack_into("<HHHH", self._handle, 0xC9A, 1, 1, WIDTH, HEIGHT)
+        struct.pack_into("<H", self._handle, 0x2E30, 320)
+        struct.pack_into("<H", self._handle, 0xA, 0x1000)
+        self.sdk = Sdk()
+        self.slot = np.zeros((HEIGHT, WIDTH), np.uint16)
+        self.told: list[str] = []
+
+    def _describe(self) -> None:
+        sensor = vendor_sdk.PCO_Description()
+        sensor.wSize = ctypes.sizeof(sensor)
+        sensor.wSensorTypeDESC = 0x10
+        sensor.wMaxHorzResStdDESC, sensor.wMaxVertResStdDESC = WIDTH, HEIGHT
+        sensor.wDynResDESC = 16
+        sensor.dwPixelRateDESC[0] = 286_000_000
+        sensor.dwGeneralCapsDESC1 = METADATA | NO_RECORDER
+        self.camera.fake_describe(bytes(sensor), ctypes.sizeof(sensor))
+        kind = vendor_sdk.PCO_CameraType()
+        kind.wSize = ctypes.sizeof(kind)
+        kind.wCamType, kind.wInterfaceType = 0x1340, 7
+        self.camera.fake_type(bytes(kind), ctypes.sizeof(kind))
+
+    def set(self, **values: int) -> None:
+        for name, value in values.items():
+            self.camera.fake_set(name.encode(), value)
+
+    @property
+    def exposed(self) -> int:
+        return int(self.camera.fake_get(b"frame"))
+
+    def start(self, depth: int, period_us: int) -> FifoReader:
+        self.set(period_us=period_us)
+        self.recorder = vendor.Recorder(self.sdk, ctypes.c_void_p(ctypes.addressof(self._handle)))
+        self.recorder.create("memory")
+        self.recorder.init(depth, "fifo")
+        self.recorder.start_record()
+        camera = types.SimpleNamespace(rec=self.recorder, sdk=self.sdk, stop=self.recorder.stop_record)
+        copier = FrameCopier(camera, WIDTH, HEIGHT, metadata=True, exposure_s=0.005)
+        depth = int(self.recorder.get_settings()["required number of images"])
+        return FifoReader(camera, copier, depth, period_us * 1e-6, self.told.append)
+
+    def read(self, reader: FifoReader, count: int = 10**9, seconds: float = 10) -> list[tuple[int, bool]]:
+        """Counters of the frames read, and whether the FIFO is blamed for a gap before each."""
+        found: list[tuple[int, bool]] = []
+        end = time.monotonic() + seconds
+        while len(found) < count and time.monotonic() < end:
+            try:
+                info = reader.read_into(self.slot, 0.02)
+            except CameraTimeoutError:
+                continue
+            assert (self.slot == info.number).all(), f"frame {info.number} holds other pixels"
+            assert info.exposure_s == 0.005, info
+            found.append((info.number, info.overflowed))
+        return found
+
+
+def gaps(found: list[tuple[int, bool]]) -> list[tuple[int, int, bool]]:
+    """Last number before a gap, first after it, and whether the FIFO is blamed."""
+    return [(a, b, blamed) for (a, _), (b, blamed) in itertools.pairwise(found) if b != a + 1]
+
+
+def keeping_up(rig: Rig) -> dict[str, Any]:
+    """Twenty places, hundreds of frames: the FIFO goes round many times, and nothing is missing."""
+    reader = rig.start(20, 3000)
+    found = rig.read(reader, 200)
+    rig.set(frame=rig.exposed + 7)
+    found += rig.read(reader, 100)
+    # Slower from now on, as with a longer exposure.
+    rig.set(period_us=12_000)
+    reader.period_s = 0.012
+    found += rig.read(reader, seconds=0.5)
+    known = reader.halt()
+    return {"gaps": gaps(found), "known": known, "exposed": rig.exposed, "told": rig.told}
+
+
+def overflowing(rig: Rig) -> dict[str, Any]:
+    """The reader sleeps, twice; the flag of the overflow rises once only."""
+    reader = rig.start(20, 3000)
+    found = rig.read(reader, 10)
+    for _ in range(2):
+        time.sleep(0.3)
+        found += rig.read(reader, 60)
+    time.sleep(0.3)
+    began = time.perf_counter()
+    known = reader.halt()
+    took_s = time.perf_counter() - began
+    found += rig.read(reader, seconds=0.3)
+    return {
+        "gaps": gaps(found), "first": found[0][0], "last": found[-1][0], "known": known,
+        "exposed": rig.exposed, "in_stop": took_s / 0.003,
+    }  # fmt: skip
+
+
+def failing_transfer(rig: Rig) -> dict[str, Any]:
+    """A frame is left empty, and those after it come."""
+    rig.set(failing_frame=10, failing_code=0x80332005)
+    found = rig.read(rig.start(20, 3000), 40)
+    return {"gaps": gaps(found), "told": rig.told}
+
+
+def unplugged(rig: Rig) -> dict[str, Any]:
+    """The recorder stops without an error."""
+    rig.set(failing_frame=10, failing_code=0x80332014)
+    rig.sdk.gone = True
+    reader, found = rig.start(20, 3000), []
+    try:
+        while True:
+            found += rig.read(reader, 1)
+    except CameraError as error:
+        return {"read": len(found), "gone": isinstance(error, CameraDisconnectedError), "told": str(error)}
+
+
+def other_time_base(rig: Rig) -> dict[str, Any]:
+    """5 ms as five million of base 0, which the vendor's package takes for milliseconds."""
+    rig.set(exposure=5_000_000, exposure_base=0)
+    return {"gaps": gaps(rig.read(rig.start(20, 3000), 10))}
+
+
+def documented_time_base(rig: Rig) -> dict[str, Any]:
+    """5 ms as five million of base 2."""
+    rig.set(exposure=5_000_000, exposure_base=2)
+    return {"gaps": gaps(rig.read(rig.start(20, 3000), 10))}
+
+
+CASES: dict[str, Callable[[Rig], dict[str, Any]]] = {
+    case.__name__: case
+    for case in (
+        keeping_up, overflowing, failing_transfer, unplugged, other_time_base, documented_time_base
+    )
+}  # fmt: skip
+
+
+def main() -> None:
+    rig = Rig(Path(sys.argv[1]))
+    seen = CASES[sys.argv[2]](rig)
+    sys.stdout.write(json.dumps(seen) + "\n")
+    rig.recorder.stop_record()
+    rig.recorder.delete()
+
+
+if __name__ == "__main__":
+    main()
