@@ -3,7 +3,7 @@
 import math
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from recorder.fields import Delay, Exposure, PlaybackRate, Rate, Section, Span
 
@@ -20,6 +20,10 @@ Trigger = Literal[
     "fast external exposure control",
     "external CDS control",
     "slow external exposure control",
+]
+
+PixelFormat = Annotated[
+    Literal["8", "10", "12", "14", "16"], BeforeValidator(lambda v: str(v) if type(v) is int else v)
 ]
 
 # Longer than any experiment.
@@ -54,7 +58,7 @@ class SdkError(Section):
 
     kind: Literal["error"]
     at: int = Field(ge=1)
-    code: int = Field(0x80332004, ge=0x80000000, le=0xFFFFFFFF)
+    code: int = Field(0x80332004, ge=1, le=0xFFFFFFFF)
 
 
 class Disconnect(Section):
@@ -134,7 +138,7 @@ class PcoCamera(Section):
     # Hz; omitted: the fastest.
     pixel_rate: int | None = None
     # Bits of a pixel as the camera sends it, where it lets one choose.
-    pixel_format: Literal["8", "10", "12", "14", "16"] | None = None
+    pixel_format: PixelFormat | None = None
     trigger: Trigger = "auto sequence"
     acquire: Literal["auto", "external", "external modulated"] = "auto"
     timestamp: Literal["off", "binary", "binary & ascii"] = "binary"

@@ -37,6 +37,8 @@ def explain(problem: dict[str, Any], root: type[BaseModel], kinds: Kinds) -> str
     match problem["type"]:
         case "extra_forbidden":
             return f"{name}: {_unknown_key(name, keys[-1], known, kinds)}"
+        case "missing" if isinstance(problem["loc"][-1], int):
+            return f"{'.'.join(keys[:-1])}: {problem['loc'][-1]} values are too few"
         case "missing":
             return f"{name}: missing, and there is no default for it"
         case "union_tag_invalid":
@@ -76,6 +78,11 @@ def explain(problem: dict[str, Any], root: type[BaseModel], kinds: Kinds) -> str
 
 def _unknown_key(name: str, key: str, known: type[BaseModel], kinds: Kinds) -> str:
     """Say which keys there are; look in the other sections too for the nearest."""
+    others = [
+        kind for kind, camera in kinds.cameras.items() if camera is not known and key in camera.model_fields
+    ]
+    if name.startswith("camera.") and others:
+        return f"only cameras of kind {' and '.join(others)} have it; here: {', '.join(known.model_fields)}"
     everywhere = {
         f"{section}.{field}": field
         for section, model in kinds.sections.items()

@@ -25,7 +25,7 @@ class Marks:
     """Place marks on the frames of runs, also on frames that come only later."""
 
     def __init__(self) -> None:
-        self._waiting: set[asyncio.Task[FrameRef]] = set()
+        self._waiting: set[asyncio.Task[FrameRef | None]] = set()
 
     async def place(self, run: Run, mark: Mark, number: int | None) -> FrameRef | None:
         """Place a mark on the frame of its moment, or on the one whose counter is `number`.
@@ -34,7 +34,9 @@ class Marks:
         Raises CameraError where there is none.
         """
         moment = run.timeline.frame_at(mark.host_ns) if number is None else run.timeline.delivered(number)
-        placing = asyncio.ensure_future(self._place(run, mark, moment))
+        link = run.statistics().link
+        goes_round = link is not None and link.goes_round
+        placing = asyncio.ensure_future(self._place(run, mark, moment, goes_round))
         if not run.records_inside:
             return await placing
         self._waiting.add(placing)
@@ -42,18 +44,23 @@ class Marks:
         return None
 
     @staticmethod
-    async def _place(run: Run, mark: Mark, moment: "asyncio.Future[FrameRef | None]") -> FrameRef:
+    async def _place(
+        run: Run, mark: Mark, moment: "asyncio.Future[FrameRef | None]", goes_round: bool
+    ) -> FrameRef | None:
         with run.gate.held():
             found = await moment
             if found is None:
                 raise CameraError("no frame to mark: the run ended before one came")
             index = found.index if found.segment == run.segment else -1
             elapsed_s = run.ledger.elapsed_s(mark.host_ns)
+            # In a memory that goes round, the frames of a moment before the first one are overwritten.
+            is_gone = goes_round and found.index == 0 and elapsed_s < 0
+            index = -1 if is_gone else index
             await run.add_row("marks", (index, elapsed_s, mark.label, mark.text, mark.source))
             run.marks += 1
-        return found
+        return None if is_gone else found
 
-    def _tell(self, placing: "asyncio.Task[FrameRef]") -> None:
+    def _tell(self, placing: "asyncio.Task[FrameRef | None]") -> None:
         """Say where a mark landed that was made before its frame came."""
         self._waiting.discard(placing)
         if placing.cancelled():
@@ -61,4 +68,8 @@ class Marks:
         if (error := placing.exception()) is not None:
             log.warning("mark: %s", error)
         else:
-            log.info("the mark is on frame %d", placing.result().index)
+            frame = placing.result()
+            where = (
+                f"on frame {frame.index}" if frame else "on no frame: the camera's memory went round since"
+            )
+            log.info("the mark is %s", where)

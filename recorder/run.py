@@ -326,7 +326,7 @@ class Run:
         link = self._link.statistics() if self._link else None
         pool = self._pool.statistics() if self._pool else None
         return Summary(
-            file=writer.file.path or next((f.path for f in reversed(writer.closed) if f.path), None),
+            files=tuple((f.path, f.frames) for f in (*writer.closed, writer.file) if f.path),
             verdict=verdict,
             cause=cause,
             frames=writer.frames,

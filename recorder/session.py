@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import logging
+import math
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -28,6 +29,14 @@ EFFECT_S = 5.0
 
 # From this fill of the pool on the preview steps back.
 BUSY_FILL = 0.5
+
+# Settings that have a command of their own.
+LIVE = {
+    "camera.exposure": "exposure",
+    "preview.on": "preview",
+    "preview.rate": "preview rate",
+    "preview.levels": "preview levels",
+}
 
 # How long preview and analysis may take to leave a run.
 LEAVE_S = 1.0
@@ -72,6 +81,8 @@ class Session:
         self._workshop = workshop
         self._loop = asyncio.get_running_loop()
         self._camera: Camera | None = workshop.camera(settings, self._hear)
+        # What `save new` named while no run was under way.
+        self._next_path: Path | None = None
         self._task: asyncio.Task[Summary] | None = None
         self._summaries: list[Summary] = []
         self._error: RecorderError | None = None
@@ -113,7 +124,8 @@ class Session:
         path = None
         if self.saving:
             # The first file is where the journal stands; the next ones have names of their own.
-            path = self.path if self.runs == 0 else self._workshop.path(self.settings)
+            path = self._next_path or (self.path if self.runs == 0 else self._workshop.path(self.settings))
+        self._next_path = None
         camera = self._camera or self._workshop.camera(self.settings, self._hear)
         self._camera = None
         self.run = run = self._workshop.run(self.settings, camera, self._workshop.file(self.settings, path))
@@ -190,7 +202,7 @@ class Session:
         return self.summary()
 
     def summary(self) -> Summary:
-        """Return the runs so far as one: sums, the last file, the worst verdict."""
+        """Return the runs so far as one: sums, all files, the worst verdict."""
         if not self._summaries:
             return replace(Summary.of_nothing("no run"), verdict="complete", exit_code=0)
         worst = max(self._summaries, key=lambda s: SEVERITY.index(s.verdict))
@@ -199,7 +211,7 @@ class Session:
             losses[cause] = losses.get(cause, 0) + count
         return replace(
             worst,
-            file=next((s.file for s in reversed(self._summaries) if s.file), None),
+            files=tuple(file for s in self._summaries for file in s.files),
             losses=losses,
             **{
                 name: sum(getattr(s, name) for s in self._summaries)
@@ -212,8 +224,11 @@ class Session:
         return self.run.statistics() if self.run else None
 
     def _running(self) -> Run:
-        if self.run is None or self.run.state is not State.RUNNING:
+        if self.run is None or not self.running:
             raise UsageError("not running; start comes first")
+        if self.run.state is not State.RUNNING:
+            does = "the camera is being opened" if self.run.state is State.OPENING else "the run is ending"
+            raise UsageError(f"{does}; wait for it")
         return self.run
 
     # What is done to a run.
@@ -228,9 +243,10 @@ class Session:
         return await self._marks.place(self._running(), Mark(label, text, source, host_ns), number)
 
     async def expose(self, seconds: float, first: int | None = None) -> tuple[float, FrameRef | None]:
-        """Change the exposure from now on, or from counter `first` on.
+        """Change the exposure from now on, or from counter `first` on; the next runs keep it.
 
-        Returns what the camera made of it, and the first frame whose own metadata shows it (None: none came).
+        Returns what the camera made of it, and the first frame whose own metadata shows it (None: none came,
+        or the camera's frames do not tell).
         """
         run = self._running()
         before = run.timeline.last
@@ -240,13 +256,23 @@ class Session:
 
         run.be_patient(seconds)
         actual = await run.ask_camera(verb)
-        if run.records_inside:
+        camera = self.settings.camera.model_copy(update={"exposure": actual})
+        self.settings = self.settings.model_copy(update={"camera": camera})
+        run.description = run.description and run.description.exposed_for(actual)
+        if run.records_inside or not self.frames_tell_exposure:
             return actual, None
         after = first - 1 if first is not None else before.number if before else 0
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(None if first is not None else EFFECT_S):
                 return actual, await run.timeline.first_exposed_for(actual, after)
         return actual, None
+
+    @property
+    def frames_tell_exposure(self) -> bool:
+        """Whether the frames that came had their exposure with them."""
+        figures = self.statistics()
+        link = figures.link if figures else None
+        return link is None or not link.frames or not math.isnan(link.exposure_s)
 
     async def trigger(self) -> None:
         """Expose one frame now."""
@@ -261,10 +287,16 @@ class Session:
         """
         if on and self.dry_run:
             raise UsageError("this is a dry run: no file is written")
+        if self.running and self._running().records_inside:
+            raise UsageError(
+                "the camera records into its own memory, and all of it goes into one file: stop, then start"
+            )
         path = self._workshop.path(self.settings, name) if on else None
         number = None
         if self.running:
             number = await self._running().go_on_in(self._workshop.file(self.settings, path), first)
+        else:
+            self._next_path = path
         self.saving = on
         return path, number
 
@@ -278,8 +310,8 @@ class Session:
             raise CameraError(f"no frame came within {SNAPSHOT_S:g} s")
         number, frame = taken
         if path is None:
-            folder = self.path.parent if self.path else Path()
-            path = folder / f"{self.path.stem if self.path else 'snapshot'}_frame{number}.tif"
+            beside = (run.file.path if run.file else None) or self.path or Path("snapshot")
+            path = beside.with_name(f"{beside.stem}_frame{number}.tif")
         loop = asyncio.get_running_loop()
         await loop.run_in_executor(self._preview_thread, snapshot.write, frame, path, self.preview.levels)
         return path, number
@@ -288,6 +320,8 @@ class Session:
         """Change a setting for the next run; raises UsageError while one is under way."""
         settings = override(self.settings, f"{key}={value}")
         if self.running:
+            if key in LIVE:
+                raise UsageError(f"{key} is changed while it runs by: {LIVE[key]} {value}")
             raise UsageError(f"{key} needs the camera armed anew: stop, set {key} {value}, start")
         self._camera = self._workshop.camera(settings, self._hear)
         self.settings = settings

@@ -115,9 +115,12 @@ class Statistics:
 
 @dataclass(frozen=True)
 class Summary:
-    """How a run ended. `seconds` is from arming to a durable file, `cpu_s` what all threads used in it."""
+    """How a run ended, or several; `files` with the frames in each.
 
-    file: Path | None
+    `seconds` is from arming to a durable file, `cpu_s` what all threads used in it.
+    """
+
+    files: tuple[tuple[Path, int], ...]
     verdict: str
     cause: str
     frames: int
@@ -135,15 +138,21 @@ class Summary:
     reason: FinishReason | None = None
     journal: Path | None = None
 
+    @property
+    def file(self) -> Path | None:
+        """The last file, None where none was written."""
+        return self.files[-1][0] if self.files else None
+
     @classmethod
     def of_nothing(cls, cause: str) -> Self:
         """Return the summary of a run that failed before it recorded anything."""
-        return cls(None, "failed", cause, 0, 0, {}, 0, 0.0, 0.0, 0, "", 0.0, 0, 0, 1)
+        return cls((), "failed", cause, 0, 0, {}, 0, 0.0, 0.0, 0, "", 0.0, 0, 0, 1)
 
     def for_json(self) -> dict[str, Any]:
         """Return the line that `--json` prints."""
         return {
             "file": None if self.file is None else str(self.file),
+            "files": [{"file": str(path), "frames": frames} for path, frames in self.files],
             "journal": None if self.journal is None else str(self.journal),
             "verdict": self.verdict,
             "frames": self.frames,

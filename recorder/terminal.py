@@ -12,6 +12,9 @@ from rich.console import Console
 
 from recorder.status import Summary
 
+# So many files are named at the end.
+MOST_FILES = 5
+
 
 def sentence(summary: Summary) -> str:
     """Say how a run ended, in two lines at most."""
@@ -19,7 +22,10 @@ def sentence(summary: Summary) -> str:
     if summary.lost:
         losses = ", ".join(f"{count} {cause}" for cause, count in summary.losses.items())
         what += f", {summary.lost} lost ({losses})"
-    what += f" in {summary.file or 'no file: a dry run'}"
+    files = [f"{path}" if len(summary.files) == 1 else f"{path} ({frames})" for path, frames in summary.files]
+    what += f" in {', '.join(files[-MOST_FILES:]) or 'no file'}"
+    if len(files) > MOST_FILES:
+        what += f" and {len(files) - MOST_FILES} more before these"
     told = summary.for_json()
     size = f"{summary.bytes / 1e9:.3f} GB in {summary.seconds:.2f} s"
     pool = f"{summary.lowest_free} of {summary.blocks} blocks always free"

@@ -7,8 +7,8 @@ A camera blocks and knows no asyncio. All its verbs are called from one thread.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any, NamedTuple, Protocol
+from dataclasses import dataclass, field, replace
+from typing import Any, NamedTuple, Protocol, Self
 
 from numpy.typing import NDArray
 
@@ -38,6 +38,12 @@ class CameraDescription:
     format: FrameFormat
     rate: float  # frames/s expected, inf where it runs free
     details: Mapping[str, str | int | float] = field(default_factory=dict)
+
+    def exposed_for(self, seconds: float) -> Self:
+        """Return the description once this exposure is set, where it tells of what is set."""
+        if "exposure_time" not in self.details:
+            return self
+        return replace(self, details={**self.details, "exposure_time": seconds})
 
 
 class EndOfSourceError(Exception):

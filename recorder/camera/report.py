@@ -48,3 +48,8 @@ class LinkStatistics:
     def records_inside(self) -> bool:
         """Whether the camera fills its own memory, and frames come afterwards."""
         return self.in_camera is not None and self.frames == 0
+
+    @property
+    def goes_round(self) -> bool:
+        """Whether that memory overwrites its oldest frames until the camera is stopped."""
+        return self.records_inside and self.wanted_in_camera == 0

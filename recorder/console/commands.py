@@ -1,6 +1,7 @@
 """The commands of the console, each one typed function."""
 
 import asyncio
+import math
 from pathlib import Path
 from typing import Literal
 
@@ -39,18 +40,20 @@ async def status(call: Call) -> Reply:
     if figures is None or figures.link is None:
         return Reply("idle")
     link = figures.link
-    saving = str(figures.path) if session.saving and figures.path else "nothing"
+    saving = f"saving {figures.path} ({figures.mode})" if figures.path else "saving nothing"
     seen = session.preview.latest
     picture = f"; frame {seen.number}: {seen.least} to {seen.greatest}, mean {seen.mean:.0f}" if seen else ""
     parts = [
-        f"{figures.state.value}, saving {saving} ({figures.mode})",
-        f"{figures.frames} frames on disk, {link.frames} delivered, {figures.lost} lost",
+        f"{figures.state.value}, {saving}",
+        f"{figures.frames} frames {'written' if figures.path else 'not written'}, {link.frames} delivered, "
+        f"{figures.lost} lost",
         f"{figures.rate:.1f} frames/s, {figures.rate * figures.frame_bytes / 1e6:.0f} MB/s",
-        f"exposure {format_seconds(link.exposure_s)}, sensor {link.temperature_c:.1f} °C",
+        f"exposure {'not told' if math.isnan(link.exposure_s) else format_seconds(link.exposure_s)}",
+        f"sensor {'not told' if math.isnan(link.temperature_c) else f'{link.temperature_c:.1f} °C'}",
         f"pool {figures.pool.fill if figures.pool else 0:.0%}",
         f"longest pause of the camera thread {link.longest_pause_s * 1e3:.1f} ms",
         f"longest write {figures.writer.longest_write_s * 1e3 if figures.writer else 0:.1f} ms",
-        f"disk {figures.free_bytes / 1e9:.1f} GB free",
+        *([f"disk {figures.free_bytes / 1e9:.1f} GB free"] if figures.path else []),
         f"preview {'on' if session.preview.on else 'off'}{picture}",
     ]
     if (analysis := session.analysis) is not None:
@@ -96,8 +99,13 @@ async def preview_levels(call: Call, low: Word, high: Word = "") -> Reply:
 @command
 async def exposure(call: Call, time: Seconds) -> Reply:
     """Expose each frame for TIME from now on, for example exposure 5ms."""
+    if not call.session.running:
+        call.session.set("camera.exposure", format_seconds(time))
+        return Reply(f"exposure {format_seconds(time)} from the next start on")
     actual, frame = await call.session.expose(time, call.first)
     shown = f"exposure {format_seconds(actual)}"
+    if frame is None and not call.session.frames_tell_exposure:
+        return Reply(f"{shown}; this camera's frames do not tell from which one on")
     if frame is None:
         return Reply(f"{shown}; no frame has shown it yet")
     return Reply(f"{shown} from frame {frame.index} on", frame)
@@ -134,7 +142,7 @@ async def save(call: Call, state: Literal["on", "off"]) -> Reply:
 async def save_new(call: Call, name: Word = "") -> Reply:
     """Go on in the next file, called NAME if you like; no frame is lost between."""
     path, number = await call.session.save(True, name or None, call.first)
-    return Reply(f"saving {path}", number=number)
+    return Reply(f"saving {path}{'' if call.session.running else ' from the next start on'}", number=number)
 
 
 @command
@@ -161,7 +169,8 @@ async def start(call: Call) -> Reply:
         if ended is not None and ended.verdict == "failed" and not ended.frames:
             raise CameraError(ended.cause)
         return Reply("started, and ended at once")
-    return Reply(f"started{f', saving {session.run.file.path}' if session.run.file else ''}")
+    path = session.run.file.path if session.run.file else None
+    return Reply(f"started, saving {path}" if path else "started, saving nothing; save on writes a file")
 
 
 @command
@@ -175,10 +184,11 @@ async def stop(call: Call) -> Reply:
 
 
 @command
-async def set_(call: Call, key: Word, value: Word) -> Reply:
+async def set_(call: Call, key: Word, value: Word, *more: Word) -> Reply:
     """Change a setting for the next run, for example set camera.rate 50."""
-    call.session.set(key, value)
-    return Reply(f"{key} = {value} from the next start on")
+    text = " ".join([value, *more])
+    call.session.set(key, text)
+    return Reply(f"{key} = {text} from the next start on")
 
 
 @command
@@ -201,6 +211,8 @@ async def at(call: Call, when: Word, *line: Word) -> Reply:
     parsed = parse(text)
     if parsed is None:
         raise UsageError("at: LINE is missing; write: at 2s LINE, or: at frame 500 LINE")
+    if not call.session.running:
+        raise UsageError("not running; start comes first")
     if call.source != "replay":
         # A replay has the line itself, with the frame it took effect on.
         call.dispatch.later(_moment(call, seconds, frame), text, call.source)

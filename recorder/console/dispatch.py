@@ -4,7 +4,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from recorder.console.journal import Entry, Journal, now
@@ -85,6 +85,7 @@ class Dispatcher:
             refusal = str(error)
         self.seq += 1
         seq, (frame, number, elapsed_s) = self.seq, self.session.position()
+        runs = self.session.runs
         then = None
         with self.session.held_open():
             outcome, reply = Outcome("refused", refusal), Reply()
@@ -111,7 +112,10 @@ class Dispatcher:
                 await self.journal.add(entry)
             except StorageError as error:
                 log.warning("%s; the recording goes on", error)
-            await self.session.add_row("commands", entry.row())
+            # A frame of the run before is none of the new file's.
+            begins = self.session.runs != runs
+            told = replace(entry, frame=-1, elapsed_s=0.0) if begins else entry
+            await self.session.add_row("commands", told.row())
         if then is not None:
             await then()
         return outcome

@@ -27,7 +27,7 @@ from recorder.console.registry import complete
 from recorder.console.toolbar import toolbar
 from recorder.rates import Recent
 from recorder.session import Session
-from recorder.status import FinishReason
+from recorder.status import FinishReason, Summary
 
 # The toolbar moves twice a second: alive, and a light load also over a slow ssh.
 REFRESH_S = 0.5
@@ -129,16 +129,24 @@ async def run(
 
 
 async def _ended(session: Session) -> None:
-    """Return once the session is left, or a run has ended by anything but the operator's stop."""
+    """Return once the session is left, or a run has ended in a way that leaves nobody at the prompt."""
     while not session.leaving.is_set():
         summary = await session.stopped() if session.runs else None
-        if summary is not None and summary.reason is not FinishReason.STOPPED:
+        if summary is not None and not _stays(session, summary):
             return
         try:
             async with asyncio.timeout(REFRESH_S):
                 await session.leaving.wait()
         except TimeoutError:
             pass
+
+
+def _stays(session: Session, summary: Summary) -> bool:
+    """Tell whether the operator goes on after this: their own stop, a full memory, a start that failed."""
+    if summary.reason is FinishReason.LIMIT:
+        return session.settings.recording.frames is None and session.settings.recording.duration is None
+    failed_to_start = session.runs > 1 and summary.reason is None
+    return summary.reason is FinishReason.STOPPED or failed_to_start
 
 
 async def _take_lines(prompt: PromptSession[str], session: Session, dispatch: Dispatcher) -> None:

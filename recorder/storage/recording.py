@@ -185,14 +185,14 @@ class Recording:
             count = len(dataset)
             dataset.resize((count + len(rows),))
             kinds = [layout.TABLES[table][name] for name in layout.TABLES[table].names or ()]
-            fitted = [
+            whole = [
                 tuple(
                     fitted(v, kind.itemsize) if isinstance(v, str) else v
                     for v, kind in zip(row, kinds, strict=True)
                 )
                 for row in rows
             ]
-            dataset[count:] = np.array(fitted, layout.TABLES[table])
+            dataset[count:] = np.array(whole, layout.TABLES[table])
             dataset.flush()
 
     def close(self, verdict: str, cause: str, losses: Sequence[Loss] = ()) -> None:

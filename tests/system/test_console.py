@@ -161,6 +161,21 @@ def test_save_off_and_on_and_stop_and_start(terminal: Terminal) -> None:
     assert numbers[1][0] > numbers[0][-1]
 
 
+def test_a_start_that_fails_leaves_one_at_the_prompt(terminal: Terminal) -> None:
+    terminal.type("stop", "stopping")
+    terminal.until("closed")
+    terminal.type("set pool.memory 1000GB", "from the next start on")
+    terminal.type("start", "are more than this machine has")
+    terminal.type("set pool.memory 64MB", "pool.memory = 64MB from the next start on")
+    terminal.type("start", "started, saving x_2.h5")
+    terminal.type("mark again", "mark again on frame")
+    terminal.type("quit", "quit again")
+    terminal.type("quit", "failed:")
+    assert left(terminal) == 1
+    with h5py.File(terminal.folder / "x_2.h5") as file:
+        assert file["entry/verdict"][()] == b"complete"
+
+
 def test_a_limit_ends_the_session(tmp_path: Path) -> None:
     opened = Terminal(tmp_path, "--frames", "100")
     try:

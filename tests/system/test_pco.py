@@ -287,6 +287,44 @@ async def test_of_a_ring_the_last_frames_are_kept(tmp_path: Path) -> None:
         assert int("".join(f"{v:02x}" for v in stamp)) == cameras[0].memory[-1].number
 
 
+async def test_a_mark_on_a_frame_that_a_ring_has_overwritten_is_on_none(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def act(dispatch: Dispatcher, _: Rig) -> None:
+        for _trial in range(2):
+            await asyncio.sleep(0.05)
+            await dispatch("mark flash", "console")
+            refused = await dispatch("save new other", "console")
+            assert refused is not None
+            assert "the camera records into its own memory" in refused.message
+            await asyncio.sleep(0.6)
+
+    caplog.set_level("INFO")
+    settings = {"memory": "camram ring", "rate": 500, "roi": [433, 473, 576, 536]}
+    await record(VirtualCamera(DIMAX), tmp_path / "x.h5", settings, act)
+    # 200 frames are kept, the last 0.4 s.
+    assert "the mark is on no frame: the camera's memory went round since" in caplog.text
+    with opened(tmp_path / "x.h5") as file:
+        assert set(file["entry/marks"]["frame"]) == {-1}
+        assert [path.name for path in tmp_path.glob("*.h5")] == ["x.h5"]
+
+
+async def test_a_model_that_tells_no_exposure_is_not_waited_for(tmp_path: Path) -> None:
+    async def act(dispatch: Dispatcher, _: Rig) -> None:
+        await asyncio.sleep(0.3)
+        async with asyncio.timeout(2):
+            outcome = await dispatch("exposure 20ms", "console")
+        assert outcome is not None
+        assert outcome.message == "exposure 20ms; this camera's frames do not tell from which one on"
+        await dispatch("save new", "console")
+        await asyncio.sleep(0.2)
+
+    await record(VirtualCamera(PCO_1400), tmp_path / "x.h5", {"roi": [1, 1, 128, 64]}, act)
+    with opened(tmp_path / "x_2.h5") as file:
+        assert file[DETECTOR]["exposure_time"][()] == 0.02
+        assert b'exposure = "20ms"' in file["entry/configuration"][()]
+
+
 async def test_a_memory_that_does_not_fill_ends_the_run(tmp_path: Path) -> None:
     settings = {"memory": "camram sequence", "trigger": "external exposure control", "timeout": "300ms"}
     camera = VirtualCamera(DIMAX, stuck=True)

@@ -66,6 +66,7 @@ def test_recover_finds_the_end_of_a_file_whose_beginning_does_not_tell_it(
 def test_recover_keeps_what_a_copy_that_was_cut_short_still_has(recorder: Recorder, tmp_path: Path) -> None:
     path, frames = killed(tmp_path)
     os.truncate(path, path.stat().st_size * 2 // 3)
+    assert "cut short; recorder recover keeps what is there" in recorder("info", path).err
     done = recorder("recover", path)
     with h5py.File(path) as file:
         left = len(file["data"])

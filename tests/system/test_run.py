@@ -429,18 +429,6 @@ def test_a_disk_that_another_program_fills_still_gets_the_whole_story(
     assert sum(count for _, count, _ in losses(tiny_disk / "x.h5")) == told["lost"]
 
 
-def test_a_copy_that_was_cut_short_is_not_taken_for_whole(recorder: Recorder, tmp_path: Path) -> None:
-    run = started(tmp_path, *FAST, "--set", "storage.mode=direct")
-    run.kill()
-    run.communicate()
-    whole = (tmp_path / "x.h5").read_bytes()
-    (tmp_path / "cut.h5").write_bytes(whole[: len(whole) * 2 // 3])
-    frames = json.loads(recorder("info", "x.h5", "--json").out)["frames"]
-    told = json.loads(recorder("info", "cut.h5", "--json").out)
-    assert 0 < told["frames"] < frames
-    assert "cut short" in told["cause"]
-
-
 def test_damaged_sources_are_told(recorder: Recorder, tmp_path: Path) -> None:
     def play(name: str) -> str:
         result = recorder(

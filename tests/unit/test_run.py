@@ -286,6 +286,18 @@ async def test_room_for_the_run_is_looked_for_before(
 
 def test_numbers_for_json_are_the_designs() -> None:
     assert list(Summary.of_nothing("no camera").for_json()) == [
-        *("file", "journal", "verdict", "frames", "lost", "marks", "seconds", "bytes", "fps", "MBps"),
+        *(
+            "file",
+            "files",
+            "journal",
+            "verdict",
+            "frames",
+            "lost",
+            "marks",
+            "seconds",
+            "bytes",
+            "fps",
+            "MBps",
+        ),
     ]
     assert np.isfinite(Summary.of_nothing("").for_json()["fps"])
