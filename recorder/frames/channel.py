@@ -7,6 +7,7 @@
 """
 
 import asyncio
+import contextlib
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -105,19 +106,45 @@ class Outlet:
         self._pending: deque[Span] = deque()
         self._scheduled = False
         self._channels: tuple[Channel, ...] = ()
+        self._eager: tuple[Channel, ...] = ()
+        self._glimpses: deque[Span] = deque()
 
-    def connect(self, channel: Channel) -> Callable[[], None]:
-        """Offer every span from now on to `channel`; return what ends that. On the loop's thread."""
+    def connect(self, channel: Channel, *, eager: bool = False) -> Callable[[], None]:
+        """Offer every span from now on to `channel`; return what ends that. On the loop's thread.
+
+        An `eager` one is also shown frames of blocks that are not full yet, before they are put; it sees the
+        last of them again in the span that is.
+        """
         self._channels = (*self._channels, channel)
+        if eager:
+            self._eager = (*self._eager, channel)
 
         def disconnect() -> None:
             self._channels = tuple(c for c in self._channels if c is not channel)
+            self._eager = tuple(c for c in self._eager if c is not channel)
 
         return disconnect
+
+    @property
+    def has_eager(self) -> bool:
+        """Whether anyone wants to see frames before they are put; from any thread."""
+        return bool(self._eager)
+
+    def show(self, span: Span) -> None:
+        """Let the eager ones see `span`, put later, and pass on its lease; from the camera thread."""
+        self._glimpses.append(span)
+        # Each is taken out once, here or by `deliver`, whichever thread comes first.
+        with contextlib.suppress(IndexError):
+            while len(self._glimpses) > 1:
+                self._glimpses.popleft().release()
+        self._wake()
 
     def put(self, span: Span) -> None:
         """Pass on `span` and its lease; from the camera thread."""
         self._pending.append(span)
+        self._wake()
+
+    def _wake(self) -> None:
         if not self._scheduled:
             self._scheduled = True
             self._loop.call_soon_threadsafe(self.deliver)
@@ -126,6 +153,12 @@ class Outlet:
         """Offer what is pending to the channels; on the loop's thread."""
         # Cleared first: a span put while we deliver asks for a wake-up of its own.
         self._scheduled = False
+        # First: what is put holds the same frames, or later ones.
+        with contextlib.suppress(IndexError):
+            while True:
+                with self._glimpses.popleft() as glimpse:
+                    for channel in self._eager:
+                        channel.offer(glimpse)
         while self._pending:
             with self._pending.popleft() as span:
                 for channel in self._channels:

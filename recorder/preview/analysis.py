@@ -99,13 +99,17 @@ class Analysis:
     async def watch(self, outlet: Outlet, executor: Executor, store: Store) -> None:
         """Follow the frames of a run until cancelled, and `store` (number, values)."""
         channel = LatestChannel("analysis")
-        disconnect = outlet.connect(channel)
+        disconnect = outlet.connect(channel, eager=True)
+        last_seen = 0
         storing: set[asyncio.Task[None]] = set()
         try:
             while not self.given_up:
                 (span,) = await channel.receive()
                 with span:
                     row = span.facts[-1]
+                    if row["frame_number"] == last_seen:
+                        continue
+                    last_seen = row["frame_number"]
                     facts = {name: row[name].item() for name in row.dtype.names if name != "gap_cause"}
                     # Through a read-only buffer: an array's own flag could be turned back.
                     pixels = span.pixels[-1]

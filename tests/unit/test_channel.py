@@ -108,3 +108,28 @@ async def test_an_outlet_carries_everything_from_another_thread_in_order(pool: P
     latest.discard()
     assert seen == list(range(1, count + 1))
     assert pool.leases() == 0
+
+
+async def test_the_eager_see_frames_before_they_are_put_and_nobody_else_does(pool: Pool) -> None:
+    outlet = Outlet(asyncio.get_running_loop())
+    every, eager = Channel("writer"), LatestChannel("analysis")
+    outlet.connect(every)
+    assert not outlet.has_eager
+    disconnect = outlet.connect(eager, eager=True)
+    assert outlet.has_eager
+    block = take(pool)
+    for i in range(3):
+        outlet.show(fill(block, i, i + 1, i + 1))
+    outlet.deliver()
+    assert numbers(await eager.receive()) == [3]
+    assert every.statistics().waiting == 0
+    # What was shown and what is put come in their order, whoever was late.
+    outlet.put(Span(block, 0, 4, "outlet"))
+    outlet.show(fill(block, 2, 3, 3))
+    outlet.deliver()
+    assert numbers(await every.receive()) == numbers(await eager.receive())
+    disconnect()
+    assert not outlet.has_eager
+    outlet.show(fill(block, 4, 5, 5))
+    outlet.deliver()
+    assert pool.leases() == 0

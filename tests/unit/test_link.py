@@ -87,6 +87,11 @@ class Collector:
         self.times: list[int] = []
         self.facts: list[NDArray[Any]] = []
 
+    has_eager = False
+
+    def show(self, span: Span) -> None:
+        raise AssertionError("nobody asked")
+
     def put(self, span: Span) -> None:
         assert [int(v) for v in span.pixels[:, 0, 0]] == [int(n) % 65536 for n in span.facts["frame_number"]]
         self.spans.append((span.start, span.stop, [int(n) for n in span.facts["frame_number"]]))
@@ -111,6 +116,29 @@ def test_full_blocks_are_handed_on_whole(clock: Clock) -> None:
     assert outlet.spans == [(0, 4, [1, 2, 3, 4]), (0, 4, [5, 6, 7, 8]), (0, 2, [9, 10])]
     assert outcome.error is None
     assert camera.calls == ["arm", "disarm"]
+
+
+class Eager(Collector):
+    """Wants to see frames of blocks that fill."""
+
+    has_eager = True
+
+    def __init__(self, clock: Clock) -> None:
+        super().__init__(clock)
+        self.shown: list[int] = []
+
+    def show(self, span: Span) -> None:
+        assert len(span) == 1
+        self.shown.append(int(span.facts["frame_number"][0]))
+        span.release()
+
+
+def test_who_waits_for_the_latest_frame_is_shown_it_out_of_a_block_that_fills(clock: Clock) -> None:
+    outlet = Eager(clock)
+    link(clock, ScriptedCamera(clock, [1] * 12), outlet, frames=12).run(Limits())
+    # At once, and then every 4 ms; the last comes with its block.
+    assert outlet.shown == [1, 5, 9]
+    assert outlet.numbers == list(range(1, 13))
 
 
 def test_slow_frames_are_handed_on_before_their_block_is_full(clock: Clock) -> None:

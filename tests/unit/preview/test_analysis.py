@@ -29,6 +29,12 @@ def slow(frame: Any, facts: Mapping[str, Any]) -> float:
     return value
 
 
+def quick(frame: Any, facts: Mapping[str, Any]) -> float:
+    """Takes no time."""
+    seen.append((facts["frame_number"], float(frame[0, 20])))
+    return 1.0
+
+
 def failing(frame: Any, facts: Mapping[str, Any]) -> dict[str, float]:
     """Fails always."""
     raise RuntimeError(f"no idea what to do with {frame.shape}")
@@ -67,6 +73,20 @@ async def test_a_slow_function_sees_the_latest_frames_and_costs_none(tmp_path: P
             assert row["value"] == file[DETECTOR]["data"][row["frame"]].mean()
         assert set(rows["name"]) == {b"value"}
     assert "analysis value" in told
+
+
+async def test_a_quick_function_does_not_wait_for_blocks_to_fill(tmp_path: Path) -> None:
+    seen.clear()
+    path, _ = await analysed(tmp_path, 0.5, function="tests.unit.preview.test_analysis:quick")
+    numbers = [number for number, _ in seen]
+    assert numbers == sorted(set(numbers))
+    with h5py.File(path) as file:
+        per_block = file[DETECTOR]["data"].chunks[0]
+        assert per_block > 10
+        # Most frames it sees are not the last of their block.
+        assert sum(number % per_block == 0 for number in numbers) < len(numbers) / 2
+        for number, value in seen:
+            assert file[DETECTOR]["data"][number - 1, 0, 20] == value
 
 
 async def test_a_function_that_fails_is_told_counted_and_switched_off(
