@@ -140,7 +140,9 @@ def measure(settings: Settings, folder: Path, seconds: float, rounds: int, conso
     camera = settings.camera
     if not isinstance(camera, SimulatedCamera):
         raise UsageError(
-            f'camera.kind = "{camera.kind}": bench needs the size and rate of a "simulated" camera'
+            f'camera.kind = "{camera.kind}": bench measures with a simulated camera of its size and rate; '
+            "write them, for example recorder bench --set camera.width=2560 --set camera.height=2160 "
+            "--set camera.rate=100"
         )
     configured = f"{camera.width}x{camera.height}"
     sizes = {configured: (camera.width, camera.height)} | {f"{n}x{n}": (n, n) for n in SMALL_FRAMES}
@@ -158,6 +160,9 @@ def measure(settings: Settings, folder: Path, seconds: float, rounds: int, conso
         size = max(min(size, free - SPARE_BYTES), 0) // (2 * BLOCK_BYTES) * 2 * BLOCK_BYTES
         if size == 0:
             raise StorageError(f"{folder}: too little room to measure; choose another with --folder")
+        ways = 4 if direct else 2
+        written = len(sizes) * ways * size * rounds
+        console.print(f"{written / 1e9:.0f} GB are written and removed; Ctrl-C ends it", highlight=False)
         for turn in range(rounds):
             console.print(f"round {turn + 1} of {rounds}, {size / 1e9:.1f} GB each", highlight=False)
             report.measurements.append(_memcpy(configured, frame_bytes[configured], size))

@@ -193,6 +193,8 @@ def replay(
 @click.argument("line", nargs=-1, required=True)
 def send(address: str, token: str, line: tuple[str, ...]) -> int:
     """Send a command LINE to a running recorder; - takes lines from standard input."""
+    if not token:
+        raise UsageError("no token: set RECORDER_TOKEN, or write --token, to what the recorder printed")
 
     async def lines() -> AsyncIterator[str]:
         if line == ("-",):
@@ -287,7 +289,7 @@ def main() -> NoReturn:
         complain(str(error))
         code = 1
     except (KeyboardInterrupt, click.Abort):
-        complain("interrupted before anything was recorded")
+        complain("interrupted")
         code = 130
     except BaseException:
         # An error of our own: told in full, and the process ends all the same.

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import importlib.util
 import json
 import logging
 import os
@@ -35,6 +36,12 @@ def has_display() -> bool:
 async def open_window(settings: PreviewSettings, backend: Backend, *, attended: bool) -> AsyncIterator[None]:
     """Show a window whenever preview is on, where the settings ask for one."""
     wanted = attended and has_display() if settings.window == "auto" else settings.window
+    if wanted and importlib.util.find_spec("tkinter") is None:
+        log.warning(
+            "no window: this Python comes without tkinter (Debian and Ubuntu: apt install python3-tk); "
+            "the page shows the preview too, with preview.web"
+        )
+        wanted = False
     if not wanted:
         yield
         return
