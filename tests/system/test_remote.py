@@ -144,14 +144,18 @@ def test_strangers_change_nothing_and_disturb_nobody(listening: Listening) -> No
     assert told["marks"] == 2
 
 
-def test_nothing_listens_unless_asked(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("token", "code", "told"),
+    [("x", 1, "no recorder listens there"), ("", 2, "no token: set RECORDER_TOKEN, or write --token")],
+)
+def test_nothing_listens_unless_asked(tmp_path: Path, token: str, code: int, told: str) -> None:
     done = subprocess.run(
-        [*COMMAND, "send", "--to", f"127.0.0.1:{free_port()}", "mark", "x"],
+        [*COMMAND, "send", "--to", f"127.0.0.1:{free_port()}", "--token", token, "mark", "x"],
         capture_output=True,
         text=True,
         cwd=tmp_path,
         timeout=20,
         check=False,
     )
-    assert done.returncode == 1
-    assert "no recorder listens there" in done.stderr
+    assert done.returncode == code
+    assert told in done.stderr
