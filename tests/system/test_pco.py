@@ -325,6 +325,26 @@ async def test_a_model_that_tells_no_exposure_is_not_waited_for(tmp_path: Path) 
         assert b'exposure = "20ms"' in file["entry/configuration"][()]
 
 
+@pytest.mark.parametrize(
+    ("interface", "settings", "is_told"),
+    [
+        (7, {}, True),
+        (7, {"pixel_rate": 95_300_000}, False),
+        (7, {"roi": [321, 1017, 2240, 1144]}, False),
+        (11, {}, False),
+    ],
+    ids=["fast and wide", "slow", "narrow", "other interface"],
+)
+async def test_a_link_that_carries_fewer_bits_is_told_and_noted(
+    tmp_path: Path, interface: int, settings: dict[str, Any], is_told: bool
+) -> None:
+    camera = VirtualCamera(replace(EDGE_55, interface=interface))
+    await record(camera, tmp_path / "x.h5", settings, frames=5)
+    with opened(tmp_path / "x.h5") as file:
+        rows = [row["command"].decode() for row in file["entry/commands"]]
+    assert any("for all 16 bits set camera.pixel_rate = 95300000" in row for row in rows) == is_told
+
+
 async def test_a_memory_that_does_not_fill_ends_the_run(tmp_path: Path) -> None:
     settings = {"memory": "camram sequence", "trigger": "external exposure control", "timeout": "300ms"}
     camera = VirtualCamera(DIMAX, stuck=True)

@@ -343,6 +343,16 @@ class Sc2(Library):
         self.camera.cooling = value(celsius)
         return 0
 
+    def gettransferparameter(self, handle: Any, parameters: Any, size: Any) -> int:
+        del handle, size
+        x0, _, x1, _ = self.camera.settings.roi
+        is_fast = x1 - x0 >= 1920 and self.camera.settings.pixel_rate >= 286_000_000
+        address = ctypes.cast(parameters, ctypes.c_void_p).value or 0
+        ctypes.memmove(
+            address, struct.pack("<5I", 115_200, 85_000_000, 0, 0x109 if is_fast else 0x105, 1), 20
+        )
+        return 0
+
     # Recording state and memory.
 
     def getrecordingstate(self, handle: Any, state: Any) -> int:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from recorder.camera.base import CameraDescription, FrameInfo
 from recorder.camera.pco import limits
-from recorder.camera.pco.describe import details
+from recorder.camera.pco.describe import details, lossy_transfer
 from recorder.camera.pco.errors import translated
 from recorder.camera.pco.fifo import FifoReader
 from recorder.camera.pco.frame import FrameCopier
@@ -123,6 +123,8 @@ class PcoDevice:
             depth = int(vendor.rec.get_settings()["required number of images"])
             if depth < wanted:
                 log.warning("camera.fifo: there is memory for %d frames only, not for %d", depth, wanted)
+            if told := lossy_transfer(camera):
+                self._tell(told)
             copier = self._copier(camera, readout)
             self._reader = FifoReader(vendor, copier, depth, readout.period_s, self._tell, wait=self._wait)
 

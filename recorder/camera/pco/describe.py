@@ -1,6 +1,7 @@
 """What the file tells of a PCO camera."""
 
 import contextlib
+import struct
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -9,6 +10,10 @@ from recorder.camera.pco.opened import OpenCamera
 from recorder.camera.pco.setup import Readout, delay_of, exposure_of
 
 NO_TEMPERATURE = -300.0
+
+# PCO_CL_DATAFORMAT: 5x12, 5x12L and 5x12R.
+_FORMAT_MASK = 0xF
+_TWELVE_BIT = {0x7, 0x9, 0xA}
 
 # wColorPatternDESC: the colour of the four pixels at the upper left, row by row, four bits each.
 _COLOURS = {1: "R", 2: "G", 3: "G", 4: "B", 5: "C", 6: "M", 7: "Y"}
@@ -55,6 +60,23 @@ def details(camera: OpenCamera, readout: Readout) -> dict[str, str | int | float
             if celsius > NO_TEMPERATURE:
                 told[name.replace(" ", "_")] = celsius
     return told
+
+
+def lossy_transfer(camera: OpenCamera) -> str:
+    """Say where frames travel with fewer bits than the sensor has, "" where they do not; once armed."""
+    vendor = camera.vendor
+    if not str(vendor.interface).startswith("Camera Link"):
+        return ""
+    with contextlib.suppress(ValueError, LookupError):
+        # PCO_SC2_CL_TRANSFER_PARAM: its fourth number is the data format.
+        parameters = struct.unpack_from("<4I", camera.sdk.get_transfer_parameter()["buffer"])
+        if parameters[3] & _FORMAT_MASK in _TWELVE_BIT:
+            slower = min(camera.description["pixelrates"])
+            return (
+                "frames of this size and pixel rate come over Camera Link with 12 bits a pixel, compressed by "
+                f"a table: for all {camera.bits} bits set camera.pixel_rate = {slower}, or record 1920 columns"
+            )
+    return ""
 
 
 def pattern(sensor: Mapping[str, Any], roi: tuple[int, int, int, int]) -> str:
