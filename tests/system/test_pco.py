@@ -342,7 +342,7 @@ async def test_a_link_that_carries_fewer_bits_is_told_and_noted(
     await record(camera, tmp_path / "x.h5", settings, frames=5)
     with opened(tmp_path / "x.h5") as file:
         rows = [row["command"].decode() for row in file["entry/commands"]]
-    assert any("for all 16 bits set camera.pixel_rate = 95300000" in row for row in rows) == is_told
+    assert any("to keep 16 set camera.pixel_rate = 95300000" in row for row in rows) == is_told
 
 
 async def test_a_memory_that_does_not_fill_ends_the_run(tmp_path: Path) -> None:

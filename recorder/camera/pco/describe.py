@@ -73,8 +73,8 @@ def lossy_transfer(camera: OpenCamera) -> str:
         if parameters[3] & _FORMAT_MASK in _TWELVE_BIT:
             slower = min(camera.description["pixelrates"])
             return (
-                "frames of this size and pixel rate come over Camera Link with 12 bits a pixel, compressed by "
-                f"a table: for all {camera.bits} bits set camera.pixel_rate = {slower}, or record 1920 columns"
+                "frames of this size and pixel rate come over Camera Link with 12 bits a pixel, compressed "
+                f"by a table; to keep {camera.bits} set camera.pixel_rate = {slower}, or record 1920 columns at most"
             )
     return ""
 
