@@ -107,6 +107,14 @@ SECTIONS: dict[str, type[Section]] = {
 }
 
 
+def keys() -> tuple[str, ...]:
+    """Return every key there is, dotted, those of all kinds of camera among them."""
+    models = [*SECTIONS.items(), *(("camera", model) for model in CAMERAS.values())]
+    return tuple(
+        dict.fromkeys(f"{section}.{name}" for section, model in models for name in model.model_fields)
+    )
+
+
 def load(
     path: Path | None, overrides: tuple[str, ...] = (), options: Mapping[str, str] | None = None
 ) -> Settings:

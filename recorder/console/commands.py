@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Literal
 
 from recorder.console.dispatch import Call, Reply
-from recorder.console.registry import COMMANDS, Number, Seconds, Word, command, parse, whole_number
+from recorder.console.registry import COMMANDS, Key, Number, Seconds, Word, command, parse, whole_number
 from recorder.errors import CameraError, UsageError, did_you_mean
 from recorder.status import FinishReason, State
 from recorder.units import format_seconds, parse_seconds
@@ -184,9 +184,11 @@ async def stop(call: Call) -> Reply:
 
 
 @command
-async def set_(call: Call, key: Word, value: Word, *more: Word) -> Reply:
+async def set_(call: Call, key: Key, *value: Word) -> Reply:
     """Change a setting for the next run, for example set camera.rate 50."""
-    text = " ".join([value, *more])
+    if not value:
+        raise UsageError("set: VALUE is missing; write: set KEY VALUE")
+    text = " ".join(value)
     call.session.set(key, text)
     return Reply(f"{key} = {text} from the next start on")
 

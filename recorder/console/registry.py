@@ -14,6 +14,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args, get_origin, get_type_hints
 
+from recorder.config import keys
 from recorder.errors import UsageError, did_you_mean
 from recorder.units import parse_seconds
 
@@ -62,6 +63,7 @@ def whole_number(text: str) -> int:
 Seconds = Annotated[float, Argument(_positive_time, "a time with its unit", ("5ms", "200us", "2s"))]
 Number = Annotated[float, Argument(_positive_number, "a number", ("10", "15"))]
 Word = Annotated[str, Argument(str, "a word")]
+Key = Annotated[str, Argument(str, "a setting", keys())]
 
 
 @dataclass(frozen=True)

@@ -74,7 +74,7 @@ def lossy_transfer(camera: OpenCamera) -> str:
             slower = min(camera.description["pixelrates"])
             return (
                 "frames of this size and pixel rate come over Camera Link with 12 bits a pixel, compressed "
-                f"by a table; to keep {camera.bits} set camera.pixel_rate = {slower}, or record 1920 columns at most"
+                f"by a table; to keep {camera.bits} set camera.pixel_rate = {slower}, or record 1920 columns"
             )
     return ""
 
