@@ -20,6 +20,8 @@ _SIZE = _FIELDS.size + _CHECKSUM.size
 _VERSION = 3
 _OPEN_FLAGS = 0b101  # open for writing, and with SWMR
 
+_MASK = 0xFFFFFFFF
+
 
 @dataclass(frozen=True)
 class Superblock:
@@ -70,39 +72,21 @@ class Superblock:
 
 def lookup3(data: bytes) -> int:
     """Return Jenkins' hash of `data`, the checksum of HDF5's metadata (32 bits)."""
-    a: int
-    b: int
-    c: int
-    a = b = c = (0xDEADBEEF + len(data)) & 0xFFFFFFFF
-    blocks = max(0, (len(data) - 1) // 12)
-    padded = data + bytes(12)
-    for i in range(blocks):
-        x, y, z = struct.unpack_from("<III", padded, 12 * i)
-        a, b, c = a + x & 0xFFFFFFFF, b + y & 0xFFFFFFFF, c + z & 0xFFFFFFFF
-        a = (a - c & 0xFFFFFFFF) ^ _rotated(c, 4)
-        c = c + b & 0xFFFFFFFF
-        b = (b - a & 0xFFFFFFFF) ^ _rotated(a, 6)
-        a = a + c & 0xFFFFFFFF
-        c = (c - b & 0xFFFFFFFF) ^ _rotated(b, 8)
-        b = b + a & 0xFFFFFFFF
-        a = (a - c & 0xFFFFFFFF) ^ _rotated(c, 16)
-        c = c + b & 0xFFFFFFFF
-        b = (b - a & 0xFFFFFFFF) ^ _rotated(a, 19)
-        a = a + c & 0xFFFFFFFF
-        c = (c - b & 0xFFFFFFFF) ^ _rotated(b, 4)
-        b = b + a & 0xFFFFFFFF
+    a = b = c = (0xDEADBEEF + len(data)) & _MASK
     if not data:
         return c
-    x, y, z = struct.unpack_from("<III", data[12 * blocks :] + bytes(12))
-    a, b, c = a + x & 0xFFFFFFFF, b + y & 0xFFFFFFFF, c + z & 0xFFFFFFFF
-    c = (c ^ b) - _rotated(b, 14) & 0xFFFFFFFF
-    a = (a ^ c) - _rotated(c, 11) & 0xFFFFFFFF
-    b = (b ^ a) - _rotated(a, 25) & 0xFFFFFFFF
-    c = (c ^ b) - _rotated(b, 16) & 0xFFFFFFFF
-    a = (a ^ c) - _rotated(c, 4) & 0xFFFFFFFF
-    b = (b ^ a) - _rotated(a, 14) & 0xFFFFFFFF
-    return (c ^ b) - _rotated(b, 24) & 0xFFFFFFFF
+    # Twelve bytes at a time; the last twelve, or less, are not mixed but finished.
+    words = struct.unpack(f"<{-(-len(data) // 12) * 3}I", data + bytes(-len(data) % 12))
+    for i in range(0, len(words), 3):
+        if i:
+            # In each step the three change places.
+            for by in (4, 6, 8, 16, 19, 4):
+                a, b, c = b, c + b & _MASK, (a - c & _MASK) ^ _rotated(c, by)
+        a, b, c = a + words[i] & _MASK, b + words[i + 1] & _MASK, c + words[i + 2] & _MASK
+    for by in (14, 11, 25, 16, 4, 14, 24):
+        a, b, c = b, (c ^ b) - _rotated(b, by) & _MASK, a
+    return b
 
 
 def _rotated(value: int, by: int) -> int:
-    return (value << by | value >> 32 - by) & 0xFFFFFFFF
+    return (value << by | value >> 32 - by) & _MASK
