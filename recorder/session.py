@@ -82,7 +82,7 @@ class Session:
         self._loop = asyncio.get_running_loop()
         self._camera: Camera | None = workshop.camera(settings, self._hear)
         # What `save new` named while no run was under way.
-        self._next_path: Path | None = None
+        self._next_name: str | None = None
         self._task: asyncio.Task[Summary] | None = None
         self._summaries: list[Summary] = []
         self._error: RecorderError | None = None
@@ -124,8 +124,7 @@ class Session:
         path = None
         if self.saving:
             # The first file is where the journal stands; the next ones have names of their own.
-            path = self._next_path or (self.path if self.runs == 0 else self._workshop.path(self.settings))
-        self._next_path = None
+            path = self.path if self.runs == 0 else self._workshop.path(self.settings, self._next_name)
         camera = self._camera or self._workshop.camera(self.settings, self._hear)
         self._camera = None
         self.run = run = self._workshop.run(self.settings, camera, self._workshop.file(self.settings, path))
@@ -134,6 +133,8 @@ class Session:
         armed = asyncio.ensure_future(run.armed.wait())
         await asyncio.wait([self._task, armed], return_when=asyncio.FIRST_COMPLETED)
         armed.cancel()
+        if run.armed.is_set():
+            self._next_name = None
 
     async def _follow(self, run: Run) -> Summary:
         """Carry out a run, with its preview and analysis, and remember how it ended."""
@@ -296,7 +297,7 @@ class Session:
         if self.running:
             number = await self._running().go_on_in(self._workshop.file(self.settings, path), first)
         else:
-            self._next_path = path
+            self._next_name = name
         self.saving = on
         return path, number
 

@@ -7,10 +7,10 @@ from typing import Any
 import click
 
 from recorder.camera.pco.library import connected, vendor, why_not_found
-from recorder.errors import CameraError
+from recorder.errors import CameraError, RecorderError, UsageError
 from recorder.storage import reader
 from recorder.storage.recover import recover as recover_file
-from recorder.terminal import own_stdout, tell
+from recorder.terminal import complain, own_stdout, tell
 
 FILES = click.argument("files", nargs=-1, required=True, metavar="FILE...", type=click.Path(path_type=Path))
 
@@ -53,14 +53,20 @@ def info(files: tuple[Path, ...], as_json: bool) -> int:
 @FILES
 def recover(files: tuple[Path, ...]) -> int:
     """Mend each FILE whose recorder was killed, in place, so that every program opens it."""
+    code = 0
     for file in files:
-        done = recover_file(file)
+        try:
+            done = recover_file(file)
+        except RecorderError as error:
+            complain(str(error))
+            code = max(code, 2 if isinstance(error, UsageError) else 1)
+            continue
         if done.removed is None:
             tell(f"{file}: {done.frames} frames; it was closed in order, nothing to do")
             continue
         gone = f"; {done.removed} more have no pixels and are gone" if done.removed else ""
         tell(f"{file}: recovered with {done.frames} frames{gone}")
-    return 0
+    return code
 
 
 @click.command()

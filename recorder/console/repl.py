@@ -143,8 +143,10 @@ async def _ended(session: Session) -> None:
 
 def _stays(session: Session, summary: Summary) -> bool:
     """Tell whether the operator goes on after this: their own stop, a full memory, a start that failed."""
+    settings = session.settings
     if summary.reason is FinishReason.LIMIT:
-        return session.settings.recording.frames is None and session.settings.recording.duration is None
+        into_memory = getattr(settings.camera, "memory", "fifo") != "fifo"
+        return into_memory and settings.recording.frames is None and settings.recording.duration is None
     failed_to_start = session.runs > 1 and summary.reason is None
     return summary.reason is FinishReason.STOPPED or failed_to_start
 

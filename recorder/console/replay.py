@@ -23,6 +23,7 @@ ENDING = {"stop", "quit"}
 async def play(journal: Log, dispatch: Dispatcher, align: Literal["frame", "time"]) -> None:
     """Carry out the journal's commands on a session whose first run is under way."""
     waiting: list[asyncio.Task[None]] = []
+    ended: Entry | None = None
     for entry in journal.entries:
         run = entry.run
         first_word = next(iter(split(entry.command)), "") if entry.status != "refused" else ""
@@ -31,12 +32,16 @@ async def play(journal: Log, dispatch: Dispatcher, align: Literal["frame", "time
             planned = replace(entry, effective_number=None)
         elif first_word in ENDING and run in journal.last_numbers:
             planned = replace(entry, effective_number=journal.last_numbers[run] + 1)
-        if first_word == "start":
-            # What belongs to the run before is done first.
+        if first_word == "start" or (ended is not None and ended.run == run and entry.seq > ended.seq):
+            # What belongs to the run before is done first, and what was given between two runs is after it.
             await asyncio.gather(*waiting)
             waiting.clear()
+            if first_word != "start":
+                await dispatch.session.stopped()
             await _carry_out(planned, dispatch, align)
             continue
+        if first_word in ENDING and entry.status == "ok":
+            ended = entry
         if dispatch.session.runs < run:
             await asyncio.gather(*waiting)
             waiting.clear()

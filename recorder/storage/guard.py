@@ -1,13 +1,12 @@
 """A second handle on the file that grows: nobody mends it meanwhile, and whoever does after a kill can."""
 
-import contextlib
 import os
 import struct
 import sys
 from pathlib import Path
 from typing import Any, Self
 
-from recorder.storage.superblock import Superblock
+from recorder.storage.superblock import FLAGS_AT, Superblock
 
 # One byte that no file reaches: HDF5 has locks of its own on all of the file, which know nothing of this one.
 _FAR = 2**62
@@ -28,16 +27,27 @@ class Guard:
         _lock(self._fd)
 
     def look(self) -> bool:
-        """Tell whether another program has cut the file since the last look; once."""
-        end = os.fstat(self._fd).st_size
-        is_news = end < self._end and not self.was_cut
+        """Tell whether another program has cut the file since the last `note`, or marked it closed; once."""
+        os.lseek(self._fd, FLAGS_AT, os.SEEK_SET)
+        is_marked = os.read(self._fd, 1) != bytes([self._superblock.flags])
+        is_news = not self.was_cut and (is_marked or os.fstat(self._fd).st_size < self._end)
         self.was_cut |= is_news
-        self._end = end
         return is_news
 
-    def seal(self) -> None:
-        """Have the file on disk end where it ends now: what is in it then survives whatever mends it."""
-        self._superblock.ending_at(os.fstat(self._fd).st_size).write(self._fd)
+    def note(self) -> None:
+        """Take the file's size for what we have written."""
+        self._end = os.fstat(self._fd).st_size
+
+    def seal(self, allocated: int) -> None:
+        """Have the file on disk end behind all that is `allocated`: it then survives whatever mends the file.
+
+        A chunk that is half full ends behind the last byte written; without its end nobody can read it.
+        """
+        size = os.fstat(self._fd).st_size
+        if size < allocated:
+            os.ftruncate(self._fd, allocated)
+        self._superblock.ending_at(max(size, allocated)).write(self._fd)
+        self.note()
 
     def close(self) -> None:
         """Let go of the file; a second time does nothing."""
@@ -67,10 +77,11 @@ def _open(path: Path) -> int:
 
 def _lock(fd: int) -> bool:
     """Take the lock for as long as `fd` is open; False where another handle has it."""
-    with contextlib.suppress(BlockingIOError, PermissionError):
+    try:
         _system_lock(fd)
-        return True
-    return False
+    except OSError:
+        return False
+    return True
 
 
 def _system_lock(fd: int) -> None:

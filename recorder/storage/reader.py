@@ -14,16 +14,17 @@ from recorder.frames.pool import FrameFormat
 from recorder.storage import layout
 
 
-def present_frames(file: h5py.File) -> int:
+def present_frames(file: h5py.File, size: int | None = None) -> int:
     """Return how many frames have their row and their pixels.
 
-    The rows say what exists; in a copy that was cut short, pixels they tell of may lie behind the file's end.
+    The rows say what exists; in a copy that was cut short to `size` bytes (None: as it is now), pixels they
+    tell of may lie behind the file's end.
     """
     detector = file[layout.DETECTOR]
     data = detector["data"]
     rows = min(len(data), *(len(detector[name]) for name, *_ in layout.COLUMNS))
     frame_bytes = data.dtype.itemsize * data.shape[1] * data.shape[2]
-    size = Path(file.filename).stat().st_size
+    size = Path(file.filename).stat().st_size if size is None else size
 
     def is_there(frame: int) -> bool:
         chunk, offset = divmod(frame, data.chunks[0])
@@ -59,7 +60,7 @@ def open_recording(path: Path) -> h5py.File:
             file = h5py.File(path, "r", swmr=True)
     except OSError as error:
         if "truncated file" in str(error):
-            raise NotOurFileError(f"{path}: cut short; recorder recover keeps what is there") from None
+            raise NotOurFileError(f"{path}: cut short; recorder recover keeps what can be read") from None
         raise NotOurFileError(f"{path}: cannot be read: {error}") from None
     missing = [
         name for name in (f"{layout.DETECTOR}/data", "entry/losses", "entry/verdict") if name not in file

@@ -31,9 +31,9 @@ log = logging.getLogger(__name__)
 COMMIT_NS = 80_000_000
 
 
-# What is told where the file became shorter while it was written.
+# What is told where another program laid hands on the file.
 CUT = (
-    "another program cut this file while it was written (h5clear?): frames written just before are empty; "
+    "another program changed this file while it was written (h5clear?): frames of that moment may be empty; "
     "leave a file alone until its recorder has closed it"
 )
 
@@ -68,20 +68,22 @@ class Recording:
         self._clock = clock
         self._per_chunk = what.frames_per_chunk
         self._chunk_bytes = what.format.nbytes * what.frames_per_chunk
-        with self._errors("make"):
+        with self._errors("make"), contextlib.ExitStack() as undo:
             self._file = layout.create(path, what)
+            undo.callback(path.unlink)
+            undo.callback(self._file.close)
             # Room for closing in order, given back when the disk turns out to be full; it has no name, and is
             # gone with this process whatever happens to it.
-            self._ballast = tempfile.TemporaryFile(dir=path.parent)  # noqa: SIM115 - open as long as the file
+            self._ballast = undo.enter_context(tempfile.TemporaryFile(dir=path.parent))
             self._ballast.write(bytes(BALLAST_BYTES))
             self._ballast.flush()
             self._direct = None if mode == "buffered" else DirectFile.open(path)
-            self._guard = Guard(path)
-        if mode == "direct" and self._direct is None:
-            self._ballast.close()
-            self._close_handles()
-            path.unlink()
-            raise StorageError(f'{path}: no direct I/O on this disk; set storage.mode = "auto"')
+            if self._direct is not None:
+                undo.callback(self._direct.close)
+            self._guard = undo.enter_context(Guard(path))
+            if mode == "direct" and self._direct is None:
+                raise StorageError(f'{path}: no direct I/O on this disk; set storage.mode = "auto"')
+            undo.pop_all()
         detector = self._file[layout.DETECTOR]
         self._pixels: h5d.DatasetID = detector["data"].id
         self._columns: list[h5d.DatasetID] = [detector[name].id for name, *_ in layout.COLUMNS]
@@ -109,8 +111,7 @@ class Recording:
         Every block but a file's last one must come whole, in one span or in several.
         """
         with self._errors("write frames to"):
-            if self._guard.look():
-                log.error("%s: %s", self.path, CUT)
+            self._look_for_cuts()
             for span in spans:
                 size = self._format.nbytes * len(span)
                 self._look_for_room(size)
@@ -120,6 +121,7 @@ class Recording:
                 # A copy: the block is filled anew long before its rows are committed.
                 self._rows.append(span.facts.copy())
                 self._written = total
+            self._guard.note()
             if losses:
                 self.add_rows("losses", [loss_row(loss) for loss in losses])
             if self._clock() - self._committed_ns >= COMMIT_NS:
@@ -152,6 +154,7 @@ class Recording:
         if not self._rows:
             return
         with self._errors("commit frames to"):
+            self._look_for_cuts()
             facts = np.concatenate(self._rows)
             if self._first is None:
                 self._first = int(facts["camera_time_ns"][0]), int(facts["host_time_ns"][0])
@@ -166,7 +169,7 @@ class Recording:
             # Pixels and columns become visible together.
             for dataset in (self._pixels, *self._columns):
                 dataset.flush()
-            self._guard.seal()
+            self._guard.seal(self._file.id.get_filesize())
             self.frames = self._written
             self._rows.clear()
 
@@ -194,6 +197,8 @@ class Recording:
             ]
             dataset[count:] = np.array(whole, layout.TABLES[table])
             dataset.flush()
+            self._look_for_cuts()
+            self._guard.seal(self._file.id.get_filesize())
 
     def close(self, verdict: str, cause: str, losses: Sequence[Loss] = ()) -> None:
         """Commit what is written, say how it ended, and return once all is on the disk.
@@ -202,6 +207,7 @@ class Recording:
         """
         self._ballast.close()
         problem = self._first_problem(
+            self._look_for_cuts,
             self.commit,
             self._trim,
             self._raise_if_cut,
@@ -236,8 +242,9 @@ class Recording:
     def _close_handles(self) -> None:
         if self._direct is not None:
             self._direct.close()
-        self._guard.close()
+        # While HDF5 closes the file it is still ours.
         self._file.close()
+        self._guard.close()
 
     def discard(self) -> None:
         """Close and remove a file that holds no frame."""
@@ -247,6 +254,10 @@ class Recording:
             self._ballast.close()
             self._close_handles()
             self.path.unlink()
+
+    def _look_for_cuts(self) -> None:
+        if self._guard.look():
+            log.error("%s: %s", self.path, CUT)
 
     def _raise_if_cut(self) -> None:
         if self._guard.was_cut:

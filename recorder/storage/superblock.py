@@ -18,6 +18,7 @@ _FIELDS = struct.Struct("<8sBBBBQQQQ")
 _CHECKSUM = struct.Struct("<I")
 _SIZE = _FIELDS.size + _CHECKSUM.size
 _VERSION = 3
+FLAGS_AT = 11
 _OPEN_FLAGS = 0b101  # open for writing, and with SWMR
 
 _MASK = 0xFFFFFFFF
@@ -25,7 +26,7 @@ _MASK = 0xFFFFFFFF
 
 @dataclass(frozen=True)
 class Superblock:
-    """Where the file ends, and whether a writer has it open; `rest` is what nobody here changes."""
+    """Where the file ends, and whether a writer has it open; base, extension and root nobody here changes."""
 
     end: int
     flags: int

@@ -345,6 +345,42 @@ async def test_a_link_that_carries_fewer_bits_is_told_and_noted(
     assert any("to keep 16 set camera.pixel_rate = 95300000" in row for row in rows) == is_told
 
 
+async def test_frames_triggered_into_a_full_fifo_are_no_complete_recording(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def act(dispatch: Dispatcher, rig: Rig) -> None:
+        await asyncio.sleep(0.1)
+        holding = held_up(dispatch, 0.6)
+        for _ in range(60):
+            rig.camera.trigger()
+            await asyncio.sleep(0.005)
+        dispatch.session.stop()
+        await holding
+
+    settings = {"roi": SMALL, "fifo": 20, "trigger": "external exposure start & software trigger"}
+    summary = await record(VirtualCamera(EDGE_55), tmp_path / "x.h5", settings, act)
+    assert (summary.verdict, summary.losses) == ("frames lost", {"fifo": 1})
+    assert "frames triggered since then are lost" in caplog.text
+
+
+async def test_the_first_frames_of_a_ring_whose_transfer_fails_are_counted(tmp_path: Path) -> None:
+    async def act(dispatch: Dispatcher, rig: Rig) -> None:
+        await asyncio.sleep(0.6)
+        rig.camera.spoiled = dict.fromkeys(range(1000), 0x80332005)
+        assert rig.camera.fifo is not None
+        exposed = rig.camera.fifo.advance(rig.camera.clock())
+        # Of the 200 frames kept, the first ones cannot be read.
+        rig.camera.spoiled = dict.fromkeys(range(exposed - 150), 0x80332005)
+
+    settings = {"memory": "camram ring", "rate": 500, "roi": [433, 473, 576, 536]}
+    summary = await record(VirtualCamera(DIMAX), tmp_path / "x.h5", settings, act)
+    assert summary.verdict == "frames lost"
+    assert summary.frames + summary.lost == DIMAX.memory_frames
+    assert set(summary.losses) == {"camera"}
+    with opened(tmp_path / "x.h5") as file:
+        assert file[DETECTOR]["frame_number"][0] == summary.lost + 1
+
+
 async def test_a_memory_that_does_not_fill_ends_the_run(tmp_path: Path) -> None:
     settings = {"memory": "camram sequence", "trigger": "external exposure control", "timeout": "300ms"}
     camera = VirtualCamera(DIMAX, stuck=True)

@@ -473,6 +473,29 @@ wait 100ms
 """
 
 
+@pytest.mark.parametrize(
+    "between", ["exposure 2ms", "set camera.exposure 2ms", "save new named", "save off", "note nothing"]
+)
+def test_what_was_given_between_two_runs_is_replayed_between_them(
+    recorder: Recorder, tmp_path: Path, between: str
+) -> None:
+    script = f"wait 1300ms\nstop\n{between}\nstart\nwait 200ms\nquit\n"
+    (tmp_path / "s.txt").write_text(script)
+    assert recorder("run", "--headless", "--script", "s.txt", "--output", "o/a.h5", *FAST).code == 0
+    named = tmp_path / "o" / "named.h5"
+    if named.exists():
+        named.rename(tmp_path / "o" / "a_2.h5")
+    assert recorder("replay", "o/a.commands.jsonl", "--output", "r/a.h5").code == 0
+    if (named := tmp_path / "r" / "named.h5").exists():
+        named.rename(tmp_path / "r" / "a_2.h5")
+    files = {path.name for path in (tmp_path / "o").glob("*.h5")}
+    assert files == {path.name for path in (tmp_path / "r").glob("*.h5")}
+    for name in files:
+        with h5py.File(tmp_path / "o" / name) as first, h5py.File(tmp_path / "r" / name) as again:
+            for column in ("frame_number", "exposure"):
+                assert (first[DETECTOR][column][:] == again[DETECTOR][column][:]).all()
+
+
 def test_a_script_acts_and_its_journal_replays_exactly(recorder: Recorder, tmp_path: Path) -> None:
     (tmp_path / "s.txt").write_text(SCRIPT)
     arguments = ("--set", "camera.rate=100", *SMALL, "--output", "a.h5", "--frames", 150, "--script", "s.txt")

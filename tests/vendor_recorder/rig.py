@@ -155,6 +155,21 @@ def overflowing(rig: Rig) -> dict[str, Any]:
     }  # fmt: skip
 
 
+def overflowing_again_before_the_end(rig: Rig) -> dict[str, Any]:
+    """A gap of the first overflow still waits in the FIFO when it is full again, and recording is stopped."""
+    reader = rig.start(20, 3000)
+    time.sleep(0.6)
+    found = rig.read(reader, 17)
+    time.sleep(0.4)
+    began = time.perf_counter()
+    known = reader.halt()
+    took_s = time.perf_counter() - began
+    found += rig.read(reader, seconds=0.3)
+    return {
+        "last": found[-1][0], "known": known, "exposed": rig.exposed, "in_stop": took_s / 0.003
+    }  # fmt: skip
+
+
 def failing_transfer(rig: Rig) -> dict[str, Any]:
     """A frame is left empty, and those after it come."""
     rig.set(failing_frame=10, failing_code=0x80332005)
@@ -189,7 +204,8 @@ def documented_time_base(rig: Rig) -> dict[str, Any]:
 CASES: dict[str, Callable[[Rig], dict[str, Any]]] = {
     case.__name__: case
     for case in (
-        keeping_up, overflowing, failing_transfer, unplugged, other_time_base, documented_time_base
+        keeping_up, overflowing, overflowing_again_before_the_end, failing_transfer, unplugged,
+        other_time_base, documented_time_base,
     )
 }  # fmt: skip
 

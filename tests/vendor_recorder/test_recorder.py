@@ -53,6 +53,12 @@ def test_every_overflow_is_the_fifos_and_all_that_was_exposed_is_accounted_for(l
     assert -5 <= found["exposed"] - found["known"] <= found["in_stop"] + 5
 
 
+def test_what_is_lost_behind_a_gap_that_still_waits_is_counted(library: Path) -> None:
+    found = seen(library, "overflowing_again_before_the_end")
+    assert found["last"] < found["known"]
+    assert -5 <= found["exposed"] - found["known"] <= found["in_stop"] + 5
+
+
 def test_a_frame_whose_transfer_failed_is_passed_over(library: Path) -> None:
     found = seen(library, "failing_transfer")
     assert found["gaps"] == [[9, 11, False]]

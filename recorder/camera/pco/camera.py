@@ -126,7 +126,10 @@ class PcoDevice:
             if told := lossy_transfer(camera):
                 self._tell(told)
             copier = self._copier(camera, readout)
-            self._reader = FifoReader(vendor, copier, depth, readout.period_s, self._tell, wait=self._wait)
+            # Where somebody else decides when frames are exposed, time tells nothing of their number.
+            s = self._settings
+            period_s = readout.period_s if (s.trigger, s.acquire) == ("auto sequence", "auto") else 0.0
+            self._reader = FifoReader(vendor, copier, depth, period_s, self._tell, wait=self._wait)
 
     def _into_memory(self, camera: OpenCamera, readout: Readout) -> MemoryReader:
         """Start recording into the camera's own memory."""
@@ -193,7 +196,7 @@ class PcoDevice:
     def set_exposure(self, seconds: float, first: int | None = None) -> float:
         """Expose for `seconds` from the next exposure on; return what the camera made of it."""
         del first  # no camera takes a setting ahead of time
-        camera, readout = self._opened()
+        camera, _ = self._opened()
         s = self._settings
         with translated(f"changing the exposure to {seconds:g} s"):
             try:
@@ -210,10 +213,10 @@ class PcoDevice:
                     f"camera.rate is {s.rate:g}"
                 )
             took_s = change_exposure(camera, seconds, s)
-            if isinstance(self._reader, FifoReader) and readout.period_s:
+            if isinstance(self._reader, FifoReader):
                 # The exposure is changed already, whatever a model says to this question.
                 with contextlib.suppress(ValueError, LookupError):
-                    self._reader.period_s = frame_time_of(camera)
+                    self._reader.changed(took_s, frame_time_of(camera))
             return took_s
 
     def trigger(self) -> None:

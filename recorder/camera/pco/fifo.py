@@ -104,7 +104,8 @@ class FifoReader:
         if is_full or (self._overflow.value and not self._was_overflow):
             # What was exposed meanwhile is missing behind the frames that wait, and before the next one.
             self._explained = self._read + self._waiting + UNDER_WAY + 1
-        if not is_full:
+        if not is_full and self._read >= self._explained:
+            # No gap waits in the FIFO, so that its newest frame's counter is known.
             self._had_room = (self._looked_ns, self._reached)
         self._was_overflow = self._overflow.value
         failed = self._error.value
@@ -215,4 +216,16 @@ class FifoReader:
         self._known = self._reached
         if is_full and self.period_s:
             self._known = max(self._known, reached + int(full_s / self.period_s))
+        elif is_full and self._overflow.value:
+            self._known += 1
+            self._tell(
+                "the camera's FIFO was full at the stop: frames triggered since then are lost; how many, "
+                "cannot be told, and one is counted"
+            )
         return self._known
+
+    def changed(self, exposure_s: float, period_s: float) -> None:
+        """Hear that frames are exposed for so long from now on, one in `period_s`."""
+        self._copier.expect(exposure_s)
+        if self.period_s:
+            self.period_s = period_s

@@ -74,6 +74,11 @@ class FrameCopier:
         self._last_number = 0
         self._wraps = 0
 
+    def expect(self, exposure_s: float) -> None:
+        """Hear that this exposure is set from now on."""
+        if self._expected_s is not None:
+            self._expected_s = exposure_s
+
     def copy(self, index: int, slot: NDArray[Any]) -> Facts | None:
         """Copy frame `index` of the recorder (0: the oldest of a FIFO) into `slot` (H, W), C-contiguous.
 

@@ -54,6 +54,8 @@ class MemoryReader:
         # Of the first frame read out: camera time at the start of the run, and what its counter begins at.
         self._began_ns = 0
         self._offset = 0
+        # Frames passed over before it.
+        self._passed = 0
         # By the host's clock, when the first frame began.
         self._first_ns = 0
 
@@ -67,9 +69,11 @@ class MemoryReader:
             self._watch(timeout_s)
         facts = self._read_next(slot)
         if self._began_ns == 0:
-            # A ring has overwritten what came before: the first frame read is the first of the run.
-            self._offset = facts.number - 1 if self._ring else 0
+            # A ring has overwritten what came before: its first frame is the first of the run.
+            self._offset = facts.number - 1 - self._passed if self._ring else 0
             self._began_ns = facts.camera_time_ns
+            if self._passed:
+                self._began_ns -= self._passed * self._period_ns()
         exposed_ns = 0 if math.isnan(facts.exposure_s) else round(facts.exposure_s * 1e9)
         return FrameInfo(
             facts.number - self._offset,
@@ -91,6 +95,7 @@ class MemoryReader:
                     return facts
             self._next += 1
             failed += 1
+            self._passed += 1
             log.warning("frame %d of the camera's memory cannot be read out: its transfer fails", self._next)
         if failed:
             raise CameraError(

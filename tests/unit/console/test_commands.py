@@ -77,6 +77,17 @@ async def test_a_name_given_between_runs_is_the_next_files(dispatch: Dispatcher,
     assert await run_again(dispatch) == f"ok: started, saving {tmp_path / 'x_2.h5'}"
 
 
+async def test_a_name_outlives_a_start_that_fails(dispatch: Dispatcher, tmp_path: Path) -> None:
+    await typed(dispatch, "stop")
+    await typed(dispatch, "save new trial7")
+    for line in ("set camera.width 4096", "set camera.height 4096", "set pool.memory 1000GB"):
+        await typed(dispatch, line)
+    assert "failed: " in await typed(dispatch, "start")
+    for line in ("set camera.width 32", "set camera.height 32", "set pool.memory 8MB"):
+        await typed(dispatch, line)
+    assert await typed(dispatch, "start") == f"ok: started, saving {tmp_path / 'trial7.h5'}"
+
+
 async def test_saving_nothing_is_said(dispatch: Dispatcher) -> None:
     await typed(dispatch, "save off")
     assert await run_again(dispatch) == "ok: started, saving nothing; save on writes a file"
