@@ -289,9 +289,7 @@ class Session:
         if on and self.dry_run:
             raise UsageError("this is a dry run: no file is written")
         if self.running and self._running().records_inside:
-            raise UsageError(
-                "the camera records into its own memory, and all of it goes into one file: stop, then start"
-            )
+            raise UsageError("the camera records into its own memory, for one file: stop, then start")
         path = self._workshop.path(self.settings, name) if on else None
         number = None
         if self.running:
