@@ -38,7 +38,7 @@ async def status(call: Call) -> Reply:
     session = call.session
     figures = session.statistics()
     if figures is None or figures.link is None:
-        return Reply("idle")
+        return Reply("idle" if figures is None else figures.state.value)
     link = figures.link
     saving = f"saving {figures.path} ({figures.mode})" if figures.path else "saving nothing"
     seen = session.preview.latest
