@@ -163,8 +163,12 @@ class PcoCamera(Section):
         """How long the camera may be silent before the run is given up."""
         if self.timeout is not None:
             return self.timeout
-        waits = self.trigger != "auto sequence" or self.acquire != "auto"
-        return NO_TIMEOUT_S if waits else 10.0
+        return 10.0 if self.runs_free else NO_TIMEOUT_S
+
+    @property
+    def runs_free(self) -> bool:
+        """Whether the camera alone decides when frames are exposed."""
+        return self.trigger == "auto sequence" and self.acquire == "auto"
 
 
 CameraSettings = Annotated[SimulatedCamera | PlaybackCamera | PcoCamera, Field(discriminator="kind")]

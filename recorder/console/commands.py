@@ -8,6 +8,8 @@ from typing import Literal
 from recorder.console.dispatch import Call, Reply
 from recorder.console.registry import COMMANDS, Key, Number, Seconds, Word, command, parse, whole_number
 from recorder.errors import CameraError, UsageError, did_you_mean
+from recorder.run import Run
+from recorder.session import Session
 from recorder.status import FinishReason, State
 from recorder.units import format_seconds, parse_seconds
 
@@ -213,23 +215,21 @@ async def at(call: Call, when: Word, *line: Word) -> Reply:
     parsed = parse(text)
     if parsed is None:
         raise UsageError("at: LINE is missing; write: at 2s LINE, or: at frame 500 LINE")
-    if not call.session.running:
+    run = call.session.run
+    if run is None or not call.session.running:
         raise UsageError("not running; start comes first")
     if call.source != "replay":
         # A replay has the line itself, with the frame it took effect on.
-        call.dispatch.later(_moment(call, seconds, frame), text, call.source)
+        call.dispatch.later(_moment(call.session, run, seconds, frame), text, call.source)
     return Reply(f"at {when}{'' if frame is None else f' {frame}'}: {text}")
 
 
-async def _moment(call: Call, seconds: float, frame: int | None) -> None:
-    run = call.session.run
-    if run is None:
-        raise UsageError("not running; start comes first")
+async def _moment(session: Session, run: Run, seconds: float, frame: int | None) -> None:
     if frame is not None:
         await run.timeline.delivered(frame)
         return
     await run.timeline.delivered(1)
-    await asyncio.sleep(max(0.0, seconds - call.session.position()[2]))
+    await asyncio.sleep(max(0.0, seconds - session.position()[2]))
 
 
 @command

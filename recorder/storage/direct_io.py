@@ -59,9 +59,14 @@ def _write_all(fd: int, data: memoryview, offset: int) -> None:
         data, offset = data[written:], offset + written
 
 
+def open_again(path: Path) -> int:
+    """Open an existing file a further time, for its bytes; raises OSError."""
+    return os.open(path, os.O_RDWR | getattr(os, "O_BINARY", 0))
+
+
 def sync(path: Path) -> None:
     """Return once all that was written to `path` is on the disk; raises OSError."""
-    fd = os.open(path, os.O_RDWR | getattr(os, "O_BINARY", 0))
+    fd = open_again(path)
     try:
         os.fsync(fd)
     finally:

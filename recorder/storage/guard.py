@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 from typing import Any, Self
 
+from recorder.storage.direct_io import open_again
 from recorder.storage.superblock import FLAGS_AT, Superblock
 
 # One byte that no file reaches: HDF5 has locks of its own on all of the file, which know nothing of this one.
@@ -21,7 +22,7 @@ class Guard:
     def __init__(self, path: Path) -> None:
         """Raises OSError, and NotOurFileError for a file of another layout."""
         self._superblock = Superblock.read(path)
-        self._fd = _open(path)
+        self._fd = open_again(path)
         self._end = 0
         self.was_cut = False
         _lock(self._fd)
@@ -43,11 +44,11 @@ class Guard:
 
         A chunk that is half full ends behind the last byte written; without its end nobody can read it.
         """
-        size = os.fstat(self._fd).st_size
-        if size < allocated:
-            os.ftruncate(self._fd, allocated)
-        self._superblock.ending_at(max(size, allocated)).write(self._fd)
         self.note()
+        if self._end < allocated:
+            os.ftruncate(self._fd, allocated)
+            self._end = allocated
+        self._superblock.ending_at(self._end).write(self._fd)
 
     def close(self) -> None:
         """Let go of the file; a second time does nothing."""
@@ -64,34 +65,27 @@ class Guard:
 
 def is_being_written(path: Path) -> bool:
     """Tell whether a recorder has the file open to write; False where that cannot be told."""
-    fd = _open(path)
+    fd = open_again(path)
     try:
         return not _lock(fd)
     finally:
         os.close(fd)
 
 
-def _open(path: Path) -> int:
-    return os.open(path, os.O_RDWR | getattr(os, "O_BINARY", 0))
-
-
 def _lock(fd: int) -> bool:
-    """Take the lock for as long as `fd` is open; False where another handle has it."""
-    try:
-        _system_lock(fd)
-    except OSError:
-        return False
-    return True
+    """Take the lock for as long as `fd` is open; False where another handle has it.
 
-
-def _system_lock(fd: int) -> None:
-    """Take the lock, or none where there are no such locks; raises OSError where another handle has it."""
+    Where there are no such locks, none is taken.
+    """
     if sys.platform == "win32":
         import msvcrt  # noqa: PLC0415
 
         os.lseek(fd, _FAR, os.SEEK_SET)
-        msvcrt.locking(fd, msvcrt.LK_NBLCK, 1)
-        return
+        try:
+            msvcrt.locking(fd, msvcrt.LK_NBLCK, 1)
+        except OSError:
+            return False
+        return True
     import fcntl  # noqa: PLC0415
 
     # A lock of the handle, which no other handle of this process gives up.
@@ -100,6 +94,7 @@ def _system_lock(fd: int) -> None:
         try:
             fcntl.fcntl(fd, command, _FLOCK.pack(fcntl.F_WRLCK, os.SEEK_SET, _FAR, 1, 0))
         except (BlockingIOError, PermissionError):
-            raise
+            return False
         except OSError:
-            return
+            pass
+    return True

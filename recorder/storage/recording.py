@@ -30,7 +30,6 @@ log = logging.getLogger(__name__)
 # and with the camera thread's own 0.08 s a frame is on disk well within 0.25 s.
 COMMIT_NS = 80_000_000
 
-
 # What is told where another program laid hands on the file.
 CUT = (
     "another program changed this file while it was written (h5clear?): frames of that moment may be empty; "

@@ -12,7 +12,7 @@ import h5py
 
 from recorder.errors import RecorderError, StorageError, UsageError
 from recorder.storage import layout
-from recorder.storage.direct_io import sync
+from recorder.storage.direct_io import open_again, sync
 from recorder.storage.guard import is_being_written
 from recorder.storage.reader import open_recording, present_frames
 from recorder.storage.recording import fitted
@@ -50,14 +50,15 @@ def recover(path: Path) -> Recovered:
         before = Superblock.read(path)
         begun = path.with_name(f"{path.name}.recovering")
         size = path.stat().st_size
-        if not before.is_open and size >= before.end and not begun.exists():
+        is_resumed = begun.exists()
+        if not before.is_open and size >= before.end and not is_resumed:
             with open_recording(path) as file:
                 if file["entry/verdict"][()] != b"recording" and _needed(file) <= size:
                     return Recovered(path, present_frames(file), None)
         if is_being_written(path) or _changes(path):
             raise UsageError(f"{path}: a recorder writes to it; stop that first")
         # How much of the file there was stands beside it for as long as it is stretched.
-        if begun.exists():
+        if is_resumed:
             size = int(begun.read_text(encoding="ascii"))
         else:
             begun.write_text(str(size), encoding="ascii")
@@ -105,7 +106,7 @@ def _mend(path: Path, before: Superblock, size: int) -> Recovered:
 
 
 def _put(path: Path, superblock: Superblock) -> None:
-    fd = os.open(path, os.O_RDWR | getattr(os, "O_BINARY", 0))
+    fd = open_again(path)
     try:
         superblock.write(fd)
         os.fsync(fd)
@@ -128,25 +129,26 @@ def _end_of_row(dataset: h5py.Dataset, row: int) -> int:
     return 0 if chunk.byte_offset is None else int(chunk.byte_offset + chunk.size)
 
 
-def _growing(file: h5py.File) -> list[h5py.Dataset]:
+def _growing(file: h5py.File) -> tuple[h5py.Dataset, list[h5py.Dataset], list[h5py.Dataset]]:
     """Return the datasets that grow: frames, their columns, the tables."""
     detector = file[layout.DETECTOR]
     columns = [detector[name] for name, *_ in layout.COLUMNS]
     tables = [file["entry"][name] for name in layout.TABLES if name in file["entry"]]
-    return [detector["data"], *columns, *tables]
+    return detector["data"], columns, tables
 
 
 def _needed(file: h5py.File) -> int:
     """Return how many bytes the file must have for every chunk to be read, the half full ones too."""
-    return max(_end_of_row(dataset, len(dataset) - 1) if len(dataset) else 0 for dataset in _growing(file))
+    pixels, columns, tables = _growing(file)
+    ends = (_end_of_row(data, len(data) - 1) for data in (pixels, *columns, *tables) if len(data))
+    return max(ends, default=0)
 
 
 def _close_in_order(path: Path, frames: int, size: int) -> Recovered:
     """Leave the first `frames` frames and the rows within `size` bytes, and say how the file ended."""
     with h5py.File(path, "r+") as file:
         entry, detector = file["entry"], file[layout.DETECTOR]
-        pixels, *others = _growing(file)
-        columns, tables = others[: len(layout.COLUMNS)], others[len(layout.COLUMNS) :]
+        pixels, columns, tables = _growing(file)
         told = max(len(column) for column in columns)
         for dataset in (pixels, *columns):
             dataset.resize(frames, axis=0)

@@ -96,11 +96,11 @@ def left(terminal: Terminal) -> int:
     return terminal.run.wait(1)
 
 
-def quit_twice(terminal: Terminal) -> None:
+def quit_twice(terminal: Terminal, verdict: str = "complete", code: int = 0) -> None:
     """Quit while frames are being saved: the first time it asks."""
     terminal.type("quit", "quit again")
-    terminal.type("quit", "complete:")
-    assert left(terminal) == 0
+    terminal.type("quit", f"{verdict}:")
+    assert left(terminal) == code
 
 
 def test_what_is_typed_takes_effect_live(terminal: Terminal) -> None:
@@ -169,9 +169,7 @@ def test_a_start_that_fails_leaves_one_at_the_prompt(terminal: Terminal) -> None
     terminal.type("set pool.memory 64MB", "pool.memory = 64MB from the next start on")
     terminal.type("start", "started, saving x_2.h5")
     terminal.type("mark again", "mark again on frame")
-    terminal.type("quit", "quit again")
-    terminal.type("quit", "failed:")
-    assert left(terminal) == 1
+    quit_twice(terminal, "failed", 1)
     with h5py.File(terminal.folder / "x_2.h5") as file:
         assert file["entry/verdict"][()] == b"complete"
 

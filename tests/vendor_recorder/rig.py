@@ -117,6 +117,15 @@ class Rig:
             found.append((info.number, info.overflowed))
         return found
 
+    def stop(self, reader: FifoReader, found: list[tuple[int, bool]]) -> dict[str, Any]:
+        """Stop, read what is left, and tell the last counters; `in_stop`: what is exposed meanwhile."""
+        began = time.perf_counter()
+        known = reader.halt()
+        took_s = time.perf_counter() - began
+        found += self.read(reader, seconds=0.3)
+        last = found[-1][0]
+        return {"last": last, "known": known, "exposed": self.exposed, "in_stop": took_s / reader.period_s}
+
 
 def gaps(found: list[tuple[int, bool]]) -> list[tuple[int, int, bool]]:
     """Last number before a gap, first after it, and whether the FIFO is blamed."""
@@ -145,14 +154,8 @@ def overflowing(rig: Rig) -> dict[str, Any]:
         time.sleep(0.3)
         found += rig.read(reader, 60)
     time.sleep(0.3)
-    began = time.perf_counter()
-    known = reader.halt()
-    took_s = time.perf_counter() - began
-    found += rig.read(reader, seconds=0.3)
-    return {
-        "gaps": gaps(found), "first": found[0][0], "last": found[-1][0], "known": known,
-        "exposed": rig.exposed, "in_stop": took_s / 0.003,
-    }  # fmt: skip
+    ended = rig.stop(reader, found)
+    return {"gaps": gaps(found), "first": found[0][0], **ended}
 
 
 def overflowing_again_before_the_end(rig: Rig) -> dict[str, Any]:
@@ -161,13 +164,7 @@ def overflowing_again_before_the_end(rig: Rig) -> dict[str, Any]:
     time.sleep(0.6)
     found = rig.read(reader, 17)
     time.sleep(0.4)
-    began = time.perf_counter()
-    known = reader.halt()
-    took_s = time.perf_counter() - began
-    found += rig.read(reader, seconds=0.3)
-    return {
-        "last": found[-1][0], "known": known, "exposed": rig.exposed, "in_stop": took_s / 0.003
-    }  # fmt: skip
+    return rig.stop(reader, found)
 
 
 def failing_transfer(rig: Rig) -> dict[str, Any]:

@@ -127,8 +127,7 @@ class PcoDevice:
                 self._tell(told)
             copier = self._copier(camera, readout)
             # Where somebody else decides when frames are exposed, time tells nothing of their number.
-            s = self._settings
-            period_s = readout.period_s if (s.trigger, s.acquire) == ("auto sequence", "auto") else 0.0
+            period_s = readout.period_s if self._settings.runs_free else 0.0
             self._reader = FifoReader(vendor, copier, depth, period_s, self._tell, wait=self._wait)
 
     def _into_memory(self, camera: OpenCamera, readout: Readout) -> MemoryReader:

@@ -1,6 +1,7 @@
 """What the file tells of a PCO camera."""
 
 import contextlib
+import functools
 import struct
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -22,6 +23,8 @@ _COLOURS = {1: "R", 2: "G", 3: "G", 4: "B", 5: "C", 6: "M", 7: "Y"}
 def details(camera: OpenCamera, readout: Readout) -> dict[str, str | int | float]:
     """Return what describes the camera, for the file; what a model does not tell is left out."""
     sdk, sensor, vendor = camera.sdk, camera.sensor, camera.vendor
+    # Three answers come of one question.
+    kind = functools.cache(sdk.get_camera_type)
     questions: dict[str, Callable[[], str | int | float]] = {
         "sensor_width": lambda: sensor["max. horizontal resolution standard"],
         "sensor_height": lambda: sensor["max. vertical resolution standard"],
@@ -39,9 +42,9 @@ def details(camera: OpenCamera, readout: Readout) -> dict[str, str | int | float
         "exposure_time": lambda: exposure_of(camera),
         "delay_time": lambda: delay_of(camera),
         "dark_offset": lambda: sdk.get_sensor_dark_offset()["dark offset"],
-        "camera_type": lambda: sdk.get_camera_type()["camera type"],
-        "interface": lambda: vendor.interface or sdk.get_camera_type()["interface type"],
-        "firmware": lambda: firmware_of(sdk.get_camera_type()),
+        "camera_type": lambda: kind()["camera type"],
+        "interface": lambda: vendor.interface or kind()["interface type"],
+        "firmware": lambda: firmware_of(kind()),
         "software": lambda: _versions(vendor),
         "color_pattern": lambda: pattern(sensor, readout.roi) if vendor.is_color else "",
         "shutter_mode": lambda: sdk.get_camera_setup("shutter mode")["setup"],

@@ -39,7 +39,7 @@ class FrameCopier:
     """Copy frames of `width` by `height` pixels out of the recorder of a pco.Camera that records.
 
     Without metadata the counter and the time come from the binary timestamp in the pixels. `exposure_s` is
-    what is set, None where a trigger decides.
+    what is set, None where a pulse decides.
     """
 
     def __init__(
