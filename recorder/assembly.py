@@ -6,21 +6,21 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
+from recorder.camera.acquisition_result import Limits
 from recorder.camera.base import Camera, CameraDescription
 from recorder.camera.pco.camera import PcoDevice
 from recorder.camera.playback import FrameSource, PlaybackCamera, TiffSource
-from recorder.camera.report import Limits
-from recorder.camera.simulated import SimulatedSensor
-from recorder.camera_settings import PcoCamera, SimulatedCamera
-from recorder.config import Settings
+from recorder.camera.simulated.camera import SimulatedSensor
 from recorder.errors import UsageError
-from recorder.run import MakeFile, Run
-from recorder.session import Session
+from recorder.files.reader import RecordedSource, is_recording
+from recorder.session.run import MakeFile, Run
+from recorder.session.session import Session
+from recorder.session.writer import FrameFile
+from recorder.settings.cameras import PcoCamera, SimulatedCamera
+from recorder.settings.model import Settings
 from recorder.storage.dry_run import DryRun
 from recorder.storage.layout import JOURNAL_SUFFIX, FileDescription
-from recorder.storage.reader import RecordedSource, is_recording
 from recorder.storage.recording import Recording
-from recorder.storage.writer import FrameFile
 
 log = logging.getLogger(__name__)
 

@@ -14,10 +14,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from recorder.config import Analysis as AnalysisSettings
 from recorder.errors import ConfigurationError, did_you_mean
 from recorder.frames.channel import ChannelClosedError, LatestChannel, Outlet
 from recorder.frames.threads import on_thread
+from recorder.settings.model import Analysis as AnalysisSettings
 
 log = logging.getLogger(__name__)
 

@@ -7,11 +7,11 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import Executor
 from functools import partial
 
-from recorder.config import Preview as PreviewSettings
 from recorder.frames.channel import ChannelClosedError, LatestChannel, Outlet
 from recorder.frames.pool import FrameFormat
 from recorder.frames.threads import on_thread
-from recorder.preview.render import Levels, Picture, Region, Renderer
+from recorder.preview.picture import Levels, Picture, Region, Renderer
+from recorder.settings.model import Preview as PreviewSettings
 
 log = logging.getLogger(__name__)
 

@@ -12,7 +12,7 @@ from PIL import Image
 
 from recorder.errors import StorageError, UsageError
 from recorder.frames.channel import LatestChannel, Outlet
-from recorder.preview.render import BRIGHTEST, DARKEST, Levels
+from recorder.preview.picture import BRIGHTEST, DARKEST, Levels
 
 SUFFIXES = (".tif", ".tiff", ".png")
 

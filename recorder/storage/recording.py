@@ -22,7 +22,7 @@ from recorder.frames.ledger import Loss
 from recorder.frames.pool import Span
 from recorder.storage import layout
 from recorder.storage.direct_io import DirectFile, sync
-from recorder.storage.guard import Guard
+from recorder.storage.writer_lock import Guard
 
 log = logging.getLogger(__name__)
 

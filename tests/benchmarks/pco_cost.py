@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from recorder.camera.pco.camera import PcoDevice
-from recorder.config import validate
+from recorder.settings.model import validate
 from tests.virtual_sc2.camera import VirtualCamera
 from tests.virtual_sc2.libraries import SdkRecorder, installed
 from tests.virtual_sc2.models import EDGE_55

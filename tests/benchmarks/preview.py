@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from recorder.preview.render import Renderer
+from recorder.preview.picture import Renderer
 from tests.system.conftest import COMMAND
 
 

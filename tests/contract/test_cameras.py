@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from recorder.assembly import Workshop
 from recorder.camera.base import Camera, EndOfSourceError, FrameInfo, StillRecordingError
-from recorder.config import validate
 from recorder.errors import CameraError, CameraTimeoutError
+from recorder.settings.model import validate
 from tests.virtual_sc2.camera import VirtualCamera
 from tests.virtual_sc2.libraries import installed
 from tests.virtual_sc2.models import DIMAX, EDGE_55, MODELS, PANDA_42, PCO_1400, Model

@@ -13,11 +13,11 @@ import pytest
 
 from recorder.assembly import build_session
 from recorder.camera.pco.camera import PcoDevice
-from recorder.config import validate
-from recorder.console.dispatch import Dispatcher
-from recorder.console.sitting import open_sitting
+from recorder.control.dispatcher import Dispatcher
 from recorder.errors import ConfigurationError, RecorderError
-from recorder.status import Summary
+from recorder.frontends.session_context import open_sitting
+from recorder.session.status import Summary
+from recorder.settings.model import validate
 from recorder.storage.layout import DETECTOR
 from tests.system.conftest import ROOT, Recorder
 from tests.virtual_sc2.camera import DISCONNECTED, VirtualCamera

@@ -18,10 +18,10 @@ import h5py
 import pytest
 
 from recorder.assembly import build_session
-from recorder.config import validate
-from recorder.console.dispatch import Dispatcher
-from recorder.console.sitting import open_sitting
-from recorder.session import Session
+from recorder.control.dispatcher import Dispatcher
+from recorder.frontends.session_context import open_sitting
+from recorder.session.session import Session
+from recorder.settings.model import validate
 from tests.conftest import need
 from tests.system.browser import browser, chromium
 from tests.system.test_remote import free_port
@@ -166,7 +166,7 @@ async def test_the_page_shows_takes_levels_and_marks(tmp_path: Path, program: st
 async def test_a_stopped_browser_holds_up_nobody(
     tmp_path: Path, program: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr("recorder.preview.web.HEARTBEAT_S", 1.0)
+    monkeypatch.setattr("recorder.frontends.page.server.HEARTBEAT_S", 1.0)
     async with recording(tmp_path) as (dispatch, address), browser(program, tmp_path / "profile") as tab:
         await tab.open(f"{address}?token={TOKEN}")
         await tab.until("state.head && state.head.number")

@@ -22,8 +22,8 @@ from pco import recorder as vendor
 from pco import sdk as vendor_sdk
 from pco.loader import shared_library_loader
 
-from recorder.camera.pco.fifo import FifoReader
-from recorder.camera.pco.frame import FrameCopier
+from recorder.camera.pco.fifo_reader import FifoReader
+from recorder.camera.pco.frame_copier import FrameCopier
 from recorder.errors import CameraDisconnectedError, CameraError, CameraTimeoutError
 from tests.virtual_sc2.camera import DISCONNECTED
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from recorder.camera.fifo import Exposed, Fifo
+from recorder.camera.simulated.fifo import Exposed, Fifo
 from tests.virtual_sc2.models import ROI_SYMMETRIC_ROWS, SET_FRAME_RATE, Model
 from tests.virtual_sc2.sensor import Sensor
 

@@ -10,15 +10,15 @@ from typing import Any
 from numpy.typing import NDArray
 
 from recorder.camera.base import CameraDescription, FrameInfo
-from recorder.camera.pco import limits
-from recorder.camera.pco.describe import details, lossy_transfer
+from recorder.camera.pco import validation as limits
+from recorder.camera.pco.description import details, lossy_transfer
 from recorder.camera.pco.errors import translated
-from recorder.camera.pco.fifo import FifoReader
-from recorder.camera.pco.frame import FrameCopier
+from recorder.camera.pco.fifo_reader import FifoReader
+from recorder.camera.pco.frame_copier import FrameCopier
 from recorder.camera.pco.health import INTERVAL_S, Health
 from recorder.camera.pco.library import open_camera
-from recorder.camera.pco.memory import MemoryReader
-from recorder.camera.pco.opened import OpenCamera
+from recorder.camera.pco.memory_reader import MemoryReader
+from recorder.camera.pco.open_camera import OpenCamera
 from recorder.camera.pco.setup import (
     Readout,
     change_exposure,
@@ -28,8 +28,8 @@ from recorder.camera.pco.setup import (
     set_up,
     shutter_of,
 )
-from recorder.camera_settings import Interface, PcoCamera
 from recorder.errors import CameraError, ConfigurationError
+from recorder.settings.cameras import Interface, PcoCamera
 
 log = logging.getLogger(__name__)
 

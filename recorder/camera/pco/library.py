@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from recorder.camera.pco.errors import NO_CAMERA, bare, code_of, is_error, translated
-from recorder.camera_settings import Interface
 from recorder.errors import CameraError
+from recorder.settings.cameras import Interface
 
 # Of all USB devices of PCO.
 USB_VENDOR = "1cb2"

@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from recorder.camera.pco import limits
+from recorder.camera.pco import validation as limits
 from recorder.camera.pco.errors import translated
-from recorder.camera.pco.opened import OpenCamera
-from recorder.camera_settings import Line, PcoCamera
+from recorder.camera.pco.open_camera import OpenCamera
 from recorder.errors import ConfigurationError
 from recorder.frames.pool import FrameFormat
+from recorder.settings.cameras import Line, PcoCamera
 from recorder.units import format_seconds
 
 log = logging.getLogger(__name__)

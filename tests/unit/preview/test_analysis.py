@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 
 from recorder.assembly import build_session
-from recorder.config import Analysis, validate
-from recorder.console.sitting import open_sitting
 from recorder.errors import ConfigurationError
+from recorder.frontends.session_context import open_sitting
 from recorder.preview.analysis import GIVE_UP, as_values, find
+from recorder.settings.model import Analysis, validate
 from recorder.storage.layout import DETECTOR
 
 seen: list[tuple[int, float]] = []

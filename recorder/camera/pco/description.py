@@ -1,0 +1,95 @@
+"""What the file tells of a PCO camera."""
+
+import contextlib
+import functools
+import struct
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from recorder.camera.pco.library import firmware_of
+from recorder.camera.pco.open_camera import OpenCamera
+from recorder.camera.pco.setup import Readout, delay_of, exposure_of
+
+NO_TEMPERATURE = -300.0
+
+# PCO_CL_DATAFORMAT: 5x12, 5x12L and 5x12R.
+_FORMAT_MASK = 0xF
+_TWELVE_BIT = {0x7, 0x9, 0xA}
+
+# wColorPatternDESC: the colour of the four pixels at the upper left, row by row, four bits each.
+_COLOURS = {1: "R", 2: "G", 3: "G", 4: "B", 5: "C", 6: "M", 7: "Y"}
+
+
+def details(camera: OpenCamera, readout: Readout) -> dict[str, str | int | float]:
+    """Return what describes the camera, for the file; what a model does not tell is left out."""
+    sdk, sensor, vendor = camera.sdk, camera.sensor, camera.vendor
+    # Three answers come of one question.
+    kind = functools.cache(sdk.get_camera_type)
+    questions: dict[str, Callable[[], str | int | float]] = {
+        "sensor_width": lambda: sensor["max. horizontal resolution standard"],
+        "sensor_height": lambda: sensor["max. vertical resolution standard"],
+        "roi": lambda: ",".join(map(str, readout.roi)),
+        "binning": lambda: "{binning x}x{binning y}".format_map(sdk.get_binning()),
+        "pixel_rate": lambda: sdk.get_pixel_rate()["pixel rate"],
+        "bit_resolution": lambda: camera.bits,
+        "conversion_factor": lambda: sdk.get_conversion_factor()["conversion factor"] / 100,
+        "trigger_mode": lambda: sdk.get_trigger_mode()["trigger mode"],
+        "acquire_mode": lambda: sdk.get_acquire_mode()["acquire mode"],
+        "timestamp_mode": lambda: sdk.get_timestamp_mode()["timestamp mode"],
+        "metadata_mode": lambda: sdk.get_metadata_mode()["metadata mode"],
+        "noise_filter": lambda: sdk.get_noise_filter_mode()["noise filter mode"],
+        "storage_mode_of_camera": lambda: sdk.get_storage_mode()["storage mode"],
+        "exposure_time": lambda: exposure_of(camera),
+        "delay_time": lambda: delay_of(camera),
+        "dark_offset": lambda: sdk.get_sensor_dark_offset()["dark offset"],
+        "camera_type": lambda: kind()["camera type"],
+        "interface": lambda: vendor.interface or kind()["interface type"],
+        "firmware": lambda: firmware_of(kind()),
+        "software": lambda: _versions(vendor),
+        "color_pattern": lambda: pattern(sensor, readout.roi) if vendor.is_color else "",
+        "shutter_mode": lambda: sdk.get_camera_setup("shutter mode")["setup"],
+    }
+    if sensor["Min Cool Set DESC"] or sensor["Max Cool Set DESC"] or sensor["Num Cooling Setpoints"]:
+        questions["cooling_setpoint"] = lambda: sdk.get_cooling_setpoint_temperature()[
+            "cooling setpoint temperature"
+        ]
+    told: dict[str, str | int | float] = {}
+    for name, ask in questions.items():
+        with contextlib.suppress(ValueError, LookupError):
+            told[name] = ask()
+    with contextlib.suppress(ValueError, LookupError):
+        for name, celsius in sdk.get_temperature().items():
+            # What stands for none comes through the package as a very low temperature.
+            if celsius > NO_TEMPERATURE:
+                told[name.replace(" ", "_")] = celsius
+    return told
+
+
+def lossy_transfer(camera: OpenCamera) -> str:
+    """Say where frames travel with fewer bits than the sensor has, "" where they do not; once armed."""
+    vendor = camera.vendor
+    if not str(vendor.interface).startswith("Camera Link"):
+        return ""
+    with contextlib.suppress(ValueError, LookupError):
+        # PCO_SC2_CL_TRANSFER_PARAM: its fourth number is the data format.
+        parameters = struct.unpack_from("<4I", camera.sdk.get_transfer_parameter()["buffer"])
+        if parameters[3] & _FORMAT_MASK in _TWELVE_BIT:
+            slower = min(camera.description["pixelrates"])
+            return (
+                "frames of this size and pixel rate come over Camera Link with 12 bits a pixel, compressed "
+                f"by a table; to keep {camera.bits} set camera.pixel_rate = {slower}, or record 1920 columns"
+            )
+    return ""
+
+
+def pattern(sensor: Mapping[str, Any], roi: tuple[int, int, int, int]) -> str:
+    """Return the colours of the frame's four pixels at the upper left, row by row, for example RGGB."""
+    code = sensor["Color Pattern DESC"]
+    colours = [_COLOURS.get(code >> 4 * i & 0xF, "?") for i in range(4)]
+    right, down = (roi[0] - 1) % 2, (roi[1] - 1) % 2
+    return "".join(colours[(row ^ down) * 2 + (column ^ right)] for row in (0, 1) for column in (0, 1))
+
+
+def _versions(vendor: Any) -> str:  # noqa: ANN401 - a pco.Camera
+    recorder = vendor.rec.get_version()
+    return f"pco.recorder {recorder['major']}.{recorder['minor']}.{recorder['patch']}"

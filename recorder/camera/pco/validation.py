@@ -1,0 +1,207 @@
+"""Check settings against what the camera says of itself, before it is touched."""
+
+import math
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from recorder.errors import ConfigurationError, did_you_mean
+from recorder.settings.cameras import PcoCamera
+from recorder.units import format_seconds
+
+# Bits of the camera's description (sc2_defs.h, dwGeneralCapsDESC1).
+NOISE_FILTER = 0x00000001
+NO_EXPOSURE_CONTROL = 0x00000080
+NO_TIMESTAMP = 0x00000100
+NO_ACQUIRE_MODE = 0x00000200
+NO_MEMORY = 0x00001000
+METADATA = 0x00004000
+FRAME_RATE = 0x00008000
+HARDWARE_LINES = 0x40000000
+
+# PCO_SetFrameRate takes the exposure in ns, in 32 bits.
+LONGEST_WITH_RATE_S = 4.29
+
+# The binary timestamp takes so many pixels of the first row.
+STAMP_PIXELS = 14
+
+Description = Mapping[str, Any]
+
+
+def check(settings: PcoCamera, camera: Description, sensor: Description) -> None:
+    """Raise ConfigurationError, with what is allowed, for the first setting that the camera cannot have.
+
+    `camera` is the description that pco.Camera gives, `sensor` the SDK's own.
+    """
+    caps = sensor["dwGeneralCapsDESC1"]
+    check_exposure(settings.exposure, camera)
+    _within("delay", settings.delay, camera["min delay time"], camera["max delay time"])
+    _check_binning(settings.binning, camera)
+    if settings.roi is not None:
+        check_roi(settings.roi, settings.binning, camera, sensor)
+    if settings.pixel_rate is not None:
+        _one_of("pixel_rate", settings.pixel_rate, camera["pixelrates"])
+    if settings.pixel_format is not None:
+        _one_of("pixel_format", settings.pixel_format, camera["supported pixel formats"])
+    if settings.conversion_factor is not None:
+        _one_of("conversion_factor", settings.conversion_factor, camera["conversion factors"])
+    if settings.cooling is not None:
+        _check_cooling(settings.cooling, sensor)
+    if "exposure control" in settings.trigger and caps & NO_EXPOSURE_CONTROL:
+        _refuse(
+            "trigger", settings.trigger, "this camera has no exposure control; use external exposure start"
+        )
+    if settings.acquire != "auto" and caps & NO_ACQUIRE_MODE:
+        _refuse("acquire", settings.acquire, "this camera knows auto only")
+    if settings.noise_filter and not caps & NOISE_FILTER:
+        _refuse("noise_filter", "true", "this camera has no noise filter")
+    if settings.lines and not caps & HARDWARE_LINES:
+        _refuse("lines", "...", "this camera's hardware lines cannot be set")
+    if settings.memory != "fifo" and caps & NO_MEMORY:
+        _refuse("memory", settings.memory, "this camera has no memory of its own; it must be fifo")
+    if settings.rate != math.inf and settings.trigger != "auto sequence":
+        _refuse(
+            "rate", f"{settings.rate:g}", f'with trigger = "{settings.trigger}" the trigger decides; omit it'
+        )
+    _check_pace(settings, caps)
+    _check_counting(settings, caps)
+
+
+def _check_pace(settings: PcoCamera, caps: int) -> None:
+    """Refuse what does not go together with a rate that the camera keeps itself."""
+    if settings.rate == math.inf or not caps & FRAME_RATE:
+        return
+    if settings.delay:
+        _refuse(
+            "delay", format_seconds(settings.delay), "this camera keeps camera.rate itself; leave one out"
+        )
+    if settings.exposure >= LONGEST_WITH_RATE_S:
+        longest = format_seconds(LONGEST_WITH_RATE_S)
+        why = f"must be less than {longest} with camera.rate; leave one out"
+        _refuse("exposure", format_seconds(settings.exposure), why)
+
+
+def _check_counting(settings: PcoCamera, caps: int) -> None:
+    """Refuse settings that leave no counter to find missing frames by."""
+    if not caps & METADATA and caps & NO_TIMESTAMP:
+        raise ConfigurationError(
+            "camera.kind: this camera sends neither metadata nor timestamps, so that nobody "
+            "could tell which frames are missing; it cannot be used"
+        )
+    width = settings.roi[2] - settings.roi[0] + 1 if settings.roi else STAMP_PIXELS
+    if not caps & METADATA and width < STAMP_PIXELS:
+        _refuse("roi", list(settings.roi or ()), f"the binary timestamp needs {STAMP_PIXELS} pixels in a row")
+    if not caps & METADATA and settings.timestamp == "off":
+        raise ConfigurationError(
+            "camera.timestamp: this camera sends no metadata, so that only the binary timestamp in its "
+            'pixels tells which frames are missing; set it to "binary"'
+        )
+
+
+def check_exposure(seconds: float, camera: Description) -> None:
+    """Raise ConfigurationError where the camera cannot expose for so long, or so shortly."""
+    _within("exposure", seconds, camera["min exposure time"], camera["max exposure time"])
+
+
+def whole_frame(sensor: Description, binning: tuple[int, int]) -> tuple[int, int, int, int]:
+    """Return the region of interest that is all of the sensor.
+
+    pco.Camera.description has the extended sensor format at this place, whichever is set.
+    """
+    width, height = (sensor[f"max. {way} resolution standard"] for way in ("horizontal", "vertical"))
+    return 1, 1, width // binning[0], height // binning[1]
+
+
+def check_roi(
+    roi: tuple[int, int, int, int], binning: tuple[int, int], camera: Description, sensor: Description
+) -> None:
+    """Raise ConfigurationError for a region of interest that the sensor cannot read out.
+
+    `roi` is x0, y0, x1, y1 in binned pixels, counted from 1, both ends included.
+    """
+    shown = f"[{', '.join(map(str, roi))}]"
+    full = whole_frame(sensor, binning)
+    for axis, first, last, whole, factor, step, which, symmetric in (
+        (
+            "x",
+            roi[0],
+            roi[2],
+            full[2],
+            binning[0],
+            camera["roi steps"][0],
+            "width",
+            camera["roi is horz symmetric"],
+        ),
+        (
+            "y",
+            roi[1],
+            roi[3],
+            full[3],
+            binning[1],
+            camera["roi steps"][1],
+            "height",
+            camera["roi is vert symmetric"],
+        ),
+    ):
+        least = max(1, camera[f"min {which}"] // factor)
+        size = last - first + 1
+        if not 1 <= first <= last <= whole:
+            _refuse("roi", shown, f"{axis} must go up, within 1 and {whole}")
+        if size < least:
+            _refuse("roi", shown, f"its {which} of {size} is less than the least, {least}")
+        if step == 0 and size != whole:
+            _refuse("roi", shown, f"this camera reads its whole {which} only: {axis} from 1 to {whole}")
+        if step > 1 and ((first - 1) % step or last % step):
+            near = _nearest(first, last, step, whole)
+            _refuse("roi", shown, f"{axis} goes in steps of {step}; the nearest is {near[0]} to {near[1]}")
+        if symmetric and first - 1 != whole - last:
+            _refuse(
+                "roi",
+                shown,
+                f"{axis} must be symmetric about the middle: from {first} to {whole - first + 1}",
+            )
+
+
+def _nearest(first: int, last: int, step: int, whole: int) -> tuple[int, int]:
+    """Return the region in whole steps that is nearest."""
+    near_first = round((first - 1) / step) * step + 1
+    near_last = min(max(round(last / step) * step, near_first + step - 1), whole // step * step)
+    return near_first, near_last
+
+
+def _check_binning(binning: tuple[int, int], camera: Description) -> None:
+    allowed = [camera["binning horz vec"], camera["binning vert vec"]]
+    if any(factor not in known for factor, known in zip(binning, allowed, strict=True)):
+        known = f"[{'|'.join(map(str, allowed[0]))}, {'|'.join(map(str, allowed[1]))}]"
+        _refuse("binning", f"[{binning[0]}, {binning[1]}]", f"this camera has {known}")
+
+
+def _check_cooling(celsius: int, sensor: Description) -> None:
+    points = sensor["cooling setpoints"][: sensor["Num Cooling Setpoints"]]
+    if points:
+        _one_of("cooling", celsius, points)
+    low, high = sensor["Min Cool Set DESC"], sensor["Max Cool Set DESC"]
+    if low == high == 0 and not points:
+        _refuse("cooling", celsius, "this camera's cooling cannot be set")
+    if not points and not low <= celsius <= high:
+        _refuse("cooling", celsius, f"must be from {low} to {high} degrees Celsius")
+
+
+def _within(key: str, seconds: float, low: float, high: float) -> None:
+    if not low - 1e-12 <= seconds <= high + 1e-12:
+        allowed = f"must be from {_time(low)} to {_time(high)}"
+        _refuse(key, format_seconds(seconds), f"{allowed} on this camera")
+
+
+def _time(seconds: float) -> str:
+    return format_seconds(round(seconds, 9))
+
+
+def _one_of(key: str, value: object, allowed: Iterable[object]) -> None:
+    known = list(allowed)
+    if value not in known:
+        near = did_you_mean(str(value), map(str, known))
+        _refuse(key, value, f"must be {' or '.join(map(str, known)) or 'omitted'} on this camera{near}")
+
+
+def _refuse(key: str, value: object, why: str) -> None:
+    raise ConfigurationError(f"camera.{key} = {value}: {why}")

@@ -1,0 +1,201 @@
+"""A camera made of numbers that behaves like a pco.edge: its FIFO, counter, stamps, timing and failures."""
+
+import logging
+import math
+import time
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recorder.camera.base import CameraDescription, FrameInfo
+from recorder.camera.simulated.fifo import Exposed, Fifo
+from recorder.camera.simulated.scene import Scene
+from recorder.camera.timestamp import TimestampWriter
+from recorder.errors import CameraDisconnectedError, CameraError, CameraTimeoutError
+from recorder.frames.pool import FrameFormat
+from recorder.settings.cameras import Disconnect, Drop, SdkError, Silence, SimulatedCamera, Stall
+from recorder.units import format_seconds
+
+log = logging.getLogger(__name__)
+
+# The camera's clock at arming, always the same so that a repeated run gives the same stamps: 2026-01-01, UTC.
+CLOCK_START_NS = 1_767_225_600 * 1_000_000_000
+
+# A pco.edge keeps its sensor near this temperature and reports it in steps of 0.1 degrees.
+SENSOR_C = 7.0
+SWING_C = 0.5
+SWING_FRAMES = 10_000
+
+
+class SimulatedSensor:
+    """The camera of `settings`; `clock` (ns) and `wait` (s) stand for time, and a test brings its own."""
+
+    def __init__(
+        self,
+        settings: SimulatedCamera,
+        clock: Callable[[], int] = time.perf_counter_ns,
+        wait: Callable[[float], object] = time.sleep,
+    ) -> None:
+        self._settings = settings
+        self._clock = clock
+        self._wait = wait
+        self._exposure_s = settings.exposure
+        self._scene: Scene | None = None
+        self._fifo: Fifo | None = None
+        self._number = 0
+        self._armed_ns = 0
+        self._stamp = TimestampWriter()
+        self._faults = sorted(settings.faults, key=lambda fault: fault.at)
+        self._silent = False
+        self._gone = False
+        self._halted = False
+        self._stalled_until_ns = 0
+        # Exposures set while free running, each with the counter it begins at.
+        self._coming: deque[tuple[int, float]] = deque()
+
+    def open(self) -> CameraDescription:
+        """Prepare the scene, so that a frame costs one copy."""
+        s = self._settings
+        self._scene = Scene(s.height, s.width, s.seed)
+        form = FrameFormat(s.height, s.width, np.dtype(np.uint16))
+        details: dict[str, str | int | float] = {
+            "sensor_width": s.width,
+            "sensor_height": s.height,
+            "roi": f"1,1,{s.width},{s.height}",
+            "binning": "1x1",
+            "trigger_mode": "auto sequence",
+            "timestamp_mode": "binary",
+            "bit_resolution": 16,
+        }
+        # Readout overlaps the next exposure, but two exposures do not overlap.
+        rate = s.rate if math.isinf(s.rate) else min(s.rate, 1 / s.exposure)
+        if rate < s.rate < math.inf:
+            log.warning(
+                "camera.exposure = %s leaves %.6g frames/s of the %g asked for",
+                format_seconds(s.exposure),
+                rate,
+                s.rate,
+            )
+        return CameraDescription("simulated pco.edge", f"simulated-{s.seed}", form, rate, details)
+
+    def arm(self) -> None:
+        """Start exposing, with a new counter, clock and FIFO."""
+        self._number = 0
+        self._halted = False
+        self._armed_ns = self._clock()
+        s = self._settings
+        free_running = math.isinf(s.rate)
+        self._fifo = None if free_running else Fifo(s.rate, self._exposure_s, s.fifo, self._armed_ns)
+
+    def read_into(self, slot: NDArray[Any], timeout_s: float) -> FrameInfo:
+        """Copy the oldest frame into `slot`, with its stamp."""
+        if self._scene is None:
+            raise CameraError("the simulated camera is not open")
+        deadline_ns = self._clock() + round(timeout_s * 1e9)
+        exposed, backlog = self._next(deadline_ns)
+        while self._faults and exposed.number >= self._faults[0].at and not self._survives(exposed.number):
+            if self._clock() > deadline_ns:
+                raise CameraTimeoutError("the frames of this time were lost on the way")
+            exposed, backlog = self._next(deadline_ns)
+        np.copyto(slot, self._scene.frame(exposed.number, exposed.exposure_s))
+        time_ns = CLOCK_START_NS + exposed.start_ns - self._armed_ns
+        self._stamp.write(slot, exposed.number, time_ns)
+        swing = SWING_C * math.sin(2 * math.pi * exposed.number / SWING_FRAMES)
+        return FrameInfo(
+            exposed.number,
+            time_ns,
+            exposed.exposure_s,
+            round(SENSOR_C + swing, 1),
+            backlog,
+            exposed.overflowed,
+        )
+
+    def _next(self, deadline: int) -> tuple[Exposed, int]:
+        """Wait until `deadline` for a frame and take it out of the FIFO; return it and how many are left."""
+        now = self._clock()
+        while True:
+            if self._gone:
+                raise CameraDisconnectedError(
+                    "the camera is gone: check its cable and power, then start again"
+                )
+            ready_ns = max(self._ready_ns(now), self._stalled_until_ns)
+            if ready_ns <= now:
+                break
+            if now >= deadline:
+                raise CameraTimeoutError("no frame in time")
+            self._wait((min(ready_ns, deadline) - now) * 1e-9)
+            now = self._clock()
+        if self._fifo is not None:
+            return self._fifo.pop(), self._fifo.advance(now)
+        self._number += 1
+        while self._coming and self._coming[0][0] <= self._number:
+            self._exposure_s = self._coming.popleft()[1]
+        return Exposed(self._number, now, self._exposure_s, overflowed=False), 0
+
+    def _ready_ns(self, now_ns: int) -> int:
+        """Return when a frame can be read: a time that has passed where one waits."""
+        never = now_ns + 10**12
+        if self._silent:
+            return never
+        if self._fifo is None:
+            return never if self._halted else now_ns
+        if self._fifo.advance(now_ns):
+            return now_ns
+        return never if self._halted else self._fifo.next_complete_ns()
+
+    def _survives(self, number: int) -> bool:
+        """Play the faults planned for frame `number`; False where it is lost on the way."""
+        fault = self._faults[0]
+        match fault:
+            case Drop():
+                if number < fault.at + fault.count:
+                    return False
+            case Stall():
+                self._stalled_until_ns = self._clock() + round(fault.duration * 1e9)
+            case Silence():
+                self._silent = True
+                del self._faults[0]
+                return False
+            case SdkError():
+                del self._faults[0]
+                raise CameraError(
+                    f"camera error 0x{fault.code:08x} at frame {number}: switch the camera off and on again"
+                )
+            case Disconnect():
+                self._gone = True
+                raise CameraDisconnectedError(
+                    f"the camera vanished at frame {number}: check its cable and power, then start again"
+                )
+        del self._faults[0]
+        return True
+
+    def set_exposure(self, seconds: float, first: int | None = None) -> float:
+        """Expose frames that begin from now on, or from counter `first` on, for `seconds`."""
+        if self._fifo is not None:
+            self._fifo.set_exposure(seconds, self._clock(), first)
+            self._exposure_s = seconds
+        else:
+            self._coming.append((first or 0, seconds))
+        return seconds
+
+    def trigger(self) -> None:
+        """Refuse: the simulated camera runs by itself."""
+        raise CameraError("no software trigger in trigger mode auto sequence")
+
+    def halt(self) -> int | None:
+        """Stop exposing; return the counter of the last frame exposed."""
+        self._halted = True
+        if self._gone:
+            return None
+        return self._number if self._fifo is None else self._fifo.halt(self._clock())
+
+    def disarm(self) -> None:
+        """Stop exposing."""
+        self._halted = True
+
+    def close(self) -> None:
+        """Let go of the scene's memory."""
+        self._scene = None

@@ -1,0 +1,86 @@
+"""Sub-commands that record nothing: what a file holds, mending one, which cameras are connected."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+
+from recorder.camera.pco.library import connected, vendor, why_not_found
+from recorder.errors import CameraError, RecorderError, UsageError
+from recorder.files import reader
+from recorder.files.recover import recover as recover_file
+from recorder.frontends.terminal import complain, own_stdout, tell
+
+FILES = click.argument("files", nargs=-1, required=True, metavar="FILE...", type=click.Path(path_type=Path))
+
+# The longest name of what describes a camera.
+NAME_WIDTH = 24
+
+
+@click.command()
+@FILES
+@click.option("--json", "as_json", is_flag=True, help="Print a line of JSON for each file.")
+def info(files: tuple[Path, ...], as_json: bool) -> int:
+    """Tell what each FILE holds and how its recording ended; also while it grows."""
+    for number, file in enumerate(files):
+        told = reader.describe(file)
+        if as_json:
+            tell(json.dumps(vars(told), default=str))
+            continue
+        losses = ", ".join(f"{count} {cause}" for cause, count in told.losses.items())
+        rows: dict[str, Any] = {
+            "file": told.path,
+            "verdict": told.verdict,
+            "ended": told.cause or "not yet, or killed",
+            "frames": f"{told.frames} of {told.width}x{told.height} {told.dtype}, {told.bytes / 1e9:.3f} GB",
+            "lost": f"{told.lost}" + (f" ({losses})" if losses else ""),
+            "time": f"{told.start_time} to {told.end_time or 'now'}",
+            "rate": f"{told.rate:.3f} frames/s over {told.seconds:.3f} s of the camera's clock",
+            "marks": told.marks,
+            "commands": told.commands,
+            "written": f"{told.storage_mode}, {told.frames_per_chunk} frames a chunk",
+            "camera": f"{told.camera}, serial {told.serial_number}",
+            **{k: v for k, v in told.detector.items() if k not in {"description", "serial_number"}},
+        }
+        if number:
+            tell("")
+        tell("\n".join(f"{name:{NAME_WIDTH}} {value}" for name, value in rows.items()))
+    return 0
+
+
+@click.command()
+@FILES
+def recover(files: tuple[Path, ...]) -> int:
+    """Mend each FILE whose recorder was killed, in place, so that every program opens it."""
+    code = 0
+    for file in files:
+        try:
+            done = recover_file(file)
+        except RecorderError as error:
+            complain(str(error))
+            code = max(code, 2 if isinstance(error, UsageError) else 1)
+            continue
+        if done.removed is None:
+            tell(f"{file}: {done.frames} frames; it was closed in order, nothing to do")
+            continue
+        gone = f"; {done.removed} more have no pixels and are gone" if done.removed else ""
+        tell(f"{file}: recovered with {done.frames} frames{gone}")
+    return code
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="Print a line of JSON for each camera.")
+def cameras(as_json: bool) -> int:
+    """List the PCO cameras that are connected, or say what keeps them from being found."""
+    if as_json:
+        own_stdout()
+    vendor()
+    found = connected()
+    for one in found:
+        known = {name: value for name, value in vars(one).items() if value != ""}
+        listed = "\n".join(f"{name:10}{value}" for name, value in known.items())
+        tell(json.dumps(known) if as_json else f"{listed}\n")
+    if not found:
+        raise CameraError(why_not_found(None, None))
+    return 0

@@ -1,1 +1,0 @@
-"""Talk to a session: one typed function a command, the same from console, script, replay and remote."""

@@ -1,0 +1,144 @@
+"""The journal: every command as a line of JSON, on disk as it happens; the first has the configuration."""
+
+import contextlib
+import json
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import aiofiles
+
+from recorder import __version__
+from recorder.errors import NotOurFileError, StorageError, UsageError
+from recorder.settings.model import Settings, validate
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One command. `frame` is an index into the file's data, `number` the camera's counter; none: -1, 0.
+
+    `effective_frame` and `effective_number` are those of the first frame that the command changed, or of the
+    frame marked.
+    """
+
+    seq: int
+    time: str
+    elapsed_s: float
+    frame: int
+    source: str
+    command: str
+    status: str
+    message: str
+    effective_frame: int | None
+    run: int
+    number: int
+    effective_number: int | None
+
+    def row(self) -> tuple[Any, ...]:
+        """Return the file's row."""
+        effective = -1 if self.effective_frame is None else self.effective_frame
+        return (
+            *(self.seq, self.time, self.elapsed_s, self.frame, self.source, self.command),
+            *(self.status, self.message, effective),
+        )
+
+
+class Journal:
+    """A file of lines that is whole up to the last one whatever happens; `path` None keeps none."""
+
+    def __init__(self, path: Path | None, settings: Settings) -> None:
+        self.path = path
+        self._settings = settings
+        self._file: Any = None
+        self._made_folder = False
+
+    async def __aenter__(self) -> Self:
+        if self.path is not None:
+            try:
+                self._made_folder = not self.path.parent.exists()
+                self.path.parent.mkdir(parents=True, exist_ok=True)
+                self._file = await aiofiles.open(self.path, "x", encoding="utf-8")
+            except FileExistsError:
+                raise UsageError(f"{self.path}: exists already, and nothing is ever overwritten") from None
+            except OSError as error:
+                raise StorageError(f"{self.path}: cannot be made: {error.strerror or error}") from None
+            header = {
+                "recorder": __version__,
+                "started": now(),
+                "configuration": self._settings.to_tree(),
+            }
+            await self._write(header)
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._file is not None:
+            await self._file.close()
+            self._file = None
+
+    async def discard(self) -> None:
+        """Close and remove the journal, and the folder where it was made for it and holds nothing else."""
+        if self._file is not None and self.path is not None:
+            await self._file.close()
+            self._file = None
+            self.path.unlink(missing_ok=True)
+            if self._made_folder:
+                with contextlib.suppress(OSError):
+                    self.path.parent.rmdir()
+
+    async def add(self, entry: Entry) -> None:
+        """Append a command; raises StorageError."""
+        await self._write(vars(entry))
+
+    async def end(self, run: int, last_number: int, verdict: str) -> None:
+        """Append how run `run` ended: its last frame's counter and its verdict."""
+        await self._write({"end_of_run": run, "last_number": last_number, "verdict": verdict})
+
+    async def _write(self, line: dict[str, Any]) -> None:
+        if self._file is None:
+            return
+        try:
+            await self._file.write(json.dumps(line, ensure_ascii=False) + "\n")
+            await self._file.flush()
+        except OSError as error:
+            raise StorageError(f"{self.path}: cannot be written: {error.strerror or error}") from None
+
+
+def now() -> str:
+    """Return the time of day, UTC."""
+    return datetime.now(UTC).isoformat(timespec="milliseconds")
+
+
+@dataclass(frozen=True)
+class Log:
+    """A journal that was read: configuration, commands, and the last counter of each run that ended."""
+
+    settings: Settings
+    entries: tuple[Entry, ...]
+    last_numbers: dict[int, int]
+
+
+def read(path: Path) -> Log:
+    """Read a journal; a last line that was cut short by a kill is left out.
+
+    Raises UsageError where there is none, NotOurFileError where it is something else.
+    """
+    try:
+        lines = path.read_text(encoding="utf-8").split("\n")
+    except FileNotFoundError:
+        raise UsageError(f"{path}: no such journal") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise NotOurFileError(f"{path}: cannot be read as a journal: {error}") from None
+    if not lines[-1].endswith("}"):
+        lines.pop()
+    try:
+        header, *rows = [json.loads(line) for line in lines if line]
+        settings = validate(header["configuration"])
+        entries = tuple(Entry(**row) for row in rows if "seq" in row)
+        ends = {row["end_of_run"]: row["last_number"] for row in rows if "end_of_run" in row}
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise NotOurFileError(f"{path}: not a journal of this recorder: {error}") from None
+    return Log(settings, entries, ends)

@@ -1,0 +1,223 @@
+"""Commands are typed functions; parsing, help and completion follow from signature and docstring.
+
+    @command
+    async def exposure(call: Call, seconds: Seconds) -> Reply:
+        \"\"\"Expose for TIME from the next frame on.\"\"\"
+
+A parameter is required, optional (with a default), or takes all that is left (`*text`). Its type says how a
+word becomes a value: `str`, `int`, a Literal of words, or an Annotated type with an `Argument`.
+"""
+
+import inspect
+import re
+from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args, get_origin, get_type_hints
+
+from recorder.errors import UsageError, did_you_mean
+from recorder.settings.model import keys
+from recorder.units import parse_seconds
+
+if TYPE_CHECKING:
+    from recorder.control.dispatcher import Call, Reply
+
+# Longer lines are no commands: the file's rows hold so many bytes of one.
+MAX_LINE = 1024
+
+_WORD = re.compile(r'\s*(?:"((?:[^"\\]|\\.)*)"|([^\s"]\S*))(?=\s|$)')
+
+
+@dataclass(frozen=True)
+class Argument:
+    """How a word becomes a value: `parse` raises ValueError that shows how to write it."""
+
+    parse: Callable[[str], Any]
+    what: str
+    examples: tuple[str, ...] = ()
+
+
+def _positive_time(text: str) -> float:
+    seconds = parse_seconds(text)
+    if not 0 < seconds < 1e6:
+        raise ValueError("a time must be more than nothing and less than 1000000 s")
+    return seconds
+
+
+def _positive_number(text: str) -> float:
+    try:
+        number = float(text)
+    except ValueError:
+        raise ValueError("not a number, for example 10") from None
+    if not 0 < number < 1e6:
+        raise ValueError("must be more than 0 and less than 1000000")
+    return number
+
+
+def whole_number(text: str) -> int:
+    """Return a whole number; raises ValueError that shows how to write it."""
+    if not text.isascii() or not text.isdecimal() or len(text) > 18:
+        raise ValueError("not a whole number, for example 500")
+    return int(text)
+
+
+Seconds = Annotated[float, Argument(_positive_time, "a time with its unit", ("5ms", "200us", "2s"))]
+Number = Annotated[float, Argument(_positive_number, "a number", ("10", "15"))]
+Word = Annotated[str, Argument(str, "a word")]
+Key = Annotated[str, Argument(str, "a setting", keys())]
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """One word of a command, or (`rest`) all that are left."""
+
+    name: str
+    argument: Argument
+    required: bool
+    rest: bool
+
+    @property
+    def usage(self) -> str:
+        """How help writes it."""
+        words = [repr(word)[1:-1] for word in self.argument.examples] if self.is_choice else []
+        shown = "|".join(words) or self.name.upper()
+        shown += "..." if self.rest else ""
+        return shown if self.required else f"[{shown}]"
+
+    @property
+    def is_choice(self) -> bool:
+        """Whether only its examples are allowed."""
+        return self.argument.what == "one of"
+
+
+@dataclass(frozen=True)
+class Command:
+    """A function with the words that call it."""
+
+    name: str
+    run: Callable[..., Awaitable["Reply"]]
+    parameters: tuple[Parameter, ...]
+    summary: str
+
+    @property
+    def usage(self) -> str:
+        """How to write it."""
+        return " ".join([self.name, *(parameter.usage for parameter in self.parameters)])
+
+    def parse(self, words: list[str]) -> list[Any]:
+        """Turn words into arguments; raises UsageError that shows the usage."""
+        values: list[Any] = []
+        for i, parameter in enumerate(self.parameters):
+            given = words[i:] if parameter.rest else words[i : i + 1]
+            if not given and parameter.required:
+                raise UsageError(f"{self.name}: {parameter.name.upper()} is missing; write: {self.usage}")
+            for word in given:
+                try:
+                    values.append(parameter.argument.parse(word))
+                except ValueError as error:
+                    raise UsageError(f'{self.name} {parameter.name} = "{word[:80]}": {error}') from None
+        takes_all = bool(self.parameters) and self.parameters[-1].rest
+        if len(words) > len(self.parameters) and not takes_all:
+            extra = words[len(self.parameters)]
+            raise UsageError(f'{self.name}: "{extra[:80]}" is too much; write: {self.usage}')
+        return values
+
+
+@dataclass(frozen=True)
+class Parsed:
+    """A line that can be carried out."""
+
+    command: Command
+    arguments: list[Any]
+
+    async def carry_out(self, call: "Call") -> "Reply":
+        """Call the function."""
+        return await self.command.run(call, *self.arguments)
+
+
+COMMANDS: dict[str, Command] = {}
+
+
+def command(function: Callable[..., Awaitable["Reply"]]) -> Callable[..., Awaitable["Reply"]]:
+    """Register a function under its name, underscores read as spaces."""
+    name = function.__name__.rstrip("_").replace("_", " ")
+    hints = get_type_hints(function, {"Call": object, "Reply": object}, include_extras=True)
+    parameters = [
+        Parameter(p.name, _argument(hints[p.name]), p.default is p.empty and p.kind is not p.VAR_POSITIONAL,
+                  p.kind is p.VAR_POSITIONAL)
+        for p in list(inspect.signature(function).parameters.values())[1:]
+    ]  # fmt: skip
+    summary = inspect.getdoc(function) or ""
+    COMMANDS[name] = Command(name, function, tuple(parameters), summary)
+    return function
+
+
+def _argument(hint: Any) -> Argument:  # noqa: ANN401 - a type hint may be anything
+    if get_origin(hint) is Annotated:
+        return next(meta for meta in get_args(hint)[1:] if isinstance(meta, Argument))
+    if get_origin(hint) is Literal:
+        words = get_args(hint)
+
+        def choose(word: str) -> str:
+            if word not in words:
+                raise ValueError(f"must be {' or '.join(words)}{did_you_mean(word, words)}")
+            return word
+
+        return Argument(choose, "one of", words)
+    return Argument(str, "text")
+
+
+def split(line: str) -> list[str]:
+    """Split a line into words; "double quotes" keep blanks, a word that begins with # ends the line."""
+    if (size := len(line.encode(errors="replace"))) > MAX_LINE:
+        raise UsageError(f"a line of {size} bytes; the longest allowed has {MAX_LINE}")
+    if any(not character.isprintable() and character != "\t" for character in line):
+        raise UsageError("a control character in the line; write plain text")
+    words: list[str] = []
+    position = 0
+    while line[position:].strip():
+        match = _WORD.match(line, position)
+        if match is None:
+            raise UsageError('a double quote without its partner; write "several words"')
+        quoted, plain = match.groups()
+        if plain and plain.startswith("#"):
+            break
+        words.append(plain if quoted is None else re.sub(r"\\(.)", r"\1", quoted))
+        position = match.end()
+    return words
+
+
+def parse(line: str) -> Parsed | None:
+    """Return what a line asks for, None where it is empty; raises UsageError with the nearest right word."""
+    words = split(line)
+    if not words:
+        return None
+    for count in (2, 1):
+        name = " ".join(words[:count])
+        if name in COMMANDS and len(words) >= count:
+            return Parsed(COMMANDS[name], COMMANDS[name].parse(words[count:]))
+    known = sorted({name.split()[0] for name in COMMANDS})
+    near = did_you_mean(words[0], known) or "; type help for the list"
+    raise UsageError(f'unknown command "{words[0][:80]}"{near}')
+
+
+def complete(before: str) -> Iterator[tuple[str, str]]:
+    """Yield the words that may end `before`, or complete the one begun there, each with its meaning."""
+    words = before.split()
+    begun = words.pop() if before and not before[-1].isspace() else ""
+    position = len(words)
+    seen: set[str] = set()
+    for name, known in COMMANDS.items():
+        parts = name.split()
+        fits = position < len(parts) and words == parts[:position] and parts[position].startswith(begun)
+        if fits and parts[position] not in seen:
+            seen.add(parts[position])
+            summary = known.summary.splitlines()[0]
+            yield parts[position], summary if position == len(parts) - 1 else f"{name} ..."
+    found = COMMANDS.get(" ".join(words[:2])) or COMMANDS.get(words[0] if words else "")
+    if found is not None:
+        at = position - len(found.name.split())
+        if 0 <= at < len(found.parameters):
+            parameter = found.parameters[at]
+            for word in parameter.argument.examples:
+                if word.startswith(begun):
+                    yield word, parameter.argument.what

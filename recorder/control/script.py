@@ -1,0 +1,39 @@
+"""Scripts: text files of command lines, checked before the run begins."""
+
+import logging
+import sys
+from pathlib import Path
+
+from recorder.control.dispatcher import Dispatcher
+from recorder.control.registry import parse
+from recorder.errors import UsageError
+
+log = logging.getLogger(__name__)
+
+
+def read(path: Path) -> list[str]:
+    """Return the lines of a script, "-" standard input; raises UsageError that names a line that is wrong."""
+    name = "standard input" if str(path) == "-" else str(path)
+    try:
+        text = sys.stdin.read() if str(path) == "-" else path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else str(error)
+        raise UsageError(f"--script {name}: cannot be read: {reason}") from None
+    lines = []
+    for number, line in enumerate(text.splitlines(), 1):
+        try:
+            if parse(line) is not None:
+                lines.append(line)
+        except UsageError as error:
+            raise UsageError(f"--script {name}, line {number}: {error}") from None
+    return lines
+
+
+async def play(lines: list[str], dispatch: Dispatcher) -> None:
+    """Carry out the lines, one after the other; what is refused or fails is told, and the next follows."""
+    for line in lines:
+        outcome = await dispatch(line, "script")
+        if outcome is not None and outcome.status != "ok":
+            log.warning("%s: %s: %s", line, outcome.status, outcome.message)
+        if dispatch.session.leaving.is_set():
+            return

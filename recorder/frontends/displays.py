@@ -1,0 +1,34 @@
+"""The displays of a session: the page for browsers, the window on this computer."""
+
+import contextlib
+from collections.abc import AsyncIterator
+
+from recorder.control.dispatcher import Dispatcher
+from recorder.control.registry import complete
+from recorder.frontends.display import Backend
+from recorder.frontends.live_status import figures_of
+from recorder.frontends.rate_meter import Recent
+from recorder.frontends.window.process import open_window
+
+
+@contextlib.asynccontextmanager
+async def open_displays(dispatch: Dispatcher, *, attended: bool) -> AsyncIterator[None]:
+    """Open what the settings ask for; `attended`: somebody sits at this computer. Raises UsageError."""
+    session = dispatch.session
+    recent = Recent()
+
+    backend = Backend(
+        preview=session.preview,
+        command=dispatch.carry_out,
+        complete=lambda text: list(complete(text)),
+        status=lambda: figures_of(session, recent).for_json(),
+    )
+    wanted = session.settings.preview
+    async with contextlib.AsyncExitStack() as stack:
+        if wanted.web is not None:
+            # A tenth of a second of imports, for those who ask for the page.
+            from recorder.frontends.page.server import open_page  # noqa: PLC0415
+
+            await stack.enter_async_context(open_page(wanted.web, wanted.token, backend))
+        await stack.enter_async_context(open_window(wanted, backend, attended=attended))
+        yield

@@ -1,0 +1,169 @@
+"""Run a session without a console: signals stop it, a progress bar or plain lines tell how it goes."""
+
+import asyncio
+import contextlib
+import logging
+import math
+import os
+import signal
+from collections.abc import Awaitable, Callable, Iterator
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
+
+from recorder.camera.acquisition_result import Limits
+from recorder.frontends.rate_meter import Recent, duration_words
+from recorder.session.session import Session
+from recorder.session.status import FinishReason, State, Statistics, Summary
+
+log = logging.getLogger(__name__)
+
+# The bar moves often enough to look alive; plain lines go to logs, where fewer are better.
+BAR_S = 0.25
+LINE_S = 5.0
+
+# How long the end of a run waits for the line of the script that is being carried out.
+SCRIPT_S = 0.2
+
+
+async def run(session: Session, console: Console, script: Callable[[], Awaitable[None]] | None) -> Summary:
+    """Run the session to its end, showing progress on `console`; raises RecorderError as the session does.
+
+    With a `script`, runs that it stops do not end the session before the script has ended.
+    """
+    with signals(session):
+        show = _bar if console.is_terminal else _lines
+        showing = asyncio.ensure_future(show(session, console))
+        try:
+            await session.start()
+            scripting = asyncio.ensure_future(script()) if script else None
+            summary = await session.stopped()
+            while scripting and not scripting.done() and summary and summary.reason is FinishReason.STOPPED:
+                leaving = asyncio.ensure_future(session.leaving.wait())
+                await asyncio.wait(
+                    [scripting, leaving], timeout=SCRIPT_S, return_when=asyncio.FIRST_COMPLETED
+                )
+                leaving.cancel()
+                if session.leaving.is_set():
+                    break
+                summary = await session.stopped()
+            if scripting is not None:
+                await _end_script(scripting)
+            return await session.close()
+        finally:
+            showing.cancel()
+            await asyncio.gather(showing, return_exceptions=True)
+
+
+async def _end_script(scripting: "asyncio.Future[None]") -> None:
+    """Give the script a moment for its last line, then leave the rest of it."""
+    await asyncio.wait([scripting], timeout=SCRIPT_S)
+    if not scripting.done():
+        log.warning("the run is over; the script had more lines to come")
+        scripting.cancel()
+        await asyncio.wait([scripting])
+    elif not scripting.cancelled() and (error := scripting.exception()) is not None:
+        raise error
+
+
+@contextlib.contextmanager
+def signals(session: Session) -> Iterator[None]:
+    """Ctrl-C, SIGTERM, a closed terminal: the first stops the session, the second aborts, the third ends."""
+    loop = asyncio.get_running_loop()
+    received = 0
+
+    def on_signal() -> None:
+        nonlocal received
+        received += 1
+        # First stop, then tell: the message may find nobody to read it.
+        if received == 1:
+            session.leaving.set()
+            session.stop(FinishReason.INTERRUPTED)
+            log.warning("stopping: what was exposed is being written; Ctrl-C again to abort")
+        elif received == 2:
+            session.abort()
+            log.warning("aborting: what is in memory is being written; Ctrl-C again to leave at once")
+        else:
+            os._exit(130)
+
+    with contextlib.ExitStack() as undo:
+        for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK"):
+            number = getattr(signal, name, None)
+            if number is None:
+                continue
+            try:
+                loop.add_signal_handler(number, on_signal)
+                undo.callback(loop.remove_signal_handler, number)
+            except NotImplementedError:  # Windows
+                before = signal.signal(number, lambda *_: loop.call_soon_threadsafe(on_signal))
+                undo.callback(signal.signal, number, before)
+        yield
+
+
+def describe(figures: Statistics, rate: float) -> str:
+    """Say in a line how the run goes."""
+    pool = f"pool {figures.pool.fill:4.0%}" if figures.pool else ""
+    frames = figures.link.frames if figures.link else 0
+    flow = rate * figures.frame_bytes
+    left_s = figures.runway_s(rate)
+    runway = "" if math.isinf(left_s) else f"  disk full in {duration_words(left_s)}"
+    inside = figures.link.in_camera if figures.link else None
+    memory = f"  {inside} in the camera" if inside is not None else ""
+    return (
+        f"{frames} frames{memory}  {rate:.1f}/s  {flow / 1e6:.0f} MB/s  {pool}  lost {figures.lost}{runway}"
+    )
+
+
+class _Figures(ProgressColumn):
+    """The line of figures, red once frames are lost."""
+
+    def __init__(self, session: Session) -> None:
+        super().__init__()
+        self._session, self._recent = session, Recent()
+
+    def render(self, task: Task) -> str:
+        figures = self._session.statistics()
+        if figures is None:
+            return ""
+        text = describe(figures, self._recent.look(figures))
+        return f"[red]{text}[/red]" if figures.lost else text
+
+
+async def _bar(session: Session, console: Console) -> None:
+    columns = (TextColumn("{task.description}"), BarColumn(20), _Figures(session), TimeRemainingColumn())
+    with Progress(*columns, console=console, auto_refresh=False, transient=True) as progress:
+        task = progress.add_task("opening", total=None)
+        while True:
+            if session.run is not None:
+                figures, limits = session.run.statistics(), session.run.limits
+                rate = session.run.description.rate if session.run.description else None
+                total = _expected_frames(limits, rate)
+                link, does = figures.link, figures.state.value
+                done = link.frames if link else 0
+                if link and link.in_camera is not None:
+                    # First the camera's own memory fills, then it is read out.
+                    does = "reading out" if done else "recording in the camera"
+                    total = done + link.in_camera if done else link.wanted_in_camera or None
+                    done = done or link.in_camera
+                elif limits.frames is None and limits.duration_s is not None:
+                    total, done = limits.duration_s * 1000, int(figures.elapsed_s * 1000)
+                progress.update(task, description=does, completed=done, total=total)
+                progress.refresh()
+            await asyncio.sleep(BAR_S)
+
+
+def _expected_frames(limits: Limits, rate: float | None) -> float | None:
+    if limits.frames is not None:
+        return limits.frames
+    if limits.duration_s is None or rate is None or rate == float("inf"):
+        return None
+    return limits.duration_s * rate
+
+
+async def _lines(session: Session, console: Console) -> None:
+    recent = Recent()
+    while True:
+        await asyncio.sleep(LINE_S)
+        figures = session.statistics()
+        if figures is not None and figures.state in {State.RUNNING, State.DRAINING}:
+            console.print(describe(figures, recent.look(figures)), highlight=False, soft_wrap=True)

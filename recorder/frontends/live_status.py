@@ -1,0 +1,63 @@
+"""What matters at a glance, for the toolbar and the displays."""
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+from recorder.frontends.rate_meter import Recent
+from recorder.session.session import Session
+from recorder.units import format_seconds
+
+
+@dataclass(frozen=True)
+class Figures:
+    """A session at one moment: `rate` in frames/s, `flow` in bytes/s, `runway_s` until the disk is full."""
+
+    state: str
+    saving: str  # the file's name, "" where nothing is saved
+    number: int  # the camera's counter of the last frame
+    rate: float
+    flow: float
+    pool: float  # share of its blocks in use
+    lost: int
+    exposure: str
+    temperature: float
+    runway_s: float
+    preview: bool
+    in_camera: int | None
+    analysis: dict[str, float]
+
+    def for_json(self) -> dict[str, Any]:
+        """Return what a display gets; what is not known is None."""
+        told = dict(vars(self))
+        told["MBps"] = told.pop("flow") / 1e6
+        for name in ("temperature", "runway_s"):
+            told[name] = told[name] if math.isfinite(told[name]) else None
+        told["analysis"] = {
+            name: value if math.isfinite(value) else None for name, value in self.analysis.items()
+        }
+        return told
+
+
+def figures_of(session: Session, recent: Recent) -> Figures:
+    """Return the figures of this moment; `recent` remembers where the rate is counted from."""
+    now = session.statistics()
+    link = now.link if now else None
+    rate = recent.look(now) if now and link else 0.0
+    flow = rate * now.frame_bytes if now else 0.0
+    running = session.running and now is not None
+    return Figures(
+        state=now.state.value if now else "idle",
+        saving=now.path.name if running and now and session.saving and now.path else "",
+        number=link.last_number if link else 0,
+        rate=rate if running else 0.0,
+        flow=flow if running else 0.0,
+        pool=now.pool.fill if now and now.pool else 0.0,
+        lost=now.lost if now else 0,
+        exposure=format_seconds(link.exposure_s) if link and math.isfinite(link.exposure_s) else "?",
+        temperature=link.temperature_c if link else math.nan,
+        runway_s=now.runway_s(rate) if now else math.inf,
+        preview=session.preview.on,
+        in_camera=link.in_camera if link else None,
+        analysis=dict(session.analysis.latest) if session.analysis else {},
+    )

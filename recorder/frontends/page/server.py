@@ -1,0 +1,276 @@
+"""The page: the live picture and a command line in any browser, behind a token.
+
+A browser is trusted with nothing: foreign hosts and origins are turned away, messages are small, and one that
+is slow gets fewer pictures while nobody waits for it.
+"""
+
+import asyncio
+import contextlib
+import hmac
+import ipaddress
+import json
+import logging
+import os
+import secrets
+import socket
+import time
+from collections import deque
+from collections.abc import AsyncIterator, Mapping
+from importlib import resources
+from typing import Any
+from urllib.parse import urlsplit
+
+from aiohttp import WSCloseCode, WSMsgType, web
+
+from recorder.errors import UsageError
+from recorder.frontends.display import Backend, Wishes, message_of
+from recorder.settings import address
+
+log = logging.getLogger(__name__)
+
+# Pages at once, bytes of one message from a page, commands of one page under way at once.
+MAX_PAGES = 8
+MAX_MESSAGE = 4096
+UNDER_WAY = 16
+
+STATUS_S = 0.5
+
+# The chart shows the last five minutes.
+SAMPLE_S = 1.0
+SAMPLES = 300
+
+# A browser that answers no ping for so long is gone.
+HEARTBEAT_S = 20.0
+
+# How long the end waits for a browser to take its leave.
+LEAVE_S = 0.5
+
+# How often at most foreign requests are told.
+TELL_S = 60.0
+
+# Connections at once, pages or not.
+MAX_CONNECTIONS = 64
+
+LOOPBACK = {"localhost", "127.0.0.1", "::1"}
+
+
+class Page:
+    """Serve the page at `host` until closed; `token` opens it."""
+
+    def __init__(self, backend: Backend, host: str, token: str) -> None:
+        self._backend, self._token = backend, token
+        self._hosts = LOOPBACK | {host, socket.gethostname()}
+        # Where every address of this computer listens, its addresses are ours, but no other name is.
+        self._everywhere = host in {"0.0.0.0", "::"}
+        self._turned_away = 0
+        self._told_s = -TELL_S
+        self._pages: set[web.WebSocketResponse] = set()
+        self._history: deque[list[float | None]] = deque(maxlen=SAMPLES)
+        files = resources.files("recorder.frontends") / "page"
+        self._parts = {
+            name: (files / f"page.{suffix}").read_text(encoding="utf-8")
+            for name, suffix in (("STYLE", "css"), ("SCRIPT", "js"))
+        }
+        self._html = (files / "page.html").read_text(encoding="utf-8")
+
+    def application(self) -> web.Application:
+        """Return what answers requests."""
+        app = web.Application(middlewares=[self._guard], client_max_size=MAX_MESSAGE)
+        app.add_routes([web.get("/", self._get_page), web.get("/ws", self._get_socket)])
+        return app
+
+    @web.middleware
+    async def _guard(self, request: web.Request, handler: Any) -> web.StreamResponse:  # noqa: ANN401
+        """Turn away whoever comes by another name, from another page, or without the token."""
+        if not self._is_ours(request.headers.get("Host", ""), request.headers.get("Origin")):
+            self._turned_away += 1
+            if time.monotonic() - self._told_s > TELL_S:
+                self._told_s = time.monotonic()
+                log.warning("page: turned away %d foreign requests", self._turned_away)
+            raise web.HTTPForbidden(text="not from here\n")
+        if not hmac.compare_digest(request.query.get("token", "").encode(), self._token.encode()):
+            raise web.HTTPForbidden(text="open the address that the recorder printed, with its token\n")
+        response: web.StreamResponse = await handler(request)
+        return response
+
+    def _is_ours(self, host: str, origin: str | None) -> bool:
+        """Tell whether a request came by a name of ours, and from no other page than ours."""
+        try:
+            name = urlsplit(f"//{host}").hostname or ""
+            if origin is not None and urlsplit(origin).netloc != host:
+                return False
+        except ValueError:
+            return False
+        return name in self._hosts or (self._everywhere and _is_address(name))
+
+    async def _get_page(self, _: web.Request) -> web.Response:
+        nonce = secrets.token_urlsafe(16)
+        text = self._html.replace("NONCE", nonce)
+        for name, part in self._parts.items():
+            text = text.replace(name, part, 1)
+        policy = (
+            f"default-src 'none'; script-src 'nonce-{nonce}'; style-src 'nonce-{nonce}'; connect-src 'self'; "
+            "frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
+        )
+        headers = {
+            "Content-Security-Policy": policy,
+            "Cache-Control": "no-store",
+            "Referrer-Policy": "no-referrer",
+            "X-Content-Type-Options": "nosniff",
+        }
+        return web.Response(text=text, content_type="text/html", headers=headers)
+
+    async def _get_socket(self, request: web.Request) -> web.StreamResponse:
+        if request.headers.get("Origin") is None and request.headers.get("Sec-Fetch-Mode"):
+            raise web.HTTPForbidden(text="not from here\n")
+        if len(self._pages) >= MAX_PAGES:
+            raise web.HTTPServiceUnavailable(text=f"{MAX_PAGES} pages are open already\n")
+        page = web.WebSocketResponse(max_msg_size=MAX_MESSAGE, heartbeat=HEARTBEAT_S, compress=False)
+        self._pages.add(page)
+        try:
+            await page.prepare(request)
+            await _Client(page, self._backend).serve(list(self._history))
+            if page.close_code == WSCloseCode.ABNORMAL_CLOSURE:
+                log.warning("page: a browser does not answer any more and was let go; the recording goes on")
+        finally:
+            self._pages.discard(page)
+        return page
+
+    async def sample(self) -> None:
+        """Note the figures of the chart until cancelled."""
+        while True:
+            self._history.append(sample_of(self._backend.status()))
+            await asyncio.sleep(SAMPLE_S)
+
+    async def close(self) -> None:
+        """Take leave of all browsers; those that do not answer are dropped."""
+        for page in list(self._pages):
+            with contextlib.suppress(TimeoutError, OSError):
+                async with asyncio.timeout(LEAVE_S):
+                    await page.close()
+
+
+def sample_of(status: Mapping[str, Any]) -> list[float | None]:
+    """Return what the chart shows: frames/s, pool in %, frames lost, minutes until the disk is full."""
+    runway_s = status["runway_s"]
+    return [status["rate"], status["pool"] * 100, status["lost"], None if runway_s is None else runway_s / 60]
+
+
+class _Client:
+    """One open page."""
+
+    def __init__(self, socket: web.WebSocketResponse, backend: Backend) -> None:
+        self._socket, self._backend = socket, backend
+        self._wishes = Wishes()
+        self._ready = asyncio.Event()
+        self._under_way: set[asyncio.Task[None]] = set()
+
+    async def serve(self, history: list[list[float | None]]) -> None:
+        """Talk until the page goes away; the first part to end ends the others."""
+        await self._socket.send_str(json.dumps({"history": history}))
+        parts = [asyncio.ensure_future(part()) for part in (self._listen, self._show, self._tell)]
+        try:
+            await asyncio.wait(parts, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in (*parts, *self._under_way):
+                task.cancel()
+            await asyncio.gather(*parts, *self._under_way, return_exceptions=True)
+
+    async def _show(self) -> None:
+        """Send a picture whenever the page has drawn the one before."""
+        while True:
+            await self._ready.wait()
+            picture = await self._backend.preview.next_picture()
+            self._ready.clear()
+            await self._socket.send_bytes(message_of(picture, self._wishes, self._backend.preview.origin))
+
+    async def _tell(self) -> None:
+        since_s = 0.0
+        while True:
+            status = self._backend.status()
+            if since_s >= SAMPLE_S:
+                since_s = 0.0
+                status["sample"] = sample_of(status)
+            await self._socket.send_str(json.dumps({"status": status}))
+            await asyncio.sleep(STATUS_S)
+            since_s += STATUS_S
+
+    async def _listen(self) -> None:
+        async for message in self._socket:
+            if message.type is not WSMsgType.TEXT:
+                return
+            try:
+                wanted = json.loads(message.data)
+                if not isinstance(wanted, dict):
+                    return
+                self._wishes.take(wanted, self._backend.preview)
+            except ValueError:
+                return
+            if wanted.get("ready"):
+                self._ready.set()
+            if isinstance(wanted.get("complete"), str):
+                words = self._backend.complete(wanted["complete"])
+                await self._socket.send_str(json.dumps({"id": wanted.get("id"), "words": words}))
+            if isinstance(wanted.get("command"), str):
+                if len(self._under_way) >= UNDER_WAY:
+                    await asyncio.wait(self._under_way, return_when=asyncio.FIRST_COMPLETED)
+                task = asyncio.create_task(self._carry_out(wanted["command"], wanted.get("id")))
+                self._under_way.add(task)
+                task.add_done_callback(self._under_way.discard)
+
+    async def _carry_out(self, line: str, number: object) -> None:
+        outcome = await self._backend.command(line, "page")
+        with contextlib.suppress(OSError):
+            await self._socket.send_str(json.dumps({"id": number, **outcome}))
+
+
+@contextlib.asynccontextmanager
+async def open_page(where: str, token: str, backend: Backend) -> AsyncIterator[None]:
+    """Serve the page at HOST:PORT, opened by `token` (empty: a new one); raises UsageError."""
+    host, port = address.split(where)
+    own_token = not token
+    token = token or address.new_token()
+    page = Page(backend, host, token)
+    runner = web.AppRunner(page.application(), access_log=None, shutdown_timeout=LEAVE_S)
+    await runner.setup()
+
+    def connect() -> asyncio.Protocol:
+        handler = runner.server
+        if handler is None or len(handler.connections) >= MAX_CONNECTIONS:
+            return _Closed()
+        return handler()
+
+    try:
+        server = await asyncio.get_running_loop().create_server(connect, host, port, backlog=16)
+    except OSError as error:
+        await runner.cleanup()
+        # The loop words an address in use at length; a name that is not found has a number of its own kind.
+        number = getattr(error, "errno", None) or 0
+        reason = os.strerror(number) if number > 0 else getattr(error, "strerror", None) or error
+        raise UsageError(f"preview.web = {where}: {reason}") from None
+    sampling = asyncio.ensure_future(page.sample())
+    actual = server.sockets[0].getsockname()[1]
+    log.info("page: http://%s:%d/%s", host, actual, f"?token={token}" if own_token else "")
+    try:
+        yield
+    finally:
+        sampling.cancel()
+        server.close()
+        await page.close()
+        await runner.cleanup()
+
+
+class _Closed(asyncio.Protocol):
+    """A connection more than there may be."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Close it."""
+        transport.close()
+
+
+def _is_address(name: str) -> bool:
+    try:
+        ipaddress.ip_address(name)
+    except ValueError:
+        return False
+    return True

@@ -1,0 +1,155 @@
+"""A door for other programs on this machine: command lines in, JSON lines out, on a socket with a token.
+
+-> TOKEN                      first line
+<- {"status": "ok", ...}      or the connection is closed
+-> mark trial3
+<- {"status": "ok", "message": "mark trial3 on frame 512", "effective_frame": 512}
+"""
+
+import asyncio
+import contextlib
+import hmac
+import json
+import logging
+from collections.abc import AsyncIterator
+from typing import Any
+
+from recorder.control.dispatcher import Dispatcher
+from recorder.control.registry import MAX_LINE
+from recorder.errors import RecorderError, UsageError
+from recorder.settings import address
+from recorder.settings.model import Remote
+
+log = logging.getLogger(__name__)
+
+# Connections at once; one stimulus computer needs one. More are closed at the door.
+MAX_CONNECTIONS = 16
+
+# How long a stranger may take to show the token.
+TOKEN_S = 2.0
+
+# Lines a second from one client; a faster one is read more slowly and hears nothing of it.
+LINES_PER_S = 500
+
+# Lines of one client under way at once: answers may wait for a frame, the next line does not.
+UNDER_WAY = 64
+
+
+class Door:
+    """Serve clients until closed; none of them can hold up the recording or another client."""
+
+    def __init__(self, dispatch: Dispatcher, token: str) -> None:
+        self._dispatch, self._token = dispatch, token
+        self._clients: set[asyncio.Task[None]] = set()
+
+    def admit(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Take a connection, or close it where there are too many."""
+        if len(self._clients) >= MAX_CONNECTIONS:
+            writer.close()
+            return
+        task = asyncio.ensure_future(self._serve(reader, writer))
+        self._clients.add(task)
+        task.add_done_callback(self._clients.discard)
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        peer = writer.get_extra_info("peername")
+        try:
+            async with asyncio.timeout(TOKEN_S):
+                shown = (await reader.readline()).strip()
+            if not hmac.compare_digest(shown, self._token.encode()):
+                log.warning("remote: %s showed no right token and was turned away", peer)
+                return
+            await _answer(writer, {"status": "ok", "message": "welcome"})
+            await self._take_lines(reader, writer)
+        except (TimeoutError, OSError, ValueError):
+            # Silent strangers, lines without an end, clients that went away: none of our business.
+            pass
+        finally:
+            writer.close()
+            with contextlib.suppress(OSError):
+                await writer.wait_closed()
+
+    async def _take_lines(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Carry out lines as they come, and answer them in their order."""
+        answers: asyncio.Queue[asyncio.Task[dict[str, Any]] | None] = asyncio.Queue(UNDER_WAY)
+        answering = asyncio.ensure_future(_answer_all(answers, writer))
+        try:
+            while line := await reader.readline():
+                text = line.decode(errors="replace").strip()
+                await answers.put(asyncio.create_task(self._dispatch.carry_out(text, "remote")))
+                await asyncio.sleep(1 / LINES_PER_S)
+                if answering.done():
+                    return
+            await answers.put(None)
+            await answering
+        finally:
+            answering.cancel()
+            await asyncio.gather(answering, return_exceptions=True)
+
+    async def close(self) -> None:
+        """Send everyone away."""
+        for task in self._clients:
+            task.cancel()
+        await asyncio.gather(*self._clients, return_exceptions=True)
+
+
+async def _answer_all(
+    answers: "asyncio.Queue[asyncio.Task[dict[str, Any]] | None]", writer: asyncio.StreamWriter
+) -> None:
+    while (task := await answers.get()) is not None:
+        await _answer(writer, await task)
+
+
+async def _answer(writer: asyncio.StreamWriter, message: dict[str, object]) -> None:
+    writer.write(json.dumps(message).encode() + b"\n")
+    # A client that does not read holds up itself only: its lines wait for its answers.
+    await writer.drain()
+
+
+@contextlib.asynccontextmanager
+async def open_door(settings: Remote, dispatch: Dispatcher) -> AsyncIterator[None]:
+    """Listen as configured, or not at all; raises UsageError where the address cannot be had."""
+    if settings.listen is None:
+        yield
+        return
+    host, port = address.split(settings.listen)
+    token = settings.token or address.new_token()
+    door = Door(dispatch, token)
+    try:
+        server = await asyncio.start_server(door.admit, host, port, limit=4 * MAX_LINE)
+    except OSError as error:
+        raise UsageError(f"remote.listen = {settings.listen}: {error.strerror or error}") from None
+    where = server.sockets[0].getsockname()
+    log.info("listening on %s:%d%s", where[0], where[1], "" if settings.token else f", token {token}")
+    try:
+        yield
+    finally:
+        server.close()
+        await door.close()
+        await server.wait_closed()
+
+
+async def send(where: str, token: str, lines: AsyncIterator[str]) -> AsyncIterator[dict[str, object]]:
+    """Send lines to a recorder and yield its answers; raises RecorderError where it does not answer."""
+    try:
+        host, port = address.split(where)
+    except UsageError as error:
+        raise UsageError(f"{where}: {error}") from None
+    try:
+        reader, writer = await asyncio.open_connection(host, port)
+    except OSError as error:
+        raise RecorderError(f"{where}: no recorder listens there: {error.strerror or error}") from None
+    try:
+        writer.write(token.encode() + b"\n")
+        if not await reader.readline():
+            raise RecorderError(f"{where}: the token is wrong, or too many are connected")
+        async for line in lines:
+            writer.write(line.encode() + b"\n")
+            answer = await reader.readline()
+            if not answer:
+                raise RecorderError(f"{where}: the recorder closed the connection")
+            yield json.loads(answer)
+    except OSError as error:
+        raise RecorderError(f"{where}: {error.strerror or error}") from None
+    finally:
+        writer.close()

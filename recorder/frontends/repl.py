@@ -1,0 +1,182 @@
+"""The console: a prompt under a scrolling log, with a toolbar that tells how the recording goes."""
+
+import asyncio
+import contextlib
+import logging
+import os
+import sys
+import time
+from collections.abc import Awaitable, Callable, Iterable
+from pathlib import Path
+
+from prompt_toolkit import PromptSession
+from prompt_toolkit.application import get_app
+from prompt_toolkit.auto_suggest import AutoSuggestFromHistory
+from prompt_toolkit.completion import CompleteEvent, Completer, Completion
+from prompt_toolkit.document import Document
+from prompt_toolkit.formatted_text import FormattedText, StyleAndTextTuples
+from prompt_toolkit.history import FileHistory, History, InMemoryHistory
+from prompt_toolkit.output import create_output
+from prompt_toolkit.patch_stdout import patch_stdout
+from prompt_toolkit.shortcuts import print_formatted_text
+from prompt_toolkit.styles import Style
+
+from recorder.control.dispatcher import Dispatcher, Outcome
+from recorder.control.registry import complete
+from recorder.frontends.live_status import figures_of
+from recorder.frontends.rate_meter import Recent
+from recorder.frontends.toolbar import toolbar
+from recorder.session.session import Session
+from recorder.session.status import FinishReason, Summary
+
+# The toolbar moves twice a second: alive, and a light load also over a slow ssh.
+REFRESH_S = 0.5
+
+# How long a first quit waits for its second while frames are being saved.
+QUIT_S = 10.0
+
+STYLE = Style.from_dict(
+    {
+        "bottom-toolbar": "noreverse bg:#262626 #d0d0d0",
+        "alarm": "bg:#af0000 #ffffff bold",
+        "hint": "#8a8a8a",
+        "refused": "#d7af00",
+        "failed": "#ff5f5f bold",
+        "prompt": "#5fafd7 bold",
+    }
+)
+
+
+class CommandCompleter(Completer):
+    """Offer the words that may follow, each with its meaning."""
+
+    def get_completions(self, document: Document, complete_event: CompleteEvent) -> Iterable[Completion]:
+        """Yield what fits the word before the cursor."""
+        del complete_event
+        before = document.text_before_cursor
+        word = "" if not before or before[-1].isspace() else before.split()[-1]
+        for text, meaning in complete(before):
+            yield Completion(text, -len(word), display_meta=meaning)
+
+
+class _LogHandler(logging.Handler):
+    """Print log lines above the prompt."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        style = "class:refused" if record.levelno >= logging.WARNING else ""
+        say(record.getMessage(), style)
+
+
+def say(text: str, style: str = "") -> None:
+    """Print lines above the prompt, the first with the time of day."""
+    for i, line in enumerate(text.splitlines()):
+        parts = FormattedText([("class:hint", "  " if i else time.strftime("%H:%M:%S ")), (style, line)])
+        # A terminal that went away is no reason to lose a frame.
+        with contextlib.suppress(OSError):
+            print_formatted_text(parts, style=STYLE)
+
+
+def _history() -> History:
+    """Return a history that survives restarts, where its file can be had."""
+    home = os.environ.get("LOCALAPPDATA") or os.environ.get("XDG_STATE_HOME") or "~/.local/state"
+    path = Path(home).expanduser() / "recorder" / "history"
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    except OSError:
+        return InMemoryHistory()
+    return FileHistory(str(path))
+
+
+async def run(
+    session: Session, dispatch: Dispatcher, script: Callable[[], Awaitable[None]] | None, *, on_stderr: bool
+) -> None:
+    """Begin a run and take commands until the session is left or its run ends by itself.
+
+    A `script` is carried out beside what is typed. `on_stderr`: nothing is printed on standard output.
+    """
+    recent = Recent()
+
+    def shown() -> StyleAndTextTuples:
+        app = get_app()
+        columns, text = app.output.get_size().columns, app.current_buffer.text
+        return [*toolbar(figures_of(session, recent), session.preview.latest, columns, text)]
+
+    prompt: PromptSession[str] = PromptSession(
+        history=_history(),
+        completer=CommandCompleter(),
+        complete_while_typing=True,
+        auto_suggest=AutoSuggestFromHistory(),
+        bottom_toolbar=shown,
+        refresh_interval=REFRESH_S,
+        style=STYLE,
+        output=create_output(stdout=sys.stderr) if on_stderr else None,
+    )
+    with patch_stdout(raw=True):
+        logging.basicConfig(level=logging.INFO, handlers=[_LogHandler()], force=True)
+        typing = asyncio.ensure_future(_take_lines(prompt, session, dispatch))
+        ending = asyncio.ensure_future(_ended(session))
+        scripting: asyncio.Future[None] | None = None
+        try:
+            await session.start()
+            scripting = asyncio.ensure_future(script()) if script else None
+            await asyncio.wait([typing, ending], return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            tasks = [task for task in (typing, ending, scripting) if task is not None]
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _ended(session: Session) -> None:
+    """Return once the session is left, or a run has ended in a way that leaves nobody at the prompt."""
+    while not session.leaving.is_set():
+        summary = await session.stopped() if session.runs else None
+        if summary is not None and not _stays(session, summary):
+            return
+        try:
+            async with asyncio.timeout(REFRESH_S):
+                await session.leaving.wait()
+        except TimeoutError:
+            pass
+
+
+def _stays(session: Session, summary: Summary) -> bool:
+    """Tell whether the operator goes on after this: their own stop, a full memory, a start that failed."""
+    settings = session.settings
+    if summary.reason is FinishReason.LIMIT:
+        into_memory = getattr(settings.camera, "memory", "fifo") != "fifo"
+        return into_memory and settings.recording.frames is None and settings.recording.duration is None
+    failed_to_start = session.runs > 1 and summary.reason is None
+    return summary.reason is FinishReason.STOPPED or failed_to_start
+
+
+async def _take_lines(prompt: PromptSession[str], session: Session, dispatch: Dispatcher) -> None:
+    """Carry out what is typed; a line that takes its time holds up none of the next."""
+    tasks: set[asyncio.Task[None]] = set()
+    asked_s = -QUIT_S
+    while not session.leaving.is_set():
+        try:
+            line = await prompt.prompt_async([("class:prompt", "> ")], handle_sigint=False)
+        except KeyboardInterrupt:
+            continue
+        except EOFError:
+            line = "quit"
+        leaves = line.split()[:1] == ["quit"] and session.saving and session.running
+        if leaves and time.monotonic() - asked_s > QUIT_S:
+            asked_s = time.monotonic()
+            say("frames are being saved; quit again to stop, close the file and leave", "class:refused")
+            continue
+        task = asyncio.create_task(_carry_out(line, dispatch))
+        tasks.add(task)
+        task.add_done_callback(tasks.discard)
+
+
+async def _carry_out(line: str, dispatch: Dispatcher) -> None:
+    outcome = await dispatch(line, "console")
+    if outcome is not None and outcome.message:
+        say(outcome.message, _style(outcome))
+
+
+def _style(outcome: Outcome) -> str:
+    return "" if outcome.status == "ok" else f"class:{outcome.status}"

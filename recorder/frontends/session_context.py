@@ -1,0 +1,63 @@
+"""A session with its journal and its dispatcher, from the first run to the last."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from dataclasses import replace
+
+# Registers the commands.
+from recorder.control import commands as _commands  # noqa: F401
+from recorder.control.dispatcher import Dispatcher
+from recorder.control.journal import Journal
+from recorder.errors import UsageError
+from recorder.frontends.displays import open_displays
+from recorder.frontends.remote_server import open_door
+from recorder.session.session import Session
+from recorder.session.status import Summary
+from recorder.storage.layout import JOURNAL_SUFFIX
+
+
+@contextlib.asynccontextmanager
+async def open_sitting(session: Session, *, attended: bool = False) -> AsyncIterator[Dispatcher]:
+    """Keep the journal beside the session's first file; open door and displays as the settings ask for.
+
+    `attended`: somebody sits at this computer. Raises UsageError or StorageError for what cannot be had.
+
+    A session that made no file leaves no journal.
+    """
+    async with contextlib.AsyncExitStack() as stack:
+        journal = await _open_journal(session, stack)
+
+        async def note_end(summary: Summary) -> None:
+            last = session.run.timeline.last if session.run else None
+            await journal.end(session.runs, last.number if last else 0, summary.verdict)
+
+        dispatch = Dispatcher(session, journal)
+        session.on_end = note_end
+        session.on_remark = lambda text: dispatch.later(asyncio.sleep(0), f"note {text}", "camera")
+        try:
+            async with (
+                open_door(session.settings.remote, dispatch),
+                open_displays(dispatch, attended=attended),
+            ):
+                yield dispatch
+        finally:
+            await dispatch.close()
+            if session.path is not None and not session.path.exists():
+                await journal.discard()
+
+
+async def _open_journal(session: Session, stack: contextlib.AsyncExitStack) -> Journal:
+    """Open the journal; where another recorder took the name this second, take the next one."""
+    while True:
+        path = session.path.with_suffix(JOURNAL_SUFFIX) if session.path else None
+        try:
+            return await stack.enter_async_context(Journal(path, session.settings))
+        except UsageError:
+            if path is None or not session.take_another_path():
+                raise
+
+
+def with_journal(summary: Summary, dispatch: Dispatcher) -> Summary:
+    """Return the summary with the journal's path in it."""
+    return replace(summary, journal=dispatch.journal.path)

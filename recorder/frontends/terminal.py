@@ -1,0 +1,85 @@
+"""What the program prints, on terminals that may have gone away."""
+
+import contextlib
+import logging
+import os
+import sys
+from datetime import datetime
+from pathlib import Path
+
+import click
+from rich.console import Console
+
+from recorder.session.status import Summary
+
+# So many files are named at the end.
+MOST_FILES = 5
+
+
+def sentence(summary: Summary) -> str:
+    """Say how a run ended, in two lines at most."""
+    what = f"{summary.verdict}: {summary.frames} frames"
+    if summary.lost:
+        losses = ", ".join(f"{count} {cause}" for cause, count in summary.losses.items())
+        what += f", {summary.lost} lost ({losses})"
+    files = [f"{path}" if len(summary.files) == 1 else f"{path} ({frames})" for path, frames in summary.files]
+    what += f" in {', '.join(files[-MOST_FILES:]) or 'no file'}"
+    if len(files) > MOST_FILES:
+        what += f" and {len(files) - MOST_FILES} more before these"
+    told = summary.for_json()
+    size = f"{summary.bytes / 1e9:.3f} GB in {summary.seconds:.2f} s"
+    pool = f"{summary.lowest_free} of {summary.blocks} blocks always free"
+    pause = f"camera thread away for {summary.longest_pause_s * 1e3:.1f} ms at most"
+    return f"{what}\n{size}, {told['fps']:.1f} frames/s, {told['MBps']:.0f} MB/s; {pool}, {pause}"
+
+
+class SafeConsole(Console):
+    """A console that lets a broken pipe be an OSError instead of the end of the program."""
+
+    def on_broken_pipe(self) -> None:
+        """Raise what the caller can pass over."""
+        raise BrokenPipeError("nobody reads what is printed")
+
+
+class ConsoleHandler(logging.Handler):
+    """Print a line above the progress bar, with the time of day."""
+
+    def __init__(self, console: Console) -> None:
+        super().__init__()
+        self._console = console
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Print the record; a console that cannot be written is passed over."""
+        style = "yellow" if record.levelno >= logging.WARNING else None
+        line = f"{datetime.fromtimestamp(record.created):%H:%M:%S} {record.getMessage()}"
+        # A terminal that went away, or a full disk behind a redirection, is no reason to lose a frame.
+        with contextlib.suppress(OSError, ValueError):
+            self._console.print(line, style=style, markup=False, highlight=False, soft_wrap=True)
+
+
+def own_stdout() -> None:
+    """Keep standard output to ourselves: what C libraries print goes to standard error from now on."""
+    with contextlib.suppress(OSError, ValueError, AttributeError):
+        ours = os.dup(sys.stdout.fileno())
+        os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+        sys.stdout = open(ours, "w", encoding=sys.stdout.encoding, errors=sys.stdout.errors)  # noqa: SIM115, PTH123
+
+
+def log_to(console: Console) -> None:
+    """Print what is logged on `console`."""
+    logging.basicConfig(level=logging.INFO, handlers=[ConsoleHandler(console)], force=True)
+
+
+def tell(text: str) -> None:
+    """Print on standard output; where nobody listens, the exit code still tells."""
+    try:
+        print(text, flush=True)  # noqa: T201 - the one place
+    except OSError:
+        # What is left in its buffer would fail again at exit.
+        sys.stdout = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115
+
+
+def complain(message: str) -> None:
+    """Print one line on standard error."""
+    with contextlib.suppress(OSError):
+        click.echo(f"recorder: {message}", err=True)

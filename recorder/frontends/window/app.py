@@ -1,0 +1,349 @@
+"""The window itself: a program of its own, fed with pictures on standard input, answering on standard output.
+
+python -m recorder.frontends.window.app
+"""
+
+import json
+import queue
+import signal
+import struct
+import sys
+import threading
+import tkinter as tk
+from collections import deque
+from typing import Any, BinaryIO
+
+from PIL import Image, ImageTk
+
+BACK, PANEL, TEXT, FAINT = "#121212", "#1c1c1e", "#d6d6d6", "#8a8a8a"
+LOW, HIGH, ALARM = "#5fafd7", "#ffd75f", "#af0000"
+
+# How often the window looks for something new, in ms.
+LOOK_MS = 10
+
+# Shades of grey, and red for saturated pixels.
+PALETTE = [v for i in range(255) for v in (i, i, i)] + [255, 48, 48]
+
+SIDE = 300
+TRACE = 300
+
+ZOOM = 0.8
+LEAST = 16
+
+Message = tuple[dict[str, Any], dict[str, Any] | None, bytes]
+
+
+def read_messages(pipe: BinaryIO, box: "queue.Queue[Message | None]") -> None:
+    """Put what comes into `box` until the recorder is gone, then None; in a thread of its own."""
+
+    def take() -> bytes:
+        size = struct.unpack("<I", pipe.read(4))[0]
+        return pipe.read(size)
+
+    try:
+        while True:
+            head = json.loads(take())
+            picture, pixels = None, b""
+            if length := head.get("picture"):
+                text = take()
+                picture, pixels = json.loads(text), pipe.read(length - 4 - len(text))
+            box.put((head, picture, pixels))
+    except (struct.error, ValueError, OSError):
+        box.put(None)
+
+
+class Window:
+    """The picture, its histogram with levels, the mean of a rectangle over time."""
+
+    def __init__(self, root: tk.Tk) -> None:
+        self._root = root
+        self._box: queue.Queue[Message | None] = queue.Queue()
+        self._head: dict[str, Any] | None = None
+        self._image: Image.Image | None = None
+        self._shown: ImageTk.PhotoImage | None = None
+        self._rect: list[int] | None = None
+        self._from: tuple[float, float] = (0, 0)
+        self._grip = ""
+        self._marks = 0
+        self._trace: deque[float] = deque(maxlen=TRACE)
+        root.title("recorder")
+        root.configure(background=BACK)
+        root.geometry("1080x640")
+        root.protocol("WM_DELETE_WINDOW", self._close)
+        self._status = tk.Label(root, background=PANEL, foreground=TEXT, anchor="w", padx=8, pady=4)
+        self._status.pack(side="top", fill="x")
+        side = tk.Frame(root, background=PANEL, width=SIDE)
+        side.pack(side="right", fill="y")
+        side.pack_propagate(False)
+        self._picture = tk.Canvas(root, background=BACK, highlightthickness=0, cursor="crosshair")
+        self._picture.pack(side="left", fill="both", expand=True)
+        for row in (
+            (("mark (m)", self._mark), ("snapshot (s)", lambda: self._command("snapshot"))),
+            (("auto (a)", lambda: self._command("preview levels auto")),
+             ("full range", lambda: self._command("preview levels full"))),
+            (("whole frame (Esc)", lambda: self._tell(region=None)),),
+        ):  # fmt: skip
+            line = tk.Frame(side, background=PANEL)
+            line.pack(fill="x", padx=6, pady=3)
+            for text, action in row:
+                button = tk.Button(line, text=text, command=action, relief="flat", highlightthickness=0)
+                button.configure(background="#2a2a2d", foreground=TEXT, activebackground="#334455")
+                button.pack(side="left", fill="x", expand=True, padx=2)
+        self._histogram = tk.Canvas(side, height=130, background=BACK, highlightthickness=0)
+        self._histogram.pack(fill="x", padx=6, pady=6)
+        self._curve = tk.Canvas(side, height=80, background=BACK, highlightthickness=0)
+        self._curve.pack(fill="x", padx=6)
+        self._readout = tk.Label(side, background=PANEL, foreground=TEXT, justify="left", anchor="nw")
+        self._readout.pack(fill="x", padx=6, pady=6)
+        hint = "Wheel: zoom. Drag: move.\nShift and drag: mean of a rectangle."
+        tk.Label(side, text=hint, background=PANEL, foreground=FAINT, justify="left", anchor="w").pack(
+            side="bottom", fill="x", padx=6, pady=6
+        )
+        self._bind()
+        threading.Thread(target=read_messages, args=(sys.stdin.buffer, self._box), daemon=True).start()
+        self._tell(ready=True)
+        root.after(LOOK_MS, self._look)
+
+    def _bind(self) -> None:
+        root, picture, histogram = self._root, self._picture, self._histogram
+        root.bind("m", lambda _: self._mark())
+        root.bind("s", lambda _: self._command("snapshot"))
+        root.bind("a", lambda _: self._command("preview levels auto"))
+        root.bind("<Escape>", lambda _: self._tell(region=None))
+        picture.bind("<Configure>", lambda _: self._draw())
+        picture.bind("<Motion>", lambda e: self._probe(e.x, e.y))
+        picture.bind("<Leave>", lambda _: self._tell(probe=None))
+        picture.bind("<MouseWheel>", lambda e: self._zoom(e.x, e.y, e.delta > 0))
+        picture.bind("<Button-4>", lambda e: self._zoom(e.x, e.y, True))
+        picture.bind("<Button-5>", lambda e: self._zoom(e.x, e.y, False))
+        picture.bind("<ButtonPress-1>", lambda e: self._press(e.x, e.y))
+        picture.bind("<B1-Motion>", lambda e: self._drag(e.x, e.y, rectangle=bool(int(e.state) & 1)))
+        picture.bind("<ButtonRelease-1>", lambda _: self._release())
+        histogram.bind("<ButtonPress-1>", lambda e: self._grip_level(e.x))
+        histogram.bind("<B1-Motion>", lambda e: self._drag_level(e.x))
+
+    # To the recorder.
+
+    def _tell(self, **message: Any) -> None:  # noqa: ANN401
+        try:
+            sys.stdout.write(json.dumps(message) + "\n")
+            sys.stdout.flush()
+        except OSError:
+            self._root.destroy()
+
+    def _command(self, line: str) -> None:
+        self._tell(command=line)
+
+    def _mark(self) -> None:
+        self._marks += 1
+        self._command(f"mark window{self._marks}")
+
+    def _close(self) -> None:
+        self._tell(closed=True)
+        self._root.destroy()
+
+    # From the recorder.
+
+    def _look(self) -> None:
+        """Take what has come; of several pictures there is only ever one, for we ask for each."""
+        while not self._box.empty():
+            message = self._box.get()
+            if message is None:
+                self._root.destroy()
+                return
+            head, picture, pixels = message
+            if "shown" in head:
+                (self._root.deiconify if head["shown"] else self._root.withdraw)()
+            if "status" in head:
+                self._show_status(head["status"])
+            if picture is not None:
+                self._show(picture, pixels)
+                self._tell(ready=True)
+        self._root.after(LOOK_MS, self._look)
+
+    def _show_status(self, s: dict[str, Any]) -> None:
+        runway = "" if s["runway_s"] is None else f"   disk {s['runway_s'] / 60:.0f} min"
+        saving = f"saving {s['saving']}" if s["saving"] else "not saving"
+        found = "".join(
+            f"   {name} {'not a number' if value is None else f'{value:.5g}'}"
+            for name, value in s["analysis"].items()
+        )
+        text = (
+            f"{s['state']}   {saving}   frame {s['number']}   {s['rate']:.1f}/s   lost {s['lost']}   "
+            f"exposure {s['exposure']}   pool {s['pool']:.0%}{runway}{found}"
+        )
+        self._status.configure(text=text, background=ALARM if s["lost"] or s["pool"] > 0.5 else PANEL)
+
+    def _show(self, head: dict[str, Any], pixels: bytes) -> None:
+        self._head = head
+        image = Image.frombytes("P", (head["width"], head["height"]), pixels)
+        image.putpalette(PALETTE)
+        self._image = image
+        if head["rect"] is not None:
+            self._trace.append(head["rect"])
+        self._draw()
+        self._draw_histogram()
+        self._draw_trace()
+
+    # Drawing.
+
+    def _place(self) -> tuple[float, float, float]:
+        """Return scale, and left and upper margin: pixels of the canvas to a pixel of the frame."""
+        head = self._head or {"region": [0, 0, 1, 1]}
+        _, _, w, h = head["region"]
+        wide, tall = self._picture.winfo_width(), self._picture.winfo_height()
+        scale = min(wide / w, tall / h)
+        return scale, (wide - w * scale) / 2, (tall - h * scale) / 2
+
+    def _draw(self) -> None:
+        if self._head is None or self._image is None:
+            return
+        head = self._head
+        x, y, w, h = head["region"]
+        scale, left, top = self._place()
+        size = (max(1, round(w * scale)), max(1, round(h * scale)))
+        smooth = Image.Resampling.BILINEAR if scale * head["step"] < 1.5 else Image.Resampling.NEAREST
+        self._shown = ImageTk.PhotoImage(self._image.convert("RGB").resize(size, smooth))
+        canvas = self._picture
+        canvas.delete("all")
+        canvas.create_image(left, top, image=self._shown, anchor="nw")
+        if self._rect:
+            rx, ry, rw, rh = self._rect
+            x0, y0 = left + (rx - x) * scale, top + (ry - y) * scale
+            canvas.create_rectangle(x0, y0, x0 + rw * scale, y0 + rh * scale, outline=HIGH, width=2)
+        lines = [f"frame {head['number']}", f"{head['least']} to {head['greatest']}, mean {head['mean']:.1f}"]
+        if head["probe"]:
+            px, py, value = head["probe"]
+            ox, oy = head["origin"]
+            lines.append(f"({px + ox}, {py + oy}): {'outside' if value is None else value}")
+        if head["rect"] is not None:
+            lines.append(f"mean of the rectangle {head['rect']:.1f}")
+        if head["saturated"]:
+            lines.append("some pixels are saturated")
+        self._readout.configure(text="\n".join(lines))
+
+    def _span(self) -> float:
+        """Return the value at the right end of the histogram."""
+        head = self._head or {"histogram": [1], "high": 1}
+        counts = head["histogram"]
+        last = max((i for i, count in enumerate(counts) if count), default=0)
+        return float(min(65536.0, max((last + 2) * 65536 / len(counts), head["high"] * 1.1, 256.0)))
+
+    def _draw_histogram(self) -> None:
+        canvas, head = self._histogram, self._head
+        canvas.delete("all")
+        if head is None:
+            return
+        wide, tall, right = canvas.winfo_width(), canvas.winfo_height(), self._span()
+        counts, most = head["histogram"], max(head["histogram"])
+        points = [0.0, float(tall)]
+        bins = max(2, min(len(counts), round(right * len(counts) / 65536)))
+        for i in range(bins):
+            # The square root lets few pixels be seen beside many.
+            points += [i / (bins - 1) * wide, tall - (counts[i] / most) ** 0.5 * (tall - 30)]
+        canvas.create_polygon(*points, wide, tall, fill="#7a8a94", outline="")
+        for value, colour, row in ((head["low"], LOW, 8), (head["high"], HIGH, 22)):
+            x = value / right * wide
+            canvas.create_line(x, 0, x, tall, fill=colour)
+            if x < wide / 2:
+                canvas.create_text(x + 4, row, text=value, fill=colour, anchor="w")
+            else:
+                canvas.create_text(x - 4, row, text=value, fill=colour, anchor="e")
+
+    def _draw_trace(self) -> None:
+        canvas = self._curve
+        canvas.delete("all")
+        if len(self._trace) < 2:
+            return
+        wide, tall = canvas.winfo_width(), canvas.winfo_height()
+        low, high = min(self._trace), max(self._trace)
+        across, up = wide / (len(self._trace) - 1), (tall - 8) / ((high - low) or 1)
+        points: list[float] = []
+        for i, value in enumerate(self._trace):
+            points += [i * across, tall - 4 - (value - low) * up]
+        canvas.create_line(*points, fill=HIGH)
+
+    # The mouse.
+
+    def _to_frame(self, x: float, y: float) -> tuple[float, float]:
+        scale, left, top = self._place()
+        region = self._head["region"] if self._head else (0, 0)
+        return region[0] + (x - left) / scale, region[1] + (y - top) / scale
+
+    def _probe(self, x: int, y: int) -> None:
+        if self._head is not None:
+            at = self._to_frame(x, y)
+            self._tell(probe=[int(at[0]), int(at[1])])
+
+    def _set_region(self, x: float, y: float, w: float, h: float) -> None:
+        if self._head is None:
+            return
+        full_w, full_h = self._head["frame_width"], self._head["frame_height"]
+        if w >= full_w and h >= full_h:
+            self._tell(region=None)
+            return
+        w, h = min(max(LEAST, w), full_w), min(max(LEAST, h), full_h)
+        x, y = min(max(0, x), full_w - w), min(max(0, y), full_h - h)
+        self._tell(region=[round(x), round(y), round(w), round(h)])
+
+    def _zoom(self, x: int, y: int, nearer: bool) -> None:
+        if self._head is None:
+            return
+        rx, ry, w, h = self._head["region"]
+        fx, fy = self._to_frame(x, y)
+        factor = ZOOM if nearer else 1 / ZOOM
+        self._set_region(fx - (fx - rx) * factor, fy - (fy - ry) * factor, w * factor, h * factor)
+
+    def _press(self, x: int, y: int) -> None:
+        self._from = self._to_frame(x, y)
+
+    def _drag(self, x: int, y: int, *, rectangle: bool) -> None:
+        if self._head is None:
+            return
+        (x0, y0), (x1, y1) = self._from, self._to_frame(x, y)
+        if rectangle:
+            self._rect = [round(v) for v in (min(x0, x1), min(y0, y1), abs(x1 - x0), abs(y1 - y0))]
+            self._draw()
+        else:
+            rx, ry, w, h = self._head["region"]
+            self._set_region(rx + x0 - x1, ry + y0 - y1, w, h)
+
+    def _release(self) -> None:
+        if self._rect is not None:
+            if min(self._rect[2:]) < 2:
+                self._rect = None
+            self._trace.clear()
+            self._tell(rect=self._rect)
+
+    def _grip_level(self, x: int) -> None:
+        if self._head is None:
+            return
+        value = x / self._histogram.winfo_width() * self._span()
+        nearer_low = abs(value - self._head["low"]) < abs(value - self._head["high"])
+        self._grip = "low" if nearer_low else "high"
+        self._drag_level(x)
+
+    def _drag_level(self, x: int) -> None:
+        if self._head is None:
+            return
+        value = round(min(max(0.0, x / self._histogram.winfo_width()), 1.0) * self._span())
+        low, high = self._head["low"], self._head["high"]
+        low, high = (min(value, high - 1), high) if self._grip == "low" else (low, max(value, low + 1))
+        self._head["low"], self._head["high"] = max(0, low), min(65535, high)
+        self._tell(levels=[self._head["low"], self._head["high"]])
+        self._draw_histogram()
+
+
+def main() -> None:
+    """Show the window until it is closed or the recorder is gone."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        root = tk.Tk(className="recorder")
+    except tk.TclError as error:
+        sys.exit(f"there is no display to show it on ({error})")
+    Window(root)
+    root.mainloop()
+
+
+if __name__ == "__main__":
+    main()

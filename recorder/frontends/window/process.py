@@ -1,0 +1,178 @@
+"""The window on this computer, in a process of its own: a hung display or its death touch nothing here."""
+
+import asyncio
+import contextlib
+import importlib.util
+import json
+import logging
+import os
+import struct
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from typing import Any
+
+from recorder.frontends.display import Backend, Wishes, message_of
+from recorder.settings.model import Preview as PreviewSettings
+
+log = logging.getLogger(__name__)
+
+# Without a picture for so long, the figures go alone.
+STATUS_S = 1.0
+
+# How long the window may take to close by itself.
+CLOSE_S = 1.0
+
+# Commands of the window under way at once.
+UNDER_WAY = 16
+
+
+def has_display() -> bool:
+    """Tell whether this computer has a display that we may use."""
+    return sys.platform in {"win32", "darwin"} or bool(os.environ.get("DISPLAY"))
+
+
+@contextlib.asynccontextmanager
+async def open_window(settings: PreviewSettings, backend: Backend, *, attended: bool) -> AsyncIterator[None]:
+    """Show a window whenever preview is on, where the settings ask for one."""
+    wanted = attended and has_display() if settings.window == "auto" else settings.window
+    if wanted and importlib.util.find_spec("tkinter") is None:
+        log.warning(
+            "no window: this Python comes without tkinter (Debian and Ubuntu: apt install python3-tk); "
+            "the page shows the preview too, with preview.web"
+        )
+        wanted = False
+    if not wanted:
+        yield
+        return
+    showing = asyncio.ensure_future(_keep_showing(backend))
+    try:
+        yield
+    finally:
+        showing.cancel()
+        await asyncio.gather(showing, return_exceptions=True)
+
+
+async def _keep_showing(backend: Backend) -> None:
+    """Open the window with the preview, again and again."""
+    preview = backend.preview
+    while True:
+        await preview.until_on()
+        try:
+            reason = await _Window(backend).show()
+        except Exception as error:
+            # No program, no pipe, an answer that makes no sense: the window is lost, and nothing else.
+            reason = f"{type(error).__name__}: {error}"
+        if preview.on:
+            preview.switch(False)
+            if reason:
+                log.warning("window: %s; preview is off, the recording goes on", reason)
+            else:
+                log.info("the window was closed, preview is off")
+
+
+class _Window:
+    """One life of the window's process."""
+
+    def __init__(self, backend: Backend) -> None:
+        self._backend, self._preview = backend, backend.preview
+        self._wishes = Wishes()
+        self._ready = asyncio.Event()
+        self._under_way: set[asyncio.Task[Any]] = set()
+        self._was_closed = False
+
+    async def show(self) -> str:
+        """Run the process until it ends; return what went wrong, "" where the operator closed it."""
+        own_group: dict[str, Any] = {"start_new_session": True}
+        if sys.platform == "win32":
+            own_group = {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP}
+        # A Ctrl-C at the console is not meant for the window.
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "recorder.frontends.window.app"),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            **own_group,
+        )
+        feeding = asyncio.ensure_future(self._feed(process))
+        complaining = asyncio.ensure_future(_last_line(process))
+        try:
+            await self._listen(process)
+            code = await process.wait()
+            said = await complaining
+            return "" if self._was_closed else said or f"its process ended with {code}"
+        finally:
+            for task in (feeding, complaining, *self._under_way):
+                task.cancel()
+            await _end(process)
+            await asyncio.gather(feeding, complaining, *self._under_way, return_exceptions=True)
+
+    async def _feed(self, process: asyncio.subprocess.Process) -> None:
+        """Send a picture whenever the window has drawn the last; hide the window while preview is off."""
+        if process.stdin is None:
+            raise AssertionError("a process with a pipe has it")
+        while True:
+            if not self._preview.on:
+                await _send(process.stdin, {"shown": False})
+                await self._preview.until_on()
+                await _send(process.stdin, {"shown": True})
+            await self._ready.wait()
+            try:
+                async with asyncio.timeout(STATUS_S):
+                    picture = await self._preview.next_picture()
+            except TimeoutError:
+                await _send(process.stdin, {"status": self._backend.status()})
+                continue
+            self._ready.clear()
+            message = message_of(picture, self._wishes, self._preview.origin)
+            await _send(process.stdin, {"status": self._backend.status(), "picture": len(message)}, message)
+
+    async def _listen(self, process: asyncio.subprocess.Process) -> None:
+        """Take the window's wishes until it ends."""
+        if process.stdout is None:
+            raise AssertionError("a process with a pipe has it")
+        while line := await process.stdout.readline():
+            wanted = json.loads(line)
+            self._wishes.take(wanted, self._preview)
+            if wanted.get("ready"):
+                self._ready.set()
+            if wanted.get("closed"):
+                self._was_closed = True
+            if isinstance(wanted.get("command"), str) and len(self._under_way) < UNDER_WAY:
+                task = asyncio.ensure_future(self._carry_out(wanted["command"]))
+                self._under_way.add(task)
+                task.add_done_callback(self._under_way.discard)
+
+    async def _carry_out(self, line: str) -> None:
+        outcome = await self._backend.command(line, "window")
+        log.info("%s", outcome["message"] or outcome["status"])
+
+
+async def _send(pipe: asyncio.StreamWriter, head: dict[str, Any], body: bytes = b"") -> None:
+    text = json.dumps(head).encode()
+    pipe.write(b"".join((struct.pack("<I", len(text)), text, body)))
+    await pipe.drain()
+
+
+async def _last_line(process: asyncio.subprocess.Process) -> str:
+    """Return the last line of what the process complains of."""
+    last = ""
+    if process.stderr is not None:
+        async for line in process.stderr:
+            last = line.decode(errors="replace").strip() or last
+    return last
+
+
+async def _end(process: asyncio.subprocess.Process) -> None:
+    """End the process, in order or not."""
+    if process.returncode is not None:
+        return
+    if process.stdin is not None:
+        process.stdin.close()
+    try:
+        async with asyncio.timeout(CLOSE_S):
+            await process.wait()
+    except TimeoutError:
+        with contextlib.suppress(ProcessLookupError):
+            process.kill()
+        await process.wait()

@@ -1,0 +1,165 @@
+"""What a session tells of itself: its state, its figures while it runs, its summary at the end."""
+
+import math
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+from typing import Any, Self
+
+from recorder.camera.acquisition_result import LinkStatistics
+from recorder.errors import RecorderError
+from recorder.frames.pool import PoolStatistics
+from recorder.session.writer import WriterStatistics
+
+
+class State(Enum):
+    """Where a session stands."""
+
+    IDLE = "idle"
+    OPENING = "opening"
+    RUNNING = "running"
+    DRAINING = "draining"
+    CLOSED = "closed"
+
+
+TRANSITIONS = {
+    State.IDLE: {State.OPENING},
+    State.OPENING: {State.RUNNING, State.CLOSED},
+    State.RUNNING: {State.DRAINING, State.CLOSED},
+    State.DRAINING: {State.CLOSED},
+    State.CLOSED: set[State](),
+}
+
+
+class FinishReason(Enum):
+    """Why a run ended."""
+
+    LIMIT = "all that was asked for"
+    STOPPED = "stopped"
+    INTERRUPTED = "interrupted by the operator"
+    ABORTED = "aborted by the operator"
+    DISK_FULL = "stopped in time before the disk was full"
+    CAMERA = "camera error"
+    STORAGE = "storage error"
+    FAULT = "internal error"
+
+
+FAILURES = {FinishReason.DISK_FULL, FinishReason.CAMERA, FinishReason.STORAGE, FinishReason.FAULT}
+INTERRUPTIONS = {FinishReason.INTERRUPTED, FinishReason.ABORTED}
+
+# By verdict.
+EXIT_CODES = {"complete": 0, "failed": 1, "frames lost": 3, "interrupted": 130}
+
+
+class Ending:
+    """Why a run ends: the first reason counts, but what cuts it short outranks an orderly stop."""
+
+    def __init__(self) -> None:
+        self.reason: FinishReason | None = None
+        self.error: RecorderError | None = None
+
+    def because(self, reason: FinishReason) -> None:
+        """Give a reason, which counts if it is the first."""
+        self.reason = self.reason or reason
+
+    def cut_short(self, reason: FinishReason) -> None:
+        """Give a reason that outranks a stop."""
+        if self.reason in {None, FinishReason.INTERRUPTED, FinishReason.STOPPED}:
+            self.reason = reason
+
+    @property
+    def failed(self) -> bool:
+        """Whether something went wrong besides lost frames."""
+        return self.error is not None or self.reason in FAILURES
+
+    def told(self, lost: int, fault: BaseException | None = None) -> tuple[str, str]:
+        """Return the verdict, and the cause in a sentence."""
+        verdict = "frames lost" if lost else "complete"
+        if self.failed:
+            verdict = "failed"
+        elif self.reason in INTERRUPTIONS:
+            verdict = "interrupted"
+        if self.error is not None:
+            return verdict, str(self.error)
+        if fault is not None:
+            return verdict, f"internal error: {fault!r}"
+        return verdict, self.reason.value if self.reason else ""
+
+
+@dataclass(frozen=True)
+class Statistics:
+    """All moving parts at one moment: what the progress bar, `status` and the tests read."""
+
+    state: State
+    elapsed_s: float
+    frames: int  # committed
+    lost: int
+    frame_bytes: int
+    link: LinkStatistics | None
+    pool: PoolStatistics | None
+    writer: WriterStatistics | None
+    mode: str
+    free_bytes: int
+    path: Path | None
+
+    @property
+    def rate(self) -> float:
+        """Frames/s delivered by the camera on average."""
+        return self.link.frames / self.elapsed_s if self.link and self.elapsed_s else 0.0
+
+    def runway_s(self, rate: float) -> float:
+        """Return the time until the disk is full at `rate` frames/s, inf where nothing is written."""
+        flow = rate * self.frame_bytes
+        return self.free_bytes / flow if flow and self.free_bytes else math.inf
+
+
+@dataclass(frozen=True)
+class Summary:
+    """How a run ended, or several; `files` with the frames in each.
+
+    `seconds` is from arming to a durable file, `cpu_s` what all threads used in it.
+    """
+
+    files: tuple[tuple[Path, int], ...]
+    verdict: str
+    cause: str
+    frames: int
+    lost: int
+    losses: dict[str, int]
+    marks: int
+    seconds: float
+    cpu_s: float
+    bytes: int
+    mode: str
+    longest_pause_s: float
+    blocks: int
+    lowest_free: int
+    exit_code: int
+    reason: FinishReason | None = None
+    journal: Path | None = None
+
+    @property
+    def file(self) -> Path | None:
+        """The last file, None where none was written."""
+        return self.files[-1][0] if self.files else None
+
+    @classmethod
+    def of_nothing(cls, cause: str) -> Self:
+        """Return the summary of a run that failed before it recorded anything."""
+        return cls((), "failed", cause, 0, 0, {}, 0, 0.0, 0.0, 0, "", 0.0, 0, 0, 1)
+
+    def for_json(self) -> dict[str, Any]:
+        """Return the line that `--json` prints."""
+        return {
+            "file": None if self.file is None else str(self.file),
+            "files": [{"file": str(path), "frames": frames} for path, frames in self.files],
+            "journal": None if self.journal is None else str(self.journal),
+            "verdict": self.verdict,
+            "frames": self.frames,
+            "lost": self.lost,
+            "marks": self.marks,
+            "seconds": round(self.seconds, 6),
+            "bytes": self.bytes,
+            "fps": round(self.frames / self.seconds, 3) if self.seconds else 0.0,
+            "MBps": round(self.bytes / self.seconds / 1e6, 3) if self.seconds else 0.0,
+        }

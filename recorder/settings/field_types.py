@@ -1,0 +1,96 @@
+"""The kinds of values in the configuration: each parses what people write, and writes it back."""
+
+import math
+from functools import partial
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainSerializer
+
+from recorder.settings.address import split
+from recorder.units import format_bytes, format_seconds, parse_bytes, parse_rate, parse_seconds
+
+
+def _seconds(low: float, high: float, value: object) -> float:
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        raise ValueError('a time needs a unit (ns, us, ms, s, min, h), for example "5ms"')
+    if not isinstance(value, str):
+        raise ValueError('not a time; write a text such as "5ms"')
+    seconds = parse_seconds(value)
+    if not low <= seconds <= high:
+        raise ValueError(f"must be between {format_seconds(low)} and {format_seconds(high)}")
+    return seconds
+
+
+def _bytes(low: int, high: int, value: object) -> int:
+    if not isinstance(value, str):
+        raise ValueError('a size needs a unit (B, kB, MB, GB, KiB, MiB, GiB), for example "512MB"')
+    size = parse_bytes(value)
+    if not low <= size <= high:
+        raise ValueError(f"must be between {format_bytes(low)} and {format_bytes(high)}")
+    return size
+
+
+def _rate(value: object) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        raise ValueError('not a frame rate; write frames per second, for example 100, or "max"')
+    try:
+        rate = parse_rate(value) if isinstance(value, str) else float(value)
+    except OverflowError:
+        rate = -1.0
+    if not (0.001 <= rate <= 1e6 or rate == math.inf):
+        raise ValueError('must be between 0.001 and 1000000 frames/s, or "max"')
+    return rate
+
+
+def _playback_rate(value: object) -> float | Literal["original"]:
+    return "original" if value == "original" else _rate(value)
+
+
+def _levels(value: object) -> tuple[int, int] | Literal["auto", "full"]:
+    if value == "auto" or value == "full":  # noqa: PLR1714 - so that the type is known
+        return value
+    if isinstance(value, list | tuple) and len(value) == 2 and all(type(v) is int for v in value):
+        low, high = value
+        if 0 <= low < high <= 65535:
+            return low, high
+    raise ValueError('must be "auto", "full", or [LOW, HIGH] from 0 to 65535, the lower first')
+
+
+def _switch(value: object) -> bool | Literal["auto"]:
+    if value is True or value is False:
+        return value
+    if value == "auto":
+        return "auto"
+    raise ValueError('must be true, false or "auto"')
+
+
+def _address(value: object) -> str:
+    text = str(value)
+    split(text)
+    return text
+
+
+def _write_rate(rate: float | str) -> float | str:
+    return "max" if rate == math.inf else rate
+
+
+_WriteSeconds = PlainSerializer(format_seconds)
+_WriteBytes = PlainSerializer(format_bytes)
+_WriteRate = PlainSerializer(_write_rate)
+
+Exposure = Annotated[float, BeforeValidator(partial(_seconds, 1e-6, 60)), _WriteSeconds]
+Delay = Annotated[float, BeforeValidator(partial(_seconds, 0, 60)), _WriteSeconds]
+Span = Annotated[float, BeforeValidator(partial(_seconds, 1e-3, 7 * 86400)), _WriteSeconds]
+PoolSize = Annotated[int, BeforeValidator(partial(_bytes, 2 * 2**20, 2**40)), _WriteBytes]
+Reserve = Annotated[int, BeforeValidator(partial(_bytes, 0, 2**40)), _WriteBytes]
+Rate = Annotated[float, BeforeValidator(_rate), _WriteRate]
+PlaybackRate = Annotated[float | Literal["original"], BeforeValidator(_playback_rate), _WriteRate]
+Levels = Annotated[tuple[int, int] | Literal["auto", "full"], BeforeValidator(_levels)]
+Address = Annotated[str, BeforeValidator(_address)]
+Switch = Annotated[bool | Literal["auto"], BeforeValidator(_switch)]
+
+
+class Section(BaseModel):
+    """Frozen settings that refuse keys they do not know."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)

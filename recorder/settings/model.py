@@ -1,0 +1,196 @@
+"""Settings: TOML in, frozen and validated, with messages that name the key."""
+
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+import tomli_w
+from pydantic import Field, ValidationError
+
+from recorder.errors import ConfigurationError, did_you_mean
+from recorder.settings.cameras import CAMERAS, FAULTS, CameraSettings, SimulatedCamera
+from recorder.settings.field_types import Address, Levels, PoolSize, Reserve, Section, Span, Switch
+from recorder.settings.messages import Kinds, explain
+
+
+class Recording(Section):
+    """What is recorded, and into which folder or file."""
+
+    name: str = Field("recording", pattern=r"^[\w.-]+$", max_length=100)
+    title: str = Field("", max_length=200)
+    output: str = Field("recordings", pattern=r"^[^\x00-\x1f]+$")
+    frames: int | None = Field(None, ge=1)
+    duration: Span | None = None
+
+
+class Pool(Section):
+    """The one bound on memory: what a slow disk may fall behind before frames are lost."""
+
+    memory: PoolSize = 512_000_000
+
+
+class Storage(Section):
+    """How the pixels reach the disk."""
+
+    # "direct" bypasses the page cache; "buffered" goes through HDF5; "auto" tries direct first.
+    mode: Literal["auto", "direct", "buffered"] = "auto"
+    # Kept free for closing the file in order when the disk runs full.
+    reserve: Reserve = 16_000_000
+
+
+class Remote(Section):
+    """The door for other programs; closed unless `listen` is given."""
+
+    # HOST:PORT, on this machine only unless you say otherwise; port 0 takes a free one.
+    listen: Address | None = None
+    # Empty: a new one for every session, printed when it begins.
+    token: str = Field("", pattern=r"^[\w.-]*$", max_length=200)
+
+
+class Preview(Section):
+    """What is seen of the frames while they are recorded."""
+
+    on: bool = False
+    # Pictures a second at most; fewer while the machine is busy.
+    rate: float = Field(15.0, ge=0.1, le=100, strict=False)
+    # Levels that follow the picture, the full range, or [low, high].
+    levels: Levels = "auto"
+    # What one pixel of the picture stands for: every so manieth of the frame, or the mean of all.
+    decimate: Literal["stride", "mean"] = "stride"
+    # Tell saturated pixels apart.
+    saturation: bool = True
+    # A window on this computer's display; "auto": where there is a display and somebody at the console.
+    window: Switch = "auto"
+    # HOST:PORT of the web page, on this machine only unless you say otherwise; closed unless given.
+    web: Address | None = None
+    # Of the page; empty: a new one for every session, printed in the page's address.
+    token: str = Field("", pattern=r"^[\w.-]*$", max_length=200)
+
+
+class Analysis(Section):
+    """A function of yours that sees the latest frame."""
+
+    # "module:name"; called as name(frame, facts, **options) in a thread of its own.
+    function: str | None = Field(None, pattern=r"^[\w.]+:\w+$")
+    options: dict[str, bool | int | float | str] = Field(default_factory=dict)
+
+
+class Settings(Section):
+    """Everything that decides a run."""
+
+    recording: Recording = Recording()
+    camera: CameraSettings = SimulatedCamera()
+    pool: Pool = Pool()
+    storage: Storage = Storage()
+    remote: Remote = Remote()
+    preview: Preview = Preview()
+    analysis: Analysis = Analysis()
+
+    def to_toml(self) -> str:
+        """Return TOML that `load` reads back to equal settings, but for the tokens."""
+        return tomli_w.dumps(self.to_tree())
+
+    def to_tree(self) -> dict[str, Any]:
+        """Return what is kept beside the frames, for everyone who gets the file: all but the tokens."""
+        return self.model_dump(exclude_none=True, exclude={"remote": {"token"}, "preview": {"token"}})
+
+
+SECTIONS: dict[str, type[Section]] = {
+    "recording": Recording,
+    "camera": SimulatedCamera,
+    "pool": Pool,
+    "storage": Storage,
+    "remote": Remote,
+    "preview": Preview,
+    "analysis": Analysis,
+}
+
+
+def keys() -> tuple[str, ...]:
+    """Return every key there is, dotted, those of all kinds of camera among them."""
+    models = [*SECTIONS.items(), *(("camera", model) for model in CAMERAS.values())]
+    return tuple(
+        dict.fromkeys(f"{section}.{name}" for section, model in models for name in model.model_fields)
+    )
+
+
+def load(
+    path: Path | None, overrides: tuple[str, ...] = (), options: Mapping[str, str] | None = None
+) -> Settings:
+    """Read settings from TOML file `path` (None: the defaults), with KEY=VALUE overrides and typed options.
+
+    Raises ConfigurationError, one line, for anything that is not allowed.
+    """
+    tree: dict[str, Any] = {}
+    if path is not None:
+        try:
+            tree = tomllib.loads(path.read_text(encoding="utf-8-sig"))
+        except (FileNotFoundError, IsADirectoryError):
+            near = did_you_mean(path.name, [p.name for p in path.parent.glob("*.toml")])
+            raise ConfigurationError(f"{path}: no such configuration file{near}") from None
+        except (OSError, UnicodeDecodeError) as error:
+            raise ConfigurationError(f"{path}: cannot be read: {error}") from None
+        except tomllib.TOMLDecodeError as error:
+            raise ConfigurationError(f"{path}: not valid TOML: {error}") from None
+    for text in overrides:
+        _set(tree, *_split(text))
+    for key, value in (options or {}).items():
+        _set(tree, key, int(value) if value.isdecimal() and value.isascii() else value)
+    try:
+        return validate(tree)
+    except ConfigurationError as error:
+        typed = any(
+            str(error).startswith(text.partition("=")[0].strip()) for text in (*overrides, *(options or ()))
+        )
+        raise ConfigurationError(f"--set {error}" if typed or not path else f"{path}: {error}") from None
+
+
+def validate(tree: dict[str, Any]) -> Settings:
+    """Return the settings of a nested dictionary; raise ConfigurationError with the first thing wrong."""
+    camera = tree.get("camera")
+    if isinstance(camera, dict):
+        tree = {**tree, "camera": {"kind": "simulated", **camera}}
+    try:
+        settings = Settings.model_validate(tree)
+        settings.to_toml().encode()
+        return settings
+    except UnicodeEncodeError:
+        raise ConfigurationError("a text that is not valid UTF-8, a file name perhaps; rename it") from None
+    except ValidationError as error:
+        messages = [
+            explain(dict(problem), Settings, Kinds(SECTIONS, CAMERAS, FAULTS))
+            for problem in error.errors(include_url=False)
+        ]
+        more = f" (and {len(messages) - 1} more)" if len(messages) > 1 else ""
+        raise ConfigurationError(f"{messages[0]}{more}") from None
+
+
+def override(settings: Settings, text: str, value: str | None = None) -> Settings:
+    """Return settings with one KEY=VALUE changed, or (`value`) key `text`; raises ConfigurationError."""
+    tree = settings.model_dump(exclude_none=True)
+    _set(tree, *(_split(text) if value is None else (text, value)))
+    return validate(tree)
+
+
+def _split(text: str) -> tuple[str, Any]:
+    """Split KEY=VALUE; the value is TOML, or a plain text where it is not TOML."""
+    key, equals, value = text.partition("=")
+    if not equals or not key.strip():
+        raise ConfigurationError(f"--set {text}: write KEY=VALUE, for example --set camera.exposure=5ms")
+    try:
+        parsed = tomllib.loads(f"value = {value}")["value"]
+    except ValueError:
+        parsed = value
+    return key.strip(), parsed
+
+
+def _set(tree: dict[str, Any], key: str, value: object) -> None:
+    """Set one dotted key in place."""
+    *sections, last = key.split(".")
+    for section in sections:
+        inner = tree.setdefault(section, {})
+        if not isinstance(inner, dict):
+            raise ConfigurationError(f"--set {key}: {section} is a value, not a section")
+        tree = inner
+    tree[last] = value

@@ -1,0 +1,107 @@
+import builtins
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+
+from recorder.camera.pco import library
+from recorder.camera.pco.library import connected, open_camera, usb_trouble, vendor
+from recorder.cli.main import commands
+from recorder.errors import CameraError
+from tests.virtual_sc2.camera import VirtualCamera
+from tests.virtual_sc2.libraries import Rig, installed
+from tests.virtual_sc2.models import EDGE_55, PANDA_42
+
+
+@pytest.fixture
+def rig() -> Iterator[Rig]:
+    with installed(VirtualCamera(EDGE_55), VirtualCamera(PANDA_42, in_use=True)) as rig:
+        rig.cameras[1].model = PANDA_42
+        yield rig
+
+
+def test_connected_cameras_are_listed_with_who_uses_them(rig: Rig) -> None:
+    edge, panda = connected()
+    assert (edge.model, edge.serial, edge.interface) == ("pco.edge 5.5 M CLHS", 61_000_001, "CLHS")
+    assert (edge.firmware, edge.sensor) == ("main uP 1.22", "2560x2160, 16 bit")
+    assert "in use by process 4711" in panda.note
+    assert not rig.cameras[0].is_open
+
+
+def test_the_command_lists_them_too(rig: Rig) -> None:
+    done = CliRunner().invoke(commands, ["cameras"], standalone_mode=False)
+    assert done.exception is None
+    assert "sensor    2560x2160, 16 bit" in done.output
+    assert "close Camware" in done.output
+    del rig
+
+
+@pytest.mark.parametrize(
+    ("serial", "interface", "told"),
+    [
+        (
+            7,
+            None,
+            "camera.serial = 7: no such camera; connected: pco.edge 5.5 M CLHS 61000001 at CLHS, pco.panda",
+        ),
+        (None, "GigE", 'camera.interface = "GigE": no such camera'),
+        (None, "USB 3.0", "in use by process 4711: close Camware"),
+    ],
+)
+def test_a_camera_that_is_not_found_is_told_with_what_there_is(
+    rig: Rig, serial: int | None, interface: Any, told: str
+) -> None:
+    with pytest.raises(CameraError, match=told.replace(".", r"\.")):
+        open_camera(serial, interface)
+    del rig
+
+
+def test_without_the_package_the_message_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = builtins.__import__
+
+    def missing(name: str, *rest: Any) -> Any:
+        if name == "pco":
+            raise ImportError("No module named 'pco'")
+        return before(name, *rest)
+
+    monkeypatch.setattr(builtins, "__import__", missing)
+    with pytest.raises(CameraError, match=r"up to 3\.12 .* pip install pco"):
+        vendor()
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("libusb-1.0.so.0: cannot open shared object file", "apt install libusb-1.0-0"),
+        ("libpco_sc2cam.so.1: file too short", "reinstall pco"),
+    ],
+)
+def test_a_library_that_cannot_be_loaded_is_named(text: str, told: str) -> None:
+    with pytest.raises(CameraError, match=told), library.loading():
+        raise OSError(text)
+
+
+def plug_in(folder: Path, vendor_id: str) -> tuple[Path, Path]:
+    device = folder / "devices" / "2-1"
+    device.mkdir(parents=True)
+    for name, text in (("idVendor", vendor_id), ("busnum", "2"), ("devnum", "5")):
+        (device / name).write_text(text + "\n")
+    node = folder / "nodes" / "002" / "005"
+    node.parent.mkdir(parents=True)
+    return folder / "devices", folder / "nodes"
+
+
+def test_a_camera_on_the_usb_that_nobody_may_open_asks_for_the_rule(tmp_path: Path) -> None:
+    devices, nodes = plug_in(tmp_path, "1cb2")
+    told = usb_trouble(devices, nodes)
+    assert "002/005" in told
+    assert 'ATTR{idVendor}=="1cb2"' in told
+    (nodes / "002" / "005").touch()
+    assert "close other programs" in usb_trouble(devices, nodes)
+
+
+def test_other_things_on_the_usb_are_none_of_our_business(tmp_path: Path) -> None:
+    assert usb_trouble(*plug_in(tmp_path, "046d")) == ""
+    assert usb_trouble(tmp_path / "nothing") == ""

@@ -1,0 +1,138 @@
+"""Commands on a session, as the operator meets them between runs."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import h5py
+import pytest
+
+from recorder.assembly import build_session
+from recorder.control.dispatcher import Dispatcher
+from recorder.frontends.session_context import open_sitting
+from recorder.settings.model import validate
+from recorder.storage.layout import DETECTOR
+
+
+@pytest.fixture
+async def dispatch(tmp_path: Path) -> AsyncIterator[Dispatcher]:
+    """A session on a small simulated camera, running."""
+    tree = {
+        "recording": {"output": str(tmp_path / "x.h5")},
+        "camera": {"width": 32, "height": 32, "rate": 200, "exposure": "4ms"},
+        "pool": {"memory": "8MB"},
+    }
+    session = build_session(validate(tree), dry_run=False)
+    async with open_sitting(session) as opened:
+        await session.start()
+        await session.run.timeline.delivered(1)  # type: ignore[union-attr]
+        yield opened
+        await session.close()
+
+
+async def typed(dispatch: Dispatcher, line: str) -> str:
+    outcome = await dispatch(line, "console")
+    assert outcome is not None
+    return f"{outcome.status}: {outcome.message}"
+
+
+async def run_again(dispatch: Dispatcher) -> str:
+    await typed(dispatch, "stop")
+    told = await typed(dispatch, "start")
+    await dispatch.session.run.timeline.delivered(1)  # type: ignore[union-attr]
+    return told
+
+
+async def test_a_live_exposure_outlives_the_run_and_the_file(dispatch: Dispatcher, tmp_path: Path) -> None:
+    assert "ok: exposure 2ms from frame" in await typed(dispatch, "exposure 2ms")
+    await typed(dispatch, "save new second")
+    await asyncio.sleep(0.1)
+    await typed(dispatch, "stop")
+    await typed(dispatch, "start")
+    await asyncio.sleep(0.1)
+    await typed(dispatch, "stop")
+    assert await typed(dispatch, "exposure 3ms") == "ok: exposure 3ms from the next start on"
+    await typed(dispatch, "start")
+    await asyncio.sleep(0.1)
+    await typed(dispatch, "stop")
+    found = []
+    for name in ("second.h5", "x_2.h5", "x_3.h5"):
+        with h5py.File(tmp_path / name) as file:
+            set_to = next(
+                line
+                for line in file["entry/configuration"][()].decode().splitlines()
+                if line.startswith("exposure")
+            )
+            found.append((set(file[DETECTOR]["exposure"][:]), set_to))
+    assert found == [({0.002}, 'exposure = "2ms"')] * 2 + [({0.003}, 'exposure = "3ms"')]
+
+
+async def test_a_name_given_between_runs_is_the_next_files(dispatch: Dispatcher, tmp_path: Path) -> None:
+    await typed(dispatch, "stop")
+    told = await typed(dispatch, "save new trial7")
+    assert told == f"ok: saving {tmp_path / 'trial7.h5'} from the next start on"
+    assert await typed(dispatch, "start") == f"ok: started, saving {tmp_path / 'trial7.h5'}"
+    await asyncio.sleep(0.1)
+    assert str(tmp_path / "trial7_frame") in await typed(dispatch, "snapshot")
+    assert await run_again(dispatch) == f"ok: started, saving {tmp_path / 'x_2.h5'}"
+
+
+async def test_a_name_outlives_a_start_that_fails(dispatch: Dispatcher, tmp_path: Path) -> None:
+    await typed(dispatch, "stop")
+    await typed(dispatch, "save new trial7")
+    for line in ("set camera.width 4096", "set camera.height 4096", "set pool.memory 1000GB"):
+        await typed(dispatch, line)
+    assert "failed: " in await typed(dispatch, "start")
+    for line in ("set camera.width 32", "set camera.height 32", "set pool.memory 8MB"):
+        await typed(dispatch, line)
+    assert await typed(dispatch, "start") == f"ok: started, saving {tmp_path / 'trial7.h5'}"
+
+
+async def test_saving_nothing_is_said(dispatch: Dispatcher) -> None:
+    await typed(dispatch, "save off")
+    assert await run_again(dispatch) == "ok: started, saving nothing; save on writes a file"
+    told = await typed(dispatch, "status")
+    assert "saving nothing; " in told
+    assert "frames not written" in told
+    assert "GB free" not in told
+
+
+async def test_a_setting_that_has_a_command_is_told(dispatch: Dispatcher) -> None:
+    told = await typed(dispatch, "set camera.exposure 3ms")
+    assert told == "refused: camera.exposure is changed while it runs by: exposure 3ms"
+    told = await typed(dispatch, "set preview.rate 5")
+    assert told == "refused: preview.rate is changed while it runs by: preview rate 5"
+
+
+async def test_a_value_may_have_blanks(dispatch: Dispatcher) -> None:
+    await typed(dispatch, "stop")
+    told = await typed(dispatch, "set preview.levels [100, 2000]")
+    assert told == "ok: preview.levels = [100, 2000] from the next start on"
+    assert dispatch.session.settings.preview.levels == (100, 2000)
+
+
+async def test_what_is_planned_needs_a_run(dispatch: Dispatcher) -> None:
+    await typed(dispatch, "stop")
+    assert await typed(dispatch, "at frame 3 mark hello") == "refused: not running; start comes first"
+
+
+async def test_the_row_of_a_start_is_on_no_frame_of_the_run_before(
+    dispatch: Dispatcher, tmp_path: Path
+) -> None:
+    await run_again(dispatch)
+    await typed(dispatch, "stop")
+    with h5py.File(tmp_path / "x_2.h5") as file:
+        row = file["entry/commands"][0]
+    assert (row["command"], row["frame"], row["elapsed_s"]) == (b"start", -1, 0.0)
+
+
+async def test_the_summary_names_every_file_with_its_frames(dispatch: Dispatcher, tmp_path: Path) -> None:
+    await typed(dispatch, "save new second")
+    await asyncio.sleep(0.1)
+    await run_again(dispatch)
+    await typed(dispatch, "stop")
+    files = dispatch.session.summary().for_json()["files"]
+    assert [Path(one["file"]).name for one in files] == ["x.h5", "second.h5", "x_2.h5"]
+    for one in files:
+        with h5py.File(one["file"]) as file:
+            assert len(file["data"]) == one["frames"]

@@ -1,0 +1,98 @@
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from recorder.control import commands
+from recorder.control.registry import COMMANDS, MAX_LINE, complete, parse, split
+from recorder.errors import UsageError
+
+assert commands
+
+
+def test_every_command_of_the_design_is_there() -> None:
+    expected = {
+        *("help", "status", "preview", "preview rate", "preview levels", "exposure", "mark", "note"),
+        *("save", "save new", "snapshot", "start", "stop", "trigger", "set", "at", "wait", "quit"),
+    }
+    assert set(COMMANDS) == expected
+    assert all(known.summary for known in COMMANDS.values())
+
+
+@pytest.mark.parametrize(
+    ("line", "name", "arguments"),
+    [
+        ("exposure 5ms", "exposure", [0.005]),
+        ("preview off", "preview", ["off"]),
+        ("preview rate 10", "preview rate", [10.0]),
+        ("preview levels auto", "preview levels", ["auto"]),
+        ("save new night", "save new", ["night"]),
+        ("save on", "save", ["on"]),
+        ('mark trial3 "left eye" closed # a comment', "mark", ["trial3", "left eye", "closed"]),
+        ("note don't stop", "note", ["don't", "stop"]),
+        ("at frame 500 mark x", "at", ["frame", "500", "mark", "x"]),
+    ],
+)
+def test_lines_become_calls(line: str, name: str, arguments: list[object]) -> None:
+    parsed = parse(line)
+    assert parsed is not None
+    assert (parsed.command.name, parsed.arguments) == (name, arguments)
+
+
+@pytest.mark.parametrize("line", ["", "   ", "# a comment", "\t"])
+def test_empty_lines_are_nothing(line: str) -> None:
+    assert parse(line) is None
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("exposre 5ms", "did you mean exposure?"),
+        ("exposure 5", "needs a unit"),
+        ("exposure 5m", "unknown unit"),
+        ("exposure", "TIME is missing"),
+        ("exposure 5ms 6ms", "too much"),
+        ("preview of", "did you mean off?"),
+        ("preview rate -1", "more than 0"),
+        ('mark "open', "double quote"),
+        ("mark a\x00b", "control character"),
+        ("mark " + "x" * 2000, "longest allowed"),
+        ("xyzzy", "type help"),
+    ],
+)
+def test_wrong_lines_say_what_is_right(line: str, words: str) -> None:
+    with pytest.raises(UsageError) as told:
+        parse(line)
+    assert words in str(told.value)
+    assert "\n" not in str(told.value)
+
+
+@settings(max_examples=300)
+@given(
+    st.text(max_size=60)
+    | st.sampled_from(sorted(COMMANDS)).flatmap(lambda n: st.text(max_size=30).map(lambda t: f"{n} {t}"))
+)
+def test_no_line_is_anything_but_a_call_or_one_sentence(line: str) -> None:
+    try:
+        parse(line)
+    except UsageError as error:
+        assert str(error)
+        assert len(str(error)) < MAX_LINE
+
+
+def test_quotes_and_escapes() -> None:
+    assert split(r'a "b c" "say \"hi\""  d#e') == ["a", "b c", 'say "hi"', "d#e"]
+
+
+def test_completion_offers_what_may_follow_with_its_meaning() -> None:
+    assert {"exposure", "preview", "save"} <= {word for word, _ in complete("")}
+    assert {word for word, _ in complete("preview ")} == {"on", "off", "toggle", "rate", "levels"}
+    assert ("5ms", "a time with its unit") in set(complete("exposure "))
+    assert {word for word, _ in complete("save ")} >= {"on", "off", "new"}
+    assert {word for word, _ in complete("set camera.e")} == {"camera.exposure"}
+    assert {word for word, _ in complete("set ")} >= {
+        "camera.roi",
+        "camera.width",
+        "pool.memory",
+        "preview.rate",
+    }
+    assert list(complete("mark a b c ")) == []

@@ -1,0 +1,92 @@
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from recorder.preview.picture import BINS, HEIGHT, SATURATED, WHITE, WIDTH, Renderer
+
+
+def frame(height: int = 2160, width: int = 2560) -> NDArray[Any]:
+    rows, columns = np.mgrid[:height, :width]
+    image: NDArray[Any] = ((rows * 7 + columns) % 4096).astype(np.uint16)
+    return image
+
+
+def pixels(picture: Any) -> NDArray[np.uint8]:
+    return np.frombuffer(picture.pixels, np.uint8).reshape(picture.height, picture.width)
+
+
+def test_a_full_frame_is_every_fourth_pixel_stretched_over_the_levels() -> None:
+    image = frame()
+    picture = Renderer(2160, 2560, image.dtype, 16).render(image, 7, (1000, 3000))
+    assert (picture.number, picture.width, picture.height, picture.step) == (7, 640, 540, 4)
+    scaled = (image[::4, ::4].astype(float) - 1000) / 2000 * WHITE
+    assert np.abs(pixels(picture) - np.clip(scaled, 0, WHITE)).max() <= 1
+
+
+def test_an_average_stands_for_all_its_pixels() -> None:
+    image = frame()
+    picture = Renderer(2160, 2560, image.dtype, 16).render(image, 1, (0, 4095), mean=True)
+    means = image.reshape(540, 4, 640, 4).mean(axis=(1, 3))
+    assert np.abs(picture.values - means).max() < 1
+
+
+def test_a_region_is_shown_pixel_by_pixel() -> None:
+    image = frame()
+    renderer = Renderer(2160, 2560, image.dtype, 16)
+    picture = renderer.render(image, 1, (0, 4095), (100, 50, 320, 200))
+    assert (picture.step, picture.region) == (1, (100, 50, 320, 200))
+    assert (picture.values == image[50:250, 100:420]).all()
+    assert picture.value_at(100, 50) == image[50, 100]
+    assert picture.value_at(99, 50) is None
+    mean = picture.mean_of((110, 60, 9, 9))
+    assert mean == pytest.approx(image[60:70, 110:120].mean())
+    assert picture.mean_of((1000, 1000, 5, 5)) is None
+
+
+def test_the_histogram_counts_the_pictures_pixels_over_the_full_range() -> None:
+    image = np.full((540, 640), 640, np.uint16)
+    image[:, 320:] = 65535
+    picture = Renderer(540, 640, image.dtype, 16).render(image, 1, "full", overlay=True)
+    assert len(picture.histogram) == BINS
+    assert sum(picture.histogram) == 540 * 640
+    assert picture.histogram[10] == picture.histogram[-1] == 540 * 320
+    assert picture.saturated == 540 * 320
+    assert (pixels(picture)[:, 320:] == SATURATED).all()
+    assert (picture.low, picture.high) == (0, 65535)
+
+
+def test_automatic_levels_follow_smoothly_and_are_never_too_close() -> None:
+    renderer = Renderer(64, 64, np.dtype(np.uint16), 16)
+    dark, bright = np.full((64, 64), 100, np.uint16), np.full((64, 64), 1100, np.uint16)
+    assert renderer.render(dark, 1, "auto").low == 100
+    lows = [renderer.render(bright, i, "auto").low for i in range(20)]
+    assert lows == sorted(lows)
+    assert 100 < lows[0] < 1100
+    assert lows[-1] > 1095
+    picture = renderer.render(bright, 1, "auto")
+    assert picture.high - picture.low >= 16
+
+
+@given(
+    height=st.integers(1, 700),
+    width=st.integers(16, 1500),
+    region=st.none() | st.tuples(*[st.integers(-5000, 5000)] * 4),
+    dtype=st.sampled_from([np.uint8, np.uint16]),
+    mean=st.booleans(),
+)
+def test_whatever_is_asked_for_fits_into_the_picture(
+    height: int, width: int, region: tuple[int, int, int, int] | None, dtype: type[np.generic], mean: bool
+) -> None:
+    renderer = Renderer(height, width, np.dtype(dtype), 16)
+    picture = renderer.render(np.ones((height, width), dtype), 1, "auto", region, mean=mean)
+    x, y, w, h = picture.region
+    assert 1 <= picture.width <= WIDTH
+    assert 1 <= picture.height <= HEIGHT
+    assert len(picture.pixels) == picture.width * picture.height
+    assert 0 <= x < x + w <= width
+    assert 0 <= y < y + h <= height
+    assert (picture.values == 1).all()

@@ -1,0 +1,130 @@
+import asyncio
+import threading
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import h5py
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from recorder.assembly import build_session
+from recorder.camera.simulated.camera import SimulatedSensor
+from recorder.control.dispatcher import Dispatcher
+from recorder.frontends.session_context import open_sitting
+from recorder.session.session import Session
+from recorder.settings.model import validate
+from recorder.storage.layout import DETECTOR
+
+# Lines that would end or delay the session if they were carried out.
+EFFECTIVE = {"quit", "stop", "save", "wait", "start", "snapshot", "at"}
+
+
+@pytest.fixture
+async def sitting(tmp_path: Path) -> AsyncIterator[Dispatcher]:
+    tree = {
+        "recording": {"output": str(tmp_path / "x.h5")},
+        "camera": {"width": 64, "height": 32},
+        "pool": {"memory": "4MB"},
+    }
+    session = build_session(validate(tree), dry_run=False)
+    async with open_sitting(session) as dispatch:
+        await session.start()
+        yield dispatch
+        summary = await session.close()
+        assert summary.lost == 0
+
+
+def armed_ns(session: Session) -> int:
+    assert session.run is not None
+    sensor = session.run._camera
+    assert isinstance(sensor, SimulatedSensor)
+    return sensor._armed_ns
+
+
+async def test_a_mark_lands_on_the_frame_exposed_at_its_moment(sitting: Dispatcher) -> None:
+    session = sitting.session
+    await asyncio.sleep(0.3)
+    for _ in range(20):
+        await asyncio.sleep(0.013)
+        moment_ns = time.perf_counter_ns()
+        found = await session.mark("now", "", "test", moment_ns)
+        assert found is not None
+        truly = (moment_ns - armed_ns(session)) // 10_000_000 + 1
+        assert abs(found.number - truly) <= 1
+
+
+async def test_an_exposure_is_effective_exactly_where_the_journal_says(
+    sitting: Dispatcher, tmp_path: Path
+) -> None:
+    effective = []
+    for exposure in ("2ms", "4ms", "1ms"):
+        outcome = await sitting(f"exposure {exposure}", "test")
+        assert outcome is not None
+        assert outcome.effective_frame is not None
+        effective.append((outcome.effective_frame, exposure))
+    sitting.session.stop()
+    await sitting.session.stopped()
+    with h5py.File(tmp_path / "x.h5") as file:
+        exposures = file[DETECTOR]["exposure"][:]
+    old = 0.005
+    for frame, text in effective:
+        new = float(text.removesuffix("ms")) / 1000
+        assert (exposures[frame - 1], exposures[frame]) == (old, new)
+        old = new
+
+
+async def test_two_hundred_toggles_of_preview_leave_nothing_behind(sitting: Dispatcher) -> None:
+    session = sitting.session
+    for _ in range(200):
+        await sitting("preview toggle", "test")
+        await asyncio.sleep(0.005)
+    assert not session.preview.on
+    assert session.run is not None
+    assert session.run.outlet is not None
+    async with asyncio.timeout(5):
+        while len(session.run.outlet._channels) > 1:
+            await asyncio.sleep(0.01)
+    # The loop's own helpers aside, which write the journal.
+    ours = {thread.name for thread in threading.enumerate() if not thread.name.startswith("asyncio_")}
+    assert ours <= {"MainThread", "camera_0", "storage_0", "preview_0"}
+    assert [channel.owner for channel in session.run.outlet._channels] == ["writer"]
+
+
+WRONG = (
+    st.text(max_size=80)
+    | st.binary(max_size=80).map(lambda data: data.decode(errors="replace"))
+    | st.sampled_from(
+        ["x" * 1_000_000, "mark " + "y" * 1_000_000, "exposure 1e999s", "exposure -5ms", "mark \x00"]
+    )
+    | st.builds(
+        "{} {}".format,
+        st.sampled_from(
+            ["exposure", "preview", "set", "mark", "preview levels", "exposre", "trigger", "help"]
+        ),
+        st.text(max_size=40) | st.floats().map(str) | st.integers().map(str),
+    )
+)
+
+
+async def test_two_hundred_wrong_lines_change_nothing_and_end_nothing(sitting: Dispatcher) -> None:
+    lines: list[str] = []
+
+    @settings(max_examples=200, database=None, suppress_health_check=list(HealthCheck))
+    @given(WRONG)
+    def collect(line: str) -> None:
+        lines.append(line)
+
+    collect()
+    session = sitting.session
+    for line in lines:
+        if line.split()[:1] and line.split()[0] not in EFFECTIVE:
+            outcome = await sitting(line, "test")
+            assert outcome is None or outcome.status in {"ok", "refused", "failed"}
+            assert outcome is None or "internal error" not in outcome.message, line
+    assert session.running
+    assert len(lines) >= 200
+    answer = await sitting("status", "test")
+    assert answer is not None
+    assert answer.status == "ok"
