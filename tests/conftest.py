@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
-from recorder.frames.pool import Block, FrameFormat, Pool, Span
+from recorder.frames.pool import Block, BlockLease, FrameFormat, FrameSpan, Pool
 
 SMALL = FrameFormat(32, 64, np.dtype(np.uint16))  # 4096 bytes: one page
 
@@ -50,16 +50,33 @@ def need(present: object, what: str) -> None:
         pytest.skip(f"{what} is missing")
 
 
-def fill(block: Block, start: int, stop: int, first_number: int, owner: str = "test") -> Span:
-    """Put recognisable frames into slots [start, stop) of the block, counted from `first_number`."""
+def fill(block: Block, start: int, stop: int, first_number: int, owner: str = "test") -> FrameSpan:
+    """Put recognisable frames into slots [start, stop) of the block, counted from `first_number`.
+
+    The first span of a block takes the place of the lease that `take` has on it.
+    """
     for i in range(start, stop):
         number = first_number + i - start
         block.pixels[i] = number % 65536
-        block.facts[i] = (number, number * 10**7, 5 * 10**9 + number * 10**7, 0.005, 7.0, 0)
-    return Span(block, start, stop, owner)
+        block.metadata[i] = (number, number * 10**7, 5 * 10**9 + number * 10**7, 0.005, 7.0, 0)
+    span = FrameSpan(block, start, stop, owner)
+    if (lease := _taken.pop(id(block), None)) is not None:
+        lease.release()
+    return span
+
+
+_taken: dict[int, BlockLease] = {}
 
 
 def take(pool: Pool) -> Block:
-    block = pool.take(0)
-    assert block is not None
-    return block
+    """Return a free block, for `fill` or `let_go`."""
+    lease = pool.take("test", 0)
+    assert lease is not None
+    _taken[id(lease.block)] = lease
+    return lease.block
+
+
+def let_go(block: Block) -> None:
+    """Give back a block that was taken, where no span has taken its lease's place."""
+    if (lease := _taken.pop(id(block), None)) is not None:
+        lease.release()

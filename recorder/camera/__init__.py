@@ -1,1 +1,1 @@
-"""Cameras, all behind one protocol, and the one thread that owns them."""
+"""Cameras behind one protocol, and the one thread that owns them: frames go out through a broadcaster."""

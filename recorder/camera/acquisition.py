@@ -1,8 +1,8 @@
 """The one thread that owns the camera: reads frames into blocks, and serves a mailbox between two frames.
 
-session ──submit(verb)──► mailbox ─┐
-                                   ▼
-pool.take ─► read_into(slot) ─► row of facts ─► (block full, or 0.1 s old) ─► outlet
+session ──submit(command)──► mailbox ─┐
+                                      ▼
+pool.take ─► read_into(slot) ─► row of metadata ─► (block full, or 0.08 s old) ─► broadcaster
 """
 
 import logging
@@ -13,14 +13,14 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from typing import TypeVar
 
-from recorder.camera.acquisition_result import Limits, LinkOutcome, LinkStatistics
+from recorder.camera.acquisition_result import AcquisitionResult, AcquisitionStatistics, StopCondition
 from recorder.camera.base import Camera, EndOfSourceError, FrameInfo, StillRecordingError
-from recorder.camera.block_filler import Filling, SpanOutlet
-from recorder.camera.duration_limit import Extent
+from recorder.camera.block_filler import BlockFiller, SpanReceiver
+from recorder.camera.duration_limit import DurationLimit
 from recorder.camera.mailbox import Mailbox
 from recorder.errors import CameraError, CameraTimeoutError
 from recorder.frames.ledger import Cause
-from recorder.frames.pool import WRITER, Block, Pool, Span
+from recorder.frames.pool import WRITER, Block, BlockLease, Pool
 
 T = TypeVar("T")
 
@@ -33,23 +33,25 @@ SLICE_S = 0.02
 DRAIN_NS = 1_000_000_000
 
 
-class CameraLink:
-    """Run `camera` on the thread that calls `run`; `submit`, `stop` and `abort` come from any other.
+class AcquisitionThread:
+    """Run `camera` on the thread that calls `run`; all else may be called from any thread.
 
-    `timeout_s` is how long the camera may be silent; `clock` gives host monotonic ns.
+    `timeout_s` is how long the camera may be silent; `clock` gives host monotonic ns. The first frames belong
+    to file `file_index` of the session.
     """
 
     def __init__(
         self,
         camera: Camera,
         pool: Pool,
-        outlet: SpanOutlet,
+        broadcaster: SpanReceiver,
         timeout_s: float,
+        file_index: int = 0,
         clock: Callable[[], int] = time.perf_counter_ns,
     ) -> None:
-        self._camera, self._pool, self._outlet = camera, pool, outlet
+        self._camera, self._pool, self._broadcaster = camera, pool, broadcaster
         # How long the camera may be silent; grows with a longer exposure.
-        self.patience_s = timeout_s
+        self.timeout_s = timeout_s
         self._clock = clock
         self._mailbox = Mailbox()
         self._stopping = threading.Event()
@@ -62,31 +64,31 @@ class CameraLink:
         self._inside: StillRecordingError | None = None
         self._halted = False
         self._halted_ns = 0
-        self._extent = Extent(None)
+        self._duration_limit = DurationLimit(None)
         self._last_exposed: int | None = None
-        self._segment = 0
-        self._cuts: deque[tuple[int | None, Future[int]]] = deque()
+        self._file_index = file_index
+        self._rollovers: deque[tuple[int, int | None, Future[int]]] = deque()
         self._end: int | None = None
         self._trailing: Cause | None = None
         # Who held the blocks when we last had to wait for one: the reason if the FIFO overflows for it.
         self._starved_by: Cause | None = None
         self._caught_up = False
 
-    def submit(self, verb: Callable[[Camera], T]) -> Future[T]:
-        """Have `verb(camera)` called between two frames; its result or error comes with the future."""
-        return self._mailbox.submit(verb)
+    def submit(self, command: Callable[[Camera], T]) -> Future[T]:
+        """Have `command(camera)` called between two frames; its result, or a CameraError, is the future's."""
+        return self._mailbox.submit(command)
 
-    def cut(self, first: int | None = None) -> Future[int]:
-        """Begin a new segment with the next frame read, or with the one whose counter is `first`.
+    def roll_over(self, file_index: int, first: int | None = None) -> Future[int]:
+        """Have frames belong to file `file_index` from the next one read on, or from counter `first` on.
 
-        The future has the counter from which on frames belong to the new segment.
+        The future has the counter of the first of them; CameraError where the run is over before.
         """
         future: Future[int] = Future()
         # Nobody may cancel it any more: the camera thread is going to answer.
         future.set_running_or_notify_cancel()
 
         def note(_: Camera) -> None:
-            self._cuts.append((first, future))
+            self._rollovers.append((file_index, first, future))
 
         self.submit(note).add_done_callback(lambda noted: _pass_on_error(noted, future))
         return future
@@ -98,7 +100,7 @@ class CameraLink:
         else:
             self._end = first
 
-    def abort(self, cause: Cause = Cause.OPERATOR) -> None:
+    def abort(self, cause: Cause = Cause.ABORTED) -> None:
         """Stop at once; what the camera still holds is lost to `cause`."""
         self._trailing = cause
         self._aborting.set()
@@ -109,13 +111,13 @@ class CameraLink:
         """For how long no call into the camera's library has returned, nor the thread waited for a block."""
         return self._clock() - self._last_return_ns if self._last_return_ns else 0
 
-    def statistics(self) -> LinkStatistics:
+    def statistics(self) -> AcquisitionStatistics:
         """Return the figures of this moment."""
         last = self._last or FrameInfo(0, 0, float("nan"), float("nan"), 0, overflowed=False)
         inside = self._inside
         # While it is read out, what is left.
         left = last.backlog if self._frames else inside.images if inside else 0
-        return LinkStatistics(
+        return AcquisitionStatistics(
             frames=self._frames,
             last_number=last.number,
             exposure_s=last.exposure_s,
@@ -126,27 +128,28 @@ class CameraLink:
             wanted_in_camera=inside.wanted if inside else 0,
         )
 
-    def run(self, limits: Limits) -> LinkOutcome:
+    def run(self, until: StopCondition) -> AcquisitionResult:
         """Arm the camera and read until a limit, a stop or an error; the camera is disarmed afterwards.
 
-        Blocks. An error of the camera comes with the outcome, after all that was read has been handed on.
+        Blocks, on the camera thread. Raises nothing: an error of the camera comes with the result, after all
+        that was read has been published.
         """
-        error = self._attempt(lambda: self._read(limits))
+        error = self._attempt(lambda: self._read(until))
         if self._aborting.is_set() or error is not None:
             halting = self._attempt(self._halt)
             error = error or halting
         disarming = self._attempt(self._camera.disarm)
         error = error or disarming
         self._mailbox.close()
-        self._refuse_cuts()
+        self._refuse_rollovers()
         if (self._aborting.is_set() or error is not None) and self._last is not None:
             # What waited when the last frame was read was exposed, whatever became of it.
             known = self._last.number + self._last.backlog
-            if limits.frames is not None:
-                known = min(known, self._last.number + limits.frames - self._frames)
+            if until.frames is not None:
+                known = min(known, self._last.number + until.frames - self._frames)
             self._last_exposed = max(self._last_exposed or 0, known)
-        cause = self._trailing or self._starved_by or (Cause.CAMERA if error else Cause.FIFO)
-        return LinkOutcome(self._last_exposed, cause, error)
+        cause = self._trailing or self._starved_by or (Cause.COUNTER_GAP if error else Cause.CAMERA_OVERFLOW)
+        return AcquisitionResult(self._last_exposed, cause, error)
 
     @staticmethod
     def _attempt(step: Callable[[], None]) -> CameraError | None:
@@ -160,29 +163,29 @@ class CameraLink:
             return CameraError(f"the camera's library failed: {error!r}")
         return None
 
-    def _read(self, limits: Limits) -> None:
+    def _read(self, until: StopCondition) -> None:
         """Fill block after block until the run is over."""
-        self._extent = Extent(limits.duration_s)
+        self._duration_limit = DurationLimit(until.duration_s)
         self._camera.arm()
         self._last_return_ns = self._silent_since_ns = self._clock()
-        while (block := self._take()) is not None:
+        while (lease := self._take()) is not None:
             # The thread's own lease keeps the block out of the pool while spans of it come and go.
-            with Span(block, 0, 0, "camera"):
-                if not self._fill(block, limits):
+            with lease:
+                if not self._fill(lease.block, until):
                     return
 
-    def _fill(self, block: Block, limits: Limits) -> bool:  # noqa: PLR0912 - the loop, whole, in one place
+    def _fill(self, block: Block, until: StopCondition) -> bool:  # noqa: PLR0912 - the loop, whole, in one place
         """Read into the block until it is full (True) or the run is over (False)."""
-        self._begin_segment()
-        filling = Filling(block, self._outlet, self._segment)
+        self._carry_out_rollovers()
+        filler = BlockFiller(block, self._broadcaster, self._file_index)
         room = len(block.slots)
-        if limits.frames is not None:
-            room = min(room, limits.frames - self._frames)
+        if until.frames is not None:
+            room = min(room, until.frames - self._frames)
         try:
-            while filling.filled < room:
+            while filler.filled < room:
                 if self._mailbox:
                     self._mailbox.serve(self._camera)
-                if self._cuts and self._due(self._cuts[0][0]):
+                if self._rollovers and self._is_due(self._rollovers[0][1]):
                     # What follows belongs to another file, and a file's blocks are its own.
                     break
                 if self._stopping.is_set():
@@ -190,7 +193,7 @@ class CameraLink:
                         return False
                     self._halt()
                 try:
-                    info = self._next(block, filling.filled)
+                    info = self._next(block, filler.filled)
                 except StillRecordingError as inside:
                     self._inside, self._silent_since_ns = inside, self._last_return_ns
                 except CameraTimeoutError:
@@ -201,12 +204,12 @@ class CameraLink:
                 else:
                     if self._is_over(info):
                         return False
-                    filling.add(self._last_return_ns)
+                    filler.add(self._last_return_ns)
                     self._frames += 1
-                filling.hand_on_if_due(self._last_return_ns)
+                filler.flush_if_due(self._last_return_ns)
         finally:
-            filling.hand_on()
-        if self._frames == limits.frames:
+            filler.flush()
+        if self._frames == until.frames:
             # What the camera exposed after these was not asked for.
             self._last_exposed = None
             return False
@@ -227,23 +230,23 @@ class CameraLink:
                 self._last.number if self._last else 0
             )
             return complete or now_ns - max(self._halted_ns, self._silent_since_ns) > DRAIN_NS
-        if self._extent.is_past(now_ns - DRAIN_NS // 10):
+        if self._duration_limit.is_past(now_ns - DRAIN_NS // 10):
             # Frames of the run that are not here yet wait in the camera, or are lost.
             self._halt()
-            expected = self._extent.last_number()
+            expected = self._duration_limit.last_number()
             if self._last_exposed is not None and expected is not None:
                 self._last_exposed = min(self._last_exposed, expected)
             return self._has_waited_enough()
-        if now_ns - self._silent_since_ns > self.patience_s * 1e9:
+        if now_ns - self._silent_since_ns > self.timeout_s * 1e9:
             seen = f"after frame {self._last.number}" if self._last else "since it was armed"
             raise CameraTimeoutError(
-                f"no frame for {self.patience_s:.2g} s {seen}: check trigger, cable and power; "
+                f"no frame for {self.timeout_s:.2g} s {seen}: check trigger, cable and power; "
                 "camera.timeout sets how long to wait"
             )
         return False
 
     def _next(self, block: Block, index: int) -> FrameInfo:
-        """Read one frame into slot `index` of the block and note its facts."""
+        """Read one frame into slot `index` of the block and note its metadata."""
         called_ns = self._clock()
         pause_ns = called_ns - self._last_return_ns
         self._longest_pause_ns = max(self._longest_pause_ns, pause_ns)
@@ -251,18 +254,20 @@ class CameraLink:
             info = self._camera.read_into(block.slots[index], SLICE_S)
         finally:
             self._last_return_ns = now = self._clock()
-        cause = 0
+        cause: Cause | None = None
         if self._last is not None and info.number != self._last.number + 1:
-            cause = (self._starved_by or Cause.FIFO) if info.overflowed else Cause.CAMERA
+            cause = (self._starved_by or Cause.CAMERA_OVERFLOW) if info.overflowed else Cause.COUNTER_GAP
         if self._caught_up:
             # What held us up before explains no loss after this frame.
             self._starved_by = None
         # The frame after the last one in the FIFO may still be behind a gap: caught up is what follows it.
         self._caught_up = info.backlog == 0
         host_ns = now if info.host_time_ns is None else info.host_time_ns
-        block.facts[index] = (
-            info.number, info.camera_time_ns, host_ns, info.exposure_s, info.temperature_c, cause
-        )  # fmt: skip
+        # In the order of frames.metadata.FIELDS: one assignment costs a third of one for each name.
+        block.metadata[index] = (
+            *(info.number, info.camera_time_ns, host_ns, info.exposure_s, info.temperature_c),
+            cause.code if cause else 0,
+        )
         self._last = info
         self._silent_since_ns = now
         return info
@@ -272,22 +277,22 @@ class CameraLink:
         if self._end is not None and info.number >= self._end:
             self._last_exposed = None
             return True
-        if self._extent.holds(info, self._last_return_ns):
+        if self._duration_limit.holds(info, self._last_return_ns):
             return False
-        self._last_exposed = self._extent.last_number(info)
-        self._trailing = Cause.FIFO if info.overflowed else None
+        self._last_exposed = self._duration_limit.last_number(info)
+        self._trailing = Cause.CAMERA_OVERFLOW if info.overflowed else None
         return True
 
-    def _take(self) -> Block | None:
-        """Return a block, however long that takes; None where the run is stopped meanwhile."""
-        block = self._pool.take(0)
+    def _take(self) -> BlockLease | None:
+        """Return a block, however long that takes; None where the run is aborted meanwhile."""
+        lease = self._pool.take("camera", 0)
         again = False
-        while block is None:
+        while lease is None:
             began_ns = self._clock()
             holder = self._pool.largest_holder()
-            self._starved_by = Cause.STORAGE if holder == WRITER else Cause.POOL
+            self._starved_by = Cause.STORAGE if holder == WRITER else Cause.BUFFER_EXHAUSTED
             self._caught_up = False
-            block = self._pool.take(SLICE_S)
+            lease = self._pool.take("camera", SLICE_S)
             self._pool.count_wait((self._clock() - began_ns) * 1e-9, again=again)
             again = True
             self._last_return_ns = self._clock()
@@ -296,23 +301,22 @@ class CameraLink:
                 return None
             if self._stopping.is_set():
                 self._halt()
-        return block
+        return lease
 
-    def _due(self, first: int | None) -> bool:
+    def _is_due(self, first: int | None) -> bool:
         """Tell whether the next frame is the one whose counter is `first`, or a later one."""
         return first is None or first <= (self._last.number if self._last else 0) + 1
 
-    def _begin_segment(self) -> None:
-        """Carry out the cuts that are due."""
-        while self._cuts and self._due(self._cuts[0][0]):
-            _, future = self._cuts.popleft()
-            self._segment += 1
+    def _carry_out_rollovers(self) -> None:
+        """Have what follows belong to the file of the last rollover that is due."""
+        while self._rollovers and self._is_due(self._rollovers[0][1]):
+            self._file_index, _, future = self._rollovers.popleft()
             future.set_result((self._last.number if self._last else 0) + 1)
 
-    def _refuse_cuts(self) -> None:
-        for _, future in self._cuts:
+    def _refuse_rollovers(self) -> None:
+        for _, _, future in self._rollovers:
             future.set_exception(CameraError("the camera is not running"))
-        self._cuts.clear()
+        self._rollovers.clear()
 
 
 def _pass_on_error(noted: Future[None], future: Future[int]) -> None:

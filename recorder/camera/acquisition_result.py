@@ -1,4 +1,4 @@
-"""What the camera thread is told about a run, and what it tells of it."""
+"""When an acquisition stops, how it ended, and its figures while it runs."""
 
 from dataclasses import dataclass
 
@@ -7,7 +7,7 @@ from recorder.frames.ledger import Cause
 
 
 @dataclass(frozen=True)
-class Limits:
+class StopCondition:
     """When a run is over by itself: after `frames`, or after `duration_s` of the camera's clock."""
 
     frames: int | None = None
@@ -15,7 +15,7 @@ class Limits:
 
 
 @dataclass(frozen=True)
-class LinkOutcome:
+class AcquisitionResult:
     """How reading ended.
 
     `last_exposed` is the counter of the last frame that belongs to the run, None where the camera cannot
@@ -28,7 +28,7 @@ class LinkOutcome:
 
 
 @dataclass(frozen=True)
-class LinkStatistics:
+class AcquisitionStatistics:
     """The camera thread so far; `longest_pause_s` is the longest it was away from the camera.
 
     A camera that records into its own memory holds `in_camera` frames, of `wanted_in_camera` that it records

@@ -5,7 +5,7 @@ import math
 from recorder.camera.base import FrameInfo
 
 
-class Extent:
+class DurationLimit:
     """Frames that begin less than `duration_s` (None: ever) after the first one."""
 
     def __init__(self, duration_s: float | None) -> None:

@@ -1,4 +1,4 @@
-"""Verbs for the camera that other threads hand in, called on its own thread between two frames."""
+"""Commands for the camera that other threads hand in, called on its own thread between two frames."""
 
 import contextlib
 from collections import deque
@@ -16,28 +16,28 @@ class Mailbox:
     """`submit` from any thread; `serve` and `close` on the camera's."""
 
     def __init__(self) -> None:
-        self._letters: deque[tuple[Callable[[Camera], Any], Future[Any]]] = deque()
+        self._pending: deque[tuple[Callable[[Camera], Any], Future[Any]]] = deque()
         self._closed = False
 
     def __bool__(self) -> bool:
-        return bool(self._letters)
+        return bool(self._pending)
 
-    def submit(self, verb: Callable[[Camera], T]) -> Future[T]:
-        """Have `verb(camera)` called; its result, or a CameraError, comes with the future."""
+    def submit(self, command: Callable[[Camera], T]) -> Future[T]:
+        """Have `command(camera)` called; its result, or a CameraError, comes with the future."""
         future: Future[T] = Future()
-        self._letters.append((verb, future))
+        self._pending.append((command, future))
         if self._closed:
             self._refuse()
         return future
 
     def serve(self, camera: Camera) -> None:
         """Call what has been handed in."""
-        while self._letters:
-            verb, future = self._letters.popleft()
+        while self._pending:
+            command, future = self._pending.popleft()
             if not future.set_running_or_notify_cancel():
                 continue
             try:
-                future.set_result(verb(camera))
+                future.set_result(command(camera))
             except CameraError as error:
                 future.set_exception(error)
             except Exception as error:
@@ -53,6 +53,6 @@ class Mailbox:
         # Two threads may be emptying it at once.
         with contextlib.suppress(IndexError):
             while True:
-                _, future = self._letters.popleft()
+                _, future = self._pending.popleft()
                 if future.set_running_or_notify_cancel():
                     future.set_exception(CameraError("the camera is not running"))

@@ -22,7 +22,7 @@ from recorder.assembly import build_session
 from recorder.errors import StorageError, UsageError
 from recorder.frames.pool import BLOCK_BYTES, PAGE
 from recorder.session.status import Summary
-from recorder.settings.cameras import SimulatedCamera
+from recorder.settings.cameras import SimulatedCameraSettings
 from recorder.settings.model import Settings, validate
 
 # Small frames that everyone's recorder is asked about: width and height.
@@ -138,7 +138,7 @@ def measure(settings: Settings, folder: Path, seconds: float, rounds: int, conso
     if not folder.is_dir():
         raise UsageError(f"--folder {folder}: no such folder")
     camera = settings.camera
-    if not isinstance(camera, SimulatedCamera):
+    if not isinstance(camera, SimulatedCameraSettings):
         raise UsageError(
             f'camera.kind = "{camera.kind}": bench measures with a simulated camera of its size and rate; '
             "write them, for example recorder bench --set camera.width=2560 --set camera.height=2160 "

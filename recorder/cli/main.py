@@ -28,7 +28,7 @@ from recorder.control.dispatcher import Dispatcher
 from recorder.errors import RecorderError, UsageError
 from recorder.frontends import headless, repl
 from recorder.frontends import remote_server as remote
-from recorder.frontends.session_context import open_sitting, with_journal
+from recorder.frontends.session_context import session_context, with_journal
 from recorder.frontends.terminal import SafeConsole, complain, log_to, own_stdout, sentence, tell
 from recorder.session.status import Summary
 from recorder.settings import model as config
@@ -129,7 +129,7 @@ def _record(
 
     async def record() -> Summary:
         session = assembly.build_session(settings, dry_run=dry_run)
-        async with open_sitting(session, attended=not is_headless) as dispatch:
+        async with session_context(session, attended=not is_headless) as dispatch:
             script = partial(play, dispatch) if play else None
             if is_headless:
                 return with_journal(await headless.run(session, console, script), dispatch)

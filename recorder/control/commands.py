@@ -5,7 +5,7 @@ import math
 from pathlib import Path
 from typing import Literal
 
-from recorder.control.dispatcher import Call, Reply
+from recorder.control.call import CommandContext, CommandReply
 from recorder.control.registry import COMMANDS, Key, Number, Seconds, Word, command, parse, whole_number
 from recorder.errors import CameraError, UsageError, did_you_mean
 from recorder.session.run import Run
@@ -19,41 +19,41 @@ SLOWEST_PREVIEW = 0.1
 MAX_LABEL = 64
 
 
-@command
-async def help_(call: Call, name: Word = "", name2: Word = "") -> Reply:
+@command()
+async def help_(context: CommandContext, name: Word = "", name2: Word = "") -> CommandReply:
     """List the commands, or tell how to write one."""
-    del call
+    del context
     full = f"{name} {name2}".strip()
     if not full:
         width = max(map(len, COMMANDS))
         lines = (f"{name:{width}}  {known.summary.splitlines()[0]}" for name, known in COMMANDS.items())
-        return Reply("\n".join(["help COMMAND tells how to write one", *lines]))
+        return CommandReply("\n".join(["help COMMAND tells how to write one", *lines]))
     found = [known for known in COMMANDS.values() if known.name == full or known.name.split()[0] == full]
     if not found:
         raise UsageError(f'no command "{full[:80]}"{did_you_mean(full, COMMANDS)}')
-    return Reply("\n".join(f"{known.usage}\n    {known.summary}" for known in found))
+    return CommandReply("\n".join(f"{known.usage}\n    {known.summary}" for known in found))
 
 
-@command
-async def status(call: Call) -> Reply:
+@command()
+async def status(context: CommandContext) -> CommandReply:
     """Tell state, file, frames, losses, exposure, temperature and room on the disk."""
-    session = call.session
+    session = context.session
     figures = session.statistics()
-    if figures is None or figures.link is None:
-        return Reply("idle" if figures is None else figures.state.value)
-    link = figures.link
+    if figures is None or figures.acquisition is None:
+        return CommandReply("idle" if figures is None else figures.state.value)
+    camera = figures.acquisition
     saving = f"saving {figures.path} ({figures.mode})" if figures.path else "saving nothing"
     seen = session.preview.latest
-    picture = f"; frame {seen.number}: {seen.least} to {seen.greatest}, mean {seen.mean:.0f}" if seen else ""
+    picture = f"; frame {seen.number}: {seen.min} to {seen.max}, mean {seen.mean:.0f}" if seen else ""
     parts = [
         f"{figures.state.value}, {saving}",
-        f"{figures.frames} frames {'written' if figures.path else 'not written'}, {link.frames} delivered, "
+        f"{figures.frames} frames {'written' if figures.path else 'not written'}, {camera.frames} delivered, "
         f"{figures.lost} lost",
         f"{figures.rate:.1f} frames/s, {figures.rate * figures.frame_bytes / 1e6:.0f} MB/s",
-        f"exposure {'not told' if math.isnan(link.exposure_s) else format_seconds(link.exposure_s)}",
-        f"sensor {'not told' if math.isnan(link.temperature_c) else f'{link.temperature_c:.1f} °C'}",
+        f"exposure {'not told' if math.isnan(camera.exposure_s) else format_seconds(camera.exposure_s)}",
+        f"sensor {'not told' if math.isnan(camera.temperature_c) else f'{camera.temperature_c:.1f} °C'}",
         f"pool {figures.pool.fill if figures.pool else 0:.0%}",
-        f"longest pause of the camera thread {link.longest_pause_s * 1e3:.1f} ms",
+        f"longest pause of the camera thread {camera.longest_pause_s * 1e3:.1f} ms",
         f"longest write {figures.writer.longest_write_s * 1e3 if figures.writer else 0:.1f} ms",
         *([f"disk {figures.free_bytes / 1e9:.1f} GB free"] if figures.path else []),
         f"preview {'on' if session.preview.on else 'off'}{picture}",
@@ -62,141 +62,156 @@ async def status(call: Call) -> Reply:
         found = ", ".join(f"{name} {value:g}" for name, value in analysis.latest.items()) or "nothing yet"
         errors = f", {analysis.errors} errors" if analysis.errors else ""
         parts.append(f"analysis {found}{errors}{', switched off' if analysis.given_up else ''}")
-    return Reply("; ".join(parts))
+    return CommandReply("; ".join(parts))
 
 
-@command
-async def preview(call: Call, state: Literal["on", "off", "toggle"]) -> Reply:
+@command(live="preview.on")
+async def preview(context: CommandContext, state: Literal["on", "off", "toggle"]) -> CommandReply:
     """Switch the preview; recording never notices."""
-    on = not call.session.preview.on if state == "toggle" else state == "on"
-    call.session.preview.switch(on)
-    return Reply(f"preview {'on' if on else 'off'}")
+    on = not context.session.preview.on if state == "toggle" else state == "on"
+    context.session.preview.switch(on)
+    return CommandReply(f"preview {'on' if on else 'off'}")
 
 
-@command
-async def preview_rate(call: Call, rate: Number) -> Reply:
+@command(live="preview.rate")
+async def preview_rate(context: CommandContext, rate: Number) -> CommandReply:
     """Show at most RATE pictures a second."""
     if rate < SLOWEST_PREVIEW:
         raise UsageError(
             f"preview rate = {rate:g}: at least {SLOWEST_PREVIEW:g} pictures a second; or preview off"
         )
-    call.session.preview.rate = rate
-    return Reply(f"preview at {rate:g}/s")
+    context.session.preview.rate = rate
+    return CommandReply(f"preview at {rate:g}/s")
 
 
-@command
-async def preview_levels(call: Call, low: Word, high: Word = "") -> Reply:
+@command(live="preview.levels")
+async def preview_levels(context: CommandContext, low: Word, high: Word = "") -> CommandReply:
     """Show LOW as black and HIGH as white; `preview levels auto` follows the picture, `full` takes all."""
     if low in {"auto", "full"} and not high:
-        call.session.preview.levels = "auto" if low == "auto" else "full"
-        return Reply(f"levels {low}")
+        context.session.preview.levels = "auto" if low == "auto" else "full"
+        return CommandReply(f"levels {low}")
     if not (low.isdecimal() and high.isdecimal() and int(low) < int(high) <= 65535):
         raise UsageError(
             "preview levels: write auto, full, or two numbers LOW HIGH from 0 to 65535, the lower first"
         )
-    call.session.preview.levels = (int(low), int(high))
-    return Reply(f"levels {low} to {high}")
+    context.session.preview.levels = (int(low), int(high))
+    return CommandReply(f"levels {low} to {high}")
 
 
-@command
-async def exposure(call: Call, time: Seconds) -> Reply:
+@command(changes_frames=True, live="camera.exposure")
+async def exposure(context: CommandContext, time: Seconds) -> CommandReply:
     """Expose each frame for TIME from now on, for example exposure 5ms."""
-    if not call.session.running:
-        call.session.set("camera.exposure", format_seconds(time))
-        return Reply(f"exposure {format_seconds(time)} from the next start on")
-    actual, frame = await call.session.expose(time, call.first)
+    if not context.session.running:
+        context.session.set("camera.exposure", format_seconds(time))
+        return CommandReply(f"exposure {format_seconds(time)} from the next start on")
+    actual, frame = await context.session.expose(time, context.first)
     shown = f"exposure {format_seconds(actual)}"
-    if frame is None and not call.session.frames_tell_exposure:
-        return Reply(f"{shown}; this camera's frames do not tell from which one on")
+    if frame is None and not context.session.frames_tell_exposure:
+        return CommandReply(f"{shown}; this camera's frames do not tell from which one on")
     if frame is None:
-        return Reply(f"{shown}; no frame has shown it yet")
-    return Reply(f"{shown} from frame {frame.index} on", frame)
+        return CommandReply(f"{shown}; no frame has shown it yet")
+    return CommandReply(f"{shown} from frame {frame.index} on", frame)
 
 
-@command
-async def mark(call: Call, label: Word, *text: Word) -> Reply:
+@command()
+async def mark(context: CommandContext, label: Word, *text: Word) -> CommandReply:
     """Mark the frame being exposed now with LABEL, and TEXT if you like."""
     if len(label.encode()) > MAX_LABEL:
         raise UsageError(f"mark: a label of {len(label)} characters; the longest has {MAX_LABEL}")
-    frame = await call.session.mark(label, " ".join(text), call.source, call.entered_ns, call.first)
-    if frame is None:
-        return Reply(f"mark {label}; its frame is known once the camera's memory is read out")
-    return Reply(f"mark {label} on frame {frame.index}", frame)
+    placed = await context.session.mark(
+        label, " ".join(text), context.source, context.entered_ns, context.first
+    )
+    if placed is None or placed.frame is None:
+        return CommandReply(f"mark {label}; its frame is known once the camera's memory is read out")
+    if not placed.saved:
+        counter = placed.frame.number
+        return CommandReply(
+            f"mark {label} on the frame with counter {counter}, in no file: the journal alone has it",
+            number=counter,
+        )
+    return CommandReply(f"mark {label} on frame {placed.frame.index}", placed.frame)
 
 
-@command
-async def note(call: Call, *text: Word) -> Reply:
+@command()
+async def note(context: CommandContext, *text: Word) -> CommandReply:
     """Write TEXT into the journal and the file."""
-    del call
+    del context
     if not text:
         raise UsageError("note: TEXT is missing; write: note TEXT...")
-    return Reply("noted")
+    return CommandReply("noted")
 
 
-@command
-async def save(call: Call, state: Literal["on", "off"]) -> Reply:
+@command(changes_frames=True)
+async def save(context: CommandContext, state: Literal["on", "off"]) -> CommandReply:
     """Write frames into a new file from now on, or go on without writing any."""
-    path, number = await call.session.save(state == "on", None, call.first)
-    return Reply(f"saving {path}" if path else "saving nothing", number=number)
+    path, number = await context.session.save(state == "on", None, context.first)
+    return CommandReply(f"saving {path}" if path else "saving nothing", number=number)
 
 
-@command
-async def save_new(call: Call, name: Word = "") -> Reply:
+@command(changes_frames=True)
+async def save_new(context: CommandContext, name: Word = "") -> CommandReply:
     """Go on in the next file, called NAME if you like; no frame is lost between."""
-    path, number = await call.session.save(True, name or None, call.first)
-    return Reply(f"saving {path}{'' if call.session.running else ' from the next start on'}", number=number)
+    path, number = await context.session.save(True, name or None, context.first)
+    return CommandReply(
+        f"saving {path}{'' if context.session.running else ' from the next start on'}", number=number
+    )
 
 
-@command
-async def snapshot(call: Call, path: Word = "") -> Reply:
+@command()
+async def snapshot(context: CommandContext, path: Word = "") -> CommandReply:
     """Write the next frame to PATH: .tif with all its bits, .png as seen."""
-    where, number = await call.session.snapshot(Path(path) if path else None)
-    return Reply(f"frame with counter {number} in {where}")
+    where, number = await context.session.snapshot(Path(path) if path else None)
+    return CommandReply(f"frame with counter {number} in {where}")
 
 
-@command
-async def trigger(call: Call) -> Reply:
+@command()
+async def trigger(context: CommandContext) -> CommandReply:
     """Expose one frame now, where the camera waits for software triggers."""
-    await call.session.trigger()
-    return Reply("triggered")
+    await context.session.trigger()
+    return CommandReply("triggered")
 
 
-@command
-async def start(call: Call) -> Reply:
+@command()
+async def start(context: CommandContext) -> CommandReply:
     """Begin a run, into a new file."""
-    session = call.session
+    session = context.session
     await session.start()
     if session.run is None or session.run.state is State.CLOSED:
         ended = await session.stopped()
         if ended is not None and ended.verdict == "failed" and not ended.frames:
             raise CameraError(ended.cause)
-        return Reply("started, and ended at once")
+        return CommandReply("started, and ended at once")
     path = session.run.file.path if session.run.file else None
-    return Reply(f"started, saving {path}" if path else "started, saving nothing; save on writes a file")
+    return CommandReply(
+        f"started, saving {path}" if path else "started, saving nothing; save on writes a file"
+    )
 
 
-@command
-async def stop(call: Call) -> Reply:
+@command(ends_run=True)
+async def stop(context: CommandContext) -> CommandReply:
     """Stop the camera, write all that was exposed, and close the file."""
-    session = call.session
+    session = context.session
     if not session.running:
         raise UsageError("not running; start comes first")
-    session.stop(FinishReason.STOPPED, call.first)
-    return Reply("stopping", number=call.first, then=session.stopped)
+    session.stop(FinishReason.STOPPED, context.first)
+    return CommandReply("stopping", number=context.first, then=session.stopped)
 
 
-@command
-async def set_(call: Call, key: Key, *value: Word) -> Reply:
+@command()
+async def set_(context: CommandContext, key: Key, *value: Word) -> CommandReply:
     """Change a setting for the next run, for example set camera.rate 50."""
     if not value:
         raise UsageError("set: VALUE is missing; write: set KEY VALUE")
     text = " ".join(value)
-    call.session.set(key, text)
-    return Reply(f"{key} = {text} from the next start on")
+    live = next((known.name for known in COMMANDS.values() if known.live == key), "")
+    if live and context.session.running:
+        raise UsageError(f"{key} is changed while it runs by: {live} {text}")
+    context.session.set(key, text)
+    return CommandReply(f"{key} = {text} from the next start on")
 
 
-@command
-async def at(call: Call, when: Word, *line: Word) -> Reply:
+@command()
+async def at(context: CommandContext, when: Word, *line: Word) -> CommandReply:
     """Carry out LINE later: at 2s LINE after the first frame, at frame 500 LINE on a counter."""
     words = list(line)
     frame: int | None = None
@@ -215,13 +230,13 @@ async def at(call: Call, when: Word, *line: Word) -> Reply:
     parsed = parse(text)
     if parsed is None:
         raise UsageError("at: LINE is missing; write: at 2s LINE, or: at frame 500 LINE")
-    run = call.session.run
-    if run is None or not call.session.running:
+    run = context.session.run
+    if run is None or not context.session.running:
         raise UsageError("not running; start comes first")
-    if call.source != "replay":
+    if context.source != "replay":
         # A replay has the line itself, with the frame it took effect on.
-        call.dispatch.later(_moment(call.session, run, seconds, frame), text, call.source)
-    return Reply(f"at {when}{'' if frame is None else f' {frame}'}: {text}")
+        context.schedule(_moment(context.session, run, seconds, frame), text, context.source)
+    return CommandReply(f"at {when}{'' if frame is None else f' {frame}'}: {text}")
 
 
 async def _moment(session: Session, run: Run, seconds: float, frame: int | None) -> None:
@@ -229,25 +244,25 @@ async def _moment(session: Session, run: Run, seconds: float, frame: int | None)
         await run.timeline.delivered(frame)
         return
     await run.timeline.delivered(1)
-    await asyncio.sleep(max(0.0, seconds - session.position()[2]))
+    await asyncio.sleep(max(0.0, seconds - session.position()[1]))
 
 
-@command
-async def wait(call: Call, time: Seconds) -> Reply:
+@command()
+async def wait(context: CommandContext, time: Seconds) -> CommandReply:
     """Let TIME pass before the next line of a script."""
-    if call.source != "replay":
+    if context.source != "replay":
         await asyncio.sleep(time)
-    return Reply()
+    return CommandReply()
 
 
-@command
-async def quit_(call: Call) -> Reply:
+@command(ends_run=True)
+async def quit_(context: CommandContext) -> CommandReply:
     """Stop, close the file and leave."""
-    session = call.session
+    session = context.session
 
     async def leave() -> None:
         await session.stopped()
         session.leaving.set()
 
-    session.stop(FinishReason.STOPPED, call.first)
-    return Reply("leaving", number=call.first, then=leave)
+    session.stop(FinishReason.STOPPED, context.first)
+    return CommandReply("leaving", number=context.first, then=leave)

@@ -3,14 +3,16 @@
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from recorder.control.call import CommandContext, CommandReply, CommandResult
 from recorder.control.journal import Entry, Journal, now
 from recorder.control.registry import MAX_LINE, Parsed, parse
 from recorder.errors import RecorderError, StorageError, UsageError
 from recorder.frames.timeline import FrameRef
+from recorder.session.run import Run
 from recorder.session.session import Session
 
 log = logging.getLogger(__name__)
@@ -19,59 +21,29 @@ log = logging.getLogger(__name__)
 LAST_S = 1.0
 
 
-@dataclass(frozen=True)
-class Call:
-    """Who called a command and when; `first` is the counter on which a replayed one has to take effect."""
-
-    session: Session
-    dispatch: "Dispatcher"
-    source: str
-    entered_ns: int
-    first: int | None = None
-
-
-@dataclass(frozen=True)
-class Reply:
-    """What a command answers; `then` is waited for after it is in the journal."""
-
-    message: str = ""
-    frame: FrameRef | None = None
-    number: int | None = None  # where the frame itself is not known yet
-    then: Callable[[], Awaitable[object]] | None = None
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """How a line went: "ok", "refused" (it was wrong, nothing changed) or "failed"."""
-
-    status: str
-    message: str
-    effective_frame: int | None = None
-
-
 @dataclass
 class Dispatcher:
-    """Carry out lines on a session and write them to its journal."""
+    """Execute lines on a session and write them to its journal."""
 
     session: Session
     journal: Journal
     seq: int = 0
     background: set["asyncio.Task[None]"] = field(default_factory=set)
-    under_way: set["asyncio.Task[Outcome | None]"] = field(default_factory=set)
+    under_way: set["asyncio.Task[CommandResult | None]"] = field(default_factory=set)
 
-    async def carry_out(self, line: str, source: str) -> dict[str, Any]:
-        """Carry out a line for a program; return the outcome for JSON.
+    async def execute_for_client(self, line: str, source: str) -> dict[str, Any]:
+        """Execute a line for a program; return the result for JSON.
 
         A caller that goes away stops waiting, but not the command: it may be half done.
         """
-        task = asyncio.ensure_future(self(line, source))
+        task = asyncio.ensure_future(self.execute(line, source))
         self.under_way.add(task)
         task.add_done_callback(self.under_way.discard)
-        outcome = await asyncio.shield(task)
-        return {"status": "ok", "message": ""} if outcome is None else dict(vars(outcome))
+        result = await asyncio.shield(task)
+        return {"status": "ok", "message": ""} if result is None else dict(vars(result))
 
-    async def __call__(self, line: str, source: str, *, replayed: Entry | None = None) -> Outcome | None:
-        """Carry out a line; None where it was empty. No line, however wrong, raises anything."""
+    async def execute(self, line: str, source: str, *, replayed: Entry | None = None) -> CommandResult | None:
+        """Execute a line; None where it was empty. No line, however wrong, raises anything."""
         # Half a character of UTF-16, which JSON can carry, fits into no file.
         line = line.encode(errors="replace").decode()
         entered_ns = time.perf_counter_ns()
@@ -84,56 +56,68 @@ class Dispatcher:
         except UsageError as error:
             refusal = str(error)
         self.seq += 1
-        seq, (frame, number, elapsed_s) = self.seq, self.session.position()
-        runs = self.session.runs
-        then = None
-        with self.session.held_open():
-            outcome, reply = Outcome("refused", refusal), Reply()
+        seq, (entered_at, elapsed_s), runs = self.seq, self.session.position(), self.session.runs
+        run = self.session.run if self.session.running else None
+        # Whatever file is being written now stays open until the rows of this line are in it.
+        with self.session.files.pending.held():
+            result, reply = CommandResult("refused", refusal), CommandReply()
             if parsed is not None:
                 first = replayed.effective_number if replayed else None
-                call = Call(self.session, self, source, entered_ns, first)
-                outcome, reply = await self._carry_out(parsed, call)
-                then = reply.then
+                context = CommandContext(self.session, self.schedule, source, entered_ns, first)
+                result, reply = await self._run_command(parsed, context)
+            if replayed is not None:
+                entered_at = await _frame_of(replayed, run) or entered_at
             entry = Entry(
                 seq=replayed.seq if replayed else seq,
                 time=now(),
                 elapsed_s=round(elapsed_s, 6),
-                frame=replayed.frame if replayed else frame,
+                frame=replayed.frame if replayed else entered_at.index if entered_at else -1,
                 source=source,
                 command=line.strip()[:MAX_LINE],
-                status=outcome.status,
-                message=outcome.message,
-                effective_frame=outcome.effective_frame,
+                status=result.status,
+                message=result.message,
+                effective_frame=result.effective_frame,
                 run=self.session.runs,
-                number=replayed.number if replayed else number,
+                number=replayed.number if replayed else entered_at.number if entered_at else 0,
                 effective_number=reply.frame.number if reply.frame else reply.number,
             )
             try:
                 await self.journal.add(entry)
             except StorageError as error:
                 log.warning("%s; the recording goes on", error)
-            # A frame of the run before is none of the new file's.
-            begins = self.session.runs != runs
-            told = replace(entry, frame=-1, elapsed_s=0.0) if begins else entry
-            await self.session.add_row("commands", told.row())
-        if then is not None:
-            await then()
-        return outcome
+            # A moment before this run has no time in it.
+            told = replace(entry, elapsed_s=0.0) if self.session.runs != runs else entry
+            await self._add_row(told, entered_at, reply.frame)
+        if reply.then is not None:
+            await reply.then()
+        return result
 
-    async def _carry_out(self, parsed: Parsed, call: Call) -> tuple[Outcome, Reply]:
+    async def _add_row(self, entry: Entry, entered_at: FrameRef | None, effective: FrameRef | None) -> None:
+        """Write a command's row into the file of its frame; a frame of another file is none there."""
+        file_index = self.session.file_of(entered_at, effective)
+
+        def index_in_file(frame: FrameRef | None) -> int:
+            return frame.index if frame is not None and frame.file_index == file_index else -1
+
+        frame = index_in_file(entered_at)
+        await self.session.add_row(file_index, entry.row(frame, index_in_file(effective)), frame)
+
+    async def _run_command(
+        self, parsed: Parsed, context: CommandContext
+    ) -> tuple[CommandResult, CommandReply]:
         try:
-            reply = await parsed.carry_out(call)
+            reply = await parsed.execute(context)
         except UsageError as error:
-            return Outcome("refused", str(error)), Reply()
+            return CommandResult("refused", str(error)), CommandReply()
         except RecorderError as error:
-            return Outcome("failed", str(error)), Reply()
+            return CommandResult("failed", str(error)), CommandReply()
         except Exception as error:
             log.exception("internal error in %s; the recording goes on", parsed.command.name)
-            return Outcome("failed", f"internal error: {error!r}"), Reply()
-        return Outcome("ok", reply.message, reply.frame.index if reply.frame else None), reply
+            return CommandResult("failed", f"internal error: {error!r}"), CommandReply()
+        return CommandResult("ok", reply.message, reply.frame.index if reply.frame else None), reply
 
-    def later(self, wait: Awaitable[object], line: str, source: str) -> None:
-        """Carry out a line once `wait` is over, and tell what came of it."""
+    def schedule(self, wait: Awaitable[object], line: str, source: str) -> None:
+        """Execute a line once `wait` is over, and log what came of it."""
 
         async def scheduled() -> None:
             try:
@@ -141,8 +125,8 @@ class Dispatcher:
             except RecorderError as error:
                 log.warning("%s: %s", line, error)
                 return
-            outcome = await self(line, source) or Outcome("ok", "")
-            log.info("%s: %s", line, outcome.message or outcome.status)
+            result = await self.execute(line, source) or CommandResult("ok", "")
+            log.info("%s: %s", line, result.message or result.status)
 
         task = asyncio.ensure_future(scheduled())
         self.background.add(task)
@@ -156,3 +140,10 @@ class Dispatcher:
         for task in unfinished:
             task.cancel()
         await asyncio.gather(*unfinished, return_exceptions=True)
+
+
+async def _frame_of(replayed: Entry, run: Run | None) -> FrameRef | None:
+    """Return the frame of this run that came last before the command in the run that is replayed."""
+    if run is None or not replayed.number:
+        return None
+    return await run.timeline.delivered(replayed.number)

@@ -13,6 +13,7 @@ import aiofiles
 from recorder import __version__
 from recorder.errors import NotOurFileError, StorageError, UsageError
 from recorder.settings.model import Settings, validate
+from recorder.storage.records import CommandRow
 
 
 @dataclass(frozen=True)
@@ -36,12 +37,20 @@ class Entry:
     number: int
     effective_number: int | None
 
-    def row(self) -> tuple[Any, ...]:
-        """Return the file's row."""
-        effective = -1 if self.effective_frame is None else self.effective_frame
-        return (
-            *(self.seq, self.time, self.elapsed_s, self.frame, self.source, self.command),
-            *(self.status, self.message, effective),
+    def row(self, frame: int, effective_frame: int) -> CommandRow:
+        """Return the row of a file in which the two frames have these indices (-1: none there)."""
+        return CommandRow(
+            seq=self.seq,
+            time=self.time,
+            elapsed_s=self.elapsed_s,
+            frame=frame,
+            source=self.source,
+            command=self.command,
+            status=self.status,
+            message=self.message,
+            effective_frame=effective_frame,
+            number=self.number or -1,
+            effective_number=-1 if self.effective_number is None else self.effective_number,
         )
 
 

@@ -1,7 +1,7 @@
 """Commands are typed functions; parsing, help and completion follow from signature and docstring.
 
-    @command
-    async def exposure(call: Call, seconds: Seconds) -> Reply:
+    @command(changes_frames=True)
+    async def exposure(context: CommandContext, seconds: Seconds) -> CommandReply:
         \"\"\"Expose for TIME from the next frame on.\"\"\"
 
 A parameter is required, optional (with a default), or takes all that is left (`*text`). Its type says how a
@@ -12,14 +12,12 @@ import inspect
 import re
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 
+from recorder.control.call import CommandContext, CommandReply
 from recorder.errors import UsageError, did_you_mean
 from recorder.settings.model import keys
 from recorder.units import parse_seconds
-
-if TYPE_CHECKING:
-    from recorder.control.dispatcher import Call, Reply
 
 # Longer lines are no commands: the file's rows hold so many bytes of one.
 MAX_LINE = 1024
@@ -89,14 +87,24 @@ class Parameter:
         return self.argument.what == "one of"
 
 
+Function = Callable[..., Awaitable[CommandReply]]
+
+
 @dataclass(frozen=True)
 class Command:
-    """A function with the words that call it."""
+    """A function with the words that call it, and its traits.
+
+    `changes_frames`: it takes effect on a frame that a replay must hit; `ends_run`: no frame comes after it;
+    `live`: the setting that it changes while a run is under way ("": none).
+    """
 
     name: str
-    run: Callable[..., Awaitable["Reply"]]
+    run: Function
     parameters: tuple[Parameter, ...]
     summary: str
+    changes_frames: bool = False
+    ends_run: bool = False
+    live: str = ""
 
     @property
     def usage(self) -> str:
@@ -124,12 +132,12 @@ class Command:
 
 @dataclass(frozen=True)
 class Parsed:
-    """A line that can be carried out."""
+    """A line that can be executed."""
 
     command: Command
     arguments: list[Any]
 
-    async def carry_out(self, call: "Call") -> "Reply":
+    async def execute(self, call: CommandContext) -> CommandReply:
         """Call the function."""
         return await self.command.run(call, *self.arguments)
 
@@ -137,18 +145,34 @@ class Parsed:
 COMMANDS: dict[str, Command] = {}
 
 
-def command(function: Callable[..., Awaitable["Reply"]]) -> Callable[..., Awaitable["Reply"]]:
-    """Register a function under its name, underscores read as spaces."""
-    name = function.__name__.rstrip("_").replace("_", " ")
-    hints = get_type_hints(function, {"Call": object, "Reply": object}, include_extras=True)
-    parameters = [
-        Parameter(p.name, _argument(hints[p.name]), p.default is p.empty and p.kind is not p.VAR_POSITIONAL,
-                  p.kind is p.VAR_POSITIONAL)
-        for p in list(inspect.signature(function).parameters.values())[1:]
-    ]  # fmt: skip
-    summary = inspect.getdoc(function) or ""
-    COMMANDS[name] = Command(name, function, tuple(parameters), summary)
-    return function
+def command(
+    *, changes_frames: bool = False, ends_run: bool = False, live: str = ""
+) -> Callable[[Function], Function]:
+    """Register a function under its name, underscores read as spaces, with its traits (see `Command`)."""
+
+    def register(function: Function) -> Function:
+        name = function.__name__.rstrip("_").replace("_", " ")
+        hints = get_type_hints(function, include_extras=True)
+        parameters = tuple(
+            Parameter(
+                p.name,
+                _argument(hints[p.name]),
+                required=p.default is p.empty and p.kind is not p.VAR_POSITIONAL,
+                rest=p.kind is p.VAR_POSITIONAL,
+            )
+            for p in list(inspect.signature(function).parameters.values())[1:]
+        )
+        summary = inspect.getdoc(function) or ""
+        COMMANDS[name] = Command(name, function, parameters, summary, changes_frames, ends_run, live)
+        return function
+
+    return register
+
+
+def find(line: str) -> Command | None:
+    """Return the command that a line begins with, None where it begins with none."""
+    words = split(line)
+    return COMMANDS.get(" ".join(words[:2])) or COMMANDS.get(words[0] if words else "")
 
 
 def _argument(hint: Any) -> Argument:  # noqa: ANN401 - a type hint may be anything

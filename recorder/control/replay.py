@@ -10,14 +10,10 @@ from typing import Literal
 
 from recorder.control.dispatcher import Dispatcher
 from recorder.control.journal import Entry, Log
-from recorder.control.registry import split
+from recorder.control.registry import find
 
 # Commands that change frames are given this long before they take effect, so that the camera can prepare.
 LEAD_S = 1.0
-
-# Those commands, by the first word; what ends a run took effect after its last frame.
-AHEAD = {"exposure", "save"}
-ENDING = {"stop", "quit"}
 
 
 async def play(journal: Log, dispatch: Dispatcher, align: Literal["frame", "time"]) -> None:
@@ -26,26 +22,28 @@ async def play(journal: Log, dispatch: Dispatcher, align: Literal["frame", "time
     ended: Entry | None = None
     for entry in journal.entries:
         run = entry.run
-        first_word = next(iter(split(entry.command)), "") if entry.status != "refused" else ""
+        command = find(entry.command) if entry.status != "refused" else None
+        ends_run = command is not None and command.ends_run
+        starts_run = command is not None and command.name == "start"
         planned = entry
         if align == "time":
             planned = replace(entry, effective_number=None)
-        elif first_word in ENDING and run in journal.last_numbers:
+        elif ends_run and run in journal.last_numbers:
             planned = replace(entry, effective_number=journal.last_numbers[run] + 1)
-        if first_word == "start" or (ended is not None and ended.run == run and entry.seq > ended.seq):
+        if starts_run or (ended is not None and ended.run == run and entry.seq > ended.seq):
             # What belongs to the run before is done first, and what was given between two runs is after it.
             await asyncio.gather(*waiting)
             waiting.clear()
-            if first_word != "start":
+            if not starts_run:
                 await dispatch.session.stopped()
-            await _carry_out(planned, dispatch, align)
+            await _execute(planned, dispatch, align)
             continue
-        if first_word in ENDING and entry.status == "ok":
+        if ends_run and entry.status == "ok":
             ended = entry
         if dispatch.session.runs < run:
             await asyncio.gather(*waiting)
             waiting.clear()
-        ahead = align == "frame" and (first_word in AHEAD or first_word in ENDING)
+        ahead = align == "frame" and command is not None and (command.changes_frames or ends_run)
         waiting.append(asyncio.create_task(_at_its_time(planned, dispatch, align, ahead)))
         # In turn: of several commands at one frame the earlier one comes first.
         await asyncio.sleep(0)
@@ -58,14 +56,14 @@ async def _at_its_time(
     run = dispatch.session.run
     if run is not None and align == "time":
         await run.timeline.delivered(1)
-        await asyncio.sleep(max(0.0, entry.elapsed_s - dispatch.session.position()[2]))
+        await asyncio.sleep(max(0.0, entry.elapsed_s - dispatch.session.position()[1]))
     elif run is not None and entry.number:
         rate = run.description.rate if run.description else 0.0
         lead = round(min(rate, 1e5) * LEAD_S) if ahead else 0
         if entry.number > lead:
             await run.timeline.delivered(entry.number - lead)
-    await _carry_out(entry, dispatch, align)
+    await _execute(entry, dispatch, align)
 
 
-async def _carry_out(entry: Entry, dispatch: Dispatcher, align: Literal["frame", "time"]) -> None:
-    await dispatch(entry.command, "replay", replayed=entry if align == "frame" else None)
+async def _execute(entry: Entry, dispatch: Dispatcher, align: Literal["frame", "time"]) -> None:
+    await dispatch.execute(entry.command, "replay", replayed=entry if align == "frame" else None)

@@ -30,10 +30,10 @@ def read(path: Path) -> list[str]:
 
 
 async def play(lines: list[str], dispatch: Dispatcher) -> None:
-    """Carry out the lines, one after the other; what is refused or fails is told, and the next follows."""
+    """Execute the lines, one after the other; what is refused or fails is told, and the next follows."""
     for line in lines:
-        outcome = await dispatch(line, "script")
-        if outcome is not None and outcome.status != "ok":
-            log.warning("%s: %s: %s", line, outcome.status, outcome.message)
+        result = await dispatch.execute(line, "script")
+        if result is not None and result.status != "ok":
+            log.warning("%s: %s: %s", line, result.status, result.message)
         if dispatch.session.leaving.is_set():
             return

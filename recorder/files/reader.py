@@ -10,8 +10,29 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recorder.errors import NotOurFileError, UsageError
+from recorder.frames.metadata import STORED, FrameField
 from recorder.frames.pool import FrameFormat
 from recorder.storage import layout
+
+# Causes of losses as files of layout 1 call them.
+OLD_CAUSES = {
+    "camera": "counter gap",
+    "fifo": "camera overflow",
+    "pool": "buffer exhausted",
+    "operator": "aborted",
+}
+
+
+def column(detector: h5py.Group, field: FrameField) -> h5py.Dataset | None:
+    """Return a field's column, under its name or the one of layout 1; None in a file that has none."""
+    name = next((name for name in (field.column, field.alias) if name in detector), None)
+    return None if name is None else detector[name]
+
+
+def columns(detector: h5py.Group) -> list[h5py.Dataset]:
+    """Return the columns that the file has, in the order of the fields."""
+    found = (column(detector, field) for field in STORED)
+    return [dataset for dataset in found if dataset is not None]
 
 
 def present_frames(file: h5py.File, size: int | None = None) -> int:
@@ -22,7 +43,7 @@ def present_frames(file: h5py.File, size: int | None = None) -> int:
     """
     detector = file[layout.DETECTOR]
     data = detector["data"]
-    rows = min(len(data), *(len(detector[name]) for name, *_ in layout.COLUMNS))
+    rows = min(len(data), *map(len, columns(detector)))
     frame_bytes = data.dtype.itemsize * data.shape[1] * data.shape[2]
     size = Path(file.filename).stat().st_size if size is None else size
 
@@ -68,6 +89,13 @@ def open_recording(path: Path) -> h5py.File:
     if missing:
         file.close()
         raise NotOurFileError(f"{path}: has no {missing[0]}; expected a file that this recorder wrote")
+    version = int(file["entry/definition_version"][()]) if "entry/definition_version" in file else 1
+    if version > layout.LAYOUT_VERSION:
+        file.close()
+        raise NotOurFileError(
+            f"{path}: written by a newer recorder (layout {version}, this one reads up to "
+            f"{layout.LAYOUT_VERSION}); update this one"
+        )
     return file
 
 
@@ -110,8 +138,9 @@ def describe(path: Path) -> FileInfo:
         losses: dict[str, int] = {}
         for row in entry["losses"][:]:
             cause = row["cause"].decode()
+            cause = OLD_CAUSES.get(cause, cause)
             losses[cause] = losses.get(cause, 0) + int(row["count"])
-        columns = {"data", *(name for name, *_ in layout.COLUMNS)}
+        per_frame = {"data", *(name for field in STORED for name in (field.column, field.alias))}
         return FileInfo(
             path=path,
             verdict=_text(entry["verdict"]),
@@ -134,7 +163,7 @@ def describe(path: Path) -> FileInfo:
             storage_mode=_text(entry["storage_mode"]),
             camera=_text(detector["description"]),
             serial_number=_text(detector["serial_number"]),
-            detector={name: _value(detector[name]) for name in detector if name not in columns},
+            detector={name: _value(detector[name]) for name in detector if name not in per_frame},
         )
 
 

@@ -11,10 +11,10 @@ from pathlib import Path
 import h5py
 
 from recorder.errors import RecorderError, StorageError, UsageError
-from recorder.files.reader import open_recording, present_frames
+from recorder.files.reader import columns, open_recording, present_frames
 from recorder.storage import layout
 from recorder.storage.direct_io import open_again, sync
-from recorder.storage.recording import fitted
+from recorder.storage.records import ROWS, Verdict, fitted
 from recorder.storage.superblock import Superblock
 from recorder.storage.writer_lock import is_being_written
 
@@ -53,7 +53,7 @@ def recover(path: Path) -> Recovered:
         is_resumed = begun.exists()
         if not before.is_open and size >= before.end and not is_resumed:
             with open_recording(path) as file:
-                if file["entry/verdict"][()] != b"recording" and _needed(file) <= size:
+                if file["entry/verdict"][()] != Verdict.RECORDING.encode() and _needed(file) <= size:
                     return Recovered(path, present_frames(file), None)
         if is_being_written(path) or _changes(path):
             raise UsageError(f"{path}: a recorder writes to it; stop that first")
@@ -132,15 +132,14 @@ def _end_of_row(dataset: h5py.Dataset, row: int) -> int:
 def _growing(file: h5py.File) -> tuple[h5py.Dataset, list[h5py.Dataset], list[h5py.Dataset]]:
     """Return the datasets that grow: frames, their columns, the tables."""
     detector = file[layout.DETECTOR]
-    columns = [detector[name] for name, *_ in layout.COLUMNS]
-    tables = [file["entry"][name] for name in layout.TABLES if name in file["entry"]]
-    return detector["data"], columns, tables
+    tables = [file["entry"][row.table] for row in ROWS if row.table in file["entry"]]
+    return detector["data"], columns(detector), tables
 
 
 def _needed(file: h5py.File) -> int:
     """Return how many bytes the file must have for every chunk to be read, the half full ones too."""
-    pixels, columns, tables = _growing(file)
-    ends = (_end_of_row(data, len(data) - 1) for data in (pixels, *columns, *tables) if len(data))
+    pixels, per_frame, tables = _growing(file)
+    ends = (_end_of_row(data, len(data) - 1) for data in (pixels, *per_frame, *tables) if len(data))
     return max(ends, default=0)
 
 
@@ -148,20 +147,20 @@ def _close_in_order(path: Path, frames: int, size: int) -> Recovered:
     """Leave the first `frames` frames and the rows within `size` bytes, and say how the file ended."""
     with h5py.File(path, "r+") as file:
         entry, detector = file["entry"], file[layout.DETECTOR]
-        pixels, columns, tables = _growing(file)
-        told = max(len(column) for column in columns)
-        for dataset in (pixels, *columns):
+        pixels, per_frame, tables = _growing(file)
+        told = max(len(column) for column in per_frame)
+        for dataset in (pixels, *per_frame):
             dataset.resize(frames, axis=0)
         for table in tables:
             rows = len(table)
             while rows and _end_of_row(table, rows - 1) > size:
                 rows = (rows - 1) // table.chunks[0] * table.chunks[0]
             table.resize(rows, axis=0)
-        was_open = entry["verdict"][()] == b"recording"
+        was_open = entry["verdict"][()] == Verdict.RECORDING.encode()
         if was_open or told > frames:
             cause = KILLED if was_open else CUT_SHORT.format(told - frames)
             entry["cause"][()] = fitted(cause, entry["cause"].dtype.itemsize)
-            entry["verdict"][()] = b"failed"
+            entry["verdict"][()] = Verdict.FAILED.encode()
         start = entry["start_time"][()].decode()
         if was_open and frames and start:
             end = datetime.fromisoformat(start) + timedelta(seconds=float(detector["host_time"][frames - 1]))

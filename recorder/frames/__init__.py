@@ -1,1 +1,1 @@
-"""Blocks of frames on their way from the camera thread to whoever wants them."""
+"""Blocks of frames and their metadata, from the camera thread to whoever wants them; the ledger of losses."""

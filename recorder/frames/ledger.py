@@ -2,21 +2,29 @@
 
 from collections import Counter
 from dataclasses import dataclass
-from enum import IntEnum
+from enum import Enum
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 
-class Cause(IntEnum):
-    """Why frames are missing; the number stands in a frame's facts, the name in the file."""
+class Cause(Enum):
+    """Why frames are missing: the number stands in a frame's metadata, the words in the file."""
 
-    CAMERA = 1  # the camera skipped them: its counter has a gap, its FIFO never overflowed
-    FIFO = 2  # the FIFO overflowed though blocks were free: this process got no processor time
-    POOL = 3  # the FIFO overflowed for want of a block, and not the disk held them
-    STORAGE = 4  # the disk was too slow, or failed
-    OPERATOR = 5  # left in the camera by an abort
+    COUNTER_GAP = 1, "counter gap"  # the camera's counter skips them, its FIFO never overflowed
+    CAMERA_OVERFLOW = 2, "camera overflow"  # its FIFO overflowed, blocks were free: no processor time
+    BUFFER_EXHAUSTED = 3, "buffer exhausted"  # no free block, and not the disk held them
+    STORAGE = 4, "storage"  # the disk was too slow, full or broken
+    ABORTED = 5, "aborted"  # left in the camera by an abort
+
+    def __init__(self, code: int, words: str) -> None:
+        self.code, self.words = code, words
+
+    @classmethod
+    def of_code(cls, code: int) -> "Cause":
+        """Return the cause with this number; 0 is a gap that only the counter tells of."""
+        return next((cause for cause in cls if cause.code == code), cls.COUNTER_GAP)
 
 
 @dataclass(frozen=True)
@@ -51,21 +59,21 @@ class Ledger:
         return self._lost.total()
 
     def by_cause(self) -> dict[str, int]:
-        """Return the frames missing so far by the name of their cause."""
-        return {cause.name.lower(): count for cause, count in self._lost.items()}
+        """Return the frames missing so far by the words of their cause."""
+        return {cause.words: count for cause, count in self._lost.items()}
 
     def elapsed_s(self, host_time_ns: int) -> float:
         """Return the seconds since the run's first frame by the host's clock, 0 before it."""
         return 0.0 if self.first_time_ns is None else (host_time_ns - self.first_time_ns) * 1e-9
 
-    def account(self, facts: NDArray[Any], position: int) -> list[Loss]:
-        """Book rows of facts (n,), in the camera's order; `position` is the first one's index in its file.
+    def account(self, metadata: NDArray[Any], position: int) -> list[Loss]:
+        """Book rows of metadata (n,), in the camera's order; `position` is the first one's index in its file.
 
         Returns the losses found between them and before them.
         """
         if self.first_time_ns is None:
-            self.first_time_ns = int(facts["host_time_ns"][0])
-        numbers = facts["frame_number"].astype(np.int64)
+            self.first_time_ns = int(metadata["host_time_ns"][0])
+        numbers = metadata["frame_number"].astype(np.int64)
         steps = np.diff(numbers, prepend=self.last_number)
         self.last_number = int(numbers[-1])
         losses = []
@@ -76,8 +84,8 @@ class Ledger:
             loss = Loss(
                 after_frame=position + int(i) - 1,
                 count=int(steps[i]) - 1,
-                cause=Cause(int(facts["gap_cause"][i]) or Cause.CAMERA),
-                elapsed_s=self.elapsed_s(int(facts["host_time_ns"][i])),
+                cause=Cause.of_code(int(metadata["gap_cause"][i])),
+                elapsed_s=self.elapsed_s(int(metadata["host_time_ns"][i])),
                 first_missing=int(numbers[i] - steps[i]) + 1,
             )
             self._lost[loss.cause] += loss.count

@@ -1,8 +1,8 @@
 """The pool of preallocated blocks, the one bound on memory, and the counted leases on them.
 
-    free ──take()──► being filled ──Span(start, stop)──► writer, preview, ... ──release()──► free
+    free ──take()──► being filled ──FrameSpan(start, stop)──► writer, preview, ... ──release()──► free
 
-A block has the size and shape of one HDF5 chunk: k frames, page-aligned, with a row of facts for each.
+A block has the size and shape of one HDF5 chunk: k frames, page-aligned, with a row of metadata for each.
 A span is some of its frames under one lease; a block returns to the pool with its last lease.
 """
 
@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recorder.errors import UsageError
+from recorder.frames.metadata import METADATA
 
 PAGE = 4096
 
@@ -30,7 +31,7 @@ WRITER = "writer"
 BLOCK_BYTES = 8 * 2**20
 
 # Time in which a block should fill at the rate expected, so that most blocks are written once and whole.
-# Less than the camera thread's hand-on time, after which a block is handed on unfilled.
+# Less than the time after which the camera thread publishes a block that is not full.
 BLOCK_SECONDS = 0.06
 
 # Below this many blocks there is one for the camera, one for the disk, and none to cover a pause.
@@ -40,19 +41,6 @@ MIN_BLOCKS = 4
 # also for frames of a few pixels.
 MAX_FRAMES = 4096
 MAX_SLOTS = 131_072
-
-# What is known of a frame besides its pixels. `gap_cause` says why frames before this one are missing.
-FACTS = np.dtype(
-    [
-        ("frame_number", np.uint64),
-        ("camera_time_ns", np.int64),
-        ("host_time_ns", np.int64),
-        ("exposure_s", np.float64),
-        ("temperature_c", np.float32),
-        ("gap_cause", np.uint8),
-    ],
-    align=True,
-)
 
 
 @dataclass(frozen=True)
@@ -91,16 +79,16 @@ class PoolStatistics:
 
 
 class Block:
-    """Memory for k frames: `pixels` (k, H, W), `facts` (k,), `memory` in bytes, page-aligned."""
+    """Memory for k frames: `pixels` (k, H, W), `metadata` (k,), `memory` in bytes, page-aligned."""
 
-    __slots__ = ("_leases", "_pool", "facts", "memory", "pixels", "slots")
+    __slots__ = ("_leases", "_pool", "memory", "metadata", "pixels", "slots")
 
     def __init__(self, pool: "Pool", memory: memoryview, frames: int) -> None:
         form = pool.format
         self.memory = memory
         shape = (frames, form.height, form.width)
         self.pixels: NDArray[Any] = np.frombuffer(memory, form.dtype, math.prod(shape)).reshape(shape)
-        self.facts: NDArray[Any] = np.zeros(frames, FACTS)
+        self.metadata: NDArray[Any] = np.zeros(frames, METADATA)
         # Views made once: making one for each frame would cost more than recording a small frame.
         self.slots = list(self.pixels)
         self._pool = pool
@@ -110,41 +98,22 @@ class Block:
         return f"<Block of {len(self.slots)} frames, {self._leases} leases>"
 
 
-class Span:
-    """Frames [start, stop) of a block under one lease, given back by `release` or `with`.
+class BlockLease:
+    """The right to use `block`, held by `owner` until `release`, or the end of `with`; any thread."""
 
-    `segment` counts the files of a run: spans of one segment go into one file, and share no block with
-    those of another.
-    """
+    __slots__ = ("_open", "block", "owner")
 
-    __slots__ = ("_open", "block", "owner", "segment", "start", "stop")
-
-    def __init__(self, block: Block, start: int, stop: int, owner: str, segment: int = 0) -> None:
-        self.block, self.start, self.stop, self.owner = block, start, stop, owner
-        self.segment = segment
+    def __init__(self, block: Block, owner: str) -> None:
+        self.block, self.owner = block, owner
         self._open = True
         block._pool._lend(block, owner)
 
-    def __len__(self) -> int:
-        return self.stop - self.start
-
     def __repr__(self) -> str:
         state = "open" if self._open else "released"
-        return f"<Span [{self.start}:{self.stop}] for {self.owner}, {state}>"
+        return f"<{type(self).__name__}{self._frames()} for {self.owner}, {state}>"
 
-    @property
-    def pixels(self) -> NDArray[Any]:
-        """The frames (n, H, W), a view."""
-        return self.block.pixels[self.start : self.stop]
-
-    @property
-    def facts(self) -> NDArray[Any]:
-        """Their rows of facts (n,), a view."""
-        return self.block.facts[self.start : self.stop]
-
-    def share(self, owner: str) -> "Span":
-        """Return another lease on the same frames."""
-        return Span(self.block, self.start, self.stop, owner, self.segment)
+    def _frames(self) -> str:
+        return ""
 
     def release(self) -> None:
         """Give the lease back; a second time does nothing."""
@@ -164,6 +133,40 @@ class Span:
         if self._open:
             warnings.warn(f"nobody gave back {self!r}", ResourceWarning, stacklevel=2)
             self.release()
+
+
+class FrameSpan(BlockLease):
+    """Frames [start, stop) of a block under one lease.
+
+    `file_index` counts the files of a session: spans of one index go into one file, and share no block with
+    those of another.
+    """
+
+    __slots__ = ("file_index", "start", "stop")
+
+    def __init__(self, block: Block, start: int, stop: int, owner: str, file_index: int = 0) -> None:
+        self.start, self.stop, self.file_index = start, stop, file_index
+        super().__init__(block, owner)
+
+    def __len__(self) -> int:
+        return self.stop - self.start
+
+    def _frames(self) -> str:
+        return f" [{self.start}:{self.stop}]"
+
+    @property
+    def pixels(self) -> NDArray[Any]:
+        """The frames (n, H, W), a view."""
+        return self.block.pixels[self.start : self.stop]
+
+    @property
+    def metadata(self) -> NDArray[Any]:
+        """Their rows of metadata (n,), a view."""
+        return self.block.metadata[self.start : self.stop]
+
+    def share(self, owner: str) -> "FrameSpan":
+        """Return another lease on the same frames."""
+        return FrameSpan(self.block, self.start, self.stop, owner, self.file_index)
 
 
 def _physical_bytes() -> float:
@@ -200,10 +203,10 @@ class Pool:
         self._owners: Counter[str] = Counter()
         self._changed = threading.Condition()
 
-    def take(self, timeout_s: float) -> Block | None:
-        """Return a free block, waiting up to `timeout_s` for one; None where there is none by then.
+    def take(self, owner: str, timeout_s: float) -> BlockLease | None:
+        """Return a lease on a free block, waiting up to `timeout_s`; None where there is none by then.
 
-        The block is the taker's for as long as it holds a span of it: make one before giving any away.
+        The block stays out of the pool for as long as that lease, or one of a span of it, is out.
         """
         with self._changed:
             if not self._free:
@@ -212,7 +215,7 @@ class Pool:
                 return None
             block = self._free.popleft()
             self._lowest = min(self._lowest, len(self._free))
-            return block
+            return BlockLease(block, owner)
 
     def count_wait(self, seconds: float, *, again: bool) -> None:
         """Book that the camera stood still for want of a block, `again` for the same block."""

@@ -1,7 +1,7 @@
 """Which frame was it? Finds the frame exposed at a moment, or the first with a new exposure, as frames come.
 
-Camera clock and host clock are two: the shortest time ever seen between the end of an exposure and the
-arrival of its frame is taken as no time at all, and the offset between the clocks follows from it.
+Camera clock and host clock are two: the shortest time between the end of an exposure and the arrival of its
+frame, seen in the last 10 to 20 s, is taken as no time at all; the offset between the clocks follows from it.
 """
 
 import asyncio
@@ -22,10 +22,10 @@ REMEMBERED = 64
 
 @dataclass(frozen=True)
 class FrameRef:
-    """A frame: the camera's counter, and its index in the file of `segment`."""
+    """A frame: the camera's counter `number`, and its `index` in the session's file `file_index`."""
 
     number: int
-    segment: int
+    file_index: int
     index: int
 
 
@@ -36,26 +36,26 @@ class Timeline:
     """Follow the frames of one run on the event loop, and answer questions about them."""
 
     def __init__(self) -> None:
-        self._facts: deque[tuple[NDArray[Any], int, int]] = deque(maxlen=REMEMBERED)
+        self._metadata: deque[tuple[NDArray[Any], int, int]] = deque(maxlen=REMEMBERED)
         self._questions: list[tuple[Answer, asyncio.Future[FrameRef | None], bool]] = []
         self._window_began_ns = 0
-        self._least_ns: list[int] = []
+        self._shortest_ns: list[int] = []
         self.last: FrameRef | None = None
 
-    def note(self, facts: NDArray[Any], segment: int, index: int) -> None:
-        """Take in rows of facts (n,) that follow; `index` is the first one's place in its segment's file."""
-        facts = facts.copy()
-        self._facts.append((facts, segment, index))
-        self.last = FrameRef(int(facts["frame_number"][-1]), segment, index + len(facts) - 1)
-        exposed_ns = np.nan_to_num(facts["exposure_s"]) * 1e9
-        least = int((facts["host_time_ns"] - facts["camera_time_ns"] - exposed_ns.astype(np.int64)).min())
-        now_ns = int(facts["host_time_ns"][-1])
-        if not self._least_ns or now_ns - self._window_began_ns > WINDOW_NS:
+    def note(self, rows: NDArray[Any], file_index: int, index: int) -> None:
+        """Take in rows of metadata (n,); `index` is the first one's place in file `file_index`."""
+        rows = rows.copy()
+        self._metadata.append((rows, file_index, index))
+        self.last = FrameRef(int(rows["frame_number"][-1]), file_index, index + len(rows) - 1)
+        exposed_ns = np.nan_to_num(rows["exposure_s"]) * 1e9
+        shortest = int((rows["host_time_ns"] - rows["camera_time_ns"] - exposed_ns.astype(np.int64)).min())
+        now_ns = int(rows["host_time_ns"][-1])
+        if not self._shortest_ns or now_ns - self._window_began_ns > WINDOW_NS:
             # The window before this one still counts, so that there always is an estimate.
-            self._least_ns = [*self._least_ns[-1:], least]
+            self._shortest_ns = [*self._shortest_ns[-1:], shortest]
             self._window_began_ns = now_ns
-        self._least_ns[-1] = min(self._least_ns[-1], least)
-        self._questions = [q for q in self._questions if not self._settle(q[0], q[1], self._facts[-1])]
+        self._shortest_ns[-1] = min(self._shortest_ns[-1], shortest)
+        self._questions = [q for q in self._questions if not self._settle(q[0], q[1], self._metadata[-1])]
 
     @staticmethod
     def _settle(
@@ -68,7 +68,7 @@ class Timeline:
 
     def _ask(self, answer: Answer, *, or_last: bool = False) -> asyncio.Future[FrameRef | None]:
         future: asyncio.Future[FrameRef | None] = asyncio.get_running_loop().create_future()
-        for span in self._facts:
+        for span in self._metadata:
             if self._settle(answer, future, span):
                 return future
         self._questions.append((answer, future, or_last))
@@ -81,36 +81,36 @@ class Timeline:
         """
         before: FrameRef | None = None
 
-        def answer(facts: NDArray[Any], segment: int, index: int) -> FrameRef | None:
+        def answer(rows: NDArray[Any], file_index: int, index: int) -> FrameRef | None:
             nonlocal before
-            began_by = int(np.searchsorted(facts["camera_time_ns"], host_ns - min(self._least_ns), "right"))
+            began_by = int(np.searchsorted(rows["camera_time_ns"], host_ns - min(self._shortest_ns), "right"))
             if began_by:
-                before = FrameRef(int(facts["frame_number"][began_by - 1]), segment, index + began_by - 1)
-            if began_by == len(facts):
+                before = FrameRef(int(rows["frame_number"][began_by - 1]), file_index, index + began_by - 1)
+            if began_by == len(rows):
                 return None
             # A moment before the first frame belongs to the first.
-            return before or FrameRef(int(facts["frame_number"][0]), segment, index)
+            return before or FrameRef(int(rows["frame_number"][0]), file_index, index)
 
         return self._ask(answer, or_last=True)
 
     def first_exposed_for(self, seconds: float, after_number: int) -> asyncio.Future[FrameRef | None]:
         """Find the first frame after counter `after_number` whose own metadata shows this exposure."""
 
-        def answer(facts: NDArray[Any], segment: int, index: int) -> FrameRef | None:
-            new = (facts["frame_number"] > after_number) & np.isclose(facts["exposure_s"], seconds, rtol=1e-3)
+        def answer(rows: NDArray[Any], file_index: int, index: int) -> FrameRef | None:
+            new = (rows["frame_number"] > after_number) & np.isclose(rows["exposure_s"], seconds, rtol=1e-3)
             if not new.any():
                 return None
             i = int(new.argmax())
-            return FrameRef(int(facts["frame_number"][i]), segment, index + i)
+            return FrameRef(int(rows["frame_number"][i]), file_index, index + i)
 
         return self._ask(answer)
 
     def delivered(self, number: int) -> asyncio.Future[FrameRef | None]:
         """Find the first frame whose counter is `number` or later."""
 
-        def answer(facts: NDArray[Any], segment: int, index: int) -> FrameRef | None:
-            i = int(np.searchsorted(facts["frame_number"], number))
-            return None if i == len(facts) else FrameRef(int(facts["frame_number"][i]), segment, index + i)
+        def answer(rows: NDArray[Any], file_index: int, index: int) -> FrameRef | None:
+            i = int(np.searchsorted(rows["frame_number"], number))
+            return None if i == len(rows) else FrameRef(int(rows["frame_number"][i]), file_index, index + i)
 
         return self._ask(answer)
 

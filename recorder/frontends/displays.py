@@ -6,8 +6,8 @@ from collections.abc import AsyncIterator
 from recorder.control.dispatcher import Dispatcher
 from recorder.control.registry import complete
 from recorder.frontends.display import Backend
-from recorder.frontends.live_status import figures_of
-from recorder.frontends.rate_meter import Recent
+from recorder.frontends.live_status import live_status
+from recorder.frontends.rate_meter import RateMeter
 from recorder.frontends.window.process import open_window
 
 
@@ -15,13 +15,13 @@ from recorder.frontends.window.process import open_window
 async def open_displays(dispatch: Dispatcher, *, attended: bool) -> AsyncIterator[None]:
     """Open what the settings ask for; `attended`: somebody sits at this computer. Raises UsageError."""
     session = dispatch.session
-    recent = Recent()
+    recent = RateMeter()
 
     backend = Backend(
         preview=session.preview,
-        command=dispatch.carry_out,
+        command=dispatch.execute_for_client,
         complete=lambda text: list(complete(text)),
-        status=lambda: figures_of(session, recent).for_json(),
+        status=lambda: live_status(session, recent).for_json(),
     )
     wanted = session.settings.preview
     async with contextlib.AsyncExitStack() as stack:

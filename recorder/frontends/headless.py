@@ -11,8 +11,8 @@ from collections.abc import Awaitable, Callable, Iterator
 from rich.console import Console
 from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
 
-from recorder.camera.acquisition_result import Limits
-from recorder.frontends.rate_meter import Recent, duration_words
+from recorder.camera.acquisition_result import StopCondition
+from recorder.frontends.rate_meter import RateMeter, duration_words
 from recorder.session.session import Session
 from recorder.session.status import FinishReason, State, Statistics, Summary
 
@@ -103,23 +103,21 @@ def signals(session: Session) -> Iterator[None]:
 def describe(figures: Statistics, rate: float) -> str:
     """Say in a line how the run goes."""
     pool = f"pool {figures.pool.fill:4.0%}" if figures.pool else ""
-    frames = figures.link.frames if figures.link else 0
+    frames = figures.acquisition.frames if figures.acquisition else 0
     flow = rate * figures.frame_bytes
-    left_s = figures.runway_s(rate)
-    runway = "" if math.isinf(left_s) else f"  disk full in {duration_words(left_s)}"
-    inside = figures.link.in_camera if figures.link else None
+    left_s = figures.disk_time_left_s(rate)
+    left = "" if math.isinf(left_s) else f"  disk full in {duration_words(left_s)}"
+    inside = figures.acquisition.in_camera if figures.acquisition else None
     memory = f"  {inside} in the camera" if inside is not None else ""
-    return (
-        f"{frames} frames{memory}  {rate:.1f}/s  {flow / 1e6:.0f} MB/s  {pool}  lost {figures.lost}{runway}"
-    )
+    return f"{frames} frames{memory}  {rate:.1f}/s  {flow / 1e6:.0f} MB/s  {pool}  lost {figures.lost}{left}"
 
 
-class _Figures(ProgressColumn):
+class _StatusColumn(ProgressColumn):
     """The line of figures, red once frames are lost."""
 
     def __init__(self, session: Session) -> None:
         super().__init__()
-        self._session, self._recent = session, Recent()
+        self._session, self._recent = session, RateMeter()
 
     def render(self, task: Task) -> str:
         figures = self._session.statistics()
@@ -130,15 +128,15 @@ class _Figures(ProgressColumn):
 
 
 async def _bar(session: Session, console: Console) -> None:
-    columns = (TextColumn("{task.description}"), BarColumn(20), _Figures(session), TimeRemainingColumn())
+    columns = (TextColumn("{task.description}"), BarColumn(20), _StatusColumn(session), TimeRemainingColumn())
     with Progress(*columns, console=console, auto_refresh=False, transient=True) as progress:
         task = progress.add_task("opening", total=None)
         while True:
             if session.run is not None:
-                figures, limits = session.run.statistics(), session.run.limits
+                figures, limits = session.run.statistics(), session.run.until
                 rate = session.run.description.rate if session.run.description else None
                 total = _expected_frames(limits, rate)
-                link, does = figures.link, figures.state.value
+                link, does = figures.acquisition, figures.state.value
                 done = link.frames if link else 0
                 if link and link.in_camera is not None:
                     # First the camera's own memory fills, then it is read out.
@@ -152,7 +150,7 @@ async def _bar(session: Session, console: Console) -> None:
             await asyncio.sleep(BAR_S)
 
 
-def _expected_frames(limits: Limits, rate: float | None) -> float | None:
+def _expected_frames(limits: StopCondition, rate: float | None) -> float | None:
     if limits.frames is not None:
         return limits.frames
     if limits.duration_s is None or rate is None or rate == float("inf"):
@@ -161,7 +159,7 @@ def _expected_frames(limits: Limits, rate: float | None) -> float | None:
 
 
 async def _lines(session: Session, console: Console) -> None:
-    recent = Recent()
+    recent = RateMeter()
     while True:
         await asyncio.sleep(LINE_S)
         figures = session.statistics()

@@ -4,14 +4,14 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-from recorder.frontends.rate_meter import Recent
+from recorder.frontends.rate_meter import RateMeter
 from recorder.session.session import Session
 from recorder.units import format_seconds
 
 
 @dataclass(frozen=True)
-class Figures:
-    """A session at one moment: `rate` in frames/s, `flow` in bytes/s, `runway_s` until the disk is full."""
+class LiveStatus:
+    """A session at one moment: `rate` in frames/s, `flow` in bytes/s, `disk_time_left_s` until it is full."""
 
     state: str
     saving: str  # the file's name, "" where nothing is saved
@@ -22,7 +22,7 @@ class Figures:
     lost: int
     exposure: str
     temperature: float
-    runway_s: float
+    disk_time_left_s: float
     preview: bool
     in_camera: int | None
     analysis: dict[str, float]
@@ -31,7 +31,7 @@ class Figures:
         """Return what a display gets; what is not known is None."""
         told = dict(vars(self))
         told["MBps"] = told.pop("flow") / 1e6
-        for name in ("temperature", "runway_s"):
+        for name in ("temperature", "disk_time_left_s"):
             told[name] = told[name] if math.isfinite(told[name]) else None
         told["analysis"] = {
             name: value if math.isfinite(value) else None for name, value in self.analysis.items()
@@ -39,14 +39,14 @@ class Figures:
         return told
 
 
-def figures_of(session: Session, recent: Recent) -> Figures:
+def live_status(session: Session, recent: RateMeter) -> LiveStatus:
     """Return the figures of this moment; `recent` remembers where the rate is counted from."""
     now = session.statistics()
-    link = now.link if now else None
+    link = now.acquisition if now else None
     rate = recent.look(now) if now and link else 0.0
     flow = rate * now.frame_bytes if now else 0.0
     running = session.running and now is not None
-    return Figures(
+    return LiveStatus(
         state=now.state.value if now else "idle",
         saving=now.path.name if running and now and session.saving and now.path else "",
         number=link.last_number if link else 0,
@@ -56,7 +56,7 @@ def figures_of(session: Session, recent: Recent) -> Figures:
         lost=now.lost if now else 0,
         exposure=format_seconds(link.exposure_s) if link and math.isfinite(link.exposure_s) else "?",
         temperature=link.temperature_c if link else math.nan,
-        runway_s=now.runway_s(rate) if now else math.inf,
+        disk_time_left_s=now.disk_time_left_s(rate) if now else math.inf,
         preview=session.preview.on,
         in_camera=link.in_camera if link else None,
         analysis=dict(session.analysis.latest) if session.analysis else {},

@@ -1,4 +1,4 @@
-"""Figures that a person reads: the rate of the last second, a time in words."""
+"""LiveStatus that a person reads: the rate of the last second, a time in words."""
 
 import math
 import time
@@ -6,7 +6,7 @@ import time
 from recorder.session.status import Statistics
 
 
-class Recent:
+class RateMeter:
     """Frames/s over the time since the last look instead of since the start."""
 
     def __init__(self) -> None:
@@ -15,7 +15,7 @@ class Recent:
 
     def look(self, figures: Statistics) -> float:
         """Return the rate between this look and the one before, at least a second ago."""
-        now, frames = time.monotonic(), figures.link.frames if figures.link else 0
+        now, frames = time.monotonic(), figures.acquisition.frames if figures.acquisition else 0
         if self._seen is None or frames < self._seen[1]:
             self._seen = (now, frames)
         elif now - self._seen[0] >= 1:

@@ -18,7 +18,7 @@ from recorder.control.dispatcher import Dispatcher
 from recorder.control.registry import MAX_LINE
 from recorder.errors import RecorderError, UsageError
 from recorder.settings import address
-from recorder.settings.model import Remote
+from recorder.settings.model import RemoteSettings
 
 log = logging.getLogger(__name__)
 
@@ -35,7 +35,7 @@ LINES_PER_S = 500
 UNDER_WAY = 64
 
 
-class Door:
+class RemoteServer:
     """Serve clients until closed; none of them can hold up the recording or another client."""
 
     def __init__(self, dispatch: Dispatcher, token: str) -> None:
@@ -76,7 +76,7 @@ class Door:
         try:
             while line := await reader.readline():
                 text = line.decode(errors="replace").strip()
-                await answers.put(asyncio.create_task(self._dispatch.carry_out(text, "remote")))
+                await answers.put(asyncio.create_task(self._dispatch.execute_for_client(text, "remote")))
                 await asyncio.sleep(1 / LINES_PER_S)
                 if answering.done():
                     return
@@ -107,14 +107,14 @@ async def _answer(writer: asyncio.StreamWriter, message: dict[str, object]) -> N
 
 
 @contextlib.asynccontextmanager
-async def open_door(settings: Remote, dispatch: Dispatcher) -> AsyncIterator[None]:
+async def serve_remote(settings: RemoteSettings, dispatch: Dispatcher) -> AsyncIterator[None]:
     """Listen as configured, or not at all; raises UsageError where the address cannot be had."""
     if settings.listen is None:
         yield
         return
     host, port = address.split(settings.listen)
     token = settings.token or address.new_token()
-    door = Door(dispatch, token)
+    door = RemoteServer(dispatch, token)
     try:
         server = await asyncio.start_server(door.admit, host, port, limit=4 * MAX_LINE)
     except OSError as error:

@@ -21,10 +21,11 @@ from prompt_toolkit.patch_stdout import patch_stdout
 from prompt_toolkit.shortcuts import print_formatted_text
 from prompt_toolkit.styles import Style
 
-from recorder.control.dispatcher import Dispatcher, Outcome
+from recorder.control.call import CommandResult
+from recorder.control.dispatcher import Dispatcher
 from recorder.control.registry import complete
-from recorder.frontends.live_status import figures_of
-from recorder.frontends.rate_meter import Recent
+from recorder.frontends.live_status import live_status
+from recorder.frontends.rate_meter import RateMeter
 from recorder.frontends.toolbar import toolbar
 from recorder.session.session import Session
 from recorder.session.status import FinishReason, Summary
@@ -95,12 +96,12 @@ async def run(
 
     A `script` is carried out beside what is typed. `on_stderr`: nothing is printed on standard output.
     """
-    recent = Recent()
+    recent = RateMeter()
 
     def shown() -> StyleAndTextTuples:
         app = get_app()
         columns, text = app.output.get_size().columns, app.current_buffer.text
-        return [*toolbar(figures_of(session, recent), session.preview.latest, columns, text)]
+        return [*toolbar(live_status(session, recent), session.preview.latest, columns, text)]
 
     prompt: PromptSession[str] = PromptSession(
         history=_history(),
@@ -167,16 +168,16 @@ async def _take_lines(prompt: PromptSession[str], session: Session, dispatch: Di
             asked_s = time.monotonic()
             say("frames are being saved; quit again to stop, close the file and leave", "class:refused")
             continue
-        task = asyncio.create_task(_carry_out(line, dispatch))
+        task = asyncio.create_task(_execute(line, dispatch))
         tasks.add(task)
         task.add_done_callback(tasks.discard)
 
 
-async def _carry_out(line: str, dispatch: Dispatcher) -> None:
-    outcome = await dispatch(line, "console")
+async def _execute(line: str, dispatch: Dispatcher) -> None:
+    outcome = await dispatch.execute(line, "console")
     if outcome is not None and outcome.message:
         say(outcome.message, _style(outcome))
 
 
-def _style(outcome: Outcome) -> str:
+def _style(outcome: CommandResult) -> str:
     return "" if outcome.status == "ok" else f"class:{outcome.status}"

@@ -11,14 +11,14 @@ from recorder.control.dispatcher import Dispatcher
 from recorder.control.journal import Journal
 from recorder.errors import UsageError
 from recorder.frontends.displays import open_displays
-from recorder.frontends.remote_server import open_door
+from recorder.frontends.remote_server import serve_remote
 from recorder.session.session import Session
 from recorder.session.status import Summary
 from recorder.storage.layout import JOURNAL_SUFFIX
 
 
 @contextlib.asynccontextmanager
-async def open_sitting(session: Session, *, attended: bool = False) -> AsyncIterator[Dispatcher]:
+async def session_context(session: Session, *, attended: bool = False) -> AsyncIterator[Dispatcher]:
     """Keep the journal beside the session's first file; open door and displays as the settings ask for.
 
     `attended`: somebody sits at this computer. Raises UsageError or StorageError for what cannot be had.
@@ -34,10 +34,10 @@ async def open_sitting(session: Session, *, attended: bool = False) -> AsyncIter
 
         dispatch = Dispatcher(session, journal)
         session.on_end = note_end
-        session.on_remark = lambda text: dispatch.later(asyncio.sleep(0), f"note {text}", "camera")
+        session.on_remark = lambda text: dispatch.schedule(asyncio.sleep(0), f"note {text}", "camera")
         try:
             async with (
-                open_door(session.settings.remote, dispatch),
+                serve_remote(session.settings.remote, dispatch),
                 open_displays(dispatch, attended=attended),
             ):
                 yield dispatch

@@ -4,7 +4,7 @@ import math
 from dataclasses import dataclass
 
 from recorder.control.registry import COMMANDS
-from recorder.frontends.live_status import Figures
+from recorder.frontends.live_status import LiveStatus
 from recorder.frontends.rate_meter import duration_words
 from recorder.preview.picture import Picture
 
@@ -27,7 +27,7 @@ class Part:
         return len(self.text) + 3
 
 
-def toolbar(now: Figures, picture: Picture | None, columns: int, typed: str) -> list[tuple[str, str]]:
+def toolbar(now: LiveStatus, picture: Picture | None, columns: int, typed: str) -> list[tuple[str, str]]:
     """Return style and text of each piece: the figures, and how to write the command being typed."""
     if now.state == "opening":
         return [("", " opening the camera")]
@@ -40,7 +40,7 @@ def toolbar(now: Figures, picture: Picture | None, columns: int, typed: str) -> 
         Part(f"pool {now.pool:.0%}", 5, alarm=now.pool > POOL_ALARM),
         Part(f"lost {now.lost}", 1, alarm=now.lost > 0),
         Part(f"exp {now.exposure}", 6),
-        Part(f"disk {duration_words(now.runway_s)}", 8, alarm=now.runway_s < DISK_ALARM_S),
+        Part(f"disk {duration_words(now.disk_time_left_s)}", 8, alarm=now.disk_time_left_s < DISK_ALARM_S),
         Part(f"preview {'on' if now.preview else 'off'}", 9),
     ]
     if math.isfinite(now.temperature):
@@ -48,7 +48,7 @@ def toolbar(now: Figures, picture: Picture | None, columns: int, typed: str) -> 
     if now.in_camera is not None:
         parts.insert(2, Part(f"in the camera {now.in_camera}", 3))
     if picture is not None:
-        parts.append(Part(f"{picture.least}..{picture.mean:.0f}..{picture.greatest}", 11))
+        parts.append(Part(f"{picture.min}..{picture.mean:.0f}..{picture.max}", 11))
     parts += [Part(f"{name} {value:.5g}", 12) for name, value in now.analysis.items()]
     shown: list[tuple[str, str]] = []
     for part in fitting(parts, columns):

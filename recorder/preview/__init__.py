@@ -1,1 +1,1 @@
-"""What the operator sees of the frames, without ever holding up their recording."""
+"""What is computed of the latest frame: picture, levels, snapshot, analysis; it never brakes recording."""

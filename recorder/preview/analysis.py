@@ -15,9 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recorder.errors import ConfigurationError, did_you_mean
-from recorder.frames.channel import ChannelClosedError, LatestChannel, Outlet
+from recorder.frames.broadcaster import Broadcaster
+from recorder.frames.channel import ChannelClosedError, LatestChannel
 from recorder.frames.threads import on_thread
-from recorder.settings.model import Analysis as AnalysisSettings
+from recorder.settings.model import AnalysisSettings
 
 log = logging.getLogger(__name__)
 
@@ -56,7 +57,7 @@ def find(settings: AnalysisSettings) -> Function | None:
     try:
         inspect.signature(function).bind(None, None, **settings.options)
     except TypeError as error:
-        raise ConfigurationError(f"analysis.options: {name}(frame, facts, ...): {error}") from None
+        raise ConfigurationError(f"analysis.options: {name}(frame, metadata, ...): {error}") from None
     except ValueError:
         # Not every function of a compiled module tells its signature.
         pass
@@ -73,10 +74,9 @@ def one_line(error: BaseException) -> str:
 
 
 class Analysis:
-    """Call `function(frame, facts)` with the latest frame, again and again, and keep what it returns.
+    """Call `function(frame, metadata)` with the latest frame, again and again, and keep what it returns.
 
-    `frame` is a read-only view (H, W), good until the function returns; `facts` has the frame's number, times
-    (ns), exposure (s) and temperature (degrees C). A number, or a small dict of numbers, is stored for it.
+    `frame` is a read-only view (H, W), good until the function returns; `metadata` has its number, times (ns), exposure (s) and temperature (degrees C). A number, or a small dict of numbers, is stored for it.
     """
 
     def __init__(self, function: Function) -> None:
@@ -96,29 +96,29 @@ class Analysis:
         self._in_a_row = GIVE_UP
         log.warning("analysis: the function does not return; it is switched off, the recording goes on")
 
-    async def watch(self, outlet: Outlet, executor: Executor, store: Store) -> None:
+    async def watch(self, broadcaster: Broadcaster, executor: Executor, store: Store) -> None:
         """Follow the frames of a run until cancelled, and `store` (number, values)."""
         channel = LatestChannel("analysis")
-        disconnect = outlet.connect(channel, eager=True)
+        disconnect = broadcaster.connect(channel, eager=True)
         last_seen = 0
         storing: set[asyncio.Task[None]] = set()
         try:
             while not self.given_up:
                 (span,) = await channel.receive()
                 with span:
-                    row = span.facts[-1]
+                    row = span.metadata[-1]
                     if row["frame_number"] == last_seen:
                         continue
                     last_seen = row["frame_number"]
-                    facts = {name: row[name].item() for name in row.dtype.names if name != "gap_cause"}
+                    metadata = {name: row[name].item() for name in row.dtype.names if name != "gap_cause"}
                     # Through a read-only buffer: an array's own flag could be turned back.
                     pixels = span.pixels[-1]
                     frame = np.frombuffer(memoryview(pixels).toreadonly(), pixels.dtype).reshape(pixels.shape)
-                    values = await on_thread(executor, self._call, frame, facts)
+                    values = await on_thread(executor, self._call, frame, metadata)
                     del frame, pixels
                 if values:
                     self.latest = values
-                    task = asyncio.ensure_future(store(facts["frame_number"], values))
+                    task = asyncio.ensure_future(store(metadata["frame_number"], values))
                     storing.add(task)
                     task.add_done_callback(storing.discard)
                 if len(storing) >= MAX_STORING:
@@ -130,10 +130,10 @@ class Analysis:
             channel.discard()
             await asyncio.gather(*storing, return_exceptions=True)
 
-    def _call(self, frame: NDArray[Any], facts: Mapping[str, Any]) -> dict[str, float]:
+    def _call(self, frame: NDArray[Any], metadata: Mapping[str, Any]) -> dict[str, float]:
         """Return the function's values by name; an error is told, and counted."""
         try:
-            values = as_values(self._function(frame, facts))
+            values = as_values(self._function(frame, metadata))
         except BaseException as error:
             # Also a sys.exit: it is the recorder that the user's code would end.
             self.errors += 1

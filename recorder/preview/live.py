@@ -7,11 +7,13 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import Executor
 from functools import partial
 
-from recorder.frames.channel import ChannelClosedError, LatestChannel, Outlet
+from recorder.frames.broadcaster import Broadcaster
+from recorder.frames.channel import ChannelClosedError, LatestChannel
 from recorder.frames.pool import FrameFormat
 from recorder.frames.threads import on_thread
-from recorder.preview.picture import Levels, Picture, Region, Renderer
-from recorder.settings.model import Preview as PreviewSettings
+from recorder.preview.levels import Levels, bits_of
+from recorder.preview.picture import Picture, Region, Renderer
+from recorder.settings.model import PreviewSettings
 
 log = logging.getLogger(__name__)
 
@@ -84,7 +86,7 @@ class Preview:
 
     async def watch(
         self,
-        outlet: Outlet,
+        broadcaster: Broadcaster,
         executor: Executor,
         form: FrameFormat,
         details: Mapping[str, object],
@@ -94,24 +96,23 @@ class Preview:
 
         Of what the camera tells, `details`, the bits in use and the region of interest matter.
         """
-        bits = int(str(details.get("bit_resolution", 16)))
         corner = str(details.get("roi", "1,1")).split(",")
         self.origin = (int(corner[0]) - 1, int(corner[1]) - 1)
         if self._frames != (form, self.origin):
             # Of other frames another part would be shown.
             self._frames, self.region = (form, self.origin), None
-        renderer = Renderer(form.height, form.width, form.dtype, bits)
+        renderer = Renderer(form.height, form.width, form.dtype, bits_of(details))
         loop = asyncio.get_running_loop()
         while True:
             await self._on.wait()
             self._channel = channel = LatestChannel("preview")
-            disconnect = outlet.connect(channel)
+            disconnect = broadcaster.connect(channel)
             try:
                 while self.on:
                     (span,) = await channel.receive()
                     began_s = loop.time()
                     with span:
-                        frame, number = span.pixels[-1], int(span.facts["frame_number"][-1])
+                        frame, number = span.pixels[-1], int(span.metadata["frame_number"][-1])
                         render = partial(renderer.render, mean=self._mean, overlay=self._overlay)
                         picture = await on_thread(executor, render, frame, number, self.levels, self.region)
                     if self.on:

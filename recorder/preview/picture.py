@@ -5,33 +5,25 @@ displays.
 """
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from recorder.preview.levels import VALUES, Levels, ShadeTable, automatic, saturation_of
+
 # A picture fits into so many pixels; a screen shows little more beside its controls.
 WIDTH, HEIGHT = 640, 540
 
-# Values of a picture's pixels: black to white, and one apart for saturated pixels.
-WHITE = 254
-SATURATED = 255
-
 # The histogram's bins, over the full range of 16 bit.
 BINS = 1024
-VALUES = 65536
 
-# Shares of pixels below and above automatic levels, and how fast they follow: 1 is at once.
-DARKEST, BRIGHTEST = 0.005, 0.995
+# How fast automatic levels follow: 1 is at once.
 FOLLOW = 0.3
 
 # Every so manieth row and column of the picture is looked at for levels and histogram.
 SAMPLE = 2
 
-# Counts between the levels at least: noise is not stretched over the whole range.
-LEAST_SPAN = 16
-
-Levels = tuple[int, int] | Literal["auto", "full"]
 Region = tuple[int, int, int, int]
 
 
@@ -53,9 +45,9 @@ class Picture:
     histogram: list[int]
     low: int
     high: int
-    least: int
+    min: int
     mean: float
-    greatest: int
+    max: int
     saturated: int
     frame_width: int
     frame_height: int
@@ -68,11 +60,18 @@ class Picture:
 
     def mean_of(self, region: Region) -> float | None:
         """Return the mean over a region (x, y, w, h) of the frame, as far as the picture shows it."""
-        x, y = region[0] - self.region[0], region[1] - self.region[1]
-        rows = slice(max(0, y // self.step), max(0, (y + region[3]) // self.step + 1))
-        columns = slice(max(0, x // self.step), max(0, (x + region[2]) // self.step + 1))
+        columns = _inside(region[0] - self.region[0], region[2], self.step)
+        rows = _inside(region[1] - self.region[1], region[3], self.step)
         part = self.values[rows, columns]
         return float(part.mean()) if part.size else None
+
+
+def _inside(first: int, size: int, step: int) -> slice:
+    """Return which pixels, `step` apart, lie in [first, first + size): the nearest, where none does."""
+    start, stop = -(-first // step), -(-(first + size) // step)
+    if stop <= start:
+        start, stop = first // step, first // step + 1
+    return slice(max(0, start), max(0, stop))
 
 
 class Renderer:
@@ -80,7 +79,7 @@ class Renderer:
 
     def __init__(self, height: int, width: int, dtype: np.dtype[Any], bits: int) -> None:
         self._height, self._width = height, width
-        self.saturation = (1 << min(bits, 8 * dtype.itemsize)) - 1
+        self.saturation = saturation_of(bits, dtype)
         self._values = [np.zeros((HEIGHT, WIDTH), dtype) for _ in range(2)]
         self._sums = np.zeros((HEIGHT, WIDTH), np.uint32)
         # Places in the table have to be of this type, or each picture would take memory for them anew.
@@ -88,10 +87,7 @@ class Renderer:
         self._shades = np.zeros(HEIGHT * WIDTH, np.uint8)
         self._turn = 0
         self._sample = np.zeros((HEIGHT // SAMPLE) * (WIDTH // SAMPLE), dtype)
-        self._table = np.zeros(VALUES, np.uint8)
-        self._ramp = np.arange(VALUES, dtype=np.float32)
-        self._scaled = np.zeros(VALUES, np.float32)
-        self._table_of: tuple[int, int, bool] | None = None
+        self._table = ShadeTable(self.saturation)
         self._edges = (np.arange(1, BINS) * (VALUES // BINS)).astype(np.uint16)
         self._auto: tuple[float, float] | None = None
 
@@ -121,11 +117,11 @@ class Renderer:
             np.copyto(values, part[::step, ::step])
         sample = self._sorted_sample(values)
         low, top = self._levels(levels, sample)
-        self._prepare_table(low, top, overlay=overlay)
+        self._table.stretch(low, top, overlay=overlay)
         places = self._places[: height * width].reshape(height, width)
         np.copyto(places, values)
         shades = self._shades[: height * width].reshape(height, width)
-        np.take(self._table, places, out=shades, mode="clip")
+        np.take(self._table.shades, places, out=shades, mode="clip")
         shown = (min(width * step, wide), min(height * step, high))
         share = values.size / sample.size
         counts = np.diff(np.searchsorted(sample, self._edges), prepend=0, append=sample.size)
@@ -135,9 +131,9 @@ class Renderer:
             histogram=[round(int(count) * share) for count in counts],
             low=low,
             high=top,
-            least=int(sample[0]),
+            min=int(sample[0]),
             mean=float(sample.mean()),
-            greatest=int(sample[-1]),
+            max=int(sample[-1]),
             saturated=round(saturated * share),
             frame_width=self._width,
             frame_height=self._height,
@@ -172,22 +168,8 @@ class Renderer:
         if levels != "auto":
             self._auto = None
             return levels[0], levels[1]
-        wanted = [float(sample[int(share * (sample.size - 1))]) for share in (DARKEST, BRIGHTEST)]
-        wanted[0] = min(wanted[0], VALUES - 1 - LEAST_SPAN)
-        wanted[1] = max(wanted[1], wanted[0] + LEAST_SPAN)
-        before = self._auto or (wanted[0], wanted[1])
+        wanted = automatic(sample)
+        before = self._auto or wanted
         low, high = (old + FOLLOW * (new - old) for old, new in zip(before, wanted, strict=True))
         self._auto = (low, high)
         return round(low), min(round(high), VALUES - 1)
-
-    def _prepare_table(self, low: int, high: int, *, overlay: bool) -> None:
-        """Fill the table from values to shades, unless it is the same as before."""
-        if self._table_of == (low, high, overlay):
-            return
-        self._table_of = (low, high, overlay)
-        np.subtract(self._ramp, low, out=self._scaled)
-        np.multiply(self._scaled, WHITE / max(1, high - low), out=self._scaled)
-        np.clip(self._scaled, 0, WHITE, out=self._scaled)
-        np.copyto(self._table, self._scaled, casting="unsafe")
-        if overlay:
-            self._table[self.saturation :] = SATURATED

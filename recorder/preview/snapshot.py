@@ -5,20 +5,20 @@ import contextlib
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import tifffile
 from numpy.typing import NDArray
 from PIL import Image
 
 from recorder.errors import StorageError, UsageError
-from recorder.frames.channel import LatestChannel, Outlet
-from recorder.preview.picture import BRIGHTEST, DARKEST, Levels
+from recorder.frames.broadcaster import Broadcaster
+from recorder.frames.channel import LatestChannel
+from recorder.preview.levels import Levels, as_seen
 
 SUFFIXES = (".tif", ".tiff", ".png")
 
 
-def write(frame: NDArray[Any], path: Path, levels: Levels) -> None:
-    """Write `frame` (H, W) to a new file, whole or not at all, in the format of its suffix.
+def write(frame: NDArray[Any], path: Path, levels: Levels, bits: int) -> None:
+    """Write `frame` (H, W), of `bits` bits, to a new file, whole or not at all, in the format of its suffix.
 
     Raises UsageError for a file that exists or another suffix, StorageError where it cannot be written.
     """
@@ -30,7 +30,7 @@ def write(frame: NDArray[Any], path: Path, levels: Levels) -> None:
             raise UsageError(f"{path}: exists already, and nothing is ever overwritten")
         path.parent.mkdir(parents=True, exist_ok=True)
         if path.suffix == ".png":
-            Image.fromarray(as_seen(frame, levels)).save(partial, format="png")
+            Image.fromarray(as_seen(frame, levels, bits)).save(partial, format="png")
         else:
             tifffile.imwrite(partial, frame, photometric="minisblack")
         partial.replace(path)
@@ -40,29 +40,16 @@ def write(frame: NDArray[Any], path: Path, levels: Levels) -> None:
         raise StorageError(f"{path}: cannot be written: {error.strerror or error}") from None
 
 
-def as_seen(frame: NDArray[Any], levels: Levels) -> NDArray[np.uint8]:
-    """Return `frame` in 8 bit, `levels` stretched over black to white."""
-    if levels == "auto":
-        low, high = (float(v) for v in np.quantile(frame, (DARKEST, BRIGHTEST)))
-    elif levels == "full":
-        low, high = 0.0, float(np.iinfo(frame.dtype).max)
-    else:
-        low, high = levels
-    scaled = (frame.astype(np.float32) - low) * (255 / max(1.0, high - low))
-    seen: NDArray[np.uint8] = np.clip(scaled, 0, 255).astype(np.uint8)
-    return seen
-
-
-async def next_frame(outlet: Outlet, timeout_s: float) -> tuple[int, NDArray[Any]] | None:
+async def next_frame(broadcaster: Broadcaster, timeout_s: float) -> tuple[int, NDArray[Any]] | None:
     """Return counter and a copy of the next frame that comes, None where none does in time."""
     channel = LatestChannel("snapshot")
-    disconnect = outlet.connect(channel)
+    disconnect = broadcaster.connect(channel)
     try:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(timeout_s):
                 (span,) = await channel.receive()
                 with span:
-                    return int(span.facts["frame_number"][-1]), span.pixels[-1].copy()
+                    return int(span.metadata["frame_number"][-1]), span.pixels[-1].copy()
         return None
     finally:
         disconnect()

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 def crossing(
     frame: NDArray[Any],
-    facts: Mapping[str, Any],
+    metadata: Mapping[str, Any],
     *,
     x: int = 0,
     y: int = 0,
@@ -24,7 +24,7 @@ def crossing(
     threshold: float = 1000.0,
 ) -> dict[str, float]:
     """Return the mean of a region of `frame` (H, W), and whether it is above the threshold."""
-    del facts
+    del metadata
     mean = float(frame[y : y + height, x : x + width].mean())
     above = mean > threshold
     # Here the pulse would go out: it is some milliseconds after the exposure, and later on a busy machine.

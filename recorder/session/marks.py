@@ -1,4 +1,4 @@
-"""Marks: which frame was being exposed, and its row in the file."""
+"""Marks: which frame was being exposed, and its row in the file that holds it."""
 
 import asyncio
 import logging
@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from recorder.errors import CameraError
 from recorder.frames.timeline import FrameRef
 from recorder.session.run import Run
+from recorder.storage.records import MarkRow
 
 log = logging.getLogger(__name__)
 
@@ -21,54 +22,62 @@ class Mark:
     host_ns: int
 
 
+@dataclass(frozen=True)
+class PlacedMark:
+    """Where a mark is: on `frame` (None: on none known), in a file or (not `saved`) in the journal only."""
+
+    frame: FrameRef | None
+    saved: bool
+
+
 class Marks:
-    """Place marks on the frames of runs, also on frames that come only later."""
+    """Place marks on the frames of runs, also on frames that come only later; on the loop's thread."""
 
     def __init__(self) -> None:
-        self._waiting: set[asyncio.Task[FrameRef | None]] = set()
+        self._waiting: set[asyncio.Task[PlacedMark]] = set()
 
-    async def place(self, run: Run, mark: Mark, number: int | None) -> FrameRef | None:
+    async def place(self, run: Run, mark: Mark, number: int | None) -> PlacedMark | None:
         """Place a mark on the frame of its moment, or on the one whose counter is `number`.
 
-        Returns the frame; None where it is still in the camera's own memory: then the mark follows it.
-        Raises CameraError where there is none.
+        Returns None where the frame is still in the camera's own memory: then the mark follows it. Raises
+        CameraError where there is no frame.
         """
         moment = run.timeline.frame_at(mark.host_ns) if number is None else run.timeline.delivered(number)
-        link = run.statistics().link
-        goes_round = link is not None and link.goes_round
+        acquisition = run.statistics().acquisition
+        goes_round = acquisition is not None and acquisition.goes_round
         placing = asyncio.ensure_future(self._place(run, mark, moment, goes_round))
         if not run.records_inside:
             return await placing
         self._waiting.add(placing)
-        placing.add_done_callback(self._tell)
+        placing.add_done_callback(self._report)
         return None
 
     @staticmethod
     async def _place(
         run: Run, mark: Mark, moment: "asyncio.Future[FrameRef | None]", goes_round: bool
-    ) -> FrameRef | None:
-        with run.gate.held():
+    ) -> PlacedMark:
+        with run.files.pending.held():
             found = await moment
             if found is None:
                 raise CameraError("no frame to mark: the run ended before one came")
-            index = found.index if found.segment == run.segment else -1
             elapsed_s = run.ledger.elapsed_s(mark.host_ns)
             # In a memory that goes round, the frames of a moment before the first one are overwritten.
             is_gone = goes_round and found.index == 0 and elapsed_s < 0
-            index = -1 if is_gone else index
-            await run.add_row("marks", (index, elapsed_s, mark.label, mark.text, mark.source))
-            run.marks += 1
-        return None if is_gone else found
+            index = -1 if is_gone else found.index
+            row = MarkRow(index, elapsed_s, mark.label, mark.text, mark.source)
+            saved = await run.add_row(found.file_index, row, index)
+            run.marks += saved
+        return PlacedMark(None if is_gone else found, saved)
 
-    def _tell(self, placing: "asyncio.Task[FrameRef | None]") -> None:
-        """Say where a mark landed that was made before its frame came."""
+    def _report(self, placing: "asyncio.Task[PlacedMark]") -> None:
+        """Log where a mark landed that was made before its frame came."""
         self._waiting.discard(placing)
         if placing.cancelled():
             return
         if (error := placing.exception()) is not None:
             log.warning("mark: %s", error)
         else:
-            frame = placing.result()
+            frame = placing.result().frame
             where = (
                 f"on frame {frame.index}" if frame else "on no frame: the camera's memory went round since"
             )

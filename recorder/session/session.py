@@ -5,21 +5,24 @@ import contextlib
 import logging
 import math
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Protocol
 
 from recorder.camera.base import Camera
 from recorder.errors import CameraError, RecorderError, UsageError
 from recorder.frames.timeline import FrameRef
 from recorder.preview import analysis, snapshot
+from recorder.preview.levels import bits_of
 from recorder.preview.live import Preview
-from recorder.session.marks import Mark, Marks
-from recorder.session.run import MakeFile, Run
+from recorder.session.file_sequence import FileSequence, MakeFile
+from recorder.session.marks import Mark, Marks, PlacedMark
+from recorder.session.paths import new_path
+from recorder.session.run import Run
 from recorder.session.status import FinishReason, State, Statistics, Summary
 from recorder.settings.model import Settings, override
+from recorder.storage.records import Row, Verdict
 
 log = logging.getLogger(__name__)
 
@@ -30,35 +33,11 @@ EFFECT_S = 5.0
 # From this fill of the pool on the preview steps back.
 BUSY_FILL = 0.5
 
-# Settings that have a command of their own.
-LIVE = {
-    "camera.exposure": "exposure",
-    "preview.on": "preview",
-    "preview.rate": "preview rate",
-    "preview.levels": "preview levels",
-}
-
 # How long preview and analysis may take to leave a run.
 LEAVE_S = 1.0
 
-# Verdicts from good to bad: a session ends with the worst of its runs.
-SEVERITY = ("complete", "frames lost", "interrupted", "failed")
-
-
-class Workshop(Protocol):
-    """What makes the parts of a run from settings."""
-
-    def camera(self, settings: Settings, tell: Callable[[str], None]) -> Camera:
-        """Return the camera, not opened; it may `tell` of its health from any thread."""
-
-    def path(self, settings: Settings, name: str | None = None, *, first: bool = False) -> Path:
-        """Return a file that does not exist; raises UsageError."""
-
-    def file(self, settings: Settings, path: Path | None) -> MakeFile:
-        """Return what makes the file at `path`, or (None) what counts frames only."""
-
-    def run(self, settings: Settings, camera: Camera, make_file: MakeFile) -> Run:
-        """Return a run, not begun."""
+# Makes the camera of the settings; what it says of its health goes to a function, from any thread.
+MakeCamera = Callable[[Settings, Callable[[str], None]], Camera]
 
 
 class Session:
@@ -67,22 +46,28 @@ class Session:
     `path` is where the first file will be, None in a dry run.
     """
 
-    def __init__(self, settings: Settings, workshop: Workshop, *, dry_run: bool) -> None:
+    def __init__(
+        self, settings: Settings, make_camera: MakeCamera, make_file: MakeFile, *, dry_run: bool
+    ) -> None:
+        """Raises UsageError for what cannot work; nothing is opened."""
         self.settings = settings
         self.dry_run = dry_run
         self.saving = not dry_run
-        self.path = None if dry_run else workshop.path(settings, first=True)
+        self.path = None if dry_run else new_path(settings, first=True)
         self.run: Run | None = None
         self.runs = 0
         self.preview = Preview(settings.preview)
         function = analysis.find(settings.analysis)
         self.analysis = analysis.Analysis(function) if function else None
         self.leaving = asyncio.Event()
-        self._workshop = workshop
+        self.files = FileSequence(make_file)
+        self._make_camera = make_camera
         self._loop = asyncio.get_running_loop()
-        self._camera: Camera | None = workshop.camera(settings, self._hear)
+        self._camera: Camera | None = make_camera(settings, self._on_health)
         # What `save new` named while no run was under way.
         self._next_name: str | None = None
+        # Files that are being made: their names are taken, though nothing stands there yet.
+        self._promised: set[Path | None] = set()
         self._task: asyncio.Task[Summary] | None = None
         self._summaries: list[Summary] = []
         self._error: RecorderError | None = None
@@ -95,12 +80,12 @@ class Session:
 
     def take_another_path(self) -> bool:
         """Choose another name for the first file; False where the configuration names the file itself."""
-        path = self._workshop.path(self.settings, first=True)
+        path = new_path(self.settings, first=True)
         changed = path != self.path
         self.path = path
         return changed
 
-    def _hear(self, remark: str) -> None:
+    def _on_health(self, remark: str) -> None:
         """Pass on what the camera tells of its health; from any thread."""
 
         def pass_on() -> None:
@@ -124,10 +109,10 @@ class Session:
         path = None
         if self.saving:
             # The first file is where the journal stands; the next ones have names of their own.
-            path = self.path if self.runs == 0 else self._workshop.path(self.settings, self._next_name)
-        camera = self._camera or self._workshop.camera(self.settings, self._hear)
+            path = self.path if self.runs == 0 else new_path(self.settings, self._next_name)
+        camera = self._camera or self._make_camera(self.settings, self._on_health)
         self._camera = None
-        self.run = run = self._workshop.run(self.settings, camera, self._workshop.file(self.settings, path))
+        self.run = run = Run(camera, self.files, self.settings, path)
         self.runs += 1
         self._task = asyncio.create_task(self._follow(run))
         armed = asyncio.ensure_future(run.armed.wait())
@@ -157,8 +142,8 @@ class Session:
 
     async def _look(self, run: Run) -> None:
         await run.armed.wait()
-        if run.outlet is None:
-            raise AssertionError("a run that is armed has an outlet")
+        if run.broadcaster is None:
+            raise AssertionError("a run that is armed has an broadcaster")
         description = run.description
         if description is None:
             raise AssertionError("a run that is armed has a camera")
@@ -168,12 +153,12 @@ class Session:
             return pool is not None and pool.fill > BUSY_FILL
 
         form, details = description.format, description.details
-        await self.preview.watch(run.outlet, self._preview_thread, form, details, is_busy)
+        await self.preview.watch(run.broadcaster, self._preview_thread, form, details, is_busy)
 
     async def _analyse(self, run: Run) -> None:
         await run.armed.wait()
-        if self.analysis is not None and not self.analysis.given_up and run.outlet is not None:
-            await self.analysis.watch(run.outlet, self._analysis_thread, run.add_analysis)
+        if self.analysis is not None and not self.analysis.given_up and run.broadcaster is not None:
+            await self.analysis.watch(run.broadcaster, self._analysis_thread, run.add_analysis)
 
     def stop(self, reason: FinishReason = FinishReason.STOPPED, first: int | None = None) -> None:
         """Stop the camera and write all that was exposed, or what comes before counter `first`."""
@@ -198,6 +183,7 @@ class Session:
         await self.stopped()
         self._preview_thread.shutdown()
         self._analysis_thread.shutdown(wait=False)
+        await self.files.close()
         if self._error is not None and len(self._summaries) == 1:
             raise self._error
         return self.summary()
@@ -205,8 +191,8 @@ class Session:
     def summary(self) -> Summary:
         """Return the runs so far as one: sums, all files, the worst verdict."""
         if not self._summaries:
-            return replace(Summary.of_nothing("no run"), verdict="complete", exit_code=0)
-        worst = max(self._summaries, key=lambda s: SEVERITY.index(s.verdict))
+            return replace(Summary.of_nothing("no run"), verdict=Verdict.COMPLETE, exit_code=0)
+        worst = max(self._summaries, key=lambda s: s.verdict.severity)
         losses: dict[str, int] = {}
         for cause, count in (item for s in self._summaries for item in s.losses.items()):
             losses[cause] = losses.get(cause, 0) + count
@@ -236,10 +222,11 @@ class Session:
 
     async def mark(
         self, label: str, text: str, source: str, host_ns: int, number: int | None = None
-    ) -> FrameRef | None:
+    ) -> PlacedMark | None:
         """Mark the frame being exposed at `host_ns`, or the one whose counter is `number`.
 
-        Returns the frame, None where it is not known before the camera's own memory is read out.
+        Returns where the mark is, None where that is not known before the camera's own memory is read out.
+        Raises CameraError where there is no frame.
         """
         return await self._marks.place(self._running(), Mark(label, text, source, host_ns), number)
 
@@ -252,14 +239,15 @@ class Session:
         run = self._running()
         before = run.timeline.last
 
-        def verb(camera: Camera) -> float:
+        def change(camera: Camera) -> float:
             return camera.set_exposure(seconds, first)
 
-        run.be_patient(seconds)
-        actual = await run.ask_camera(verb)
+        run.extend_timeout(seconds)
+        actual = await run.ask_camera(change)
         camera = self.settings.camera.model_copy(update={"exposure": actual})
         self.settings = self.settings.model_copy(update={"camera": camera})
-        run.description = run.description and run.description.exposed_for(actual)
+        if run.parts is not None:
+            run.parts.description = run.parts.description.exposed_for(actual)
         if run.records_inside or not self.frames_tell_exposure:
             return actual, None
         after = first - 1 if first is not None else before.number if before else 0
@@ -272,8 +260,8 @@ class Session:
     def frames_tell_exposure(self) -> bool:
         """Whether the frames that came had their exposure with them."""
         figures = self.statistics()
-        link = figures.link if figures else None
-        return link is None or not link.frames or not math.isnan(link.exposure_s)
+        known = figures.acquisition if figures else None
+        return known is None or not known.frames or not math.isnan(known.exposure_s)
 
     async def trigger(self) -> None:
         """Expose one frame now."""
@@ -290,10 +278,16 @@ class Session:
             raise UsageError("this is a dry run: no file is written")
         if self.running and self._running().records_inside:
             raise UsageError("the camera records into its own memory, for one file: stop, then start")
-        path = self._workshop.path(self.settings, name) if on else None
+        path = new_path(self.settings, name, promised=self._promised) if on else None
         number = None
         if self.running:
-            number = await self._running().go_on_in(self._workshop.file(self.settings, path), first)
+            run = self._running()
+            if path is not None:
+                self._promised.add(path)
+            try:
+                number = await run.roll_over(self.settings, path, first)
+            finally:
+                self._promised.discard(path)
         else:
             self._next_name = name
         self.saving = on
@@ -302,48 +296,50 @@ class Session:
     async def snapshot(self, path: Path | None) -> tuple[Path, int]:
         """Write the next frame as a picture; return where, and the frame's counter."""
         run = self._running()
-        if run.outlet is None:
+        if run.broadcaster is None:
             raise UsageError("not running; start comes first")
-        taken = await snapshot.next_frame(run.outlet, SNAPSHOT_S)
+        taken = await snapshot.next_frame(run.broadcaster, SNAPSHOT_S)
         if taken is None:
             raise CameraError(f"no frame came within {SNAPSHOT_S:g} s")
         number, frame = taken
         if path is None:
             beside = (run.file.path if run.file else None) or self.path or Path("snapshot")
             path = beside.with_name(f"{beside.stem}_frame{number}.tif")
+        bits = bits_of(run.description.details if run.description else {})
         loop = asyncio.get_running_loop()
-        await loop.run_in_executor(self._preview_thread, snapshot.write, frame, path, self.preview.levels)
+        await loop.run_in_executor(
+            self._preview_thread, snapshot.write, frame, path, self.preview.levels, bits
+        )
         return path, number
 
     def set(self, key: str, value: str) -> Settings:
         """Change a setting for the next run; raises UsageError while one is under way."""
         settings = override(self.settings, f"{key}={value}")
         if self.running:
-            if key in LIVE:
-                raise UsageError(f"{key} is changed while it runs by: {LIVE[key]} {value}")
             raise UsageError(f"{key} needs the camera armed anew: stop, set {key} {value}, start")
-        self._camera = self._workshop.camera(settings, self._hear)
+        self._camera = self._make_camera(settings, self._on_health)
         self.settings = settings
         return settings
 
-    def position(self) -> tuple[int, int, float]:
-        """Return index and counter of the last frame delivered (-1 and 0: none), and s since the first."""
+    def position(self) -> tuple[FrameRef | None, float]:
+        """Return the last frame delivered (None: none yet), and the seconds since the run's first."""
         if self.run is None:
-            return -1, 0, 0.0
-        last = self.run.timeline.last
-        elapsed_s = self.run.ledger.elapsed_s(time.perf_counter_ns())
-        return (last.index, last.number, elapsed_s) if last else (-1, 0, elapsed_s)
+            return None, 0.0
+        return self.run.timeline.last, self.run.ledger.elapsed_s(time.perf_counter_ns())
 
-    async def add_row(self, table: str, row: tuple[Any, ...]) -> None:
-        """Append a row to a table of the file being written, if one is."""
-        if self.run is not None:
-            await self.run.add_row(table, row)
+    def file_of(self, *frames: FrameRef | None) -> int | None:
+        """Return the file that takes a row about the first of these frames that stands in one.
 
-    @contextlib.contextmanager
-    def held_open(self) -> Iterator[None]:
-        """Keep the files of this moment's run open until the rows of a command are in them."""
-        if self.run is None:
-            yield
-        else:
-            with self.run.gate.held():
-                yield
+        About none of them: the current file's, None where no run is under way.
+        """
+        for frame in frames:
+            if frame is not None and self.files[frame.file_index].takes_rows:
+                return frame.file_index
+        return self.files.current_index if self.running and self.files.current_index >= 0 else None
+
+    async def add_row(self, file_index: int | None, row: Row, frame: int = -1) -> bool:
+        """Append a row to a file of the session, or (None) to the next; False: the journal alone has it."""
+        if file_index is None or self.run is None:
+            self.files.keep(row)
+            return True
+        return await self.run.add_row(file_index, row, frame)

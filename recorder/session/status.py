@@ -6,10 +6,11 @@ from enum import Enum
 from pathlib import Path
 from typing import Any, Self
 
-from recorder.camera.acquisition_result import LinkStatistics
+from recorder.camera.acquisition_result import AcquisitionStatistics
 from recorder.errors import RecorderError
 from recorder.frames.pool import PoolStatistics
 from recorder.session.writer import WriterStatistics
+from recorder.storage.records import Verdict
 
 
 class State(Enum):
@@ -48,21 +49,21 @@ FAILURES = {FinishReason.DISK_FULL, FinishReason.CAMERA, FinishReason.STORAGE, F
 INTERRUPTIONS = {FinishReason.INTERRUPTED, FinishReason.ABORTED}
 
 # By verdict.
-EXIT_CODES = {"complete": 0, "failed": 1, "frames lost": 3, "interrupted": 130}
+EXIT_CODES = {Verdict.COMPLETE: 0, Verdict.FAILED: 1, Verdict.FRAMES_LOST: 3, Verdict.INTERRUPTED: 130}
 
 
-class Ending:
+class RunOutcome:
     """Why a run ends: the first reason counts, but what cuts it short outranks an orderly stop."""
 
     def __init__(self) -> None:
         self.reason: FinishReason | None = None
         self.error: RecorderError | None = None
 
-    def because(self, reason: FinishReason) -> None:
+    def set_reason(self, reason: FinishReason) -> None:
         """Give a reason, which counts if it is the first."""
         self.reason = self.reason or reason
 
-    def cut_short(self, reason: FinishReason) -> None:
+    def override_reason(self, reason: FinishReason) -> None:
         """Give a reason that outranks a stop."""
         if self.reason in {None, FinishReason.INTERRUPTED, FinishReason.STOPPED}:
             self.reason = reason
@@ -72,13 +73,13 @@ class Ending:
         """Whether something went wrong besides lost frames."""
         return self.error is not None or self.reason in FAILURES
 
-    def told(self, lost: int, fault: BaseException | None = None) -> tuple[str, str]:
+    def verdict(self, lost: int, fault: BaseException | None = None) -> tuple[Verdict, str]:
         """Return the verdict, and the cause in a sentence."""
-        verdict = "frames lost" if lost else "complete"
+        verdict = Verdict.FRAMES_LOST if lost else Verdict.COMPLETE
         if self.failed:
-            verdict = "failed"
+            verdict = Verdict.FAILED
         elif self.reason in INTERRUPTIONS:
-            verdict = "interrupted"
+            verdict = Verdict.INTERRUPTED
         if self.error is not None:
             return verdict, str(self.error)
         if fault is not None:
@@ -95,7 +96,7 @@ class Statistics:
     frames: int  # committed
     lost: int
     frame_bytes: int
-    link: LinkStatistics | None
+    acquisition: AcquisitionStatistics | None
     pool: PoolStatistics | None
     writer: WriterStatistics | None
     mode: str
@@ -105,9 +106,9 @@ class Statistics:
     @property
     def rate(self) -> float:
         """Frames/s delivered by the camera on average."""
-        return self.link.frames / self.elapsed_s if self.link and self.elapsed_s else 0.0
+        return self.acquisition.frames / self.elapsed_s if self.acquisition and self.elapsed_s else 0.0
 
-    def runway_s(self, rate: float) -> float:
+    def disk_time_left_s(self, rate: float) -> float:
         """Return the time until the disk is full at `rate` frames/s, inf where nothing is written."""
         flow = rate * self.frame_bytes
         return self.free_bytes / flow if flow and self.free_bytes else math.inf
@@ -121,7 +122,7 @@ class Summary:
     """
 
     files: tuple[tuple[Path, int], ...]
-    verdict: str
+    verdict: Verdict
     cause: str
     frames: int
     lost: int
@@ -146,7 +147,7 @@ class Summary:
     @classmethod
     def of_nothing(cls, cause: str) -> Self:
         """Return the summary of a run that failed before it recorded anything."""
-        return cls((), "failed", cause, 0, 0, {}, 0, 0.0, 0.0, 0, "", 0.0, 0, 0, 1)
+        return cls((), Verdict.FAILED, cause, 0, 0, {}, 0, 0.0, 0.0, 0, "", 0.0, 0, 0, 1)
 
     def for_json(self) -> dict[str, Any]:
         """Return the line that `--json` prints."""

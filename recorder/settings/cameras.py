@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field
 
-from recorder.settings.field_types import Delay, Exposure, PlaybackRate, Rate, Section, Span
+from recorder.settings.field_types import Delay, Duration, Exposure, PlaybackRate, Rate, Section
 
 Interface = Literal[
     "CLHS", "USB 3.0", "Camera Link ME4", "Camera Link MTX", "Camera Link NAT", "GenICam", "GigE", "USB 2.0",
@@ -43,7 +43,7 @@ class Stall(Section):
 
     kind: Literal["stall"]
     at: int = Field(ge=1)
-    duration: Span
+    duration: Duration
 
 
 class Silence(Section):
@@ -71,19 +71,19 @@ class Disconnect(Section):
 Fault = Annotated[Drop | Stall | Silence | SdkError | Disconnect, Field(discriminator="kind")]
 
 
-class PromptCamera(Section):
+class FreeRunningCameraSettings(Section):
     """A camera that needs nobody's trigger."""
 
     # How long the camera may be silent before the run is given up.
-    timeout: Span = 10.0
+    timeout: Duration = 10.0
 
     @property
-    def patience_s(self) -> float:
+    def timeout_s(self) -> float:
         """How long the camera may be silent before the run is given up."""
         return self.timeout
 
 
-class SimulatedCamera(PromptCamera):
+class SimulatedCameraSettings(FreeRunningCameraSettings):
     """A camera made of numbers that behaves like a pco.edge."""
 
     kind: Literal["simulated"] = "simulated"
@@ -97,7 +97,7 @@ class SimulatedCamera(PromptCamera):
     faults: tuple[Fault, ...] = Field((), strict=False)
 
 
-class PlaybackCamera(PromptCamera):
+class PlaybackCameraSettings(FreeRunningCameraSettings):
     """Frames from a multi-page TIFF or from one of our own files."""
 
     kind: Literal["playback"]
@@ -108,7 +108,7 @@ class PlaybackCamera(PromptCamera):
     fifo: int = Field(64, ge=1, le=1_000_000)
 
 
-class Line(Section):
+class LineSettings(Section):
     """A hardware I/O line of a PCO camera, numbered as on its rear panel."""
 
     number: int = Field(ge=1, le=4)
@@ -121,7 +121,7 @@ class Line(Section):
     timing: Literal["first line", "global", "last line", "all lines"] | None = None
 
 
-class PcoCamera(Section):
+class PcoCameraSettings(Section):
     """A PCO camera, through the vendor's package."""
 
     kind: Literal["pco"]
@@ -149,17 +149,17 @@ class PcoCamera(Section):
     shutter: Literal["rolling shutter", "global shutter", "global reset"] | None = None
     # Set point in degrees Celsius.
     cooling: int | None = None
-    lines: tuple[Line, ...] = Field((), strict=False)
+    lines: tuple[LineSettings, ...] = Field((), strict=False)
     # Where frames go first: through the driver's FIFO to the disk, or into the camera's own memory, until
     # that is full ("camram sequence") or round and round until stopped ("camram ring").
     memory: Literal["fifo", "camram sequence", "camram ring"] = "fifo"
     # Frames in the driver's FIFO; omitted: a second of them, in at most half a gigabyte.
     fifo: int | None = Field(None, ge=4, le=1_000_000)
     # How long the camera may be silent; omitted: 10 s, and without end where frames wait for a trigger.
-    timeout: Span | None = None
+    timeout: Duration | None = None
 
     @property
-    def patience_s(self) -> float:
+    def timeout_s(self) -> float:
         """How long the camera may be silent before the run is given up."""
         if self.timeout is not None:
             return self.timeout
@@ -171,12 +171,14 @@ class PcoCamera(Section):
         return self.trigger == "auto sequence" and self.acquire == "auto"
 
 
-CameraSettings = Annotated[SimulatedCamera | PlaybackCamera | PcoCamera, Field(discriminator="kind")]
+CameraSettings = Annotated[
+    SimulatedCameraSettings | PlaybackCameraSettings | PcoCameraSettings, Field(discriminator="kind")
+]
 
 CAMERAS: dict[str, type[Section]] = {
-    "simulated": SimulatedCamera,
-    "playback": PlaybackCamera,
-    "pco": PcoCamera,
+    "simulated": SimulatedCameraSettings,
+    "playback": PlaybackCameraSettings,
+    "pco": PcoCameraSettings,
 }
 FAULTS: dict[str, type[Section]] = {
     "drop": Drop,

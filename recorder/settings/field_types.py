@@ -80,7 +80,7 @@ _WriteRate = PlainSerializer(_write_rate)
 
 Exposure = Annotated[float, BeforeValidator(partial(_seconds, 1e-6, 60)), _WriteSeconds]
 Delay = Annotated[float, BeforeValidator(partial(_seconds, 0, 60)), _WriteSeconds]
-Span = Annotated[float, BeforeValidator(partial(_seconds, 1e-3, 7 * 86400)), _WriteSeconds]
+Duration = Annotated[float, BeforeValidator(partial(_seconds, 1e-3, 7 * 86400)), _WriteSeconds]
 PoolSize = Annotated[int, BeforeValidator(partial(_bytes, 2 * 2**20, 2**40)), _WriteBytes]
 Reserve = Annotated[int, BeforeValidator(partial(_bytes, 0, 2**40)), _WriteBytes]
 Rate = Annotated[float, BeforeValidator(_rate), _WriteRate]

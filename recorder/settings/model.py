@@ -9,28 +9,28 @@ import tomli_w
 from pydantic import Field, ValidationError
 
 from recorder.errors import ConfigurationError, did_you_mean
-from recorder.settings.cameras import CAMERAS, FAULTS, CameraSettings, SimulatedCamera
-from recorder.settings.field_types import Address, Levels, PoolSize, Reserve, Section, Span, Switch
+from recorder.settings.cameras import CAMERAS, FAULTS, CameraSettings, SimulatedCameraSettings
+from recorder.settings.field_types import Address, Duration, Levels, PoolSize, Reserve, Section, Switch
 from recorder.settings.messages import Kinds, explain
 
 
-class Recording(Section):
+class RecordingSettings(Section):
     """What is recorded, and into which folder or file."""
 
     name: str = Field("recording", pattern=r"^[\w.-]+$", max_length=100)
     title: str = Field("", max_length=200)
     output: str = Field("recordings", pattern=r"^[^\x00-\x1f]+$")
     frames: int | None = Field(None, ge=1)
-    duration: Span | None = None
+    duration: Duration | None = None
 
 
-class Pool(Section):
+class PoolSettings(Section):
     """The one bound on memory: what a slow disk may fall behind before frames are lost."""
 
     memory: PoolSize = 512_000_000
 
 
-class Storage(Section):
+class StorageSettings(Section):
     """How the pixels reach the disk."""
 
     # "direct" bypasses the page cache; "buffered" goes through HDF5; "auto" tries direct first.
@@ -39,7 +39,7 @@ class Storage(Section):
     reserve: Reserve = 16_000_000
 
 
-class Remote(Section):
+class RemoteSettings(Section):
     """The door for other programs; closed unless `listen` is given."""
 
     # HOST:PORT, on this machine only unless you say otherwise; port 0 takes a free one.
@@ -48,7 +48,7 @@ class Remote(Section):
     token: str = Field("", pattern=r"^[\w.-]*$", max_length=200)
 
 
-class Preview(Section):
+class PreviewSettings(Section):
     """What is seen of the frames while they are recorded."""
 
     on: bool = False
@@ -68,7 +68,7 @@ class Preview(Section):
     token: str = Field("", pattern=r"^[\w.-]*$", max_length=200)
 
 
-class Analysis(Section):
+class AnalysisSettings(Section):
     """A function of yours that sees the latest frame."""
 
     # "module:name"; called as name(frame, facts, **options) in a thread of its own.
@@ -79,13 +79,13 @@ class Analysis(Section):
 class Settings(Section):
     """Everything that decides a run."""
 
-    recording: Recording = Recording()
-    camera: CameraSettings = SimulatedCamera()
-    pool: Pool = Pool()
-    storage: Storage = Storage()
-    remote: Remote = Remote()
-    preview: Preview = Preview()
-    analysis: Analysis = Analysis()
+    recording: RecordingSettings = RecordingSettings()
+    camera: CameraSettings = SimulatedCameraSettings()
+    pool: PoolSettings = PoolSettings()
+    storage: StorageSettings = StorageSettings()
+    remote: RemoteSettings = RemoteSettings()
+    preview: PreviewSettings = PreviewSettings()
+    analysis: AnalysisSettings = AnalysisSettings()
 
     def to_toml(self) -> str:
         """Return TOML that `load` reads back to equal settings, but for the tokens."""
@@ -97,13 +97,13 @@ class Settings(Section):
 
 
 SECTIONS: dict[str, type[Section]] = {
-    "recording": Recording,
-    "camera": SimulatedCamera,
-    "pool": Pool,
-    "storage": Storage,
-    "remote": Remote,
-    "preview": Preview,
-    "analysis": Analysis,
+    "recording": RecordingSettings,
+    "camera": SimulatedCameraSettings,
+    "pool": PoolSettings,
+    "storage": StorageSettings,
+    "remote": RemoteSettings,
+    "preview": PreviewSettings,
+    "analysis": AnalysisSettings,
 }
 
 

@@ -1,1 +1,1 @@
-"""The file: laid out, written on one thread, read back. The one door to h5py."""
+"""One file being written: frames and rows come from the session, on the storage thread; everything blocks."""

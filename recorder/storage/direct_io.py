@@ -1,5 +1,6 @@
 """Put bytes at an address of a file past the page cache, from page-aligned memory."""
 
+import contextlib
 import errno
 import os
 from pathlib import Path
@@ -62,6 +63,21 @@ def _write_all(fd: int, data: memoryview, offset: int) -> None:
 def open_again(path: Path) -> int:
     """Open an existing file a further time, for its bytes; raises OSError."""
     return os.open(path, os.O_RDWR | getattr(os, "O_BINARY", 0))
+
+
+def sync_data(fd: int) -> None:
+    """Return once the bytes written to a file, and its length, are on the disk; raises OSError."""
+    getattr(os, "fdatasync", os.fsync)(fd)
+
+
+def sync_folder(folder: Path) -> None:
+    """Return once the names in a folder are on the disk; where a folder cannot be synced, that is its own."""
+    with contextlib.suppress(OSError):  # Windows opens no folder
+        fd = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(fd)
+        finally:
+            os.close(fd)
 
 
 def sync(path: Path) -> None:

@@ -1,10 +1,10 @@
 """What takes the frames of a dry run: everything happens but the file."""
 
 from collections.abc import Sequence
-from typing import Any
 
 from recorder.frames.ledger import Loss
-from recorder.frames.pool import Span
+from recorder.frames.pool import FrameSpan
+from recorder.storage.records import Row, Verdict
 
 
 class DryRun:
@@ -18,7 +18,7 @@ class DryRun:
     def __init__(self) -> None:
         self.frames = 0
 
-    def append(self, spans: Sequence[Span], losses: Sequence[Loss] = ()) -> None:
+    def append(self, spans: Sequence[FrameSpan], losses: Sequence[Loss] = ()) -> None:
         """Count the frames."""
         del losses
         self.frames += sum(len(span) for span in spans)
@@ -26,10 +26,16 @@ class DryRun:
     def commit(self) -> None:
         """Nothing waits."""
 
-    def add_rows(self, table: str, rows: Sequence[tuple[Any, ...]]) -> None:
+    def add_rows(self, rows: Sequence[Row]) -> None:
         """Nothing is kept."""
 
-    def close(self, verdict: str, cause: str, losses: Sequence[Loss] = ()) -> None:
+    def finish(self, losses: Sequence[Loss] = ()) -> None:
+        """Nothing is open."""
+
+    def sync(self) -> None:
+        """Nothing was written."""
+
+    def close(self, verdict: Verdict, cause: str) -> None:
         """Nothing is open."""
 
     def discard(self) -> None:

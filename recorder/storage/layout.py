@@ -3,10 +3,12 @@
 /                           NXroot   @default="entry"
 /data                       link to the frames, for viewers that look at the root only
 /entry                      NXentry  @default="data"
-/entry/instrument/detector  NXdetector: data (N, H, W) and a column of length N for each fact
+/entry/instrument/detector  NXdetector: data (N, H, W), a column of length N for each stored field of
+                            frames.metadata, links under the names of layout 1
 /entry/data                 NXdata: links
-/entry/marks, commands, losses, analysis      tables, one row each
+/entry/marks, commands, losses, analysis      tables (storage.records), one row each
 /entry/configuration        the settings as used, TOML
+/entry/definition_version   which layout this is
 """
 
 from collections.abc import Mapping
@@ -21,12 +23,17 @@ from numpy.typing import NDArray
 
 from recorder import __version__
 from recorder.errors import StorageError, UsageError
+from recorder.frames.metadata import STORED
 from recorder.frames.pool import PAGE, FrameFormat
+from recorder.storage.records import ISO_TIME, ROWS, TEXT, WORD, Verdict
 
 # The journal stands beside the file.
 JOURNAL_SUFFIX = ".commands.jsonl"
 
 DETECTOR = "entry/instrument/detector"
+
+# The column against which plotting programs show the frames.
+TIME_COLUMN = "start_time"
 
 # Below this, what HDF5 allocates is metadata and stands close together; above it are chunks of pixels,
 # which start on a page so that direct I/O can reach them.
@@ -43,55 +50,9 @@ TABLE_ROWS = 16
 CACHE_BYTES = 2 * COLUMN_ROWS * 8
 CACHE_SLOTS = 101
 
-TEXT = h5py.string_dtype("utf-8", 1024)
-WORD = h5py.string_dtype("utf-8", 64)
-ISO_TIME = h5py.string_dtype("ascii", 32)
-
-# name, type, attributes
-COLUMNS: tuple[tuple[str, type[np.generic], Mapping[str, str]], ...] = (
-    ("frame_number", np.uint64, {"long_name": "the camera's own counter"}),
-    ("frame_time", np.float64, {"units": "s", "long_name": "camera clock since the first frame"}),
-    ("host_time", np.float64, {"units": "s", "long_name": "host monotonic clock since the first frame"}),
-    ("exposure", np.float64, {"units": "s", "long_name": "exposure from the frame's own metadata"}),
-    ("temperature", np.float32, {"units": "degC", "long_name": "sensor temperature, NaN where not given"}),
-)
-
-TABLES: Mapping[str, np.dtype[np.void]] = {
-    "marks": np.dtype(
-        [("frame", np.int64), ("elapsed_s", np.float64), ("label", WORD), ("text", TEXT), ("source", WORD)]
-    ),
-    "commands": np.dtype(
-        [
-            ("seq", np.int64),
-            ("time", ISO_TIME),
-            ("elapsed_s", np.float64),
-            ("frame", np.int64),
-            ("source", WORD),
-            ("command", TEXT),
-            ("status", WORD),
-            ("message", TEXT),
-            ("effective_frame", np.int64),
-        ]
-    ),
-    "analysis": np.dtype(
-        [("frame", np.int64), ("frame_number", np.uint64), ("name", WORD), ("value", np.float64)]
-    ),
-    "losses": np.dtype(
-        [
-            ("after_frame", np.int64),
-            ("count", np.int64),
-            ("cause", WORD),
-            ("elapsed_s", np.float64),
-            ("first_missing", np.int64),
-        ]
-    ),
-}
-TABLE_HELP: Mapping[str, str] = {
-    "marks": "frame: index into data of the frame being exposed",
-    "commands": "frame: index into data of the last frame when entered; -1: none",
-    "analysis": "frame: index into data; one row for each value that analysis.function returned of it",
-    "losses": "after_frame: index into data, -1 before the first; first_missing: the camera's counter",
-}
+# Counted up when a reader must know. 1: columns under our own names only, no counters in /entry/commands;
+# 2: NeXus' names, ours as links.
+LAYOUT_VERSION = 2
 
 
 @dataclass(frozen=True)
@@ -156,26 +117,33 @@ def _lay_out(file: h5py.File, path: Path, what: FileDescription) -> None:
         ("storage_mode", WORD),
     ):
         entry.create_dataset(name, data=b"", dtype=kind)
-    entry.create_dataset("verdict", data=b"recording", dtype=WORD)
+    entry.create_dataset("verdict", data=Verdict.RECORDING.encode(), dtype=WORD)
     entry["configuration"] = fixed(what.configuration)
+    entry["definition_version"] = LAYOUT_VERSION
 
     detector = _group(_group(entry, "instrument", "NXinstrument"), "detector", "NXdetector")
     for name, value in what.detector.items():
         detector[name] = fixed(value) if isinstance(value, str) else value
     _make_pixels(detector, what)
-    for name, kind, attributes in COLUMNS:
-        column = detector.create_dataset(name, (0,), kind, maxshape=(None,), chunks=(COLUMN_ROWS,))
-        _describe(column, **attributes)
+    for field in STORED:
+        column = detector.create_dataset(
+            field.column, (0,), field.stored_dtype, maxshape=(None,), chunks=(COLUMN_ROWS,)
+        )
+        _describe(column, long_name=field.meaning, **({"units": field.unit} if field.unit else {}))
+        if field.alias and field.alias != field.column:
+            detector[field.alias] = h5py.SoftLink(f"/{DETECTOR}/{field.column}")
+    # What the stamps count from; known with the first frame, as long as it will be.
+    detector[TIME_COLUMN].attrs.create("start", b"", dtype=ISO_TIME)
 
     data = _group(entry, "data", "NXdata", signal="data")
-    data.attrs["axes"] = np.array([b"frame_time", b".", b"."])
-    data.attrs["frame_time_indices"] = 0
-    for name in ("data", "frame_time"):
+    data.attrs["axes"] = np.array([TIME_COLUMN.encode(), b".", b"."])
+    data.attrs[f"{TIME_COLUMN}_indices"] = 0
+    for name in ("data", TIME_COLUMN):
         data[name] = h5py.SoftLink(f"/{DETECTOR}/{name}")
     file["data"] = h5py.SoftLink(f"/{DETECTOR}/data")
-    for name, row in TABLES.items():
-        table = entry.create_dataset(name, (0,), row, maxshape=(None,), chunks=(TABLE_ROWS,))
-        _describe(table, long_name=TABLE_HELP[name])
+    for row in ROWS:
+        table = entry.create_dataset(row.table, (0,), row.dtype(), maxshape=(None,), chunks=(TABLE_ROWS,))
+        _describe(table, long_name=row.help)
 
 
 def _make_pixels(detector: h5py.Group, what: FileDescription) -> None:

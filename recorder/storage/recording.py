@@ -2,6 +2,7 @@
 
 import contextlib
 import errno
+import itertools
 import logging
 import os
 import shutil
@@ -14,15 +15,17 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-from h5py import h5d, h5s
+from h5py import h5a, h5d, h5s
 from numpy.typing import NDArray
 
 from recorder.errors import DiskFullError, StorageError
 from recorder.frames.ledger import Loss
-from recorder.frames.pool import Span
+from recorder.frames.metadata import STORED, stored_columns
+from recorder.frames.pool import FrameSpan
 from recorder.storage import layout
-from recorder.storage.direct_io import DirectFile, sync
-from recorder.storage.writer_lock import Guard
+from recorder.storage.direct_io import DirectFile, open_again, sync_data, sync_folder
+from recorder.storage.records import ISO_TIME, LossRow, Row, Verdict, fitted
+from recorder.storage.writer_lock import WriterLock
 
 log = logging.getLogger(__name__)
 
@@ -79,17 +82,21 @@ class Recording:
             self._direct = None if mode == "buffered" else DirectFile.open(path)
             if self._direct is not None:
                 undo.callback(self._direct.close)
-            self._guard = undo.enter_context(Guard(path))
+            self._lock = undo.enter_context(WriterLock(path))
+            self._sync_fd = open_again(path)
+            undo.callback(os.close, self._sync_fd)
             if mode == "direct" and self._direct is None:
                 raise StorageError(f'{path}: no direct I/O on this disk; set storage.mode = "auto"')
+            sync_folder(path.parent)
             undo.pop_all()
         detector = self._file[layout.DETECTOR]
         self._pixels: h5d.DatasetID = detector["data"].id
-        self._columns: list[h5d.DatasetID] = [detector[name].id for name, *_ in layout.COLUMNS]
+        self._columns: list[h5d.DatasetID] = [detector[field.column].id for field in STORED]
         self._written = 0  # frames whose pixels are in place, rows or not
         self._rows: list[NDArray[Any]] = []
         self._committed_ns = clock()
-        self._first: tuple[int, int] | None = None
+        self._is_closed = False
+        self._first: NDArray[Any] | None = None  # the first frame's metadata
         self._set("storage_mode", self.mode)
 
     @property
@@ -104,7 +111,7 @@ class Recording:
             return None
         return max(0.0, (self._committed_ns + COMMIT_NS - self._clock()) * 1e-9)
 
-    def append(self, spans: Sequence[Span], losses: Sequence[Loss] = ()) -> None:
+    def append(self, spans: Sequence[FrameSpan], losses: Sequence[Loss] = ()) -> None:
         """Write frames behind those there are; raises DiskFullError or StorageError.
 
         Every block but a file's last one must come whole, in one span or in several.
@@ -118,15 +125,15 @@ class Recording:
                 self._pixels.set_extent((total, self._format.height, self._format.width))
                 self._write_pixels(span)
                 # A copy: the block is filled anew long before its rows are committed.
-                self._rows.append(span.facts.copy())
+                self._rows.append(span.metadata.copy())
                 self._written = total
-            self._guard.note()
+            self._lock.note()
             if losses:
-                self.add_rows("losses", [loss_row(loss) for loss in losses])
+                self._append_rows([LossRow.of(loss) for loss in losses])
             if self._clock() - self._committed_ns >= COMMIT_NS:
                 self.commit()
 
-    def _write_pixels(self, span: Span) -> None:
+    def _write_pixels(self, span: FrameSpan) -> None:
         chunk, offset = divmod(self._written, self._per_chunk)
         if offset != span.start:
             raise AssertionError(f"{span!r} does not follow frame {self._written} of {self.path}")
@@ -154,53 +161,51 @@ class Recording:
             return
         with self._errors("commit frames to"):
             self._look_for_cuts()
-            facts = np.concatenate(self._rows)
+            metadata = np.concatenate(self._rows)
             if self._first is None:
-                self._first = int(facts["camera_time_ns"][0]), int(facts["host_time_ns"][0])
+                self._first = metadata[0]
                 # The wall clock is looked at once, and brought back to the first frame.
-                age_s = (self._clock() - self._first[1]) * 1e-9
-                self._set("start_time", _utc(time.time() - age_s))
-            for column, values in zip(self._columns, self._column_values(facts), strict=True):
+                age_s = (self._clock() - int(self._first["host_time_ns"])) * 1e-9
+                self._set_start(_utc(time.time() - age_s))
+            for column, values in zip(self._columns, stored_columns(metadata, self._first), strict=True):
                 column.set_extent((self._written,))
                 space = column.get_space()
-                space.select_hyperslab((self.frames,), (len(facts),))
-                column.write(h5s.create_simple((len(facts),)), space, np.ascontiguousarray(values))
+                space.select_hyperslab((self.frames,), (len(metadata),))
+                column.write(h5s.create_simple((len(metadata),)), space, np.ascontiguousarray(values))
             # Pixels and columns become visible together.
             for dataset in (self._pixels, *self._columns):
                 dataset.flush()
-            self._guard.seal(self._file.id.get_filesize())
+            self._lock.seal(self._file.id.get_filesize())
             self.frames = self._written
             self._rows.clear()
 
-    def _column_values(self, facts: NDArray[Any]) -> Iterator[NDArray[Any]]:
-        camera_ns, host_ns = self._first or (0, 0)
-        yield facts["frame_number"]
-        yield (facts["camera_time_ns"] - camera_ns) * 1e-9
-        yield (facts["host_time_ns"] - host_ns) * 1e-9
-        yield facts["exposure_s"]
-        yield facts["temperature_c"]
+    def _set_start(self, moment: str) -> None:
+        """Say when the first frame was exposed, and from when on its column of times counts."""
+        self._set("start_time", moment)
+        column = self._file[layout.DETECTOR][layout.TIME_COLUMN]
+        h5a.open(column.id, b"start").write(np.array(moment.encode(), ISO_TIME))
 
-    def add_rows(self, table: str, rows: Sequence[tuple[Any, ...]]) -> None:
-        """Append rows to "marks", "commands" or "losses", and flush them."""
-        with self._errors(f"write {table} to"):
-            dataset = self._file["entry"][table]
+    def add_rows(self, rows: Sequence[Row]) -> None:
+        """Append rows to their tables, and flush them; the frames written so far get theirs before."""
+        self.commit()
+        with self._errors("write rows to"):
+            self._append_rows(rows)
+
+    def _append_rows(self, rows: Sequence[Row]) -> None:
+        for _, group in itertools.groupby(rows, type):
+            same = list(group)
+            kind = type(same[0])
+            new = np.array([row.packed() for row in same], kind.dtype())
+            dataset = self._file["entry"][kind.table]
             count = len(dataset)
-            dataset.resize((count + len(rows),))
-            kinds = [layout.TABLES[table][name] for name in layout.TABLES[table].names or ()]
-            whole = [
-                tuple(
-                    fitted(v, kind.itemsize) if isinstance(v, str) else v
-                    for v, kind in zip(row, kinds, strict=True)
-                )
-                for row in rows
-            ]
-            dataset[count:] = np.array(whole, layout.TABLES[table])
+            dataset.resize((count + len(new),))
+            dataset[count:] = new
             dataset.flush()
-            self._look_for_cuts()
-            self._guard.seal(self._file.id.get_filesize())
+        self._look_for_cuts()
+        self._lock.seal(self._file.id.get_filesize())
 
-    def close(self, verdict: str, cause: str, losses: Sequence[Loss] = ()) -> None:
-        """Commit what is written, say how it ended, and return once all is on the disk.
+    def finish(self, losses: Sequence[Loss] = ()) -> None:
+        """Commit what is written, and take back room for frames that never came; rows may still be added.
 
         Raises DiskFullError or StorageError; as much of it is done as can be.
         """
@@ -209,23 +214,42 @@ class Recording:
             self._look_for_cuts,
             self.commit,
             self._trim,
-            self._raise_if_cut,
-            *([partial(self.add_rows, "losses", [loss_row(loss) for loss in losses])] if losses else []),
+            *([partial(self._append_rows, [LossRow.of(loss) for loss in losses])] if losses else []),
             self._file.flush,
-            partial(sync, self.path),
         )
         if problem is not None:
-            verdict, cause = "failed", str(problem)
-        later = self._first_problem(
+            raise problem
+
+    def sync(self) -> None:
+        """Return once all that was written is on the disk; no h5py in it, for a thread of its own.
+
+        By descriptor, wherever the file has been moved to. After `close` it is the last. Raises StorageError.
+        """
+        if self._sync_fd < 0:
+            return
+        with self._errors("bring to the disk"):
+            try:
+                sync_data(self._sync_fd)
+            finally:
+                if self._is_closed:
+                    os.close(self._sync_fd)
+                    self._sync_fd = -1
+
+    def close(self, verdict: Verdict, cause: str) -> None:
+        """Say how it ended, and close the file; `sync` then makes that durable.
+
+        Raises DiskFullError or StorageError; as much of it is done as can be.
+        """
+        if self._lock.was_cut:
+            verdict, cause = Verdict.FAILED, f"{self.path}: {CUT}"
+        problem = self._first_problem(
             partial(self._set, "cause", cause),
             partial(self._set, "verdict", verdict),
             partial(self._set, "end_time", _utc(time.time())),
             self._close_handles,
-            partial(sync, self.path),
         )
-        problem = problem or later
-        if problem is not None:
-            raise problem
+        if problem is not None or self._lock.was_cut:
+            raise problem or StorageError(cause)
 
     def _first_problem(self, *steps: Callable[[], object]) -> StorageError | None:
         """Carry out every step, whether or not the one before succeeded; return what went wrong first."""
@@ -243,7 +267,8 @@ class Recording:
             self._direct.close()
         # While HDF5 closes the file it is still ours.
         self._file.close()
-        self._guard.close()
+        self._lock.close()
+        self._is_closed = True
 
     def discard(self) -> None:
         """Close and remove a file that holds no frame."""
@@ -253,14 +278,12 @@ class Recording:
             self._ballast.close()
             self._close_handles()
             self.path.unlink()
+            os.close(self._sync_fd)
+            self._sync_fd = -1
 
     def _look_for_cuts(self) -> None:
-        if self._guard.look():
+        if self._lock.look():
             log.error("%s: %s", self.path, CUT)
-
-    def _raise_if_cut(self) -> None:
-        if self._guard.was_cut:
-            raise StorageError(f"{self.path}: {CUT}")
 
     def _trim(self) -> None:
         """Take back room for frames that never came or have no row."""
@@ -300,18 +323,9 @@ class Recording:
                 self._ballast.close()
                 raise DiskFullError(self._disk_full()) from error
             raise StorageError(f"cannot {doing} {self.path}: {error}") from error
-        except RuntimeError as error:
+        except (RuntimeError, KeyError) as error:
+            # HDF5 has more than one way to say that it could not read or write.
             raise StorageError(f"cannot {doing} {self.path}: {error}") from error
-
-
-def loss_row(loss: Loss) -> tuple[Any, ...]:
-    """Return the file's row for a loss."""
-    return (loss.after_frame, loss.count, loss.cause.name.lower(), loss.elapsed_s, loss.first_missing)
-
-
-def fitted(text: str, size: int) -> bytes:
-    """Return as much of `text` as fits into `size` bytes, no character cut in two."""
-    return text.encode()[:size].decode(errors="ignore").encode()
 
 
 def _utc(seconds: float) -> str:

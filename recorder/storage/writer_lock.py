@@ -16,7 +16,7 @@ _FAR = 2**62
 _FLOCK = struct.Struct("hhqqi4x")
 
 
-class Guard:
+class WriterLock:
     """Hold the lock of the writer on an HDF5 file that exists, and keep the superblock on disk right."""
 
     def __init__(self, path: Path) -> None:

@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from recorder.camera.pco.camera import PcoDevice
+from recorder.camera.pco.camera import PcoCamera
 from recorder.settings.model import validate
 from tests.virtual_sc2.camera import VirtualCamera
 from tests.virtual_sc2.libraries import SdkRecorder, installed
@@ -57,7 +57,7 @@ def measure(way: str, size: str, frames: int) -> dict[str, float]:
     camera = VirtualCamera(EDGE_55, clock=lambda: time.perf_counter_ns() * SPEED)
     timed = Timed()
     with installed(camera):
-        device = PcoDevice(validate({"camera": settings}).camera)  # type: ignore[arg-type]
+        device = PcoCamera(validate({"camera": settings}).camera)  # type: ignore[arg-type]
         form = device.open().format
         device.arm()
         # Every page touched, as the pool's are.

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from recorder.assembly import Workshop
+from recorder.assembly import make_camera
 from recorder.camera.base import Camera, EndOfSourceError, FrameInfo, StillRecordingError
 from recorder.errors import CameraError, CameraTimeoutError
 from recorder.settings.model import validate
@@ -53,7 +53,7 @@ def make(settings: dict[str, Any]) -> Iterator[Callable[[], Camera]]:
     made: list[Camera] = []
 
     def one() -> Camera:
-        made.append(Workshop().camera(validate({"camera": settings})))
+        made.append(make_camera(validate({"camera": settings})))
         return made[-1]
 
     yield one

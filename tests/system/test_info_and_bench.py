@@ -17,13 +17,13 @@ def test_info_tells_the_story(recorder: Recorder) -> None:
     for words in (
         "frames lost",
         "50 of 640x540 uint16",
-        "2 (2 camera)",
+        "2 (2 counter gap)",
         "simulated pco.edge",
         "frames/s over 0.510 s",
     ):
         assert words in result.out
     told = json.loads(recorder("info", "x.h5", "--json").out)
-    assert (told["frames"], told["lost"], told["losses"]) == (50, 2, {"camera": 2})
+    assert (told["frames"], told["lost"], told["losses"]) == (50, 2, {"counter gap": 2})
 
 
 @pytest.mark.parametrize("kind", ["nothing", "text", "folder", "foreign", "cut"])

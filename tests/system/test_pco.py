@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 
 from recorder.assembly import build_session
-from recorder.camera.pco.camera import PcoDevice
+from recorder.camera.pco.camera import PcoCamera
 from recorder.control.dispatcher import Dispatcher
 from recorder.errors import ConfigurationError, RecorderError
-from recorder.frontends.session_context import open_sitting
+from recorder.frontends.session_context import session_context
 from recorder.session.status import Summary
 from recorder.settings.model import validate
 from recorder.storage.layout import DETECTOR
@@ -40,7 +40,7 @@ async def record(
     }
     with installed(camera) as rig:
         session = build_session(validate(tree), dry_run=False)
-        async with open_sitting(session) as dispatch:
+        async with session_context(session) as dispatch:
             await session.start()
             if act is not None:
                 await act(dispatch, rig)
@@ -123,14 +123,14 @@ async def test_other_models_too(
 async def test_a_live_exposure_shows_in_the_frames(tmp_path: Path) -> None:
     async def act(dispatch: Dispatcher, _: Rig) -> None:
         await asyncio.sleep(0.2)
-        outcome = await dispatch("exposure 2ms", "console")
+        outcome = await dispatch.execute("exposure 2ms", "console")
         assert outcome is not None
         told.append(outcome.effective_frame)
-        refused = await dispatch("exposure 20s", "console")
+        refused = await dispatch.execute("exposure 20s", "console")
         assert refused is not None
         assert refused.status == "failed"
         assert "from 100us to 10s" in refused.message
-        assert (await dispatch("trigger", "console")).status == "failed"  # type: ignore[union-attr]
+        assert (await dispatch.execute("trigger", "console")).status == "failed"  # type: ignore[union-attr]
 
     told: list[int | None] = []
     await record(VirtualCamera(EDGE_55), tmp_path / "x.h5", {"roi": SMALL}, act)
@@ -141,7 +141,7 @@ async def test_a_live_exposure_shows_in_the_frames(tmp_path: Path) -> None:
 def test_a_live_exposure_asks_only_what_may_have_changed() -> None:
     settings = {"kind": "pco", "exposure": "6s", "rate": 0.15}
     with installed(VirtualCamera(EDGE_55)) as rig:
-        device = PcoDevice(validate({"camera": settings}).camera)  # type: ignore[arg-type]
+        device = PcoCamera(validate({"camera": settings}).camera)  # type: ignore[arg-type]
         device.open()
         device.arm()
         before = rig.calls.copy()
@@ -169,7 +169,7 @@ async def test_a_rate_is_kept_by_the_camera_or_by_a_delay(tmp_path: Path) -> Non
 async def test_frames_come_when_they_are_triggered(tmp_path: Path) -> None:
     async def act(dispatch: Dispatcher, rig: Rig) -> None:
         for _ in range(5):
-            assert (await dispatch("trigger", "console")).status == "ok"  # type: ignore[union-attr]
+            assert (await dispatch.execute("trigger", "console")).status == "ok"  # type: ignore[union-attr]
             await asyncio.sleep(0.03)
         for _ in range(5):
             assert rig.camera.trigger()
@@ -196,9 +196,12 @@ async def test_dropped_frames_are_the_cameras_and_an_overflow_is_the_fifos(tmp_p
         losses = file["entry/losses"][:]
         assert numbers[0] == 1
         assert numbers[-1] == len(numbers) + losses["count"].sum()
-        by_cause = {cause: losses["count"][losses["cause"] == cause].sum() for cause in (b"camera", b"fifo")}
-        assert by_cause[b"camera"] == len(dropped)
-        assert by_cause[b"fifo"] > 100
+        by_cause = {
+            cause: losses["count"][losses["cause"] == cause].sum()
+            for cause in (b"counter gap", b"camera overflow")
+        }
+        assert by_cause[b"counter gap"] == len(dropped)
+        assert by_cause[b"camera overflow"] > 100
     assert (summary.verdict, summary.lost) == ("frames lost", losses["count"].sum())
 
 
@@ -217,11 +220,11 @@ async def test_a_counter_may_begin_anywhere_and_wrap(
 async def test_stop_and_start_begin_a_new_count(tmp_path: Path) -> None:
     async def act(dispatch: Dispatcher, _: Rig) -> None:
         await asyncio.sleep(0.1)
-        await dispatch("stop", "console")
-        outcome = await dispatch("set camera.exposure 1ms", "console")
+        await dispatch.execute("stop", "console")
+        outcome = await dispatch.execute("set camera.exposure 1ms", "console")
         assert outcome is not None
         assert outcome.status == "ok"
-        await dispatch("start", "console")
+        await dispatch.execute("start", "console")
         await asyncio.sleep(0.1)
 
     summary = await record(VirtualCamera(EDGE_55), tmp_path / "x.h5", {"roi": SMALL}, act)
@@ -235,7 +238,7 @@ async def test_stop_and_start_begin_a_new_count(tmp_path: Path) -> None:
 async def test_the_cameras_own_memory_is_read_out_afterwards(tmp_path: Path, memory: str) -> None:
     async def act(dispatch: Dispatcher, _: Rig) -> None:
         await asyncio.sleep(0.1)
-        marked = asyncio.ensure_future(dispatch("mark now", "console"))
+        marked = asyncio.ensure_future(dispatch.execute("mark now", "console"))
         await asyncio.sleep(0.35)
         if memory == "camram ring":
             dispatch.session.stop()
@@ -293,8 +296,8 @@ async def test_a_mark_on_a_frame_that_a_ring_has_overwritten_is_on_none(
     async def act(dispatch: Dispatcher, _: Rig) -> None:
         for _trial in range(2):
             await asyncio.sleep(0.05)
-            await dispatch("mark flash", "console")
-            refused = await dispatch("save new other", "console")
+            await dispatch.execute("mark flash", "console")
+            refused = await dispatch.execute("save new other", "console")
             assert refused is not None
             assert "the camera records into its own memory" in refused.message
             await asyncio.sleep(0.6)
@@ -313,10 +316,10 @@ async def test_a_model_that_tells_no_exposure_is_not_waited_for(tmp_path: Path) 
     async def act(dispatch: Dispatcher, _: Rig) -> None:
         await asyncio.sleep(0.3)
         async with asyncio.timeout(2):
-            outcome = await dispatch("exposure 20ms", "console")
+            outcome = await dispatch.execute("exposure 20ms", "console")
         assert outcome is not None
         assert outcome.message == "exposure 20ms; this camera's frames do not tell from which one on"
-        await dispatch("save new", "console")
+        await dispatch.execute("save new", "console")
         await asyncio.sleep(0.2)
 
     await record(VirtualCamera(PCO_1400), tmp_path / "x.h5", {"roi": [1, 1, 128, 64]}, act)
@@ -359,7 +362,7 @@ async def test_frames_triggered_into_a_full_fifo_are_no_complete_recording(
 
     settings = {"roi": SMALL, "fifo": 20, "trigger": "external exposure start & software trigger"}
     summary = await record(VirtualCamera(EDGE_55), tmp_path / "x.h5", settings, act)
-    assert (summary.verdict, summary.losses) == ("frames lost", {"fifo": 1})
+    assert (summary.verdict, summary.losses) == ("frames lost", {"camera overflow": 1})
     assert "frames triggered since then are lost" in caplog.text
 
 
@@ -376,7 +379,7 @@ async def test_the_first_frames_of_a_ring_whose_transfer_fails_are_counted(tmp_p
     summary = await record(VirtualCamera(DIMAX), tmp_path / "x.h5", settings, act)
     assert summary.verdict == "frames lost"
     assert summary.frames + summary.lost == DIMAX.memory_frames
-    assert set(summary.losses) == {"camera"}
+    assert set(summary.losses) == {"counter gap"}
     with opened(tmp_path / "x.h5") as file:
         assert file[DETECTOR]["frame_number"][0] == summary.lost + 1
 
@@ -421,7 +424,7 @@ async def test_what_waits_in_the_fifo_is_not_lost_in_silence(tmp_path: Path, end
     exposed: list[int] = []
     summary = await record(VirtualCamera(EDGE_55), tmp_path / "x.h5", {"roi": SMALL}, act)
     if end == "abort":
-        assert summary.losses == {"operator": summary.lost}
+        assert summary.losses == {"aborted": summary.lost}
         assert abs(summary.frames + summary.lost - exposed[0]) <= 5
     else:
         # The camera is gone, but not what it had delivered before.
@@ -444,9 +447,9 @@ async def test_a_question_that_is_not_answered_ends_no_recording(
 async def test_a_start_that_fails_says_so(tmp_path: Path) -> None:
     async def act(dispatch: Dispatcher, rig: Rig) -> None:
         await asyncio.sleep(0.1)
-        await dispatch("stop", "console")
+        await dispatch.execute("stop", "console")
         rig.camera.faults["PCO_ArmCamera"] = 0x8016100A
-        outcome = await dispatch("start", "console")
+        outcome = await dispatch.execute("start", "console")
         assert outcome is not None
         assert outcome.status == "failed"
         assert "too hot" in outcome.message
@@ -542,7 +545,7 @@ async def test_frames_whose_transfer_failed_are_passed_over_and_counted(
     summary = await record(
         camera, tmp_path / "x.h5", {"roi": SMALL if model is EDGE_55 else [1, 1, 128, 64]}, frames=60
     )
-    assert (summary.verdict, summary.frames, summary.losses) == ("frames lost", 60, {"camera": 3})
+    assert (summary.verdict, summary.frames, summary.losses) == ("frames lost", 60, {"counter gap": 3})
     assert "the transfer of 1 frame failed, the last time after frame 0" in caplog.text
     with opened(tmp_path / "x.h5") as file:
         check_frames(file, camera)
@@ -553,7 +556,7 @@ async def test_frames_of_the_cameras_memory_whose_transfer_fails_are_counted(tmp
     settings = {"memory": "camram sequence", "rate": 500, "roi": [433, 473, 576, 536]}
     camera = VirtualCamera(DIMAX, spoiled=dict.fromkeys((20, 21, 200), 0x80332005))
     summary = await record(camera, tmp_path / "x.h5", settings)
-    assert (summary.verdict, summary.frames, summary.losses) == ("failed", 197, {"camera": 3})
+    assert (summary.verdict, summary.frames, summary.losses) == ("failed", 197, {"counter gap": 3})
     assert "the last 1 frames in the camera's memory cannot be read out" in summary.cause
 
 
@@ -594,7 +597,7 @@ async def test_another_shutter_restarts_that_camera(monkeypatch: pytest.MonkeyPa
     settings = validate({"camera": {"kind": "pco", "shutter": "global shutter"}}).camera
     with installed(camera, other) as rig:
         for reboots in (1, 1):
-            device = PcoDevice(settings)  # type: ignore[arg-type]
+            device = PcoCamera(settings)  # type: ignore[arg-type]
             device.open()
             device.close()
             assert rig.calls["PCO_RebootCamera"] == reboots

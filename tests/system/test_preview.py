@@ -19,7 +19,7 @@ import pytest
 
 from recorder.assembly import build_session
 from recorder.control.dispatcher import Dispatcher
-from recorder.frontends.session_context import open_sitting
+from recorder.frontends.session_context import session_context
 from recorder.session.session import Session
 from recorder.settings.model import validate
 from tests.conftest import need
@@ -46,7 +46,7 @@ async def recording(folder: Path, **preview: Any) -> AsyncIterator[tuple[Dispatc
     }
     before = set(threading.enumerate())
     session = build_session(validate(tree), dry_run=False)
-    async with open_sitting(session, attended=True) as dispatch:
+    async with session_context(session, attended=True) as dispatch:
         await session.start()
         yield dispatch, f"http://127.0.0.1:{port}/"
         summary = await session.close()
@@ -114,7 +114,11 @@ def window_processes() -> list[int]:
         with contextlib.suppress(OSError):
             fields = status.read_text().rpartition(")")[2].split()
             command = (status.parent / "cmdline").read_bytes()
-            if int(fields[1]) == os.getpid() and b"window_app" in command and fields[0] != "Z":
+            if (
+                int(fields[1]) == os.getpid()
+                and b"recorder.frontends.window.app" in command
+                and fields[0] != "Z"
+            ):
                 found.append(int(status.parent.name))
     return found
 
@@ -303,17 +307,17 @@ async def test_two_hundred_toggles_with_all_displays(tmp_path: Path, display: in
     async with recording(tmp_path, window="auto") as (dispatch, address), aiohttp.ClientSession() as client:
         async with client.ws_connect(f"{address}ws?token={TOKEN}") as page:
             for _ in range(200):
-                assert (await dispatch("preview toggle", "test")).status == "ok"  # type: ignore[union-attr]
+                assert (await dispatch.execute("preview toggle", "test")).status == "ok"  # type: ignore[union-attr]
                 await page.send_json({"ready": True})
                 await asyncio.sleep(0.02)
         assert dispatch.session.preview.on
-        await dispatch("preview off", "test")
+        await dispatch.execute("preview off", "test")
         await asyncio.sleep(0.1)
         assert len(window_processes()) <= 1
         run = dispatch.session.run
         assert run is not None
-        assert run._pool is not None
-        assert set(+run._pool._owners) <= {"camera", "writer", "outlet"}
+        assert run.parts is not None
+        assert set(+run.parts.pool._owners) <= {"camera", "writer", "broadcaster"}
     assert window_processes() == []
 
 
@@ -342,7 +346,7 @@ async def test_a_killed_window_turns_preview_off_and_comes_back(
         await until_off(session)
         assert caplog.text.count("window: its process ended with -9; preview is off") == 1
         await goes_on(session)
-        await dispatch("preview on", "test")
+        await dispatch.execute("preview on", "test")
         assert await until_window() != first
         await goes_on(session)
     assert window_processes() == []
@@ -376,7 +380,7 @@ async def test_a_display_taken_away_costs_no_frame(
         await goes_on(dispatch.session)
         assert caplog.text.count("preview is off, the recording goes on") == 1
         # Without a display it cannot come back, and says so in a line.
-        await dispatch("preview on", "test")
+        await dispatch.execute("preview on", "test")
         await until_off(dispatch.session)
         assert "window: there is no display to show it on" in caplog.text
 

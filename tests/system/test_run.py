@@ -18,7 +18,8 @@ import pytest
 import tifffile
 
 from recorder.camera import timestamp
-from recorder.storage.layout import COLUMNS, DETECTOR
+from recorder.frames.metadata import STORED
+from recorder.storage.layout import DETECTOR
 from tests.conftest import need
 from tests.system.conftest import COMMAND, ROOT, Recorder
 
@@ -33,7 +34,7 @@ def check(path: Path, frames: int, verdict: str) -> None:
         data, numbers = file["data"], file[DETECTOR]["frame_number"][:]
         assert file["entry/verdict"][()].decode() == verdict
         assert len(data) == frames
-        assert {len(file[DETECTOR][name]) for name, *_ in COLUMNS} == {frames}
+        assert {len(file[DETECTOR][field.column]) for field in STORED} == {frames}
         for i in {0, 1, frames // 2, frames - 1} & set(range(frames)):
             stamp = timestamp.read(data[i])
             assert stamp is not None
@@ -150,7 +151,7 @@ def test_a_planned_drop_is_one_row_of_the_ledger(recorder: Recorder, tmp_path: P
     )
     assert (result.code, result.json["lost"], result.json["frames"]) == (3, 3, 200)
     # Counter 100, 101 and 102 are missing: what came before, counter 99, has index 98.
-    assert losses(tmp_path / "x.h5") == [(98, 3, "camera")]
+    assert losses(tmp_path / "x.h5") == [(98, 3, "counter gap")]
     with h5py.File(tmp_path / "x.h5") as file:
         assert file[DETECTOR]["frame_number"][-1] == 203
 
@@ -161,7 +162,7 @@ def test_a_stall_overflows_the_fifo_and_adds_up(recorder: Recorder, tmp_path: Pa
         *("--set", 'camera.faults=[{kind="stall", at=100, duration="0.3s"}]', "--set", "camera.fifo=50"),
     )
     assert result.code == 3
-    assert [cause for *_, cause in losses(tmp_path / "x.h5")] == ["fifo"]
+    assert [cause for *_, cause in losses(tmp_path / "x.h5")] == ["camera overflow"]
     with h5py.File(tmp_path / "x.h5") as file:
         assert result.json["frames"] + result.json["lost"] == file[DETECTOR]["frame_number"][-1]
 

@@ -29,7 +29,7 @@ from recorder.camera.pco.setup import (
     shutter_of,
 )
 from recorder.errors import CameraError, ConfigurationError
-from recorder.settings.cameras import Interface, PcoCamera
+from recorder.settings.cameras import Interface, PcoCameraSettings
 
 log = logging.getLogger(__name__)
 
@@ -43,8 +43,8 @@ RESTART_S = 8.0
 RESTART_PATIENCE_S = 40.0
 
 
-class PcoDevice:
-    """The camera of `settings`; `tell` is called with what it says of its health.
+class PcoCamera:
+    """The camera of `settings`; `notify` is called with what it says of its health.
 
     Into its own memory it records `frames`, or for `duration_s`; through the FIFO the reader decides.
     `wait` (s) stands for time passing, and a test brings its own.
@@ -52,13 +52,13 @@ class PcoDevice:
 
     def __init__(
         self,
-        settings: PcoCamera,
-        tell: Callable[[str], None] = log.warning,
+        settings: PcoCameraSettings,
+        notify: Callable[[str], None] = log.warning,
         frames: int | None = None,
         duration_s: float | None = None,
         wait: Callable[[float], object] = time.sleep,
     ) -> None:
-        self._settings, self._tell, self._wait = settings, tell, wait
+        self._settings, self._notify, self._wait = settings, notify, wait
         self._frames, self._duration_s = frames, duration_s
         self._camera: OpenCamera | None = None
         self._readout: Readout | None = None
@@ -124,11 +124,11 @@ class PcoDevice:
             if depth < wanted:
                 log.warning("camera.fifo: there is memory for %d frames only, not for %d", depth, wanted)
             if told := lossy_transfer(camera):
-                self._tell(told)
+                self._notify(told)
             copier = self._copier(camera, readout)
             # Where somebody else decides when frames are exposed, time tells nothing of their number.
             period_s = readout.period_s if self._settings.runs_free else 0.0
-            self._reader = FifoReader(vendor, copier, depth, period_s, self._tell, wait=self._wait)
+            self._reader = FifoReader(vendor, copier, depth, period_s, self._notify, wait=self._wait)
 
     def _into_memory(self, camera: OpenCamera, readout: Readout) -> MemoryReader:
         """Start recording into the camera's own memory."""
@@ -190,7 +190,7 @@ class PcoDevice:
         self._asked_s = time.monotonic()
         if self._health is not None:
             for line in self._health.news():
-                self._tell(line)
+                self._notify(line)
 
     def set_exposure(self, seconds: float, first: int | None = None) -> float:
         """Expose for `seconds` from the next exposure on; return what the camera made of it."""

@@ -34,8 +34,8 @@ SLACK = 1000
 class FifoReader:
     """Read the oldest frame of `camera`, a pco.Camera that records into a FIFO of `depth` frames.
 
-    `tell` hears what is odd. The flags of the SDK's recorder tell less than their names say (decision 8): the
-    one of full buffers stays set once the FIFO has gone round, the one of an overflow after the first.
+    `notify` hears what is odd. The flags of the SDK's recorder tell less than their names say (decision 8): that
+    of full buffers stays set once the FIFO has gone round, the one of an overflow after the first.
     """
 
     def __init__(
@@ -44,11 +44,11 @@ class FifoReader:
         copier: FrameCopier,
         depth: int,
         period_s: float,
-        tell: Callable[[str], None] = log.warning,
+        notify: Callable[[str], None] = log.warning,
         clock: Callable[[], int] = time.perf_counter_ns,
         wait: Callable[[float], object] = time.sleep,
     ) -> None:
-        self._camera, self._copier, self._tell = camera, copier, tell
+        self._camera, self._copier, self._notify = camera, copier, notify
         self._full_at = max(1, depth - UNDER_WAY)
         self._most_at_first = depth + SLACK
         self._clock, self._wait = clock, wait
@@ -111,7 +111,7 @@ class FifoReader:
         failed = self._error.value
         if self._running.value and is_error(failed) and failed != self._told_error:
             self._told_error = failed
-            self._tell(f"{self._error_of(failed)}; the recording goes on, and what is missing is counted")
+            self._notify(f"{self._error_of(failed)}; the recording goes on, and what is missing is counted")
         return self._waiting
 
     def _error_of(self, code: int) -> CameraError:
@@ -126,20 +126,20 @@ class FifoReader:
         while True:
             if self._waiting == 0 or self._clock() - self._looked_ns > LOOK_NS:
                 self._await_frame(deadline_ns)
-            facts = self._copier.copy(0, slot)
+            copied = self._copier.copy(0, slot)
             self._waiting -= 1
             self._read += 1
-            if facts is not None:
+            if copied is not None:
                 break
             self._note_spoiled()
         self._spoiled = 0
         if self._last_number == 0:
-            self._check_first(facts.number)
-        number = facts.number - self._ahead
+            self._check_first(copied.number)
+        number = copied.number - self._ahead
         gap = number != self._last_number + 1
         self._last_number = number
         return FrameInfo(
-            number, *facts[1:], backlog=self._waiting, overflowed=gap and self._read <= self._explained
+            number, *copied[1:], backlog=self._waiting, overflowed=gap and self._read <= self._explained
         )
 
     def _note_spoiled(self) -> None:
@@ -147,7 +147,7 @@ class FifoReader:
         self._all_spoiled += 1
         # Once, and then seldom: there may be thousands.
         if str(self._all_spoiled).rstrip("0") == "1":
-            self._tell(
+            self._notify(
                 f"the transfer of {self._all_spoiled} frame{'s' * (self._all_spoiled > 1)} failed, the last "
                 f"time after frame {self._last_number}: check the camera's cable and its frame grabber"
             )
@@ -158,7 +158,7 @@ class FifoReader:
         exposed = passed_s / self.period_s if self.period_s else 0
         if number > 2 * exposed + self._most_at_first:
             self._ahead = number - 1
-            self._tell(
+            self._notify(
                 f"the camera's counter stands at {number} with the first frame: frames are counted "
                 "from there, and what is missing before it cannot be told"
             )
@@ -218,7 +218,7 @@ class FifoReader:
             self._known = max(self._known, reached + int(full_s / self.period_s))
         elif is_full and self._overflow.value:
             self._known += 1
-            self._tell(
+            self._notify(
                 "the camera's FIFO was full at the stop: frames triggered since then are lost; how many, "
                 "cannot be told, and one is counted"
             )

@@ -26,7 +26,7 @@ _TIME_BASES_S = ((1e-3, 1e-6, 1e-9), (1e-9, 1e-6, 1e-3))
 _NO_TEMPERATURE = -32768
 
 
-class Facts(NamedTuple):
+class CopiedFrame(NamedTuple):
     """What came with a frame."""
 
     number: int
@@ -79,7 +79,7 @@ class FrameCopier:
         if self._expected_s is not None:
             self._expected_s = exposure_s
 
-    def copy(self, index: int, slot: NDArray[Any]) -> Facts | None:
+    def copy(self, index: int, slot: NDArray[Any]) -> CopiedFrame | None:
         """Copy frame `index` of the recorder (0: the oldest of a FIFO) into `slot` (H, W), C-contiguous.
 
         Returns None for a frame that the SDK's recorder left empty because its transfer failed. Raises
@@ -96,8 +96,8 @@ class FrameCopier:
         )
         if is_error(code):
             raise from_code(code, self._sdk.get_error_text(code), f"reading frame {self._last_number + 1}")
-        facts = self._from_metadata() if self._has_metadata else self._from_pixels(slot)
-        if facts is None and slot.any():
+        copied = self._from_metadata() if self._has_metadata else self._from_pixels(slot)
+        if copied is None and slot.any():
             what, remedy = "no binary timestamp in its first pixels", "set camera.timestamp to binary"
             if self._has_metadata:
                 what, remedy = "no metadata", "switch the camera off and on again"
@@ -105,9 +105,9 @@ class FrameCopier:
                 f"the frame after number {self._last_number} has {what}: without it nobody could tell which "
                 f"frames are missing; {remedy}"
             )
-        return facts
+        return copied
 
-    def _from_metadata(self) -> Facts | None:
+    def _from_metadata(self) -> CopiedFrame | None:
         digits = bytes(self._digits)
         number = _BCD[digits[0]] + 100 * (_BCD[digits[1]] + 100 * (_BCD[digits[2]] + 100 * _BCD[digits[3]]))
         us = _BCD[digits[4]] + 100 * (_BCD[digits[5]] + 100 * _BCD[digits[6]])
@@ -122,7 +122,7 @@ class FrameCopier:
             self._choose_time_base(count, base)
         exposure_s = count * self._time_base_s[base]
         temperature = metadata.sSENSOR_TEMPERATURE
-        return Facts(
+        return CopiedFrame(
             self._unwrapped(number),
             end_ns - round(exposure_s * 1e9),
             exposure_s,
@@ -144,11 +144,11 @@ class FrameCopier:
             self._second_key = key
         return self._second_ns
 
-    def _from_pixels(self, slot: NDArray[Any]) -> Facts | None:
+    def _from_pixels(self, slot: NDArray[Any]) -> CopiedFrame | None:
         stamp = timestamp.read(slot)
         if stamp is None:
             return None
-        return Facts(self._unwrapped(stamp.number), stamp.time_ns, math.nan, math.nan)
+        return CopiedFrame(self._unwrapped(stamp.number), stamp.time_ns, math.nan, math.nan)
 
     def _unwrapped(self, number: int) -> int:
         """Return the counter as if it had more than eight digits."""

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from recorder.camera.base import EndOfSourceError, FrameInfo, StillRecordingError
 from recorder.camera.pco.errors import translated
-from recorder.camera.pco.frame_copier import Facts, FrameCopier
+from recorder.camera.pco.frame_copier import CopiedFrame, FrameCopier
 from recorder.errors import CameraError, CameraTimeoutError
 
 log = logging.getLogger(__name__)
@@ -67,32 +67,32 @@ class MemoryReader:
         """
         if self._total is None:
             self._watch(timeout_s)
-        facts = self._read_next(slot)
+        copied = self._read_next(slot)
         if self._began_ns == 0:
             # A ring has overwritten what came before: its first frame is the first of the run.
-            self._offset = facts.number - 1 - self._passed if self._ring else 0
-            self._began_ns = facts.camera_time_ns
+            self._offset = copied.number - 1 - self._passed if self._ring else 0
+            self._began_ns = copied.camera_time_ns
             if self._passed:
                 self._began_ns -= self._passed * self._period_ns()
-        exposed_ns = 0 if math.isnan(facts.exposure_s) else round(facts.exposure_s * 1e9)
+        exposed_ns = 0 if math.isnan(copied.exposure_s) else round(copied.exposure_s * 1e9)
         return FrameInfo(
-            facts.number - self._offset,
-            facts.camera_time_ns,
-            facts.exposure_s,
-            facts.temperature_c,
+            copied.number - self._offset,
+            copied.camera_time_ns,
+            copied.exposure_s,
+            copied.temperature_c,
             backlog=(self._total or 0) - self._next,
             overflowed=False,
-            host_time_ns=self._first_ns + facts.camera_time_ns - self._began_ns + exposed_ns,
+            host_time_ns=self._first_ns + copied.camera_time_ns - self._began_ns + exposed_ns,
         )
 
-    def _read_next(self, slot: NDArray[Any]) -> Facts:
+    def _read_next(self, slot: NDArray[Any]) -> CopiedFrame:
         """Read the next frame; those whose transfer fails again and again are passed over."""
         failed = 0
         while self._next < (self._total or 0):
             for _ in range(ATTEMPTS):
-                if (facts := self._copier.copy(self._next, slot)) is not None:
+                if (copied := self._copier.copy(self._next, slot)) is not None:
                     self._next += 1
-                    return facts
+                    return copied
             self._next += 1
             failed += 1
             self._passed += 1

@@ -13,7 +13,7 @@ from recorder.camera.pco.errors import translated
 from recorder.camera.pco.open_camera import OpenCamera
 from recorder.errors import ConfigurationError
 from recorder.frames.pool import FrameFormat
-from recorder.settings.cameras import Line, PcoCamera
+from recorder.settings.cameras import LineSettings, PcoCameraSettings
 from recorder.units import format_seconds
 
 log = logging.getLogger(__name__)
@@ -44,7 +44,7 @@ class Readout:
     roi: tuple[int, int, int, int]
 
 
-def set_up(camera: OpenCamera, settings: PcoCamera) -> Readout:
+def set_up(camera: OpenCamera, settings: PcoCameraSettings) -> Readout:
     """Apply `settings` to a camera that does not record; ConfigurationError comes before any change.
 
     The SDK's own errors come as they are.
@@ -98,7 +98,7 @@ def set_up(camera: OpenCamera, settings: PcoCamera) -> Readout:
     return Readout(form, 0.0 if triggered else period_s, camera.has(limits.METADATA), roi)
 
 
-def check(camera: OpenCamera, settings: PcoCamera) -> list[tuple[Any, ...]]:
+def check(camera: OpenCamera, settings: PcoCameraSettings) -> list[tuple[Any, ...]]:
     """Raise ConfigurationError for what the camera cannot have; return what its hardware lines are set to."""
     limits.check(settings, camera.description, camera.sensor)
     return [_line(camera, line) for line in settings.lines]
@@ -140,7 +140,7 @@ def _time_set(camera: OpenCamera, which: str) -> float:
     return float(now[which] / {"ns": 10**9, "us": 10**6, "ms": 10**3}[now[f"{which} timebase"]])
 
 
-def change_exposure(camera: OpenCamera, exposure_s: float, settings: PcoCamera) -> float:
+def change_exposure(camera: OpenCamera, exposure_s: float, settings: PcoCameraSettings) -> float:
     """Change the exposure of a camera that records, and keep its rate; return the exposure it took."""
     rate, delay_s = settings.rate, delay_of(camera)
     took_s = expose(camera, exposure_s, delay_s, rate)
@@ -176,7 +176,7 @@ def _arm(camera: OpenCamera) -> float:
     return frame_time_of(camera)
 
 
-def _keep_pace(camera: OpenCamera, settings: PcoCamera) -> float:
+def _keep_pace(camera: OpenCamera, settings: PcoCameraSettings) -> float:
     """Lengthen the delay until frames come at the rate asked for; return the time from frame to frame."""
     period_s = _arm(camera)
     if math.isinf(settings.rate):
@@ -199,7 +199,7 @@ def _keep_pace(camera: OpenCamera, settings: PcoCamera) -> float:
     return period_s
 
 
-def _line(camera: OpenCamera, line: Line) -> tuple[Any, ...]:
+def _line(camera: OpenCamera, line: LineSettings) -> tuple[Any, ...]:
     """Return what set_hwio_signal takes for one line; what is omitted stays as the camera has it."""
     sdk, index = camera.sdk, line.number - 1
     count = sdk.get_hwio_signal_count()["hwio signal count"]

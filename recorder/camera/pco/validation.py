@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from recorder.errors import ConfigurationError, did_you_mean
-from recorder.settings.cameras import PcoCamera
+from recorder.settings.cameras import PcoCameraSettings
 from recorder.units import format_seconds
 
 # Bits of the camera's description (sc2_defs.h, dwGeneralCapsDESC1).
@@ -27,7 +27,7 @@ STAMP_PIXELS = 14
 Description = Mapping[str, Any]
 
 
-def check(settings: PcoCamera, camera: Description, sensor: Description) -> None:
+def check(settings: PcoCameraSettings, camera: Description, sensor: Description) -> None:
     """Raise ConfigurationError, with what is allowed, for the first setting that the camera cannot have.
 
     `camera` is the description that pco.Camera gives, `sensor` the SDK's own.
@@ -66,7 +66,7 @@ def check(settings: PcoCamera, camera: Description, sensor: Description) -> None
     _check_counting(settings, caps)
 
 
-def _check_pace(settings: PcoCamera, caps: int) -> None:
+def _check_pace(settings: PcoCameraSettings, caps: int) -> None:
     """Refuse what does not go together with a rate that the camera keeps itself."""
     if settings.rate == math.inf or not caps & FRAME_RATE:
         return
@@ -80,7 +80,7 @@ def _check_pace(settings: PcoCamera, caps: int) -> None:
         _refuse("exposure", format_seconds(settings.exposure), why)
 
 
-def _check_counting(settings: PcoCamera, caps: int) -> None:
+def _check_counting(settings: PcoCameraSettings, caps: int) -> None:
     """Refuse settings that leave no counter to find missing frames by."""
     if not caps & METADATA and caps & NO_TIMESTAMP:
         raise ConfigurationError(

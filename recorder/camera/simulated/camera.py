@@ -16,7 +16,7 @@ from recorder.camera.simulated.scene import Scene
 from recorder.camera.timestamp import TimestampWriter
 from recorder.errors import CameraDisconnectedError, CameraError, CameraTimeoutError
 from recorder.frames.pool import FrameFormat
-from recorder.settings.cameras import Disconnect, Drop, SdkError, Silence, SimulatedCamera, Stall
+from recorder.settings.cameras import Disconnect, Drop, SdkError, Silence, SimulatedCameraSettings, Stall
 from recorder.units import format_seconds
 
 log = logging.getLogger(__name__)
@@ -30,12 +30,12 @@ SWING_C = 0.5
 SWING_FRAMES = 10_000
 
 
-class SimulatedSensor:
+class SimulatedCamera:
     """The camera of `settings`; `clock` (ns) and `wait` (s) stand for time, and a test brings its own."""
 
     def __init__(
         self,
-        settings: SimulatedCamera,
+        settings: SimulatedCameraSettings,
         clock: Callable[[], int] = time.perf_counter_ns,
         wait: Callable[[float], object] = time.sleep,
     ) -> None:

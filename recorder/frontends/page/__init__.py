@@ -1,1 +1,1 @@
-"""TODO."""
+"""The page for browsers: its server, and what the browser gets."""

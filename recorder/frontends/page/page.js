@@ -180,10 +180,10 @@ function drawHistogram() {
   pen.clearRect(0, 0, histogram.width, histogram.height);
   if (!head) return;
   const right = span(), counts = head.histogram, width = 65536 / counts.length;
-  const most = Math.log1p(Math.max(...counts));
+  const max = Math.log1p(Math.max(...counts));
   pen.fillStyle = "#7a8a94";
   for (let i = 0; i * width < right; i++) {
-    const tall = (Math.log1p(counts[i]) / most) * (histogram.height - 16);
+    const tall = (Math.log1p(counts[i]) / max) * (histogram.height - 16);
     pen.fillRect((i * width / right) * histogram.width, histogram.height - tall, Math.max(1, (width / right) * histogram.width), tall);
   }
   pen.font = `${11 * (devicePixelRatio || 1)}px system-ui`;
@@ -217,9 +217,9 @@ histogram.addEventListener("pointerdown", (event) => {
 histogram.addEventListener("pointermove", (event) => grip && dragLevel(event));
 histogram.addEventListener("pointerup", () => (grip = null));
 
-function drawLine(pen, values, x, y, w, h, colour, least, most) {
+function drawLine(pen, values, x, y, w, h, colour, min, max) {
   if (values.length < 2) return;
-  const low = least ?? Math.min(...values), high = Math.max(most ?? -Infinity, ...values), range = high - low || 1;
+  const low = min ?? Math.min(...values), high = Math.max(max ?? -Infinity, ...values), range = high - low || 1;
   pen.strokeStyle = colour;
   pen.lineWidth = 1.5;
   pen.beginPath();
@@ -244,7 +244,7 @@ function showStatus(s) {
     [s.state], [s.saving ? `saving ${s.saving}` : "not saving", !s.saving], [`frame ${s.number}`],
     [`${s.rate.toFixed(1)}/s`], [`${s.MBps.toFixed(0)} MB/s`], [`pool ${(s.pool * 100).toFixed(0)}%`, s.pool > 0.5],
     [`lost ${s.lost}`, s.lost > 0], [`exposure ${s.exposure}`], [s.temperature === null ? "" : `${s.temperature.toFixed(1)} °C`],
-    [`disk ${words(s.runway_s)}`, s.runway_s !== null && s.runway_s < 120], [s.in_camera === null ? "" : `in the camera ${s.in_camera}`],
+    [`disk ${words(s.disk_time_left_s)}`, s.disk_time_left_s !== null && s.disk_time_left_s < 120], [s.in_camera === null ? "" : `in the camera ${s.in_camera}`],
     ...Object.entries(s.analysis).map(([name, value]) => [`${name} ${value === null ? "not a number" : Number(value.toPrecision(5))}`]),
   ].filter(([text]) => text);
   $("status").replaceChildren(...parts.map(([text, alarm]) => {
@@ -266,12 +266,12 @@ function drawChart() {
   const rows = [["rate, frames/s", 0, "#5fafd7", 0], ["pool, %", 1, "#87af5f", 0, 100], ["frames lost", 2, "#ff5f5f", 0, 1], ["disk, min left", 3, "#ffd75f", 0]];
   const each = w / rows.length, top = 18 * ratio;
   pen.font = `${12 * ratio}px system-ui`;
-  rows.forEach(([name, i, colour, least, most], n) => {
+  rows.forEach(([name, i, colour, min, max], n) => {
     const values = state.history.map((sample) => sample[i]).filter((value) => value !== null);
     const now = values.length ? values[values.length - 1] : null;
     pen.fillStyle = "#8a8a8a";
     pen.fillText(`${name}: ${now === null ? "–" : Number(now.toPrecision(4))}`, n * each + 6 * ratio, 13 * ratio);
-    drawLine(pen, values, n * each + 6 * ratio, top, each - 12 * ratio, h - top - 4 * ratio, colour, least, most);
+    drawLine(pen, values, n * each + 6 * ratio, top, each - 12 * ratio, h - top - 4 * ratio, colour, min, max);
   });
 }
 

@@ -152,8 +152,13 @@ class Page:
 
 def sample_of(status: Mapping[str, Any]) -> list[float | None]:
     """Return what the chart shows: frames/s, pool in %, frames lost, minutes until the disk is full."""
-    runway_s = status["runway_s"]
-    return [status["rate"], status["pool"] * 100, status["lost"], None if runway_s is None else runway_s / 60]
+    disk_time_left_s = status["disk_time_left_s"]
+    return [
+        status["rate"],
+        status["pool"] * 100,
+        status["lost"],
+        None if disk_time_left_s is None else disk_time_left_s / 60,
+    ]
 
 
 class _Client:
@@ -214,11 +219,11 @@ class _Client:
             if isinstance(wanted.get("command"), str):
                 if len(self._under_way) >= UNDER_WAY:
                     await asyncio.wait(self._under_way, return_when=asyncio.FIRST_COMPLETED)
-                task = asyncio.create_task(self._carry_out(wanted["command"], wanted.get("id")))
+                task = asyncio.create_task(self._execute(wanted["command"], wanted.get("id")))
                 self._under_way.add(task)
                 task.add_done_callback(self._under_way.discard)
 
-    async def _carry_out(self, line: str, number: object) -> None:
+    async def _execute(self, line: str, number: object) -> None:
         outcome = await self._backend.command(line, "page")
         with contextlib.suppress(OSError):
             await self._socket.send_str(json.dumps({"id": number, **outcome}))

@@ -1,1 +1,1 @@
-"""TODO."""
+"""The window on this computer: the process that feeds it, and the program in it."""

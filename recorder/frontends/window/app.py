@@ -162,7 +162,7 @@ class Window:
         self._root.after(LOOK_MS, self._look)
 
     def _show_status(self, s: dict[str, Any]) -> None:
-        runway = "" if s["runway_s"] is None else f"   disk {s['runway_s'] / 60:.0f} min"
+        time_left = "" if s["disk_time_left_s"] is None else f"   disk {s['disk_time_left_s'] / 60:.0f} min"
         saving = f"saving {s['saving']}" if s["saving"] else "not saving"
         found = "".join(
             f"   {name} {'not a number' if value is None else f'{value:.5g}'}"
@@ -170,7 +170,7 @@ class Window:
         )
         text = (
             f"{s['state']}   {saving}   frame {s['number']}   {s['rate']:.1f}/s   lost {s['lost']}   "
-            f"exposure {s['exposure']}   pool {s['pool']:.0%}{runway}{found}"
+            f"exposure {s['exposure']}   pool {s['pool']:.0%}{time_left}{found}"
         )
         self._status.configure(text=text, background=ALARM if s["lost"] or s["pool"] > 0.5 else PANEL)
 
@@ -211,7 +211,7 @@ class Window:
             rx, ry, rw, rh = self._rect
             x0, y0 = left + (rx - x) * scale, top + (ry - y) * scale
             canvas.create_rectangle(x0, y0, x0 + rw * scale, y0 + rh * scale, outline=HIGH, width=2)
-        lines = [f"frame {head['number']}", f"{head['least']} to {head['greatest']}, mean {head['mean']:.1f}"]
+        lines = [f"frame {head['number']}", f"{head['min']} to {head['max']}, mean {head['mean']:.1f}"]
         if head["probe"]:
             px, py, value = head["probe"]
             ox, oy = head["origin"]

@@ -13,7 +13,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 from recorder.frontends.display import Backend, Wishes, message_of
-from recorder.settings.model import Preview as PreviewSettings
+from recorder.settings.model import PreviewSettings
 
 log = logging.getLogger(__name__)
 
@@ -139,11 +139,11 @@ class _Window:
             if wanted.get("closed"):
                 self._was_closed = True
             if isinstance(wanted.get("command"), str) and len(self._under_way) < UNDER_WAY:
-                task = asyncio.ensure_future(self._carry_out(wanted["command"]))
+                task = asyncio.ensure_future(self._execute(wanted["command"]))
                 self._under_way.add(task)
                 task.add_done_callback(self._under_way.discard)
 
-    async def _carry_out(self, line: str) -> None:
+    async def _execute(self, line: str) -> None:
         outcome = await self._backend.command(line, "window")
         log.info("%s", outcome["message"] or outcome["status"])
 

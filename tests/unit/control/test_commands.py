@@ -9,7 +9,7 @@ import pytest
 
 from recorder.assembly import build_session
 from recorder.control.dispatcher import Dispatcher
-from recorder.frontends.session_context import open_sitting
+from recorder.frontends.session_context import session_context
 from recorder.settings.model import validate
 from recorder.storage.layout import DETECTOR
 
@@ -23,7 +23,7 @@ async def dispatch(tmp_path: Path) -> AsyncIterator[Dispatcher]:
         "pool": {"memory": "8MB"},
     }
     session = build_session(validate(tree), dry_run=False)
-    async with open_sitting(session) as opened:
+    async with session_context(session) as opened:
         await session.start()
         await session.run.timeline.delivered(1)  # type: ignore[union-attr]
         yield opened
@@ -31,7 +31,7 @@ async def dispatch(tmp_path: Path) -> AsyncIterator[Dispatcher]:
 
 
 async def typed(dispatch: Dispatcher, line: str) -> str:
-    outcome = await dispatch(line, "console")
+    outcome = await dispatch.execute(line, "console")
     assert outcome is not None
     return f"{outcome.status}: {outcome.message}"
 

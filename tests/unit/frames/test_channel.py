@@ -3,8 +3,9 @@ import threading
 
 import pytest
 
-from recorder.frames.channel import Channel, ChannelClosedError, LatestChannel, Outlet
-from recorder.frames.pool import Pool, Span
+from recorder.frames.broadcaster import Broadcaster
+from recorder.frames.channel import Channel, ChannelClosedError, LatestChannel
+from recorder.frames.pool import FrameSpan, Pool
 from tests.conftest import SMALL, fill, take
 
 
@@ -13,8 +14,8 @@ def pool() -> Pool:
     return Pool(SMALL, 8, 4 * 8 * SMALL.nbytes)
 
 
-def numbers(spans: list[Span]) -> list[int]:
-    found = [int(n) for span in spans for n in span.facts["frame_number"]]
+def numbers(spans: list[FrameSpan]) -> list[int]:
+    found = [int(n) for span in spans for n in span.metadata["frame_number"]]
     for span in spans:
         span.release()
     return found
@@ -79,18 +80,19 @@ async def test_discard_gives_back_what_waits(pool: Pool) -> None:
 
 async def test_an_outlet_carries_everything_from_another_thread_in_order(pool: Pool) -> None:
     loop = asyncio.get_running_loop()
-    outlet = Outlet(loop)
+    broadcaster = Broadcaster(loop)
     every, latest = Channel("writer"), LatestChannel("preview")
-    outlet.connect(every)
-    disconnect = outlet.connect(latest)
+    broadcaster.connect(every)
+    disconnect = broadcaster.connect(latest)
     count = 500
 
     def camera() -> None:
         number = 1
         while number <= count:
-            block = pool.take(1)
-            assert block is not None
-            outlet.put(fill(block, 0, 1, number))
+            lease = pool.take("camera", 1)
+            assert lease is not None
+            with lease:
+                broadcaster.publish(fill(lease.block, 0, 1, number))
             number += 1
         loop.call_soon_threadsafe(every.close)
 
@@ -111,25 +113,25 @@ async def test_an_outlet_carries_everything_from_another_thread_in_order(pool: P
 
 
 async def test_the_eager_see_frames_before_they_are_put_and_nobody_else_does(pool: Pool) -> None:
-    outlet = Outlet(asyncio.get_running_loop())
+    broadcaster = Broadcaster(asyncio.get_running_loop())
     every, eager = Channel("writer"), LatestChannel("analysis")
-    outlet.connect(every)
-    assert not outlet.has_eager
-    disconnect = outlet.connect(eager, eager=True)
-    assert outlet.has_eager
+    broadcaster.connect(every)
+    assert not broadcaster.has_eager
+    disconnect = broadcaster.connect(eager, eager=True)
+    assert broadcaster.has_eager
     block = take(pool)
     for i in range(3):
-        outlet.show(fill(block, i, i + 1, i + 1))
-    outlet.deliver()
+        broadcaster.show_early(fill(block, i, i + 1, i + 1))
+    broadcaster.deliver()
     assert numbers(await eager.receive()) == [3]
     assert every.statistics().waiting == 0
     # What was shown and what is put come in their order, whoever was late.
-    outlet.put(Span(block, 0, 4, "outlet"))
-    outlet.show(fill(block, 2, 3, 3))
-    outlet.deliver()
+    broadcaster.publish(FrameSpan(block, 0, 4, "broadcaster"))
+    broadcaster.show_early(fill(block, 2, 3, 3))
+    broadcaster.deliver()
     assert numbers(await every.receive()) == numbers(await eager.receive())
     disconnect()
-    assert not outlet.has_eager
-    outlet.show(fill(block, 4, 5, 5))
-    outlet.deliver()
+    assert not broadcaster.has_eager
+    broadcaster.show_early(fill(block, 4, 5, 5))
+    broadcaster.deliver()
     assert pool.leases() == 0

@@ -8,8 +8,8 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from recorder.frames.pool import MIN_BLOCKS, PAGE, FrameFormat, Pool, Span
-from tests.conftest import SMALL, fill, take
+from recorder.frames.pool import MIN_BLOCKS, PAGE, BlockLease, FrameFormat, FrameSpan, Pool
+from tests.conftest import SMALL, fill, let_go, take
 
 
 def test_blocks_are_page_aligned_and_apart() -> None:
@@ -21,7 +21,9 @@ def test_blocks_are_page_aligned_and_apart() -> None:
         assert block.pixels.shape == (3, 5, 7)
         block.pixels[:] = i
     assert [int(block.pixels.max()) for block in blocks] == list(range(len(blocks)))
-    assert pool.take(0) is None
+    assert pool.take("test", 0) is None
+    for block in blocks:
+        let_go(block)
 
 
 def test_a_pool_has_a_few_blocks_however_small_its_memory() -> None:
@@ -53,7 +55,7 @@ def test_a_span_is_a_view_and_its_lease_keeps_the_block() -> None:
     with fill(block, 1, 3, 7) as span:
         assert span.pixels.base is not None
         assert span.pixels[:, 0, 0].tolist() == [7, 8]
-        assert span.facts["frame_number"].tolist() == [7, 8]
+        assert span.metadata["frame_number"].tolist() == [7, 8]
         assert len(span) == 2
         with span.share("other"):
             span.release()
@@ -66,7 +68,7 @@ def test_a_span_is_a_view_and_its_lease_keeps_the_block() -> None:
 
 def test_a_lease_that_nobody_gave_back_warns_and_is_given_back() -> None:
     pool = Pool(SMALL, 1, 1)
-    span = Span(take(pool), 0, 1, "forgetful")
+    span = fill(take(pool), 0, 1, 1, "forgetful")
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         del span
@@ -77,17 +79,19 @@ def test_a_lease_that_nobody_gave_back_warns_and_is_given_back() -> None:
 
 def test_who_waits_gets_the_block_that_comes_back() -> None:
     pool = Pool(SMALL, 1, 1)
-    spans = [Span(take(pool), 0, 1, "writer") for _ in range(MIN_BLOCKS)]
-    got = []
-    taker = threading.Thread(target=lambda: got.append(pool.take(10)))
+    spans = [fill(take(pool), 0, 1, 1, "writer") for _ in range(MIN_BLOCKS)]
+    got: list[BlockLease | None] = []
+    taker = threading.Thread(target=lambda: got.append(pool.take("waiting", 10)))
     taker.start()
     spans[0].release()
     taker.join()
-    assert got == [spans[0].block]
+    (lease,) = got
+    assert lease is not None
+    assert lease.block is spans[0].block
     assert pool.statistics().lowest_free == 0
     assert pool.largest_holder() == "writer"
-    for span in spans:
-        span.release()
+    for held in (*spans, lease):
+        held.release()
 
 
 class PoolMachine(RuleBasedStateMachine):
@@ -96,17 +100,18 @@ class PoolMachine(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.pool = Pool(SMALL, 2, 6 * 2 * SMALL.nbytes)
-        self.spans: list[Span] = []
+        self.spans: list[FrameSpan] = []
 
     @rule(owner=st.sampled_from(["writer", "preview"]))
     def take(self, owner: str) -> None:
-        block = self.pool.take(0)
+        lease = self.pool.take(owner, 0)
         leased = {id(span.block) for span in self.spans}
-        if block is None:
+        if lease is None:
             assert len(leased) == self.pool.statistics().blocks
         else:
-            assert id(block) not in leased
-            self.spans.append(Span(block, 0, 2, owner))
+            assert id(lease.block) not in leased
+            with lease:
+                self.spans.append(FrameSpan(lease.block, 0, 2, owner))
 
     @precondition(lambda self: self.spans)
     @rule(data=st.data())

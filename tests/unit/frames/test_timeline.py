@@ -3,7 +3,7 @@ import asyncio
 import numpy as np
 import pytest
 
-from recorder.frames.pool import FACTS
+from recorder.frames.metadata import METADATA
 from recorder.frames.timeline import FrameRef, Timeline
 
 MS = 1_000_000
@@ -11,10 +11,10 @@ MS = 1_000_000
 OFFSET = 7_000 * MS
 
 
-def facts(
+def metadata(
     first: int, count: int, exposure_s: float = 0.005, late_ms: int = 1
 ) -> np.ndarray[tuple[int], np.dtype[np.void]]:
-    rows = np.zeros(count, FACTS)
+    rows = np.zeros(count, METADATA)
     rows["frame_number"] = np.arange(first, first + count)
     rows["camera_time_ns"] = rows["frame_number"].astype(np.int64) * 10 * MS
     rows["host_time_ns"] = rows["camera_time_ns"] + OFFSET + (5 + late_ms) * MS
@@ -25,17 +25,17 @@ def facts(
 @pytest.mark.parametrize("moment_ms", [31, 35, 39])
 async def test_the_frame_exposed_at_a_moment_is_found_once_a_later_one_came(moment_ms: int) -> None:
     timeline = Timeline()
-    timeline.note(facts(1, 3), 0, 0)
+    timeline.note(metadata(1, 3), 0, 0)
     asked = timeline.frame_at(OFFSET + moment_ms * MS + 1 * MS)
     assert not asked.done()
-    timeline.note(facts(4, 1, late_ms=9), 0, 3)
+    timeline.note(metadata(4, 1, late_ms=9), 0, 3)
     assert asked.result() == FrameRef(3, 0, 2)
 
 
 async def test_moments_before_the_first_and_after_the_last() -> None:
     timeline = Timeline()
     early = timeline.frame_at(0)
-    timeline.note(facts(1, 3), 0, 0)
+    timeline.note(metadata(1, 3), 0, 0)
     assert early.result() == FrameRef(1, 0, 0)
     late = timeline.frame_at(OFFSET + 10_000 * MS)
     exposure = timeline.first_exposed_for(0.001, 3)
@@ -46,20 +46,20 @@ async def test_moments_before_the_first_and_after_the_last() -> None:
 
 async def test_the_first_frame_that_shows_an_exposure() -> None:
     timeline = Timeline()
-    timeline.note(facts(1, 3), 0, 0)
+    timeline.note(metadata(1, 3), 0, 0)
     asked = timeline.first_exposed_for(0.002, 3)
-    timeline.note(facts(4, 2), 0, 3)
+    timeline.note(metadata(4, 2), 0, 3)
     assert not asked.done()
-    timeline.note(facts(6, 2, 0.002), 1, 0)
+    timeline.note(metadata(6, 2, 0.002), 1, 0)
     assert await asked == FrameRef(6, 1, 0)
 
 
 async def test_a_counter_to_come_and_one_that_came() -> None:
     timeline = Timeline()
     asked = timeline.delivered(5)
-    timeline.note(facts(1, 4), 0, 0)
+    timeline.note(metadata(1, 4), 0, 0)
     await asyncio.sleep(0)
     assert not asked.done()
-    timeline.note(facts(5, 4), 0, 4)
+    timeline.note(metadata(5, 4), 0, 4)
     assert asked.result() == FrameRef(5, 0, 4)
     assert timeline.delivered(2).result() == FrameRef(2, 0, 1)

@@ -11,31 +11,31 @@ import pytest
 
 from recorder.assembly import build_session
 from recorder.errors import ConfigurationError
-from recorder.frontends.session_context import open_sitting
+from recorder.frontends.session_context import session_context
 from recorder.preview.analysis import GIVE_UP, as_values, find
-from recorder.settings.model import Analysis, validate
+from recorder.settings.model import AnalysisSettings, validate
 from recorder.storage.layout import DETECTOR
 
 seen: list[tuple[int, float]] = []
 
 
-def slow(frame: Any, facts: Mapping[str, Any]) -> float:
+def slow(frame: Any, metadata: Mapping[str, Any]) -> float:
     """Takes 200 ms a frame."""
     with pytest.raises(ValueError, match="read-only"):
         frame[0, 0] = 1
     time.sleep(0.2)
     value = float(frame.mean())
-    seen.append((facts["frame_number"], value))
+    seen.append((metadata["frame_number"], value))
     return value
 
 
-def quick(frame: Any, facts: Mapping[str, Any]) -> float:
+def quick(frame: Any, metadata: Mapping[str, Any]) -> float:
     """Takes no time."""
-    seen.append((facts["frame_number"], float(frame[0, 20])))
+    seen.append((metadata["frame_number"], float(frame[0, 20])))
     return 1.0
 
 
-def failing(frame: Any, facts: Mapping[str, Any]) -> dict[str, float]:
+def failing(frame: Any, metadata: Mapping[str, Any]) -> dict[str, float]:
     """Fails always."""
     raise RuntimeError(f"no idea what to do with {frame.shape}")
 
@@ -48,10 +48,10 @@ async def analysed(tmp_path: Path, seconds: float, **analysis: Any) -> tuple[Pat
         "analysis": analysis,
     }
     session = build_session(validate(tree), dry_run=False)
-    async with open_sitting(session) as dispatch:
+    async with session_context(session) as dispatch:
         await session.start()
         await asyncio.sleep(seconds)
-        told = await dispatch("status", "test")
+        told = await dispatch.execute("status", "test")
         summary = await session.close()
     assert summary.lost == 0
     assert told is not None
@@ -101,14 +101,14 @@ async def test_a_function_that_fails_is_told_counted_and_switched_off(
     assert "the recording goes on" in caplog.text
 
 
-def meddling(frame: Any, facts: Mapping[str, Any]) -> float:
+def meddling(frame: Any, metadata: Mapping[str, Any]) -> float:
     """Writes into its frame, by all means."""
     with pytest.raises(ValueError, match=r"cannot set WRITEABLE|read-only"):
         frame.flags.writeable = True
     return 0.0
 
 
-def leaving(frame: Any, facts: Mapping[str, Any]) -> float:
+def leaving(frame: Any, metadata: Mapping[str, Any]) -> float:
     """Ends the program."""
     raise SystemExit("bye\nfor \x1b[31m now")
 
@@ -116,7 +116,7 @@ def leaving(frame: Any, facts: Mapping[str, Any]) -> float:
 waiting = threading.Event()
 
 
-def hanging(frame: Any, facts: Mapping[str, Any]) -> float:
+def hanging(frame: Any, metadata: Mapping[str, Any]) -> float:
     """Does not return."""
     waiting.wait(20)
     return 0.0
@@ -171,9 +171,9 @@ async def test_the_worked_example_stores_two_values_a_frame(tmp_path: Path) -> N
 )
 def test_a_function_that_is_not_there_is_told_before_anything_begins(function: str, told: str) -> None:
     with pytest.raises(ConfigurationError, match=r"analysis\.options: crossing.*'zz'"):
-        find(Analysis(function="recorder.preview.threshold:crossing", options={"zz": 1}))
+        find(AnalysisSettings(function="recorder.preview.threshold:crossing", options={"zz": 1}))
     with pytest.raises(ConfigurationError) as caught:
-        find(Analysis(function=function))
+        find(AnalysisSettings(function=function))
     assert told in str(caught.value)
 
 

@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from recorder.preview.picture import BINS, HEIGHT, SATURATED, WHITE, WIDTH, Renderer
+from recorder.preview.levels import SATURATED, WHITE, as_seen
+from recorder.preview.picture import BINS, HEIGHT, WIDTH, Renderer
 
 
 def frame(height: int = 2160, width: int = 2560) -> NDArray[Any]:
@@ -42,7 +43,7 @@ def test_a_region_is_shown_pixel_by_pixel() -> None:
     assert (picture.values == image[50:250, 100:420]).all()
     assert picture.value_at(100, 50) == image[50, 100]
     assert picture.value_at(99, 50) is None
-    mean = picture.mean_of((110, 60, 9, 9))
+    mean = picture.mean_of((110, 60, 10, 10))
     assert mean == pytest.approx(image[60:70, 110:120].mean())
     assert picture.mean_of((1000, 1000, 5, 5)) is None
 
@@ -90,3 +91,25 @@ def test_whatever_is_asked_for_fits_into_the_picture(
     assert 0 <= x < x + w <= width
     assert 0 <= y < y + h <= height
     assert (picture.values == 1).all()
+
+
+@pytest.mark.parametrize("region", [None, (8, 12, 100, 80)])
+@pytest.mark.parametrize("step", [1, 4])
+def test_the_mean_of_a_rectangle_is_that_of_its_own_pixels(
+    region: tuple[int, int, int, int] | None, step: int
+) -> None:
+    image = np.zeros((400 * step, 500 * step), np.uint16)
+    x, y, w, h = (20 * step, 24 * step, 9 * step, 7 * step)
+    image[y : y + h, x : x + w] = 1000
+    shown = region and (region[0] * step, region[1] * step, 640 * step, 540 * step)
+    picture = Renderer(*image.shape, image.dtype, 16).render(image, 1, "full", shown)
+    assert picture.mean_of((x, y, w, h)) == 1000
+    assert picture.mean_of((x, y, 1, 1)) == 1000
+    assert picture.mean_of((x, y, w + step, h)) == pytest.approx(1000 * w / (w + step))
+
+
+@pytest.mark.parametrize("levels", ["full", "auto", (100, 3000)])
+def test_a_snapshot_has_the_shades_of_the_page(levels: Any) -> None:
+    image = frame(300, 400)
+    picture = Renderer(300, 400, image.dtype, 12).render(image, 1, levels)
+    assert np.abs(pixels(picture).astype(int) - as_seen(image, levels, 12)).max() <= 1

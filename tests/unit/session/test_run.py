@@ -2,7 +2,7 @@ import asyncio
 import os
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,17 +11,18 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from recorder.assembly import Workshop, build_session, describe
-from recorder.camera.acquisition_result import Limits
+from recorder.assembly import build_session, describe, make_camera
+from recorder.camera.acquisition_result import StopCondition
 from recorder.camera.base import Camera, CameraDescription, FrameInfo
-from recorder.camera.simulated.camera import SimulatedSensor
+from recorder.camera.simulated.camera import SimulatedCamera
 from recorder.errors import CameraError, StorageError
 from recorder.frames.ledger import Loss
-from recorder.frames.pool import Span
-from recorder.session import run as run_module
+from recorder.frames.pool import FrameSpan
+from recorder.session import run_parts
+from recorder.session.file_sequence import FileSequence
 from recorder.session.run import Run
 from recorder.session.status import FinishReason, State, Summary
-from recorder.settings.cameras import SimulatedCamera
+from recorder.settings.cameras import SimulatedCameraSettings
 from recorder.settings.model import Settings, validate
 from recorder.storage.layout import DETECTOR
 from recorder.storage.recording import Recording
@@ -41,15 +42,32 @@ def run_with(
     settings: Settings,
     camera: Camera | None = None,
     make: Callable[..., Recording] = Recording,
-    limits: Limits | None = None,
+    limits: StopCondition | None = None,
 ) -> Run:
-    def make_file(description: CameraDescription, frames: int) -> Recording:
-        what = describe(settings, description, frames)
-        return make(Path(settings.recording.output), what, settings.storage.mode, 0)
+    def make_file(
+        given: Settings, path: Path | None, description: CameraDescription, frames: int
+    ) -> Recording:
+        return make(path, describe(given, description, frames), given.storage.mode, 0)
 
-    return Run(
-        camera or Workshop().camera(settings), make_file, settings.pool.memory, limits or Limits(), 1.0, 0
-    )
+    if limits is not None:
+        wanted = {"frames": limits.frames, "duration": limits.duration_s}
+        recording = settings.recording.model_copy(update=wanted)
+        settings = settings.model_copy(update={"recording": recording})
+    files = FileSequence(make_file)
+    _sequences.append(files)
+    settings = settings.model_copy(update={"storage": settings.storage.model_copy(update={"reserve": 0})})
+    return Run(camera or make_camera(settings), files, settings, Path(settings.recording.output))
+
+
+_sequences: list[FileSequence] = []
+
+
+@pytest.fixture(autouse=True)
+async def no_thread_stays() -> AsyncIterator[None]:
+    """Let go of the files' threads."""
+    yield
+    while _sequences:
+        await _sequences.pop().close()
 
 
 async def until(condition: Callable[[], bool]) -> None:
@@ -72,7 +90,7 @@ def check(summary: Summary, counter: int | None = None) -> None:
 
 
 async def test_a_run_to_its_limit_is_complete(tmp_path: Path) -> None:
-    subject = run_with(settings_for(tmp_path), limits=Limits(frames=200))
+    subject = run_with(settings_for(tmp_path), limits=StopCondition(frames=200))
     summary = await subject.run()
     assert (summary.verdict, summary.frames, summary.lost, summary.exit_code) == ("complete", 200, 0, 0)
     assert subject.state is State.CLOSED
@@ -80,7 +98,7 @@ async def test_a_run_to_its_limit_is_complete(tmp_path: Path) -> None:
 
 
 async def test_stop_writes_all_that_was_exposed(tmp_path: Path) -> None:
-    sensor = Workshop().camera(settings_for(tmp_path))
+    sensor = make_camera(settings_for(tmp_path))
     subject = run_with(settings_for(tmp_path), sensor)
     running = asyncio.ensure_future(subject.run())
     await until(lambda: subject.statistics().frames > 50)
@@ -122,7 +140,7 @@ class StalledRecording(Recording):
         super().__init__(*arguments)
         self.go = threading.Event()
 
-    def append(self, spans: Sequence[Span], losses: Sequence[Loss] = ()) -> None:
+    def append(self, spans: Sequence[FrameSpan], losses: Sequence[Loss] = ()) -> None:
         self.go.wait(20)
         super().append(spans, losses)
 
@@ -131,8 +149,8 @@ async def test_a_stalled_disk_that_empties_the_pool_loses_frames_to_storage_and_
     tmp_path: Path,
 ) -> None:
     settings = settings_for(tmp_path, fifo=30)
-    sensor = Workshop().camera(settings)
-    subject = run_with(settings, sensor, StalledRecording, Limits(frames=20_000))
+    sensor = make_camera(settings)
+    subject = run_with(settings, sensor, StalledRecording, StopCondition(frames=20_000))
     running = asyncio.ensure_future(subject.run())
     await until(lambda: bool((pool := subject.statistics().pool) and pool.waits))
     await asyncio.sleep(0.2)
@@ -150,14 +168,14 @@ async def test_a_stalled_disk_that_empties_the_pool_loses_frames_to_storage_and_
 class BreakingRecording(Recording):
     """A disk that fails after 100 frames."""
 
-    def append(self, spans: Sequence[Span], losses: Sequence[Loss] = ()) -> None:
+    def append(self, spans: Sequence[FrameSpan], losses: Sequence[Loss] = ()) -> None:
         if self.frames > 100:
             raise StorageError("the disk broke")
         super().append(spans, losses)
 
 
 async def test_a_disk_that_breaks_stops_the_camera_and_what_was_committed_stays(tmp_path: Path) -> None:
-    sensor = Workshop().camera(settings_for(tmp_path))
+    sensor = make_camera(settings_for(tmp_path))
     summary = await run_with(settings_for(tmp_path), sensor, BreakingRecording).run()
     assert (summary.verdict, summary.cause, summary.exit_code) == ("failed", "the disk broke", 1)
     assert summary.frames > 100
@@ -165,10 +183,10 @@ async def test_a_disk_that_breaks_stops_the_camera_and_what_was_committed_stays(
     check(summary, sensor.halt())
 
 
-class HungCamera(SimulatedSensor):
+class HungCamera(SimulatedCamera):
     """A library that stops returning."""
 
-    def __init__(self, settings: SimulatedCamera) -> None:
+    def __init__(self, settings: SimulatedCameraSettings) -> None:
         super().__init__(settings)
         self.go = threading.Event()
 
@@ -182,13 +200,13 @@ class HungCamera(SimulatedSensor):
 async def test_a_library_that_never_returns_cannot_keep_the_file_open(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(run_module, "ABORT_GRACE_S", 0.2)
+    monkeypatch.setattr(run_parts, "ABORT_GRACE_S", 0.2)
     settings = settings_for(tmp_path)
-    assert isinstance(settings.camera, SimulatedCamera)
+    assert isinstance(settings.camera, SimulatedCameraSettings)
     camera = HungCamera(settings.camera)
     subject = run_with(settings, camera)
     running = asyncio.ensure_future(subject.run())
-    await until(lambda: (link := subject.statistics().link) is not None and link.frames == 99)
+    await until(lambda: (link := subject.statistics().acquisition) is not None and link.frames == 99)
     subject.stop(FinishReason.INTERRUPTED)
     subject.abort()
     summary = await running
@@ -201,7 +219,7 @@ async def test_a_library_that_never_returns_cannot_keep_the_file_open(
 
 async def test_an_unforeseen_error_still_closes_the_file(tmp_path: Path) -> None:
     class Bug(Recording):
-        def append(self, spans: Sequence[Span], losses: Sequence[Loss] = ()) -> None:
+        def append(self, spans: Sequence[FrameSpan], losses: Sequence[Loss] = ()) -> None:
             if self.frames > 50:
                 raise ZeroDivisionError("a bug")
             super().append(spans, losses)
@@ -214,13 +232,13 @@ async def test_an_unforeseen_error_still_closes_the_file(tmp_path: Path) -> None
         assert file["entry/verdict"][()] == b"failed"
         assert b"a bug" in file["entry/cause"][()]
         assert len(file["data"]) == len(file[DETECTOR]["frame_number"]) > 50
-    assert subject._pool is not None
-    assert subject._pool.leases() == 0
+    assert subject.parts is not None
+    assert subject.parts.pool.leases() == 0
 
 
 async def test_a_camera_that_cannot_be_opened_leaves_no_file(tmp_path: Path) -> None:
     settings = settings_for(tmp_path)
-    camera = Workshop().camera(settings)
+    camera = make_camera(settings)
 
     def refuse() -> CameraDescription:
         raise CameraError("in use by another program")
@@ -235,7 +253,7 @@ async def test_a_camera_that_cannot_be_opened_leaves_no_file(tmp_path: Path) -> 
 
 async def test_a_camera_that_cannot_be_armed_leaves_no_file(tmp_path: Path) -> None:
     settings = settings_for(tmp_path)
-    camera = Workshop().camera(settings)
+    camera = make_camera(settings)
 
     def refuse() -> None:
         raise CameraError("refuses")
@@ -257,7 +275,7 @@ async def test_a_slow_camera_has_each_frame_on_disk_within_a_quarter_of_a_second
             super().commit()
             waits.extend((time.monotonic_ns() - t) * 1e-9 for t in arrivals)
 
-    await run_with(settings, make=Timed, limits=Limits(frames=4)).run()
+    await run_with(settings, make=Timed, limits=StopCondition(frames=4)).run()
     assert len(waits) == 4
     # The last frame has nothing to wait for; the others are committed while the camera waits for the next.
     assert sorted(waits)[1] < 0.25
@@ -278,7 +296,7 @@ async def test_room_for_the_run_is_looked_for_before(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     sparse = settings_for(tmp_path, width=8000, height=8000, rate=1, exposure="1ms")
-    subject = run_with(sparse, limits=Limits(frames=10**9))
+    subject = run_with(sparse, limits=StopCondition(frames=10**9))
     subject.stop()
     await subject.run()
     assert "it will stop after about" in caplog.text

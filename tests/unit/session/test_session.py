@@ -10,9 +10,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from recorder.assembly import build_session
-from recorder.camera.simulated.camera import SimulatedSensor
+from recorder.camera.simulated.camera import SimulatedCamera
 from recorder.control.dispatcher import Dispatcher
-from recorder.frontends.session_context import open_sitting
+from recorder.frontends.session_context import session_context
 from recorder.session.session import Session
 from recorder.settings.model import validate
 from recorder.storage.layout import DETECTOR
@@ -29,7 +29,7 @@ async def sitting(tmp_path: Path) -> AsyncIterator[Dispatcher]:
         "pool": {"memory": "4MB"},
     }
     session = build_session(validate(tree), dry_run=False)
-    async with open_sitting(session) as dispatch:
+    async with session_context(session) as dispatch:
         await session.start()
         yield dispatch
         summary = await session.close()
@@ -39,7 +39,7 @@ async def sitting(tmp_path: Path) -> AsyncIterator[Dispatcher]:
 def armed_ns(session: Session) -> int:
     assert session.run is not None
     sensor = session.run._camera
-    assert isinstance(sensor, SimulatedSensor)
+    assert isinstance(sensor, SimulatedCamera)
     return sensor._armed_ns
 
 
@@ -51,8 +51,10 @@ async def test_a_mark_lands_on_the_frame_exposed_at_its_moment(sitting: Dispatch
         moment_ns = time.perf_counter_ns()
         found = await session.mark("now", "", "test", moment_ns)
         assert found is not None
+        assert found.frame is not None
+        assert found.saved
         truly = (moment_ns - armed_ns(session)) // 10_000_000 + 1
-        assert abs(found.number - truly) <= 1
+        assert abs(found.frame.number - truly) <= 1
 
 
 async def test_an_exposure_is_effective_exactly_where_the_journal_says(
@@ -60,7 +62,7 @@ async def test_an_exposure_is_effective_exactly_where_the_journal_says(
 ) -> None:
     effective = []
     for exposure in ("2ms", "4ms", "1ms"):
-        outcome = await sitting(f"exposure {exposure}", "test")
+        outcome = await sitting.execute(f"exposure {exposure}", "test")
         assert outcome is not None
         assert outcome.effective_frame is not None
         effective.append((outcome.effective_frame, exposure))
@@ -78,18 +80,18 @@ async def test_an_exposure_is_effective_exactly_where_the_journal_says(
 async def test_two_hundred_toggles_of_preview_leave_nothing_behind(sitting: Dispatcher) -> None:
     session = sitting.session
     for _ in range(200):
-        await sitting("preview toggle", "test")
+        await sitting.execute("preview toggle", "test")
         await asyncio.sleep(0.005)
     assert not session.preview.on
     assert session.run is not None
-    assert session.run.outlet is not None
+    assert session.run.broadcaster is not None
     async with asyncio.timeout(5):
-        while len(session.run.outlet._channels) > 1:
+        while len(session.run.broadcaster._channels) > 1:
             await asyncio.sleep(0.01)
     # The loop's own helpers aside, which write the journal.
     ours = {thread.name for thread in threading.enumerate() if not thread.name.startswith("asyncio_")}
-    assert ours <= {"MainThread", "camera_0", "storage_0", "preview_0"}
-    assert [channel.owner for channel in session.run.outlet._channels] == ["writer"]
+    assert ours <= {"MainThread", "camera_0", "storage_0", "sync_0", "preview_0"}
+    assert [channel.owner for channel in session.run.broadcaster._channels] == ["writer"]
 
 
 WRONG = (
@@ -120,11 +122,11 @@ async def test_two_hundred_wrong_lines_change_nothing_and_end_nothing(sitting: D
     session = sitting.session
     for line in lines:
         if line.split()[:1] and line.split()[0] not in EFFECTIVE:
-            outcome = await sitting(line, "test")
+            outcome = await sitting.execute(line, "test")
             assert outcome is None or outcome.status in {"ok", "refused", "failed"}
             assert outcome is None or "internal error" not in outcome.message, line
     assert session.running
     assert len(lines) >= 200
-    answer = await sitting("status", "test")
+    answer = await sitting.execute("status", "test")
     assert answer is not None
     assert answer.status == "ok"

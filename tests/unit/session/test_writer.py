@@ -1,18 +1,21 @@
 import asyncio
+import contextlib
 import threading
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 
+from recorder.camera.base import CameraDescription
 from recorder.errors import StorageError
-from recorder.frames.channel import Channel
 from recorder.frames.ledger import Ledger, Loss
-from recorder.frames.pool import Pool, Span
+from recorder.frames.pool import FrameSpan, Pool
 from recorder.frames.threads import on_thread
 from recorder.frames.timeline import Timeline
+from recorder.session.file_sequence import FileSequence
 from recorder.session.writer import Writer
+from recorder.settings.model import validate
 from recorder.storage.dry_run import DryRun
 from tests.conftest import SMALL, fill, take
 
@@ -31,7 +34,7 @@ class FakeFile(DryRun):
     def commit_due_s(self) -> float | None:  # type: ignore[override]
         return 0.0 if self.written > self.frames else None
 
-    def append(self, spans: Sequence[Span], losses: Sequence[Loss] = ()) -> None:
+    def append(self, spans: Sequence[FrameSpan], losses: Sequence[Loss] = ()) -> None:
         self.threads.add(threading.current_thread().name)
         for span in spans:
             if self.fail_at is not None and self.written + len(span) > self.fail_at:
@@ -43,21 +46,27 @@ class FakeFile(DryRun):
         self.frames = self.written
 
 
-def writer(file: FakeFile, channel: Channel, executor: ThreadPoolExecutor, told: list[Any]) -> Writer:
-    return Writer(file, channel, Ledger(), Timeline(), executor, lambda: told.append("failed"), told.append)
+@contextlib.asynccontextmanager
+async def writer(file: FakeFile, told: list[Any]) -> AsyncIterator[Writer]:
+    """Write into one file of a session."""
+    files = FileSequence(lambda *_: file)
+    camera = CameraDescription("test", "0", SMALL, 100.0)
+    await files.switch_to(await files.prepare(validate({}), None, camera, 4))
+    yield Writer(files, Ledger(), Timeline(), lambda: told.append("failed"), told.append)
+    await files.close()
 
 
 async def test_all_that_comes_is_written_committed_and_given_back() -> None:
-    pool, channel, file = Pool(SMALL, 4, 1), Channel("writer"), FakeFile()
+    pool, file = Pool(SMALL, 4, 1), FakeFile()
     told: list[Any] = []
-    with ThreadPoolExecutor(1, "storage") as executor:
-        running = asyncio.ensure_future(writer(file, channel, executor, told).run())
+    async with writer(file, told) as subject:
+        running = asyncio.ensure_future(subject.run())
         for first in (1, 5, 12):
             with fill(take(pool), 0, 4, first) as span:
-                channel.offer(span)
+                subject.channel.offer(span)
             await asyncio.sleep(0.01)
         assert file.frames == 12  # committed without waiting for more
-        channel.close()
+        subject.channel.close()
         await running
     assert pool.leases() == 0
     assert file.threads == {"storage_0"}
@@ -66,16 +75,15 @@ async def test_all_that_comes_is_written_committed_and_given_back() -> None:
 
 
 async def test_after_a_failure_leases_come_back_and_what_is_missing_is_counted() -> None:
-    pool, channel, file = Pool(SMALL, 4, 1), Channel("writer"), FakeFile(fail_at=6)
+    pool, file = Pool(SMALL, 4, 1), FakeFile(fail_at=6)
     told: list[Any] = []
-    with ThreadPoolExecutor(1, "storage") as executor:
-        subject = writer(file, channel, executor, told)
+    async with writer(file, told) as subject:
         running = asyncio.ensure_future(subject.run())
         for first in (1, 5, 9):
             with fill(take(pool), 0, 4, first) as span:
-                channel.offer(span)
+                subject.channel.offer(span)
             await asyncio.sleep(0.01)
-        channel.close()
+        subject.channel.close()
         await running
         assert told == ["failed"]
         assert str(subject.failure) == "the disk broke"

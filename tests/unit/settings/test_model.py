@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from recorder.errors import ConfigurationError
-from recorder.settings.cameras import Drop, PlaybackCamera, SimulatedCamera
+from recorder.settings.cameras import Drop, PlaybackCameraSettings, SimulatedCameraSettings
 from recorder.settings.model import Settings, load, validate
 
 CONFIGS = Path(__file__).parents[3] / "configs"
@@ -21,12 +21,12 @@ def test_every_configuration_loads_and_survives_being_written(path: Path) -> Non
 
 def test_the_configurations_promised() -> None:
     simulated = load(CONFIGS / "simulated.toml").camera
-    assert isinstance(simulated, SimulatedCamera)
+    assert isinstance(simulated, SimulatedCameraSettings)
     assert (simulated.width, simulated.height, simulated.rate) == (2560, 2160, 100)
     small = load(CONFIGS / "small-roi.toml").camera
-    assert isinstance(small, SimulatedCamera)
+    assert isinstance(small, SimulatedCameraSettings)
     assert (small.width, small.height, small.rate) == (128, 128, 5000)
-    assert isinstance(load(CONFIGS / "playback.toml").camera, PlaybackCamera)
+    assert isinstance(load(CONFIGS / "playback.toml").camera, PlaybackCameraSettings)
 
 
 def test_overrides() -> None:
@@ -34,7 +34,7 @@ def test_overrides() -> None:
         CONFIGS / "simulated.toml",
         ("camera.exposure=2ms", "camera.rate=max", 'camera.faults=[{kind="drop", at=100, count=3}]'),
     )
-    assert isinstance(settings.camera, SimulatedCamera)
+    assert isinstance(settings.camera, SimulatedCameraSettings)
     assert settings.camera.exposure == 0.002
     assert settings.camera.rate == math.inf
     assert settings.camera.faults == (Drop(kind="drop", at=100, count=3),)

@@ -10,11 +10,13 @@ from hypothesis import strategies as st
 
 from recorder.errors import DiskFullError, StorageError, UsageError
 from recorder.frames.ledger import Cause, Loss
-from recorder.frames.pool import PAGE, FrameFormat, Pool, Span
+from recorder.frames.metadata import STORED
+from recorder.frames.pool import PAGE, FrameFormat, FrameSpan, Pool
 from recorder.storage import layout
 from recorder.storage.direct_io import DirectFile
 from recorder.storage.recording import COMMIT_NS, Recording
-from tests.conftest import Clock, fill, take
+from recorder.storage.records import MarkRow, Verdict
+from tests.conftest import Clock, fill, let_go, take
 
 EVEN = FrameFormat(32, 64, np.dtype(np.uint16))  # one page
 ODD = FrameFormat(33, 65, np.dtype(np.uint16))  # no multiple of anything
@@ -37,7 +39,7 @@ def record(path: Path, form: FrameFormat, per_block: int, pieces: list[int], mod
     pool = Pool(form, per_block, 4 * per_block * form.nbytes)
     recording = Recording(path, describe(form, per_block), mode)
     number, block, filled = 0, take(pool), 0
-    holding = Span(block, 0, 0, "camera")
+    holding = FrameSpan(block, 0, 0, "camera")
     for piece in pieces:
         left = piece
         while left:
@@ -48,12 +50,20 @@ def record(path: Path, form: FrameFormat, per_block: int, pieces: list[int], mod
             if filled == per_block:
                 holding.release()
                 block, filled = take(pool), 0
-                holding = Span(block, 0, 0, "camera")
+                holding = FrameSpan(block, 0, 0, "camera")
         recording.commit()
     holding.release()
-    recording.close("complete", "")
+    let_go(block)
+    end(recording, Verdict("complete"), "")
     assert pool.leases() == 0
     return number
+
+
+def end(recording: Recording, verdict: Verdict, cause: str) -> None:
+    """Close the file as a session does."""
+    recording.finish()
+    recording.close(verdict, cause)
+    recording.sync()
 
 
 def check(path: Path, form: FrameFormat, frames: int) -> None:
@@ -62,8 +72,8 @@ def check(path: Path, form: FrameFormat, frames: int) -> None:
         assert data.shape == (frames, form.height, form.width)
         expected = np.arange(1, frames + 1).astype(np.uint16)[:, None, None]
         assert (data == expected).all()
-        for name, *_ in layout.COLUMNS:
-            assert len(file[layout.DETECTOR][name]) == frames
+        for field in STORED:
+            assert len(file[layout.DETECTOR][field.column]) == frames
         assert file[layout.DETECTOR]["frame_number"][:].tolist() == list(range(1, frames + 1))
 
 
@@ -86,9 +96,9 @@ def test_metadata_next_to_an_odd_chunk_survives_direct_writes(tmp_path: Path) ->
     for i in range(40):
         with fill(take(pool), 0, 3, 3 * i + 1) as span:
             recording.append([span])
-        recording.add_rows("marks", [(i, 0.1 * i, f"mark {i}", "ü" * 600, "test")])
+        recording.add_rows([MarkRow(i, 0.1 * i, f"mark {i}", "ü" * 600, "test")])
         recording.commit()
-    recording.close("complete", "")
+    end(recording, Verdict("complete"), "")
     check(path, ODD, 120)
     with h5py.File(path) as file:
         assert [row["label"].decode() for row in file["entry/marks"]] == [f"mark {i}" for i in range(40)]
@@ -100,15 +110,15 @@ def test_the_layout_is_what_the_design_promises(tmp_path: Path) -> None:
     recording = Recording(path, describe(pixel_rate=100, gain=0.46))
     pool = Pool(EVEN, 4, 1)
     with fill(take(pool), 0, 2, 5) as span:
-        recording.append([span], [Loss(-1, 4, Cause.FIFO, 0.0, 1)])
-    recording.close("frames lost", "because")
+        recording.append([span], [Loss(-1, 4, Cause.CAMERA_OVERFLOW, 0.0, 1)])
+    end(recording, Verdict("frames lost"), "because")
     with h5py.File(path) as file:
         assert file.attrs["default"] == b"entry"
         assert file.attrs["NX_class"] == b"NXroot"
         assert file["entry"].attrs["default"] == b"data"
         data = file["entry/data"]
         assert data.attrs["signal"] == b"data"
-        assert data.attrs["axes"].tolist() == [b"frame_time", b".", b"."]
+        assert data.attrs["axes"].tolist() == [b"start_time", b".", b"."]
         assert data["data"] == file["data"] == file["entry/instrument/detector/data"]
         assert data["data"].attrs["interpretation"] == b"image"
         assert data["data"].chunks == (4, 32, 64)
@@ -118,7 +128,7 @@ def test_the_layout_is_what_the_design_promises(tmp_path: Path) -> None:
         assert detector["frame_time"][:].tolist() == pytest.approx([0, 0.01])
         assert detector["host_time"][:].tolist() == pytest.approx([0, 0.01])
         assert detector["exposure"][:].tolist() == [0.005, 0.005]
-        assert file["entry/losses"][:].tolist() == [(-1, 4, b"fifo", 0.0, 1)]
+        assert file["entry/losses"][:].tolist() == [(-1, 4, b"camera overflow", 0.0, 1)]
         assert file["entry/verdict"][()] == b"frames lost"
         assert file["entry/cause"][()] == b"because"
         assert file["entry/configuration"][()].decode() == "[camera]\nkind = 'µ'\n"
@@ -175,7 +185,7 @@ def test_a_reader_sees_frames_with_their_commit_and_not_before(tmp_path: Path, c
                 dataset.refresh()
             assert len(column) == len(data) == 4 * (i + 1)
             assert (data[-4:, 0, 0] == column[-4:]).all()
-    recording.close("complete", "")
+    end(recording, Verdict("complete"), "")
 
 
 def test_a_block_out_of_place_is_refused(tmp_path: Path) -> None:
@@ -183,7 +193,7 @@ def test_a_block_out_of_place_is_refused(tmp_path: Path) -> None:
     pool = Pool(EVEN, 4, 1)
     with fill(take(pool), 1, 2, 1) as span, pytest.raises(AssertionError, match="does not follow"):
         recording.append([span])
-    recording.close("failed", "")
+    end(recording, Verdict("failed"), "")
 
 
 def test_a_file_without_frames_can_be_taken_back(tmp_path: Path) -> None:
@@ -212,7 +222,7 @@ def test_a_disk_that_refuses_direct_writes_gets_buffered_ones(tmp_path: Path) ->
     pool = Pool(EVEN, 4, 1)
     with fill(take(pool), 0, 4, 1) as span:
         recording.append([span])
-    recording.close("complete", "")
+    end(recording, Verdict("complete"), "")
     check(path, EVEN, 4)
     with h5py.File(path) as file:
         assert file["entry/storage_mode"][()] == b"buffered"
@@ -230,7 +240,7 @@ def test_a_write_that_fails_leaves_a_valid_file(
     recording._direct = RefusingFile(number)  # type: ignore[assignment]
     with fill(take(pool), 0, 4, 5) as span, pytest.raises(kind):
         recording.append([span])
-    recording.close("failed", "the disk")
+    end(recording, Verdict("failed"), "the disk")
     check(path, EVEN, 4)
 
 

@@ -4,7 +4,7 @@ import pytest
 
 from recorder.camera.pco.validation import check
 from recorder.errors import ConfigurationError
-from recorder.settings.cameras import PcoCamera
+from recorder.settings.cameras import PcoCameraSettings
 from recorder.settings.model import validate
 from tests.virtual_sc2.camera import VirtualCamera
 from tests.virtual_sc2.libraries import installed
@@ -16,7 +16,7 @@ def told(model: Model, **settings: Any) -> str:
     import pco
 
     wanted = validate({"camera": {"kind": "pco", **settings}}).camera
-    assert isinstance(wanted, PcoCamera)
+    assert isinstance(wanted, PcoCameraSettings)
     with installed(VirtualCamera(model)):
         camera = pco.Camera()
         try:

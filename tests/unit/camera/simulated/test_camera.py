@@ -7,18 +7,18 @@ from numpy.typing import NDArray
 
 from recorder.camera import timestamp
 from recorder.camera.base import FrameInfo
-from recorder.camera.simulated.camera import SimulatedSensor
+from recorder.camera.simulated.camera import SimulatedCamera
 from recorder.camera.simulated.scene import DARK, Scene
 from recorder.errors import CameraDisconnectedError, CameraError, CameraTimeoutError
-from recorder.settings.cameras import SimulatedCamera
+from recorder.settings.cameras import SimulatedCameraSettings
 from recorder.settings.model import Settings, validate
 from tests.conftest import Clock
 
 
-def camera(clock: Clock, **keys: object) -> SimulatedSensor:
+def camera(clock: Clock, **keys: object) -> SimulatedCamera:
     settings: Settings = validate({"camera": {"width": 64, "height": 32, **keys}})
-    assert isinstance(settings.camera, SimulatedCamera)
-    sensor = SimulatedSensor(settings.camera, clock, clock.wait)
+    assert isinstance(settings.camera, SimulatedCameraSettings)
+    sensor = SimulatedCamera(settings.camera, clock, clock.wait)
     sensor.open()
     sensor.arm()
     return sensor
@@ -28,7 +28,7 @@ def slot() -> NDArray[Any]:
     return np.zeros((32, 64), np.uint16)
 
 
-def read(sensor: SimulatedSensor, count: int) -> list[FrameInfo]:
+def read(sensor: SimulatedCamera, count: int) -> list[FrameInfo]:
     target = slot()
     return [sensor.read_into(target, 1) for _ in range(count)]
 

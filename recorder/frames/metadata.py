@@ -1,0 +1,91 @@
+"""What is known of a frame besides its pixels: one table, from which blocks, files and analyses follow.
+
+A further value needs a line in `FIELDS` and whoever fills it in; the file gets a column for it.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class FrameField:
+    """One value of each frame.
+
+    `name` and `dtype` are those in a block. In the file it is the column `column` of NXdetector, under
+    NeXus' own name where NeXus has one ("": it is not stored), in `unit`; `alias` is what the column was
+    called before layout 2, kept as a link. Clocks are ns in a block, and s since the first frame in the file.
+    """
+
+    name: str
+    dtype: type[np.generic]
+    meaning: str
+    column: str = ""
+    unit: str = ""
+    alias: str = ""
+    is_clock: bool = False
+
+    @property
+    def stored_dtype(self) -> type[np.generic]:
+        """Type of the file's column."""
+        return np.float64 if self.is_clock else self.dtype
+
+
+# In this order the camera thread fills them in.
+FIELDS = (
+    FrameField(
+        "frame_number", np.uint64, "the camera's own counter", column="sequence_number", alias="frame_number"
+    ),
+    FrameField(
+        "camera_time_ns",
+        np.int64,
+        "start of the exposure by the camera's clock, since the first frame",
+        column="start_time",
+        unit="s",
+        alias="frame_time",
+        is_clock=True,
+    ),
+    FrameField(
+        "host_time_ns",
+        np.int64,
+        "arrival by the host's monotonic clock, since the first frame",
+        column="host_time",
+        unit="s",
+        is_clock=True,
+    ),
+    FrameField(
+        "exposure_s",
+        np.float64,
+        "exposure from the frame's own metadata, NaN where not given",
+        column="count_time",
+        unit="s",
+        alias="exposure",
+    ),
+    FrameField(
+        "temperature_c",
+        np.float32,
+        "sensor temperature, NaN where not given",
+        column="temperature",
+        unit="degC",
+    ),
+    FrameField("gap_cause", np.uint8, "why frames before this one are missing, 0: none are"),
+)
+STORED = tuple(field for field in FIELDS if field.column)
+
+# One row of a block's metadata.
+METADATA = np.dtype([(field.name, field.dtype) for field in FIELDS], align=True)
+
+
+def stored_columns(metadata: NDArray[Any], first: NDArray[Any]) -> Iterator[NDArray[Any]]:
+    """Yield the values (n,) of each stored field of `metadata` (n,); `first` is the file's first row."""
+    for field in STORED:
+        values = metadata[field.name]
+        yield (values - first[field.name]) * 1e-9 if field.is_clock else values
+
+
+def as_dict(row: NDArray[Any]) -> dict[str, Any]:
+    """Return one row as plain numbers by name, without what only the recorder itself uses."""
+    return {field.name: row[field.name].item() for field in STORED}

@@ -1,0 +1,259 @@
+"""The files of a session: which frames are in which, the change from one to the next, and every row's place.
+
+    prepare ──► PREPARED ──switch_to──► CURRENT ──switch_to the next, or finish──► RETIRING ──► CLOSED
+                    └── withdraw, or no frame came ──► gone
+
+A file that retires still takes rows of its own frames until those who were about to write them have; only
+then it is closed, while the next file is being written. All of HDF5 is called on one storage thread, waits for
+the disk on another, so that none of them holds up frames.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+
+from recorder.camera.base import CameraDescription
+from recorder.errors import StorageError
+from recorder.frames.ledger import Loss
+from recorder.frames.pool import FrameSpan
+from recorder.frames.threads import on_thread
+from recorder.session.pending_writes import PendingWrites
+from recorder.settings.model import Settings
+from recorder.storage.frame_file import FrameFile
+from recorder.storage.records import Row, Verdict
+
+log = logging.getLogger(__name__)
+
+# Makes a file at a path (None: counts frames only) for a camera, with so many frames a chunk.
+MakeFile = Callable[[Settings, Path | None, CameraDescription, int], FrameFile]
+
+# How long a file whose frames are complete waits for rows under way, and those of a moment just before.
+HOLD_S = 2.0
+LINGER_S = 0.25
+
+# What was committed longer ago than this survives a power cut.
+SYNC_S = 1.0
+
+
+class FileState(Enum):
+    """Where a file stands."""
+
+    PREPARED = "prepared"
+    CURRENT = "current"
+    RETIRING = "retiring"
+    CLOSED = "closed"
+
+
+@dataclass
+class SessionFile:
+    """One file of the session: `received` frames were meant for it, `lost` are missing among them."""
+
+    file: FrameFile
+    state: FileState = FileState.PREPARED
+    received: int = 0
+    lost: int = 0
+
+    @property
+    def takes_rows(self) -> bool:
+        """Whether rows of its frames can still be written."""
+        return self.file.path is not None and self.state is not FileState.CLOSED
+
+
+class FileSequence:
+    """The files of a session, each with a `file_index`; every method from the event loop's thread.
+
+    `on_problem` is called with what goes wrong in a file whose frames are complete: the others go on.
+    """
+
+    def __init__(self, make_file: MakeFile) -> None:
+        self._make_file = make_file
+        self._files: list[SessionFile] = []
+        self._current = -1
+        self._retiring: set[asyncio.Task[None]] = set()
+        # Rows of what was done while no file was there, for the next one.
+        self._kept: list[Row] = []
+        self._syncing: asyncio.Future[None] | None = None
+        self._synced_s = 0.0
+        self.pending = PendingWrites()
+        self.on_problem: Callable[[StorageError], object] = lambda error: log.error("%s", error)
+        self.longest_sync_s = 0.0
+        self._storage_thread = ThreadPoolExecutor(1, "storage")
+        self._sync_thread = ThreadPoolExecutor(1, "sync")
+
+    def __getitem__(self, file_index: int) -> SessionFile:
+        return self._files[file_index]
+
+    @property
+    def current_index(self) -> int:
+        """Index of the file that frames go to, -1 before the first."""
+        return self._current
+
+    @property
+    def current(self) -> SessionFile:
+        """The file that frames go to."""
+        return self._files[self._current]
+
+    # From one file to the next.
+
+    async def prepare(
+        self, settings: Settings, path: Path | None, camera: CameraDescription, frames_per_block: int
+    ) -> int:
+        """Make a file for frames to come (None: for frames that are not saved); return its index.
+
+        Raises UsageError or StorageError: then nothing has changed.
+        """
+        work = self._make_file, settings, path, camera, frames_per_block
+        self._files.append(SessionFile(await on_thread(self._storage_thread, *work)))
+        return len(self._files) - 1
+
+    async def withdraw(self, file_index: int) -> None:
+        """Remove a file that no frame will go to."""
+        entry = self._files[file_index]
+        entry.state = FileState.CLOSED
+        await on_thread(self._storage_thread, entry.file.discard)
+
+    async def switch_to(self, file_index: int) -> None:
+        """Have frames go to a prepared file; the one before retires on its own.
+
+        Raises StorageError where rows that waited for this file cannot be written.
+        """
+        before = self._files[self._current] if self._current >= 0 else None
+        self._current = file_index
+        self.current.state = FileState.CURRENT
+        if before is not None and before.state is FileState.CURRENT:
+            before.state = FileState.RETIRING
+            task = asyncio.ensure_future(self._retire(before))
+            self._retiring.add(task)
+            task.add_done_callback(self._retiring.discard)
+        if self._kept and self.current.takes_rows:
+            rows, self._kept = self._kept, []
+            await on_thread(self._storage_thread, self.current.file.add_rows, rows)
+
+    async def _retire(self, entry: SessionFile) -> None:
+        """Close a file whose frames are complete, in its own time."""
+        verdict = Verdict.FRAMES_LOST if entry.lost else Verdict.COMPLETE
+        try:
+            await on_thread(self._storage_thread, entry.file.finish)
+            # A mark of just now may still be about one of its frames.
+            await asyncio.sleep(LINGER_S)
+            await self.pending.settled(HOLD_S)
+            await self._close(entry, verdict, "the recording went on without it")
+        except StorageError as error:
+            entry.state = FileState.CLOSED
+            self.on_problem(error)
+
+    async def _close(self, entry: SessionFile, verdict: Verdict, cause: str) -> None:
+        """Close a finished file, durably; one that cannot be made durable says so."""
+        problem: StorageError | None = None
+        try:
+            await on_thread(self._sync_thread, entry.file.sync)
+        except StorageError as error:
+            problem = error
+            verdict, cause = Verdict.FAILED, str(error)
+        entry.state = FileState.CLOSED
+        await on_thread(self._storage_thread, entry.file.close, verdict, cause)
+        await on_thread(self._sync_thread, entry.file.sync)
+        if problem is not None:
+            raise problem
+
+    # Frames and rows.
+
+    async def append(self, spans: Sequence[FrameSpan], losses: Sequence[Loss]) -> None:
+        """Write frames of the current file, and losses; raises StorageError."""
+        await on_thread(self._storage_thread, self.current.file.append, spans, losses)
+        self._sync_if_due()
+
+    async def commit(self) -> None:
+        """Give the current file's frames their rows; raises StorageError."""
+        await on_thread(self._storage_thread, self.current.file.commit)
+        self._sync_if_due()
+
+    def _sync_if_due(self) -> None:
+        """Have the current file brought to the disk in the background, once a second; it waits for nobody."""
+        now_s = asyncio.get_running_loop().time()
+        if self._syncing is None and now_s - self._synced_s >= SYNC_S and self.current.file.path is not None:
+            self._synced_s = now_s
+            self._syncing = asyncio.ensure_future(self._sync(self.current))
+
+    async def _sync(self, entry: SessionFile) -> None:
+        began_s = asyncio.get_running_loop().time()
+        try:
+            await on_thread(self._sync_thread, entry.file.sync)
+        except StorageError as error:
+            # A file that is closed by now has been synced, or its trouble has been told.
+            if entry.state is not FileState.CLOSED:
+                self.on_problem(error)
+        finally:
+            self.longest_sync_s = max(self.longest_sync_s, asyncio.get_running_loop().time() - began_s)
+            self._syncing = None
+
+    async def add_row(self, file_index: int, row: Row, frame: int = -1) -> bool:
+        """Append a row about `frame` (its index; -1: about none) to the file that holds it.
+
+        Returns False where there is no such file, or it is closed: then only the journal has it. Raises
+        StorageError where it cannot be written, or its frame never was.
+        """
+        entry = self._files[file_index]
+        if not entry.takes_rows:
+            return False
+        await on_thread(self._storage_thread, _add_row, entry.file, row, frame)
+        return True
+
+    def keep(self, row: Row) -> None:
+        """Keep a row of what was done while no file was there for the next file."""
+        self._kept.append(row)
+
+    # The end of a run.
+
+    async def settle(self) -> None:
+        """Wait for rows under way and for files that retire, then give the current one its last rows.
+
+        Raises StorageError.
+        """
+        await self.pending.settled(HOLD_S)
+        if self._retiring:
+            await asyncio.wait(set(self._retiring))
+        await self.commit()
+
+    async def finish(self, verdict: Verdict, cause: str, losses: Sequence[Loss]) -> None:
+        """Close the current file with how its run ended; also where that raises StorageError."""
+        if self._syncing is not None:
+            await asyncio.wait([self._syncing])
+        entry = self.current
+        problem: StorageError | None = None
+        try:
+            await on_thread(self._storage_thread, entry.file.finish, losses)
+        except StorageError as error:
+            problem = error
+            verdict, cause = Verdict.FAILED, str(error)
+        entry.state = FileState.RETIRING
+        await self._close(entry, verdict, cause)
+        if problem is not None:
+            raise problem
+
+    async def discard_unused(self) -> None:
+        """Remove the files that no frame came for."""
+        for i, entry in enumerate(self._files):
+            if entry.state is FileState.PREPARED:
+                try:
+                    await self.withdraw(i)
+                except StorageError as error:
+                    log.warning("%s", error)
+
+    async def close(self) -> None:
+        """Let go of the threads; one that hangs is left behind."""
+        for executor in (self._storage_thread, self._sync_thread):
+            answers = asyncio.wrap_future(executor.submit(lambda: None))
+            await asyncio.wait([answers], timeout=HOLD_S)
+            executor.shutdown(wait=answers.done())
+
+
+def _add_row(file: FrameFile, row: Row, frame: int) -> None:
+    file.commit()
+    if frame >= file.frames:
+        raise StorageError(f"frame {frame} never reached the disk")
+    file.add_rows([row])

@@ -1,0 +1,47 @@
+"""Losses in the log, at most a line a second."""
+
+import logging
+import math
+import time
+
+from recorder.frames.ledger import Loss
+
+log = logging.getLogger(__name__)
+
+INTERVAL_S = 1.0
+
+
+class LossLogger:
+    """Collect losses and log them in a line, at most once a second."""
+
+    def __init__(self) -> None:
+        self._unlogged: list[Loss] = []
+        self._logged_s = -math.inf
+
+    def add(self, loss: Loss) -> None:
+        """Have the loss logged, at once or with the next line."""
+        self._unlogged.append(loss)
+
+    def log_if_due(self) -> None:
+        """Log what there is, unless the last line is too young."""
+        if time.perf_counter() - self._logged_s >= INTERVAL_S:
+            self.log()
+
+    def log(self) -> None:
+        """Log in a line what was lost since the last one."""
+        if not self._unlogged:
+            return
+        self._logged_s = time.perf_counter()
+        first, last = self._unlogged[0], self._unlogged[-1]
+        count = sum(loss.count for loss in self._unlogged)
+        log.warning(
+            "lost %d frame%s in %d place%s, camera counter %d to %d: %s",
+            count,
+            "s" * (count > 1),
+            len(self._unlogged),
+            "s" * (len(self._unlogged) > 1),
+            first.first_missing,
+            last.first_missing + last.count - 1,
+            ", ".join(sorted({loss.cause.words for loss in self._unlogged})),
+        )
+        self._unlogged.clear()

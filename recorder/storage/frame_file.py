@@ -1,0 +1,54 @@
+"""What takes frames, whatever becomes of them: a `Recording`, or a `DryRun`."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Protocol
+
+from recorder.frames.ledger import Loss
+from recorder.frames.pool import FrameSpan
+from recorder.storage.records import Row, Verdict
+
+
+class FrameFile(Protocol):
+    """One file; every method is called on the storage thread, blocks, and raises StorageError."""
+
+    @property
+    def path(self) -> Path | None:
+        """The file, None where there is none."""
+
+    @property
+    def mode(self) -> str:
+        """How pixels are written."""
+
+    @property
+    def frames(self) -> int:
+        """Frames committed; from any thread."""
+
+    @property
+    def commit_due_s(self) -> float | None:
+        """Seconds until what is written wants its commit, None where nothing waits; from any thread."""
+
+    @property
+    def free_bytes(self) -> int:
+        """Room on the disk, as the last look found; from any thread."""
+
+    def append(self, spans: Sequence[FrameSpan], losses: Sequence[Loss] = ()) -> None:
+        """Write frames and losses."""
+
+    def commit(self) -> None:
+        """Give what is written its rows."""
+
+    def add_rows(self, rows: Sequence[Row]) -> None:
+        """Append rows to their tables, after the rows of the frames written so far."""
+
+    def finish(self, losses: Sequence[Loss] = ()) -> None:
+        """Commit all frames, and take back room for those that never came; rows may still be added."""
+
+    def sync(self) -> None:
+        """Return once all that was written is on the disk; on any thread."""
+
+    def close(self, verdict: Verdict, cause: str) -> None:
+        """Say how it ended, and close the file."""
+
+    def discard(self) -> None:
+        """Close and remove a file without frames."""

@@ -1,0 +1,139 @@
+"""What the file holds beside the frames: the rows of its tables, and its verdict.
+
+A row is a dataclass; the table's columns are its fields, in their order. Frames are indices into `data`.
+"""
+
+from dataclasses import astuple, dataclass, field, fields
+from enum import StrEnum
+from functools import cache
+from typing import Any, ClassVar
+
+import h5py
+import numpy as np
+from numpy.typing import DTypeLike
+
+from recorder.frames.ledger import Loss
+
+TEXT = h5py.string_dtype("utf-8", 1024)
+WORD = h5py.string_dtype("utf-8", 64)
+ISO_TIME = h5py.string_dtype("ascii", 32)
+
+
+class Verdict(StrEnum):
+    """What became of a recording, from good to bad; `RECORDING` while it grows, or after a kill."""
+
+    RECORDING = "recording"
+    COMPLETE = "complete"
+    FRAMES_LOST = "frames lost"
+    INTERRUPTED = "interrupted"
+    FAILED = "failed"
+
+    @property
+    def severity(self) -> int:
+        """How bad it is: of several, the worst one counts."""
+        return list(Verdict).index(self)
+
+
+def _column(dtype: DTypeLike) -> Any:  # noqa: ANN401 - as dataclasses.field itself
+    return field(metadata={"dtype": dtype})
+
+
+@dataclass(frozen=True)
+class Row:
+    """A row of table `table`; `help` says what its frames are."""
+
+    table: ClassVar[str]
+    help: ClassVar[str]
+
+    @classmethod
+    @cache
+    def dtype(cls) -> np.dtype[np.void]:
+        """Return the type of the table's rows in the file."""
+        return np.dtype([(f.name, f.metadata["dtype"]) for f in fields(cls)])
+
+    def packed(self) -> tuple[Any, ...]:
+        """Return the values as the file takes them; a text that is too long loses its end."""
+        kinds = [f.metadata["dtype"] for f in fields(self)]
+        return tuple(
+            fitted(value, np.dtype(kind).itemsize) if isinstance(value, str) else value
+            for value, kind in zip(astuple(self), kinds, strict=True)
+        )
+
+
+@dataclass(frozen=True)
+class MarkRow(Row):
+    """A mark on `frame`, -1 where its frame has been overwritten; `elapsed_s` since the run's first frame."""
+
+    table = "marks"
+    help = "frame: index into data of the frame being exposed"
+
+    frame: int = _column(np.int64)
+    elapsed_s: float = _column(np.float64)
+    label: str = _column(WORD)
+    text: str = _column(TEXT)
+    source: str = _column(WORD)
+
+
+@dataclass(frozen=True)
+class CommandRow(Row):
+    """A command, as the journal has it.
+
+    `frame` is the last one delivered when it was entered, `effective_frame` the first one it changed, or
+    the one marked; -1 where there is none, or none in this file. The numbers are the camera's counters
+    (-1: none): they hold across files.
+    """
+
+    table = "commands"
+    help = "frame: index into data of the last frame when entered; -1: none, or in another file"
+
+    seq: int = _column(np.int64)
+    time: str = _column(ISO_TIME)
+    elapsed_s: float = _column(np.float64)
+    frame: int = _column(np.int64)
+    source: str = _column(WORD)
+    command: str = _column(TEXT)
+    status: str = _column(WORD)
+    message: str = _column(TEXT)
+    effective_frame: int = _column(np.int64)
+    number: int = _column(np.int64)
+    effective_number: int = _column(np.int64)
+
+
+@dataclass(frozen=True)
+class AnalysisRow(Row):
+    """One value that the user's function returned for `frame`."""
+
+    table = "analysis"
+    help = "frame: index into data; one row for each value that analysis.function returned of it"
+
+    frame: int = _column(np.int64)
+    frame_number: int = _column(np.uint64)
+    name: str = _column(WORD)
+    value: float = _column(np.float64)
+
+
+@dataclass(frozen=True)
+class LossRow(Row):
+    """A gap of `count` frames after `after_frame`, the first of which had the counter `first_missing`."""
+
+    table = "losses"
+    help = "after_frame: index into data, -1 before the first; first_missing: the camera's counter"
+
+    after_frame: int = _column(np.int64)
+    count: int = _column(np.int64)
+    cause: str = _column(WORD)
+    elapsed_s: float = _column(np.float64)
+    first_missing: int = _column(np.int64)
+
+    @classmethod
+    def of(cls, loss: Loss) -> "LossRow":
+        """Return the row of a loss."""
+        return cls(loss.after_frame, loss.count, loss.cause.words, loss.elapsed_s, loss.first_missing)
+
+
+ROWS: tuple[type[Row], ...] = (MarkRow, CommandRow, AnalysisRow, LossRow)
+
+
+def fitted(text: str, size: int) -> bytes:
+    """Return as much of `text` as fits into `size` bytes of UTF-8, no character cut in two."""
+    return text.encode()[:size].decode(errors="ignore").encode()
