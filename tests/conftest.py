@@ -36,6 +36,8 @@ def nothing_left_behind() -> Iterator[None]:
     """Fail a test that leaves a thread, or a lease that nobody gave back (its warning is an error)."""
     before = set(threading.enumerate())
     yield
+    while _taken:
+        _taken.popitem()[1].release()
     gc.collect()
     for thread in set(threading.enumerate()) - before:
         thread.join(2)

@@ -1,9 +1,9 @@
-"""What every camera is to the rest of the house: seven verbs, each with its moment.
+"""What every camera is to the rest of the house: eight methods, each with its moment.
 
     open ─► arm ─► read_into, read_into, ... ─► halt ─► read_into what is left ─► disarm ─► close
                      set_exposure, trigger between two frames
 
-A camera blocks and knows no asyncio. All its verbs are called from one thread.
+A camera blocks and knows no asyncio. All its methods are called from one thread.
 """
 
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""Sub-commands that record nothing: what a file holds, mending one, which cameras are connected."""
+"""`recorder info` and `recorder recover`: what a file holds, and mending one."""
 
 import json
 from pathlib import Path
@@ -6,11 +6,10 @@ from typing import Any
 
 import click
 
-from recorder.camera.pco.library import connected, vendor, why_not_found
-from recorder.errors import CameraError, RecorderError, UsageError
+from recorder.errors import RecorderError, UsageError
 from recorder.files import reader
 from recorder.files.recover import recover as recover_file
-from recorder.frontends.terminal import complain, own_stdout, tell
+from recorder.frontends.printing import print_error, print_line
 
 FILES = click.argument("files", nargs=-1, required=True, metavar="FILE...", type=click.Path(path_type=Path))
 
@@ -26,7 +25,7 @@ def info(files: tuple[Path, ...], as_json: bool) -> int:
     for number, file in enumerate(files):
         told = reader.describe(file)
         if as_json:
-            tell(json.dumps(vars(told), default=str))
+            print_line(json.dumps(vars(told), default=str))
             continue
         losses = ", ".join(f"{count} {cause}" for cause, count in told.losses.items())
         rows: dict[str, Any] = {
@@ -44,8 +43,8 @@ def info(files: tuple[Path, ...], as_json: bool) -> int:
             **{k: v for k, v in told.detector.items() if k not in {"description", "serial_number"}},
         }
         if number:
-            tell("")
-        tell("\n".join(f"{name:{NAME_WIDTH}} {value}" for name, value in rows.items()))
+            print_line("")
+        print_line("\n".join(f"{name:{NAME_WIDTH}} {value}" for name, value in rows.items()))
     return 0
 
 
@@ -58,29 +57,12 @@ def recover(files: tuple[Path, ...]) -> int:
         try:
             done = recover_file(file)
         except RecorderError as error:
-            complain(str(error))
+            print_error(str(error))
             code = max(code, 2 if isinstance(error, UsageError) else 1)
             continue
         if done.removed is None:
-            tell(f"{file}: {done.frames} frames; it was closed in order, nothing to do")
+            print_line(f"{file}: {done.frames} frames; it was closed in order, nothing to do")
             continue
         gone = f"; {done.removed} more have no pixels and are gone" if done.removed else ""
-        tell(f"{file}: recovered with {done.frames} frames{gone}")
+        print_line(f"{file}: recovered with {done.frames} frames{gone}")
     return code
-
-
-@click.command()
-@click.option("--json", "as_json", is_flag=True, help="Print a line of JSON for each camera.")
-def cameras(as_json: bool) -> int:
-    """List the PCO cameras that are connected, or say what keeps them from being found."""
-    if as_json:
-        own_stdout()
-    vendor()
-    found = connected()
-    for one in found:
-        known = {name: value for name, value in vars(one).items() if value != ""}
-        listed = "\n".join(f"{name:10}{value}" for name, value in known.items())
-        tell(json.dumps(known) if as_json else f"{listed}\n")
-    if not found:
-        raise CameraError(why_not_found(None, None))
-    return 0

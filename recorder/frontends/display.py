@@ -1,5 +1,7 @@
 """What a display sends and gets, be it the window or the page: pictures one way, wishes the other."""
 
+import asyncio
+import contextlib
 import json
 import struct
 from collections.abc import Awaitable, Callable, Mapping
@@ -10,7 +12,10 @@ from recorder.preview.live import Preview
 from recorder.preview.picture import Picture, Region
 
 # What a region or a level may be, so that no display can ask for nonsense.
-GREATEST = 1 << 20
+MAX_NUMBER = 1 << 20
+
+# Commands of one display under way at once.
+UNDER_WAY = 16
 
 
 @dataclass(frozen=True)
@@ -46,12 +51,66 @@ class Wishes:
             preview.levels = (low, high)
 
 
+class Display:
+    """One display, be it a page or a window: takes its messages, has the pictures it asks for.
+
+    `source` names it in the journal; `answer` gets the result of each command, with the `id` it came with.
+    On the loop's thread.
+    """
+
+    def __init__(
+        self, backend: Backend, source: str, answer: Callable[[dict[str, Any]], Awaitable[None]]
+    ) -> None:
+        self._backend, self._source, self._answer = backend, source, answer
+        self._wishes = Wishes()
+        self._ready = asyncio.Event()
+        self._under_way: set[asyncio.Task[None]] = set()
+
+    async def take(self, message: object) -> None:
+        """Follow a message; raises ValueError where it makes no sense. Waits while too many commands run."""
+        if not isinstance(message, dict):
+            raise ValueError("a message is an object")
+        self._wishes.take(message, self._backend.preview)
+        if message.get("ready"):
+            self._ready.set()
+        if isinstance(message.get("complete"), str):
+            words = self._backend.complete(message["complete"])
+            await self._answer({"id": message.get("id"), "words": words})
+        if isinstance(message.get("command"), str):
+            if len(self._under_way) >= UNDER_WAY:
+                await asyncio.wait(self._under_way, return_when=asyncio.FIRST_COMPLETED)
+            task = asyncio.create_task(self._execute(message["command"], message.get("id")))
+            self._under_way.add(task)
+            task.add_done_callback(self._under_way.discard)
+
+    async def _execute(self, line: str, number: object) -> None:
+        result = await self._backend.command(line, self._source)
+        with contextlib.suppress(OSError):
+            await self._answer({"id": number, **result})
+
+    async def ready(self) -> None:
+        """Wait until the display has drawn the picture before."""
+        await self._ready.wait()
+
+    async def picture(self) -> bytes:
+        """Wait for the next picture and return it as `message_of` does; the display has to be ready again."""
+        picture = await self._backend.preview.next_picture()
+        self._ready.clear()
+        return message_of(picture, self._wishes, self._backend.preview.origin)
+
+    async def close(self) -> None:
+        """Wait for nobody's command any more; those under way are carried out all the same."""
+        for task in self._under_way:
+            task.cancel()
+        await asyncio.gather(*self._under_way, return_exceptions=True)
+
+
 def _numbers(given: object, count: int) -> list[int] | None:
     if given is None:
         return None
     if not (isinstance(given, list) and len(given) == count and all(type(n) is int for n in given)):
         raise ValueError(f"{count} whole numbers are wanted")
-    if any(abs(n) > GREATEST for n in given):
+    if any(abs(n) > MAX_NUMBER for n in given):
         raise ValueError("a number out of range")
     return given
 

@@ -136,13 +136,13 @@ async def _bar(session: Session, console: Console) -> None:
                 figures, limits = session.run.statistics(), session.run.until
                 rate = session.run.description.rate if session.run.description else None
                 total = _expected_frames(limits, rate)
-                link, does = figures.acquisition, figures.state.value
-                done = link.frames if link else 0
-                if link and link.in_camera is not None:
+                camera, does = figures.acquisition, figures.state.value
+                done = camera.frames if camera else 0
+                if camera and camera.in_camera is not None:
                     # First the camera's own memory fills, then it is read out.
                     does = "reading out" if done else "recording in the camera"
-                    total = done + link.in_camera if done else link.wanted_in_camera or None
-                    done = done or link.in_camera
+                    total = done + camera.in_camera if done else camera.wanted_in_camera or None
+                    done = done or camera.in_camera
                 elif limits.frames is None and limits.duration_s is not None:
                     total, done = limits.duration_s * 1000, int(figures.elapsed_s * 1000)
                 progress.update(task, description=does, completed=done, total=total)

@@ -42,22 +42,22 @@ class LiveStatus:
 def live_status(session: Session, recent: RateMeter) -> LiveStatus:
     """Return the figures of this moment; `recent` remembers where the rate is counted from."""
     now = session.statistics()
-    link = now.acquisition if now else None
-    rate = recent.look(now) if now and link else 0.0
+    camera = now.acquisition if now else None
+    rate = recent.look(now) if now and camera else 0.0
     flow = rate * now.frame_bytes if now else 0.0
     running = session.running and now is not None
     return LiveStatus(
         state=now.state.value if now else "idle",
         saving=now.path.name if running and now and session.saving and now.path else "",
-        number=link.last_number if link else 0,
+        number=camera.last_number if camera else 0,
         rate=rate if running else 0.0,
         flow=flow if running else 0.0,
         pool=now.pool.fill if now and now.pool else 0.0,
         lost=now.lost if now else 0,
-        exposure=format_seconds(link.exposure_s) if link and math.isfinite(link.exposure_s) else "?",
-        temperature=link.temperature_c if link else math.nan,
+        exposure=format_seconds(camera.exposure_s) if camera and math.isfinite(camera.exposure_s) else "?",
+        temperature=camera.temperature_c if camera else math.nan,
         disk_time_left_s=now.disk_time_left_s(rate) if now else math.inf,
         preview=session.preview.on,
-        in_camera=link.in_camera if link else None,
+        in_camera=camera.in_camera if camera else None,
         analysis=dict(session.analysis.latest) if session.analysis else {},
     )

@@ -1,4 +1,4 @@
-"""A door for other programs on this machine: command lines in, JSON lines out, on a socket with a token.
+"""Remote control for other programs on this machine: a socket with a token, lines in, JSON lines out.
 
 -> TOKEN                      first line
 <- {"status": "ok", ...}      or the connection is closed
@@ -16,13 +16,13 @@ from typing import Any
 
 from recorder.control.dispatcher import Dispatcher
 from recorder.control.registry import MAX_LINE
-from recorder.errors import RecorderError, UsageError
+from recorder.errors import UsageError
 from recorder.settings import address
 from recorder.settings.model import RemoteSettings
 
 log = logging.getLogger(__name__)
 
-# Connections at once; one stimulus computer needs one. More are closed at the door.
+# Connections at once; one stimulus computer needs one. More are turned away.
 MAX_CONNECTIONS = 16
 
 # How long a stranger may take to show the token.
@@ -114,9 +114,9 @@ async def serve_remote(settings: RemoteSettings, dispatch: Dispatcher) -> AsyncI
         return
     host, port = address.split(settings.listen)
     token = settings.token or address.new_token()
-    door = RemoteServer(dispatch, token)
+    remote = RemoteServer(dispatch, token)
     try:
-        server = await asyncio.start_server(door.admit, host, port, limit=4 * MAX_LINE)
+        server = await asyncio.start_server(remote.admit, host, port, limit=4 * MAX_LINE)
     except OSError as error:
         raise UsageError(f"remote.listen = {settings.listen}: {error.strerror or error}") from None
     where = server.sockets[0].getsockname()
@@ -125,31 +125,5 @@ async def serve_remote(settings: RemoteSettings, dispatch: Dispatcher) -> AsyncI
         yield
     finally:
         server.close()
-        await door.close()
+        await remote.close()
         await server.wait_closed()
-
-
-async def send(where: str, token: str, lines: AsyncIterator[str]) -> AsyncIterator[dict[str, object]]:
-    """Send lines to a recorder and yield its answers; raises RecorderError where it does not answer."""
-    try:
-        host, port = address.split(where)
-    except UsageError as error:
-        raise UsageError(f"{where}: {error}") from None
-    try:
-        reader, writer = await asyncio.open_connection(host, port)
-    except OSError as error:
-        raise RecorderError(f"{where}: no recorder listens there: {error.strerror or error}") from None
-    try:
-        writer.write(token.encode() + b"\n")
-        if not await reader.readline():
-            raise RecorderError(f"{where}: the token is wrong, or too many are connected")
-        async for line in lines:
-            writer.write(line.encode() + b"\n")
-            answer = await reader.readline()
-            if not answer:
-                raise RecorderError(f"{where}: the recorder closed the connection")
-            yield json.loads(answer)
-    except OSError as error:
-        raise RecorderError(f"{where}: {error.strerror or error}") from None
-    finally:
-        writer.close()

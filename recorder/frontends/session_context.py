@@ -19,7 +19,7 @@ from recorder.storage.layout import JOURNAL_SUFFIX
 
 @contextlib.asynccontextmanager
 async def session_context(session: Session, *, attended: bool = False) -> AsyncIterator[Dispatcher]:
-    """Keep the journal beside the session's first file; open door and displays as the settings ask for.
+    """Keep the journal beside the session's first file; open remote control and displays as asked for.
 
     `attended`: somebody sits at this computer. Raises UsageError or StorageError for what cannot be had.
 

@@ -5,9 +5,7 @@ import logging
 import os
 import sys
 from datetime import datetime
-from pathlib import Path
 
-import click
 from rich.console import Console
 
 from recorder.session.status import Summary
@@ -16,8 +14,8 @@ from recorder.session.status import Summary
 MOST_FILES = 5
 
 
-def sentence(summary: Summary) -> str:
-    """Say how a run ended, in two lines at most."""
+def summary_text(summary: Summary) -> str:
+    """Return how a run ended, in two lines at most."""
     what = f"{summary.verdict}: {summary.frames} frames"
     if summary.lost:
         losses = ", ".join(f"{count} {cause}" for cause, count in summary.losses.items())
@@ -26,11 +24,11 @@ def sentence(summary: Summary) -> str:
     what += f" in {', '.join(files[-MOST_FILES:]) or 'no file'}"
     if len(files) > MOST_FILES:
         what += f" and {len(files) - MOST_FILES} more before these"
-    told = summary.for_json()
+    figures = summary.for_json()
     size = f"{summary.bytes / 1e9:.3f} GB in {summary.seconds:.2f} s"
     pool = f"{summary.lowest_free} of {summary.blocks} blocks always free"
     pause = f"camera thread away for {summary.longest_pause_s * 1e3:.1f} ms at most"
-    return f"{what}\n{size}, {told['fps']:.1f} frames/s, {told['MBps']:.0f} MB/s; {pool}, {pause}"
+    return f"{what}\n{size}, {figures['fps']:.1f} frames/s, {figures['MBps']:.0f} MB/s; {pool}, {pause}"
 
 
 class SafeConsole(Console):
@@ -68,18 +66,3 @@ def own_stdout() -> None:
 def log_to(console: Console) -> None:
     """Print what is logged on `console`."""
     logging.basicConfig(level=logging.INFO, handlers=[ConsoleHandler(console)], force=True)
-
-
-def tell(text: str) -> None:
-    """Print on standard output; where nobody listens, the exit code still tells."""
-    try:
-        print(text, flush=True)  # noqa: T201 - the one place
-    except OSError:
-        # What is left in its buffer would fail again at exit.
-        sys.stdout = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115
-
-
-def complain(message: str) -> None:
-    """Print one line on standard error."""
-    with contextlib.suppress(OSError):
-        click.echo(f"recorder: {message}", err=True)

@@ -76,7 +76,8 @@ def one_line(error: BaseException) -> str:
 class Analysis:
     """Call `function(frame, metadata)` with the latest frame, again and again, and keep what it returns.
 
-    `frame` is a read-only view (H, W), good until the function returns; `metadata` has its number, times (ns), exposure (s) and temperature (degrees C). A number, or a small dict of numbers, is stored for it.
+    `frame` is a read-only view (H, W), good until the function returns; `metadata` has its number,
+    times (ns), exposure (s) and temperature (degrees C). A number, or a small dict of numbers, is stored.
     """
 
     def __init__(self, function: Function) -> None:

@@ -1,11 +1,11 @@
-"""The files of a session: which frames are in which, the change from one to the next, and every row's place.
+"""The files of a session: which frames are in which, the change to the next, every row's place.
 
     prepare ──► PREPARED ──switch_to──► CURRENT ──switch_to the next, or finish──► RETIRING ──► CLOSED
                     └── withdraw, or no frame came ──► gone
 
 A file that retires still takes rows of its own frames until those who were about to write them have; only
-then it is closed, while the next file is being written. All of HDF5 is called on one storage thread, waits for
-the disk on another, so that none of them holds up frames.
+then it is closed, while the next file is being written. HDF5 is called on one storage thread, the disk is
+waited for on another, so that neither holds up frames.
 """
 
 import asyncio
@@ -106,8 +106,18 @@ class FileSequence:
 
         Raises UsageError or StorageError: then nothing has changed.
         """
-        work = self._make_file, settings, path, camera, frames_per_block
-        self._files.append(SessionFile(await on_thread(self._storage_thread, *work)))
+        making = asyncio.wrap_future(
+            self._storage_thread.submit(self._make_file, settings, path, camera, frames_per_block)
+        )
+        try:
+            file = await asyncio.shield(making)
+        except asyncio.CancelledError:
+            # Whoever asked is gone; what was made for them goes too.
+            await asyncio.wait([making])
+            if making.exception() is None:
+                await on_thread(self._storage_thread, making.result().discard)
+            raise
+        self._files.append(SessionFile(file))
         return len(self._files) - 1
 
     async def withdraw(self, file_index: int) -> None:
@@ -155,8 +165,10 @@ class FileSequence:
             problem = error
             verdict, cause = Verdict.FAILED, str(error)
         entry.state = FileState.CLOSED
-        await on_thread(self._storage_thread, entry.file.close, verdict, cause)
-        await on_thread(self._sync_thread, entry.file.sync)
+        try:
+            await on_thread(self._storage_thread, entry.file.close, verdict, cause)
+        finally:
+            await on_thread(self._sync_thread, entry.file.sync)
         if problem is not None:
             raise problem
 

@@ -211,7 +211,11 @@ class Run:
         self._indices.append(index)
         reserve = self._settings.storage.reserve
         warn_of_little_room(self.until, description, self.files[index].file, reserve)
-        await self.files.switch_to(index)
+        try:
+            await self.files.switch_to(index)
+        except StorageError:
+            await self.files.withdraw(index)
+            raise
 
     async def _record(self, parts: RunParts) -> Summary:
         if self._outcome.reason is not None:

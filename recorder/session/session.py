@@ -1,4 +1,4 @@
-"""The runs of one sitting at the rig, and what every front end calls on them."""
+"""The runs of a session at the rig, and what every frontend calls on them."""
 
 import asyncio
 import contextlib

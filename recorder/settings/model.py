@@ -40,7 +40,7 @@ class StorageSettings(Section):
 
 
 class RemoteSettings(Section):
-    """The door for other programs; closed unless `listen` is given."""
+    """The remote control server for other programs; none unless `listen` is given."""
 
     # HOST:PORT, on this machine only unless you say otherwise; port 0 takes a free one.
     listen: Address | None = None
@@ -71,7 +71,7 @@ class PreviewSettings(Section):
 class AnalysisSettings(Section):
     """A function of yours that sees the latest frame."""
 
-    # "module:name"; called as name(frame, facts, **options) in a thread of its own.
+    # "module:name"; called as name(frame, metadata, **options) in a thread of its own.
     function: str | None = Field(None, pattern=r"^[\w.]+:\w+$")
     options: dict[str, bool | int | float | str] = Field(default_factory=dict)
 

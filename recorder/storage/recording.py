@@ -248,6 +248,7 @@ class Recording:
             partial(self._set, "end_time", _utc(time.time())),
             self._close_handles,
         )
+        self._is_closed = True
         if problem is not None or self._lock.was_cut:
             raise problem or StorageError(cause)
 
@@ -268,7 +269,6 @@ class Recording:
         # While HDF5 closes the file it is still ours.
         self._file.close()
         self._lock.close()
-        self._is_closed = True
 
     def discard(self) -> None:
         """Close and remove a file that holds no frame."""

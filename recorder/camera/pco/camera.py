@@ -1,4 +1,4 @@
-"""A PCO camera: the verbs of every camera, in the SDK's terms."""
+"""A PCO camera: the methods of every camera, in the SDK's terms."""
 
 import contextlib
 import logging

@@ -34,8 +34,8 @@ SLACK = 1000
 class FifoReader:
     """Read the oldest frame of `camera`, a pco.Camera that records into a FIFO of `depth` frames.
 
-    `notify` hears what is odd. The flags of the SDK's recorder tell less than their names say (decision 8): that
-    of full buffers stays set once the FIFO has gone round, the one of an overflow after the first.
+    `notify` hears what is odd. The flags of the SDK's recorder tell less than their names say (decision 8):
+    that of full buffers stays set once the FIFO has gone round, the one of an overflow after the first.
     """
 
     def __init__(

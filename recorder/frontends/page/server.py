@@ -23,15 +23,14 @@ from urllib.parse import urlsplit
 from aiohttp import WSCloseCode, WSMsgType, web
 
 from recorder.errors import UsageError
-from recorder.frontends.display import Backend, Wishes, message_of
+from recorder.frontends.display import Backend, Display
 from recorder.settings import address
 
 log = logging.getLogger(__name__)
 
-# Pages at once, bytes of one message from a page, commands of one page under way at once.
+# Pages at once, bytes of one message from a page.
 MAX_PAGES = 8
 MAX_MESSAGE = 4096
-UNDER_WAY = 16
 
 STATUS_S = 0.5
 
@@ -45,8 +44,8 @@ HEARTBEAT_S = 20.0
 # How long the end waits for a browser to take its leave.
 LEAVE_S = 0.5
 
-# How often at most foreign requests are told.
-TELL_S = 60.0
+# How often at most foreign requests are logged.
+LOG_S = 60.0
 
 # Connections at once, pages or not.
 MAX_CONNECTIONS = 64
@@ -63,7 +62,7 @@ class Page:
         # Where every address of this computer listens, its addresses are ours, but no other name is.
         self._everywhere = host in {"0.0.0.0", "::"}
         self._turned_away = 0
-        self._told_s = -TELL_S
+        self._logged_s = -LOG_S
         self._pages: set[web.WebSocketResponse] = set()
         self._history: deque[list[float | None]] = deque(maxlen=SAMPLES)
         files = resources.files("recorder.frontends") / "page"
@@ -84,8 +83,8 @@ class Page:
         """Turn away whoever comes by another name, from another page, or without the token."""
         if not self._is_ours(request.headers.get("Host", ""), request.headers.get("Origin")):
             self._turned_away += 1
-            if time.monotonic() - self._told_s > TELL_S:
-                self._told_s = time.monotonic()
+            if time.monotonic() - self._logged_s > LOG_S:
+                self._logged_s = time.monotonic()
                 log.warning("page: turned away %d foreign requests", self._turned_away)
             raise web.HTTPForbidden(text="not from here\n")
         if not hmac.compare_digest(request.query.get("token", "").encode(), self._token.encode()):
@@ -166,37 +165,37 @@ class _Client:
 
     def __init__(self, socket: web.WebSocketResponse, backend: Backend) -> None:
         self._socket, self._backend = socket, backend
-        self._wishes = Wishes()
-        self._ready = asyncio.Event()
-        self._under_way: set[asyncio.Task[None]] = set()
+        self._display = Display(backend, "page", self._send)
+
+    async def _send(self, message: dict[str, Any]) -> None:
+        await self._socket.send_str(json.dumps(message))
 
     async def serve(self, history: list[list[float | None]]) -> None:
         """Talk until the page goes away; the first part to end ends the others."""
-        await self._socket.send_str(json.dumps({"history": history}))
-        parts = [asyncio.ensure_future(part()) for part in (self._listen, self._show, self._tell)]
+        await self._send({"history": history})
+        parts = [asyncio.ensure_future(part()) for part in (self._listen, self._show, self._send_status)]
         try:
             await asyncio.wait(parts, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            for task in (*parts, *self._under_way):
+            for task in parts:
                 task.cancel()
-            await asyncio.gather(*parts, *self._under_way, return_exceptions=True)
+            await asyncio.gather(*parts, return_exceptions=True)
+            await self._display.close()
 
     async def _show(self) -> None:
         """Send a picture whenever the page has drawn the one before."""
         while True:
-            await self._ready.wait()
-            picture = await self._backend.preview.next_picture()
-            self._ready.clear()
-            await self._socket.send_bytes(message_of(picture, self._wishes, self._backend.preview.origin))
+            await self._display.ready()
+            await self._socket.send_bytes(await self._display.picture())
 
-    async def _tell(self) -> None:
+    async def _send_status(self) -> None:
         since_s = 0.0
         while True:
             status = self._backend.status()
             if since_s >= SAMPLE_S:
                 since_s = 0.0
                 status["sample"] = sample_of(status)
-            await self._socket.send_str(json.dumps({"status": status}))
+            await self._send({"status": status})
             await asyncio.sleep(STATUS_S)
             since_s += STATUS_S
 
@@ -206,27 +205,9 @@ class _Client:
                 return
             try:
                 wanted = json.loads(message.data)
-                if not isinstance(wanted, dict):
-                    return
-                self._wishes.take(wanted, self._backend.preview)
+                await self._display.take(wanted)
             except ValueError:
                 return
-            if wanted.get("ready"):
-                self._ready.set()
-            if isinstance(wanted.get("complete"), str):
-                words = self._backend.complete(wanted["complete"])
-                await self._socket.send_str(json.dumps({"id": wanted.get("id"), "words": words}))
-            if isinstance(wanted.get("command"), str):
-                if len(self._under_way) >= UNDER_WAY:
-                    await asyncio.wait(self._under_way, return_when=asyncio.FIRST_COMPLETED)
-                task = asyncio.create_task(self._execute(wanted["command"], wanted.get("id")))
-                self._under_way.add(task)
-                task.add_done_callback(self._under_way.discard)
-
-    async def _execute(self, line: str, number: object) -> None:
-        outcome = await self._backend.command(line, "page")
-        with contextlib.suppress(OSError):
-            await self._socket.send_str(json.dumps({"id": number, **outcome}))
 
 
 @contextlib.asynccontextmanager

@@ -12,7 +12,7 @@ import sys
 from collections.abc import AsyncIterator
 from typing import Any
 
-from recorder.frontends.display import Backend, Wishes, message_of
+from recorder.frontends.display import Backend, Display
 from recorder.settings.model import PreviewSettings
 
 log = logging.getLogger(__name__)
@@ -22,9 +22,6 @@ STATUS_S = 1.0
 
 # How long the window may take to close by itself.
 CLOSE_S = 1.0
-
-# Commands of the window under way at once.
-UNDER_WAY = 16
 
 
 def has_display() -> bool:
@@ -76,9 +73,7 @@ class _Window:
 
     def __init__(self, backend: Backend) -> None:
         self._backend, self._preview = backend, backend.preview
-        self._wishes = Wishes()
-        self._ready = asyncio.Event()
-        self._under_way: set[asyncio.Task[Any]] = set()
+        self._display = Display(backend, "window", _log_result)
         self._was_closed = False
 
     async def show(self) -> str:
@@ -95,17 +90,18 @@ class _Window:
             **own_group,
         )
         feeding = asyncio.ensure_future(self._feed(process))
-        complaining = asyncio.ensure_future(_last_line(process))
+        reading_errors = asyncio.ensure_future(_last_line(process))
         try:
             await self._listen(process)
             code = await process.wait()
-            said = await complaining
+            said = await reading_errors
             return "" if self._was_closed else said or f"its process ended with {code}"
         finally:
-            for task in (feeding, complaining, *self._under_way):
+            for task in (feeding, reading_errors):
                 task.cancel()
             await _end(process)
-            await asyncio.gather(feeding, complaining, *self._under_way, return_exceptions=True)
+            await asyncio.gather(feeding, reading_errors, return_exceptions=True)
+            await self._display.close()
 
     async def _feed(self, process: asyncio.subprocess.Process) -> None:
         """Send a picture whenever the window has drawn the last; hide the window while preview is off."""
@@ -116,15 +112,13 @@ class _Window:
                 await _send(process.stdin, {"shown": False})
                 await self._preview.until_on()
                 await _send(process.stdin, {"shown": True})
-            await self._ready.wait()
+            await self._display.ready()
             try:
                 async with asyncio.timeout(STATUS_S):
-                    picture = await self._preview.next_picture()
+                    message = await self._display.picture()
             except TimeoutError:
                 await _send(process.stdin, {"status": self._backend.status()})
                 continue
-            self._ready.clear()
-            message = message_of(picture, self._wishes, self._preview.origin)
             await _send(process.stdin, {"status": self._backend.status(), "picture": len(message)}, message)
 
     async def _listen(self, process: asyncio.subprocess.Process) -> None:
@@ -133,19 +127,13 @@ class _Window:
             raise AssertionError("a process with a pipe has it")
         while line := await process.stdout.readline():
             wanted = json.loads(line)
-            self._wishes.take(wanted, self._preview)
-            if wanted.get("ready"):
-                self._ready.set()
+            await self._display.take(wanted)
             if wanted.get("closed"):
                 self._was_closed = True
-            if isinstance(wanted.get("command"), str) and len(self._under_way) < UNDER_WAY:
-                task = asyncio.ensure_future(self._execute(wanted["command"]))
-                self._under_way.add(task)
-                task.add_done_callback(self._under_way.discard)
 
-    async def _execute(self, line: str) -> None:
-        outcome = await self._backend.command(line, "window")
-        log.info("%s", outcome["message"] or outcome["status"])
+
+async def _log_result(result: dict[str, Any]) -> None:
+    log.info("%s", result["message"] or result["status"])
 
 
 async def _send(pipe: asyncio.StreamWriter, head: dict[str, Any], body: bytes = b"") -> None:

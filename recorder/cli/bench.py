@@ -1,0 +1,55 @@
+"""`recorder bench`: what this machine sustains, against what the camera needs."""
+
+import json
+import signal
+from pathlib import Path
+
+import click
+from rich.console import Console
+
+from recorder.cli import benchmark
+from recorder.cli.options import CONFIG, SET, load_settings
+from recorder.frontends.printing import print_line
+from recorder.frontends.terminal import SafeConsole
+
+# Narrower, the figures would be cut off.
+TABLE_WIDTH = 120
+
+
+@click.command()
+@CONFIG
+@SET
+@click.option(
+    "--folder", type=click.Path(path_type=Path), help="The disk to measure (default: where CONFIG records)."
+)
+@click.option(
+    "--seconds",
+    default=2.0,
+    show_default=True,
+    type=click.FloatRange(0.01, 600),
+    help="How long one measurement takes, about.",
+)
+@click.option(
+    "--rounds", default=5, show_default=True, type=click.IntRange(1, 50), help="Interleaved rounds."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print one line of JSON.")
+def bench(
+    config_file: Path | None,
+    overrides: tuple[str, ...],
+    folder: Path | None,
+    seconds: float,
+    rounds: int,
+    as_json: bool,
+) -> int:
+    """Measure what this machine sustains, against what the camera of CONFIG needs."""
+    settings = load_settings(config_file, overrides, {})
+    console = SafeConsole(stderr=True)
+    # Gigabytes of scratch files are removed on SIGTERM too.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    folder = folder or benchmark.default_folder(settings)
+    report = benchmark.measure(settings, folder, seconds, rounds, console)
+    if as_json:
+        print_line(json.dumps(report.for_json()))
+    else:
+        report.show(SafeConsole(width=max(Console().width, TABLE_WIDTH)))
+    return 0

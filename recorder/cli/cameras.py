@@ -1,0 +1,27 @@
+"""`recorder cameras`: what is connected, or what keeps it from being found."""
+
+import json
+
+import click
+
+from recorder.camera.pco.library import connected, vendor, why_not_found
+from recorder.errors import CameraError
+from recorder.frontends.printing import print_line
+from recorder.frontends.terminal import own_stdout
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="Print a line of JSON for each camera.")
+def cameras(as_json: bool) -> int:
+    """List the PCO cameras that are connected, or say what keeps them from being found."""
+    if as_json:
+        own_stdout()
+    vendor()
+    found = connected()
+    for one in found:
+        known = {name: value for name, value in vars(one).items() if value != ""}
+        listed = "\n".join(f"{name:10}{value}" for name, value in known.items())
+        print_line(json.dumps(known) if as_json else f"{listed}\n")
+    if not found:
+        raise CameraError(why_not_found(None, None))
+    return 0

@@ -1,0 +1,60 @@
+"""A session from settings to its summary, whoever gives its lines."""
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable
+from functools import partial
+from pathlib import Path
+
+from recorder import assembly
+from recorder.cli import profiling
+from recorder.control.dispatcher import Dispatcher
+from recorder.errors import RecorderError, UsageError
+from recorder.frontends import headless
+from recorder.frontends.printing import print_error, print_line
+from recorder.frontends.session_context import session_context, with_journal
+from recorder.frontends.terminal import SafeConsole, log_to, own_stdout, summary_text
+from recorder.session.status import Summary
+from recorder.settings.model import Settings
+
+
+def record(
+    settings: Settings,
+    play: Callable[[Dispatcher], Awaitable[None]] | None,
+    dry_run: bool,
+    as_json: bool,
+    profile: Path | None,
+    is_headless: bool,
+) -> int:
+    """Run a session to its end and tell how it went; return the exit code."""
+    if as_json:
+        own_stdout()
+    console = SafeConsole(stderr=True)
+    log_to(console)
+
+    async def whole_session() -> Summary:
+        session = assembly.build_session(settings, dry_run=dry_run)
+        async with session_context(session, attended=not is_headless) as dispatch:
+            script = partial(play, dispatch) if play else None
+            if is_headless:
+                return with_journal(await headless.run(session, console, script), dispatch)
+            with headless.signals(session):
+                # A fifth of a second of imports, for those who sit at a prompt.
+                from recorder.frontends import repl  # noqa: PLC0415
+
+                await repl.run(session, dispatch, script, on_stderr=as_json)
+            return with_journal(await session.close(), dispatch)
+
+    with profiling.profiled(profile):
+        try:
+            summary = asyncio.run(whole_session())
+        except UsageError:
+            raise
+        except RecorderError as error:
+            if as_json:
+                print_line(json.dumps(Summary.of_nothing(str(error)).for_json()))
+            raise
+    print_line(json.dumps(summary.for_json()) if as_json else summary_text(summary))
+    if summary.verdict == "failed":
+        print_error(summary.cause)
+    return summary.exit_code

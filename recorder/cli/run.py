@@ -1,0 +1,58 @@
+"""`recorder run`: record until a limit, the operator or a failure ends it."""
+
+import sys
+from pathlib import Path
+
+import click
+
+from recorder.cli.options import CONFIG, SET, load_settings
+from recorder.cli.record import record
+from recorder.control import script as script_file
+from recorder.control.dispatcher import Dispatcher
+from recorder.frontends.printing import print_error
+
+
+@click.command()
+@CONFIG
+@SET
+@click.option(
+    "--headless", "is_headless", is_flag=True, help="Run without a console, until a limit or Ctrl-C."
+)
+@click.option("--frames", metavar="N", help="Stop after N frames.")
+@click.option("--duration", metavar="TIME", help="Stop after a time, for example 10s.")
+@click.option("--output", metavar="PATH", help="A folder for the file, or the file itself, ending in .h5.")
+@click.option(
+    "--script", type=click.Path(path_type=Path), metavar="FILE", help="Carry out its lines; - is stdin."
+)
+@click.option("--dry-run", is_flag=True, help="Do everything but write the file.")
+@click.option("--json", "as_json", is_flag=True, help="Print one line of JSON at the end, and nothing else.")
+@click.option(
+    "--profile", type=click.Path(path_type=Path), metavar="FILE", help="Write profiles for SnakeViz."
+)
+def run(
+    config_file: Path | None,
+    overrides: tuple[str, ...],
+    is_headless: bool,
+    frames: str | None,
+    duration: str | None,
+    output: str | None,
+    script: Path | None,
+    dry_run: bool,
+    as_json: bool,
+    profile: Path | None,
+) -> int:
+    """Record the camera of CONFIG (default: a simulated one of modest size) into a file.
+
+    Exit code: 0 complete, 1 failed, 2 wrong arguments, 3 frames were lost, 130 interrupted.
+    """
+    if not is_headless and not (sys.stdin and sys.stdin.isatty() and sys.stderr.isatty()):
+        print_error("no terminal to type at: running as with --headless")
+        is_headless = True
+    options = {"--frames": frames, "--duration": duration, "--output": output}
+    settings = load_settings(config_file, overrides, options)
+    lines = script_file.read(script) if script else []
+
+    async def play(dispatch: Dispatcher) -> None:
+        await script_file.play(lines, dispatch)
+
+    return record(settings, play if lines else None, dry_run, as_json, profile, is_headless)

@@ -1,0 +1,23 @@
+"""A line on standard output or standard error, where nobody may be left to read it."""
+
+import contextlib
+import os
+import sys
+from pathlib import Path
+
+import click
+
+
+def print_line(text: str) -> None:
+    """Print on standard output; where nobody listens, the exit code still tells."""
+    try:
+        print(text, flush=True)  # noqa: T201 - the one place
+    except OSError:
+        # What is left in its buffer would fail again at exit.
+        sys.stdout = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115
+
+
+def print_error(message: str) -> None:
+    """Print one line on standard error."""
+    with contextlib.suppress(OSError):
+        click.echo(f"recorder: {message}", err=True)

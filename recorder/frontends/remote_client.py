@@ -1,0 +1,34 @@
+"""The client of a running recorder's remote control server."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+
+from recorder.errors import RecorderError, UsageError
+from recorder.settings import address
+
+
+async def send(where: str, token: str, lines: AsyncIterator[str]) -> AsyncIterator[dict[str, object]]:
+    """Send lines to a recorder and yield its answers; raises RecorderError where it does not answer."""
+    try:
+        host, port = address.split(where)
+    except UsageError as error:
+        raise UsageError(f"{where}: {error}") from None
+    try:
+        reader, writer = await asyncio.open_connection(host, port)
+    except OSError as error:
+        raise RecorderError(f"{where}: no recorder listens there: {error.strerror or error}") from None
+    try:
+        writer.write(token.encode() + b"\n")
+        if not await reader.readline():
+            raise RecorderError(f"{where}: the token is wrong, or too many are connected")
+        async for line in lines:
+            writer.write(line.encode() + b"\n")
+            answer = await reader.readline()
+            if not answer:
+                raise RecorderError(f"{where}: the recorder closed the connection")
+            yield json.loads(answer)
+    except OSError as error:
+        raise RecorderError(f"{where}: {error.strerror or error}") from None
+    finally:
+        writer.close()
