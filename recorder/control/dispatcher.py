@@ -87,7 +87,10 @@ class Dispatcher:
                 log.warning("%s; the recording goes on", error)
             # A moment before this run has no time in it.
             told = replace(entry, elapsed_s=0.0) if self.session.runs != runs else entry
-            await self._add_row(told, entered_at, reply.frame)
+            try:
+                await self._add_row(told, entered_at, reply.frame)
+            except Exception:
+                log.exception("the row of %s is in the journal only; the recording goes on", line[:80])
         if reply.then is not None:
             await reply.then()
         return result
@@ -122,7 +125,7 @@ class Dispatcher:
         async def scheduled() -> None:
             try:
                 await wait
-            except RecorderError as error:
+            except Exception as error:
                 log.warning("%s: %s", line, error)
                 return
             result = await self.execute(line, source) or CommandResult("ok", "")

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 WINDOW_NS = 10_000_000_000
 
 # Spans remembered: a question is about a frame that just came or is about to.
-REMEMBERED = 64
+REMEMBERED = 256
 
 
 @dataclass(frozen=True)
@@ -40,6 +40,7 @@ class Timeline:
         self._questions: list[tuple[Answer, asyncio.Future[FrameRef | None], bool]] = []
         self._window_began_ns = 0
         self._shortest_ns: list[int] = []
+        self._is_closed = False
         self.last: FrameRef | None = None
 
     def note(self, rows: NDArray[Any], file_index: int, index: int) -> None:
@@ -71,6 +72,9 @@ class Timeline:
         for span in self._metadata:
             if self._settle(answer, future, span):
                 return future
+        if self._is_closed:
+            future.set_result(self.last if or_last else None)
+            return future
         self._questions.append((answer, future, or_last))
         return future
 
@@ -106,7 +110,11 @@ class Timeline:
         return self._ask(answer)
 
     def delivered(self, number: int) -> asyncio.Future[FrameRef | None]:
-        """Find the first frame whose counter is `number` or later."""
+        """Find the first frame whose counter is `number` or later; None for one too long ago."""
+        if len(self._metadata) == REMEMBERED and number < self._metadata[0][0]["frame_number"][0]:
+            forgotten: asyncio.Future[FrameRef | None] = asyncio.get_running_loop().create_future()
+            forgotten.set_result(None)
+            return forgotten
 
         def answer(rows: NDArray[Any], file_index: int, index: int) -> FrameRef | None:
             i = int(np.searchsorted(rows["frame_number"], number))
@@ -115,7 +123,11 @@ class Timeline:
         return self._ask(answer)
 
     def close(self) -> None:
-        """Answer what is still open: a moment with the last frame there was, the rest with None."""
+        """Answer what is still open, and all that is asked later.
+
+        A moment is answered with the last frame there was, the rest with None.
+        """
+        self._is_closed = True
         for _, future, or_last in self._questions:
             if not future.done():
                 future.set_result(self.last if or_last else None)

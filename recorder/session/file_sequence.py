@@ -46,6 +46,7 @@ class FileState(Enum):
     CURRENT = "current"
     RETIRING = "retiring"
     CLOSED = "closed"
+    WITHDRAWN = "withdrawn"
 
 
 @dataclass
@@ -60,7 +61,12 @@ class SessionFile:
     @property
     def takes_rows(self) -> bool:
         """Whether rows of its frames can still be written."""
-        return self.file.path is not None and self.state is not FileState.CLOSED
+        return self.file.path is not None and not self.is_over
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing more can be written."""
+        return self.state in {FileState.CLOSED, FileState.WITHDRAWN}
 
 
 class FileSequence:
@@ -121,9 +127,13 @@ class FileSequence:
         return len(self._files) - 1
 
     async def withdraw(self, file_index: int) -> None:
-        """Remove a file that no frame will go to."""
+        """Remove a file that no frame will go to; a second time does nothing."""
         entry = self._files[file_index]
-        entry.state = FileState.CLOSED
+        if entry.is_over:
+            return
+        entry.state = FileState.WITHDRAWN
+        if self._syncing is not None:
+            await asyncio.wait([self._syncing])
         await on_thread(self._storage_thread, entry.file.discard)
 
     async def switch_to(self, file_index: int) -> None:
@@ -140,20 +150,25 @@ class FileSequence:
             self._retiring.add(task)
             task.add_done_callback(self._retiring.discard)
         if self._kept and self.current.takes_rows:
-            rows, self._kept = self._kept, []
+            rows = list(self._kept)
             await on_thread(self._storage_thread, self.current.file.add_rows, rows)
+            del self._kept[: len(rows)]
 
     async def _retire(self, entry: SessionFile) -> None:
         """Close a file whose frames are complete, in its own time."""
         verdict = Verdict.FRAMES_LOST if entry.lost else Verdict.COMPLETE
+        cause = "the recording went on without it"
         try:
             await on_thread(self._storage_thread, entry.file.finish)
             # A mark of just now may still be about one of its frames.
             await asyncio.sleep(LINGER_S)
             await self.pending.settled(HOLD_S)
-            await self._close(entry, verdict, "the recording went on without it")
         except StorageError as error:
-            entry.state = FileState.CLOSED
+            self.on_problem(error)
+            verdict, cause = Verdict.FAILED, str(error)
+        try:
+            await self._close(entry, verdict, cause)
+        except StorageError as error:
             self.on_problem(error)
 
     async def _close(self, entry: SessionFile, verdict: Verdict, cause: str) -> None:
@@ -197,7 +212,7 @@ class FileSequence:
             await on_thread(self._sync_thread, entry.file.sync)
         except StorageError as error:
             # A file that is closed by now has been synced, or its trouble has been told.
-            if entry.state is not FileState.CLOSED:
+            if not entry.is_over:
                 self.on_problem(error)
         finally:
             self.longest_sync_s = max(self.longest_sync_s, asyncio.get_running_loop().time() - began_s)
@@ -224,12 +239,16 @@ class FileSequence:
     async def settle(self) -> None:
         """Wait for rows under way and for files that retire, then give the current one its last rows.
 
-        Raises StorageError.
+        Frames that cannot get their rows are given up.
         """
         await self.pending.settled(HOLD_S)
         if self._retiring:
             await asyncio.wait(set(self._retiring))
-        await self.commit()
+        try:
+            await self.commit()
+        except StorageError:
+            # Once more, now that room kept for closing is free; what then has no row never gets one.
+            await on_thread(self._storage_thread, _commit_or_drop, self.current.file)
 
     async def finish(self, verdict: Verdict, cause: str, losses: Sequence[Loss]) -> None:
         """Close the current file with how its run ended; also where that raises StorageError."""
@@ -262,6 +281,13 @@ class FileSequence:
             answers = asyncio.wrap_future(executor.submit(lambda: None))
             await asyncio.wait([answers], timeout=HOLD_S)
             executor.shutdown(wait=answers.done())
+
+
+def _commit_or_drop(file: FrameFile) -> None:
+    try:
+        file.commit()
+    except StorageError:
+        file.drop_uncommitted()
 
 
 def _add_row(file: FrameFile, row: Row, frame: int) -> None:

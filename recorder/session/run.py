@@ -26,7 +26,7 @@ from recorder.frames.threads import on_thread
 from recorder.frames.timeline import FrameRef, Timeline
 from recorder.session import run_parts, status
 from recorder.session.disk_space import WATCH_S, is_almost_full, warn_of_little_room
-from recorder.session.file_sequence import FileSequence
+from recorder.session.file_sequence import FileSequence, FileState
 from recorder.session.loss_logger import LossLogger
 from recorder.session.run_parts import RunParts
 from recorder.session.status import FinishReason, RunOutcome, State, Statistics, Summary
@@ -108,7 +108,8 @@ class Run:
         self._indices.append(index)
         try:
             return await asyncio.wrap_future(parts.acquisition.roll_over(index, first))
-        except (CameraError, asyncio.CancelledError):
+        except CameraError:
+            # One who stops waiting leaves the rollover to happen, or the file to be removed at the end.
             self._indices.remove(index)
             await self.files.withdraw(index)
             raise
@@ -306,22 +307,21 @@ class Run:
             await self.files.finish(*self._outcome.verdict(self.ledger.lost, fault), losses)
         except StorageError as error:
             self._outcome.error = self._outcome.error or error
+        self._outcome.error = self._outcome.error or parts.writer.failure
 
     async def _close_camera(self) -> None:
         try:
             async with asyncio.timeout(run_parts.ABORT_GRACE_S):
                 await asyncio.wrap_future(self._camera_thread.submit(self._camera.close))
-        except (CameraError, TimeoutError) as error:
+        except Exception as error:  # whatever a library raises, the recording is over and told
             log.warning("the camera could not be closed: %s", error or "its library does not return")
 
     def _summary(self, parts: RunParts, seconds: float, cpu_s: float) -> Summary:
         verdict, cause = self._outcome.verdict(self.ledger.lost)
         acquisition, pool = parts.acquisition.statistics(), parts.pool.statistics()
-        # One that no frame came for may follow the last; it is gone.
         last = self.files.current
-        files = [
-            entry.file for entry in (self.files[i] for i in self._indices) if entry.received or entry is last
-        ]
+        entries = [self.files[i] for i in self._indices]
+        files = [e.file for e in entries if e.state is not FileState.WITHDRAWN]
         return Summary(
             files=tuple((file.path, file.frames) for file in files if file.path),
             verdict=verdict,

@@ -335,7 +335,8 @@ class Session:
         for frame in frames:
             if frame is not None and self.files[frame.file_index].takes_rows:
                 return frame.file_index
-        return self.files.current_index if self.running and self.files.current_index >= 0 else None
+        current = self.files.current_index
+        return current if self.running and current >= 0 and not self.files[current].is_over else None
 
     async def add_row(self, file_index: int | None, row: Row, frame: int = -1) -> bool:
         """Append a row to a file of the session, or (None) to the next; False: the journal alone has it."""

@@ -1,7 +1,6 @@
 """The writer task: takes every span off its channel, books it, and has it written into its file."""
 
 import asyncio
-import contextlib
 import itertools
 import time
 from collections.abc import Awaitable, Callable, Sequence
@@ -12,7 +11,7 @@ from recorder.frames.channel import Channel, ChannelClosedError
 from recorder.frames.ledger import Ledger, Loss
 from recorder.frames.pool import WRITER, FrameSpan
 from recorder.frames.timeline import Timeline
-from recorder.session.file_sequence import FileSequence
+from recorder.session.file_sequence import FileSequence, SessionFile
 
 
 @dataclass(frozen=True)
@@ -46,6 +45,8 @@ class Writer:
         self._on_failure, self._on_loss = on_failure, on_loss
         self._last_written = 0  # the camera's counter
         self._unsaved: list[Loss] = []
+        # The files of the run that frames went to before the current one.
+        self._before: list[SessionFile] = []
         self._longest_write_s = 0.0
 
     async def run(self) -> None:
@@ -65,6 +66,7 @@ class Writer:
             try:
                 for file_index, group in itertools.groupby(spans, lambda span: span.file_index):
                     if file_index != self.files.current_index and self.failure is None:
+                        self._before.append(self.files.current)
                         await self._attempt(self.files.switch_to(file_index))
                     batch = list(group)
                     self._unsaved += self._account(batch)
@@ -110,8 +112,12 @@ class Writer:
 
         Returns the losses that the file does not have yet, none placed behind its last frame.
         """
-        with contextlib.suppress(StorageError):
-            await self.files.settle()
+        await self.files.settle()
+        for before in self._before:
+            # A file that failed as it was closed may lack its last frames; it cannot tell of them itself.
+            gone = before.received - before.file.frames
+            for loss in self._ledger.abandon(gone, before.file.frames, 0, now_ns):
+                self._on_loss(loss)
         entry = self.files.current
         written = entry.file.frames
         losses = [replace(loss, after_frame=min(loss.after_frame, written - 1)) for loss in self._unsaved]

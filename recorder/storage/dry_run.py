@@ -26,6 +26,9 @@ class DryRun:
     def commit(self) -> None:
         """Nothing waits."""
 
+    def drop_uncommitted(self) -> None:
+        """Nothing waits."""
+
     def add_rows(self, rows: Sequence[Row]) -> None:
         """Nothing is kept."""
 

@@ -38,6 +38,9 @@ class FrameFile(Protocol):
     def commit(self) -> None:
         """Give what is written its rows."""
 
+    def drop_uncommitted(self) -> None:
+        """Give up frames that have no rows: they do not exist."""
+
     def add_rows(self, rows: Sequence[Row]) -> None:
         """Append rows to their tables, after the rows of the frames written so far."""
 

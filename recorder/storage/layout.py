@@ -11,6 +11,7 @@
 /entry/definition_version   which layout this is
 """
 
+import contextlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -82,9 +83,10 @@ def create(path: Path, what: FileDescription) -> h5py.File:
     try:
         _lay_out(file, path, what)
         file.swmr_mode = True
-    except OSError as error:
-        file.close()
-        path.unlink()
+    except (OSError, RuntimeError, KeyError, ValueError) as error:
+        with contextlib.suppress(OSError, RuntimeError):
+            file.close()
+        path.unlink(missing_ok=True)
         raise StorageError(f"{path}: cannot be written: {error}") from None
     return file
 

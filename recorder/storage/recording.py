@@ -18,7 +18,7 @@ import numpy as np
 from h5py import h5a, h5d, h5s
 from numpy.typing import NDArray
 
-from recorder.errors import DiskFullError, StorageError
+from recorder.errors import DiskFullError, RecorderError, StorageError
 from recorder.frames.ledger import Loss
 from recorder.frames.metadata import STORED, stored_columns
 from recorder.frames.pool import FrameSpan
@@ -97,7 +97,12 @@ class Recording:
         self._committed_ns = clock()
         self._is_closed = False
         self._first: NDArray[Any] | None = None  # the first frame's metadata
-        self._set("storage_mode", self.mode)
+        try:
+            with self._errors("make"):
+                self._set("storage_mode", self.mode)
+        except StorageError:
+            self.discard()
+            raise
 
     @property
     def mode(self) -> str:
@@ -178,6 +183,10 @@ class Recording:
             self._lock.seal(self._file.id.get_filesize())
             self.frames = self._written
             self._rows.clear()
+
+    def drop_uncommitted(self) -> None:
+        """Give up frames that have no rows: `finish` takes back their room."""
+        self._rows.clear()
 
     def _set_start(self, moment: str) -> None:
         """Say when the first frame was exposed, and from when on its column of times counts."""
@@ -264,11 +273,13 @@ class Recording:
         return first
 
     def _close_handles(self) -> None:
-        if self._direct is not None:
-            self._direct.close()
-        # While HDF5 closes the file it is still ours.
-        self._file.close()
-        self._lock.close()
+        try:
+            if self._direct is not None:
+                self._direct.close()
+            # While HDF5 closes the file it is still ours.
+            self._file.close()
+        finally:
+            self._lock.close()
 
     def discard(self) -> None:
         """Close and remove a file that holds no frame."""
@@ -276,10 +287,10 @@ class Recording:
             raise AssertionError(f"{self.path} holds {self.frames} frames")
         with self._errors("remove"):
             self._ballast.close()
-            self._close_handles()
-            self.path.unlink()
             os.close(self._sync_fd)
             self._sync_fd = -1
+            self._close_handles()
+            self.path.unlink()
 
     def _look_for_cuts(self) -> None:
         if self._lock.look():
@@ -316,14 +327,14 @@ class Recording:
         """Translate what the system says; HDF5 puts errno into its text."""
         try:
             yield
+        except RecorderError:
+            raise
         except OSError as error:
-            if isinstance(error, StorageError):
-                raise
             if error.errno == errno.ENOSPC or os.strerror(errno.ENOSPC) in str(error):
                 self._ballast.close()
                 raise DiskFullError(self._disk_full()) from error
             raise StorageError(f"cannot {doing} {self.path}: {error}") from error
-        except (RuntimeError, KeyError) as error:
+        except (RuntimeError, KeyError, ValueError, TypeError) as error:
             # HDF5 has more than one way to say that it could not read or write.
             raise StorageError(f"cannot {doing} {self.path}: {error}") from error
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from recorder.frames.metadata import METADATA
-from recorder.frames.timeline import FrameRef, Timeline
+from recorder.frames.timeline import REMEMBERED, FrameRef, Timeline
 
 MS = 1_000_000
 # The camera's clock starts elsewhere, and each frame of 5 ms arrives at least 1 ms after its end.
@@ -63,3 +63,22 @@ async def test_a_counter_to_come_and_one_that_came() -> None:
     timeline.note(metadata(5, 4), 0, 4)
     assert asked.result() == FrameRef(5, 0, 4)
     assert timeline.delivered(2).result() == FrameRef(2, 0, 1)
+
+
+async def test_a_frame_too_long_ago_is_none_instead_of_another() -> None:
+    timeline = Timeline()
+    for number in range(1, REMEMBERED + 11):
+        rows = np.zeros(1, METADATA)
+        rows["frame_number"] = number
+        timeline.note(rows, 0, number - 1)
+    assert await timeline.delivered(10) is None
+    found = await timeline.delivered(11)
+    assert found is not None
+    assert (found.number, found.index) == (11, 10)
+
+
+async def test_a_question_after_the_end_is_answered_at_once() -> None:
+    timeline = Timeline()
+    timeline.close()
+    assert await timeline.delivered(1) is None
+    assert await timeline.frame_at(0) is None
