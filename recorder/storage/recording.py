@@ -133,10 +133,11 @@ class Recording:
                 self._rows.append(span.metadata.copy())
                 self._written = total
             self._lock.note()
+            # A loss is told after the frames around it exist; if they do not come to, it is told at the end.
+            if losses or self._clock() - self._committed_ns >= COMMIT_NS:
+                self.commit()
             if losses:
                 self._append_rows([LossRow.of(loss) for loss in losses])
-            if self._clock() - self._committed_ns >= COMMIT_NS:
-                self.commit()
 
     def _write_pixels(self, span: FrameSpan) -> None:
         chunk, offset = divmod(self._written, self._per_chunk)
