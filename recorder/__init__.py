@@ -1,7 +1,7 @@
 """Record a PCO camera: every frame on disk, in order, or told exactly which are missing and why.
 
     camera thread   camera.read_into(slot) fills blocks of a pool     camera/, frames/
-    event loop      channels hand the blocks on, commands act         session, console/
+    event loop      channels carry spans, commands act on a session   session/, control/, frontends/
     storage thread  pixels, then rows, then flush                     storage/
 
 A block is lent, never copied; the pool is the only bound on memory; the index row is the commit record;

@@ -95,7 +95,7 @@ class Command:
     """A function with the words that call it, and its traits.
 
     `changes_frames`: it takes effect on a frame that a replay must hit; `ends_run`: no frame comes after it;
-    `live`: the setting that it changes while a run is under way ("": none).
+    `live`: the key of the setting that it changes while a run is under way ("": none).
     """
 
     name: str

@@ -1,6 +1,7 @@
 """What is known of a frame besides its pixels: one table, from which blocks, files and analyses follow.
 
-A further value needs a line in `FIELDS` and whoever fills it in; the file gets a column for it.
+A further value needs a line in `FIELDS` and a value in `AcquisitionThread._next`, or in whoever works it out
+later; the file gets a column for it.
 """
 
 from collections.abc import Iterator

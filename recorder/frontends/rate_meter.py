@@ -1,4 +1,4 @@
-"""LiveStatus that a person reads: the rate of the last second, a time in words."""
+"""The rate of the last second, and a time in words, as a person reads them."""
 
 import math
 import time

@@ -10,8 +10,8 @@ from recorder.control import commands as _commands  # noqa: F401
 from recorder.control.dispatcher import Dispatcher
 from recorder.control.journal import Journal
 from recorder.errors import UsageError
-from recorder.frontends.displays import open_displays
 from recorder.frontends.remote_server import serve_remote
+from recorder.frontends.session_displays import open_displays
 from recorder.session.session import Session
 from recorder.session.status import Summary
 from recorder.storage.layout import JOURNAL_SUFFIX

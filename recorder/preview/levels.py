@@ -1,4 +1,7 @@
-"""From values of a frame to shades of grey: the one way, for the page, the window and snapshots."""
+"""From values of a frame to shades of grey, 0 to 255: the one way, for page, window and snapshots.
+
+The colour of each shade is the display's own: `shades` in page.js, `PALETTE` in window/app.
+"""
 
 from collections.abc import Mapping
 from typing import Any, Literal
@@ -50,7 +53,7 @@ class ShadeTable:
         self._of: tuple[int, int, bool] | None = None
 
     def stretch(self, low: int, high: int, *, overlay: bool) -> None:
-        """Have `low` black and `high` white; `overlay` tells saturated values apart."""
+        """Have `low` black and `high` white; `overlay` gives saturated values a shade of their own."""
         if self._of == (low, high, overlay):
             return
         self._of = (low, high, overlay)

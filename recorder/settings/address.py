@@ -1,4 +1,4 @@
-"""Where the doors for other programs and browsers listen, and the tokens that open them."""
+"""Where the servers for other programs and browsers listen, and the tokens that admit clients."""
 
 import secrets
 

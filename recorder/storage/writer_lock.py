@@ -1,4 +1,4 @@
-"""A second handle on the file that grows: nobody mends it meanwhile, and whoever does after a kill can."""
+"""A second handle on the file that grows: it holds the writer's lock and keeps the superblock right."""
 
 import os
 import struct
