@@ -1,7 +1,9 @@
 """The journal: every command as a line of JSON, on disk as it happens; the first has the configuration."""
 
+import asyncio
 import contextlib
 import json
+import os
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -85,6 +87,7 @@ class Journal:
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:
         if self._file is not None:
+            await self._sync()
             await self._file.close()
             self._file = None
 
@@ -105,6 +108,13 @@ class Journal:
     async def end(self, run: int, last_number: int, verdict: str) -> None:
         """Append how run `run` ended: its last frame's counter and its verdict."""
         await self._write({"end_of_run": run, "last_number": last_number, "verdict": verdict})
+        await self._sync()
+
+    async def _sync(self) -> None:
+        """Return once all lines are on the disk; where that fails, they are where the system keeps them."""
+        if self._file is not None:
+            with contextlib.suppress(OSError):
+                await asyncio.to_thread(os.fsync, self._file.fileno())
 
     async def _write(self, line: dict[str, Any]) -> None:
         if self._file is None:
