@@ -83,6 +83,7 @@ class FileSequence:
         # Rows of what was done while no file was there, for the next one.
         self._kept: list[Row] = []
         self._syncing: asyncio.Future[None] | None = None
+        self._is_unsynced = False
         self._synced_s = 0.0
         self.pending = PendingWrites()
         self.on_problem: Callable[[StorageError], object] = lambda error: log.error("%s", error)
@@ -132,8 +133,7 @@ class FileSequence:
         if entry.is_over:
             return
         entry.state = FileState.WITHDRAWN
-        if self._syncing is not None:
-            await asyncio.wait([self._syncing])
+        await self._end_syncing()
         await on_thread(self._storage_thread, entry.file.discard)
 
     async def switch_to(self, file_index: int) -> None:
@@ -160,6 +160,7 @@ class FileSequence:
         cause = "the recording went on without it"
         try:
             await on_thread(self._storage_thread, entry.file.finish)
+            await on_thread(self._sync_thread, entry.file.sync)
             # A mark of just now may still be about one of its frames.
             await asyncio.sleep(LINGER_S)
             await self.pending.settled(HOLD_S)
@@ -192,31 +193,41 @@ class FileSequence:
     async def append(self, spans: Sequence[FrameSpan], losses: Sequence[Loss]) -> None:
         """Write frames of the current file, and losses; raises StorageError."""
         await on_thread(self._storage_thread, self.current.file.append, spans, losses)
-        self._sync_if_due()
+        self._sync_soon()
 
     async def commit(self) -> None:
         """Give the current file's frames their rows; raises StorageError."""
         await on_thread(self._storage_thread, self.current.file.commit)
-        self._sync_if_due()
+        self._sync_soon()
 
-    def _sync_if_due(self) -> None:
-        """Have the current file brought to the disk in the background, once a second; it waits for nobody."""
-        now_s = asyncio.get_running_loop().time()
-        if self._syncing is None and now_s - self._synced_s >= SYNC_S and self.current.file.path is not None:
-            self._synced_s = now_s
-            self._syncing = asyncio.ensure_future(self._sync(self.current))
+    def _sync_soon(self) -> None:
+        """Have what was written brought to the disk in the background, within a second."""
+        self._is_unsynced = self.current.file.path is not None
+        if self._is_unsynced and self._syncing is None:
+            self._syncing = asyncio.ensure_future(self._sync())
 
-    async def _sync(self, entry: SessionFile) -> None:
-        began_s = asyncio.get_running_loop().time()
+    async def _sync(self) -> None:
+        """Sync the current file, at most once a second, until nothing is unsynced."""
+        loop = asyncio.get_running_loop()
         try:
-            await on_thread(self._sync_thread, entry.file.sync)
-        except StorageError as error:
-            # A file that is closed by now has been synced, or its trouble has been told.
-            if not entry.is_over:
-                self.on_problem(error)
+            while self._is_unsynced:
+                await asyncio.sleep(max(0.0, self._synced_s + SYNC_S - loop.time()))
+                self._is_unsynced, self._synced_s, entry = False, loop.time(), self.current
+                try:
+                    await on_thread(self._sync_thread, entry.file.sync)
+                except StorageError as error:
+                    # A file that is closed by now has been synced, or its trouble has been told.
+                    if not entry.is_over:
+                        self.on_problem(error)
+                self.longest_sync_s = max(self.longest_sync_s, loop.time() - self._synced_s)
         finally:
-            self.longest_sync_s = max(self.longest_sync_s, asyncio.get_running_loop().time() - began_s)
             self._syncing = None
+
+    async def _end_syncing(self) -> None:
+        """Leave the current file to whoever closes it; a sync under way is waited for."""
+        if self._syncing is not None:
+            self._syncing.cancel()
+            await asyncio.wait([self._syncing])
 
     async def add_row(self, file_index: int, row: Row, frame: int = -1) -> bool:
         """Append a row about `frame` (its index; -1: about none) to the file that holds it.
@@ -252,8 +263,7 @@ class FileSequence:
 
     async def finish(self, verdict: Verdict, cause: str, losses: Sequence[Loss]) -> None:
         """Close the current file with how its run ended; also where that raises StorageError."""
-        if self._syncing is not None:
-            await asyncio.wait([self._syncing])
+        await self._end_syncing()
         entry = self.current
         problem: StorageError | None = None
         try:

@@ -179,3 +179,36 @@ async def test_trouble_with_a_file_that_is_complete_does_not_end_the_next_one(
     assert (summary.verdict, summary.cause, summary.exit_code) == ("failed", "the disk refused", 1)
     assert summary.lost == 0
     assert summary.frames > 250
+
+
+async def test_what_came_before_a_pause_is_synced_without_another_frame(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: list[int] = []
+    real = Recording.sync
+
+    def sync(self: Recording) -> None:
+        synced.append(self.frames)
+        real(self)
+
+    monkeypatch.setattr(Recording, "sync", sync)
+    tree = {
+        "recording": {"output": str(tmp_path / "x.h5")},
+        "camera": {
+            "width": 64,
+            "height": 32,
+            "rate": 100,
+            "timeout": "20s",
+            "faults": [{"kind": "silence", "at": 8}],
+        },
+        "pool": {"memory": "4MB"},
+    }
+    session = build_session(validate(tree), dry_run=False)
+    async with session_context(session):
+        await session.start()
+        async with asyncio.timeout(5):
+            while not synced or synced[-1] < 7:
+                await asyncio.sleep(0.02)
+        assert session.running
+        session.abort()
+        await session.close()
