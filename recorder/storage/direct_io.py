@@ -9,6 +9,10 @@ from typing import Self
 from recorder.frames.pool import PAGE
 
 
+# Greater ones are no places in a file: a damaged one may name them.
+_MAX_OFFSET = 2**62
+
+
 class DirectFile:
     """An existing file, opened a second time for direct writes.
 
@@ -63,6 +67,24 @@ def _write_all(fd: int, data: memoryview, offset: int) -> None:
 def open_again(path: Path) -> int:
     """Open an existing file a further time, for its bytes; raises OSError."""
     return os.open(path, os.O_RDWR | getattr(os, "O_BINARY", 0))
+
+
+def read_at(fd: int, address: int, size: int) -> bytes:
+    """Return up to `size` bytes of a file, less where it ends before; raises OSError."""
+    if hasattr(os, "pread"):
+        return os.pread(fd, size, address) if address < _MAX_OFFSET else b""
+    os.lseek(fd, min(address, _MAX_OFFSET), os.SEEK_SET)
+    return os.read(fd, size)
+
+
+def write_at(fd: int, address: int, data: bytes) -> None:
+    """Write all of `data` at `address` of a file; raises OSError."""
+    if hasattr(os, "pwrite"):
+        _write_all(fd, memoryview(data), address)
+        return
+    os.lseek(fd, address, os.SEEK_SET)
+    while data:
+        data = data[os.write(fd, data) :]
 
 
 def sync_data(fd: int) -> None:
