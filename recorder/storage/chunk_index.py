@@ -14,7 +14,7 @@ from dataclasses import astuple, dataclass, field
 from typing import Self
 
 from recorder.errors import NotOurFileError
-from recorder.storage.direct_io import read_at, write_at
+from recorder.storage.file_bytes import FileBytes
 from recorder.storage.object_header import UNDEFINED
 from recorder.storage.superblock import lookup3
 
@@ -66,7 +66,9 @@ class _Sizes:
 
     def pages(self, super_block: int) -> int:
         """Number of pages of each data block of a super block; 0: it is not divided."""
-        return self.chunks(super_block) >> self.page_bits if self.chunks(super_block) > self.page_chunks else 0
+        return (
+            self.chunks(super_block) >> self.page_bits if self.chunks(super_block) > self.page_chunks else 0
+        )
 
     def data_block_bytes(self, super_block: int) -> int:
         if pages := self.pages(super_block):
@@ -120,10 +122,10 @@ class _Block:
 
 
 class ChunkIndex:
-    """The index at `address` of an open file; `read` and `keep` block, and raise OSError."""
+    """The index at `address` of a file; `read` and `keep` block, and raise OSError."""
 
-    def __init__(self, fd: int, address: int, header: tuple[int, ...]) -> None:
-        self._fd, self._address, self._header = fd, address, header
+    def __init__(self, file: FileBytes, address: int, header: tuple[int, ...]) -> None:
+        self._file, self._address, self._header = file, address, header
         self._sizes = _Sizes()
         self._parts: list[_Part] = []
         self._blocks: list[_Block] = []
@@ -137,16 +139,16 @@ class ChunkIndex:
                 self.addresses.append(chunk)
 
     @classmethod
-    def read(cls, fd: int, address: int) -> Self:
+    def read(cls, file: FileBytes, address: int) -> Self:
         """Read the index at `address`, whether or not its checksums fit.
 
         Raises NotOurFileError where there is no index, or one of chunks that are compressed.
         """
-        data = read_at(fd, address, _HEADER.size)
+        data = file.read(address, _HEADER.size)
         header = _HEADER.unpack(data.ljust(_HEADER.size, b"\0"))
         if header[:9] != (b"EAHD", 0, _UNFILTERED, 8, *astuple(_Sizes())):
             raise NotOurFileError(f"no index of chunks at byte {address}")
-        return cls(fd, address, header)
+        return cls(file, address, header)
 
     def keep(self, count: int) -> None:
         """Have the index hold its first `count` chunks and no other, with checksums that fit.
@@ -157,13 +159,13 @@ class ChunkIndex:
             raise NotOurFileError(f"the index of chunks at byte {self._address} has less than {count}")
         for part in self._parts:
             part.keep(count)
-            _put(self._fd, part.address, bytes(part.data))
+            _put(self._file, part.address, bytes(part.data))
         kept = [block for block in self._blocks if block.first < count]
         data = [block.size for block in kept if block.chunks]
         supers = [block.size for block in kept if not block.chunks]
         elements = self._sizes.in_index_block + sum(block.chunks for block in kept)
         figures = (len(supers), sum(supers), len(data), sum(data), count, elements)
-        _put(self._fd, self._address, _HEADER.pack(*self._header[:9], *figures, self._header[-1]))
+        _put(self._file, self._address, _HEADER.pack(*self._header[:9], *figures, self._header[-1]))
 
     def _read_all(self) -> Iterator[_Part]:
         """Read one part after the other, in the order of their chunks, and stop where a block is missing."""
@@ -213,7 +215,11 @@ class ChunkIndex:
 
     def _data_block(self, parent: _Part, at: int, first: int, super_block: int) -> Iterator[_Part]:
         sizes = self._sizes
-        address, chunks, pages = _address(parent.data, at), sizes.chunks(super_block), sizes.pages(super_block)
+        address, chunks, pages = (
+            _address(parent.data, at),
+            sizes.chunks(super_block),
+            sizes.pages(super_block),
+        )
         data = self._block(address, b"EADB", 0 if pages else 8 * chunks, sizes.prefix_bytes)
         if data is None:
             return
@@ -225,7 +231,7 @@ class ChunkIndex:
             begin = first + page * sizes.page_chunks
             if len(self.addresses) < begin:
                 return
-            content = read_at(self._fd, at, 8 * sizes.page_chunks).ljust(8 * sizes.page_chunks, b"\0")
+            content = self._file.read(at, 8 * sizes.page_chunks).ljust(8 * sizes.page_chunks, b"\0")
             yield _Part(at, bytearray(content), 0, begin, sizes.page_chunks)
             at += len(content) + _CHECKSUM.size
 
@@ -233,7 +239,7 @@ class ChunkIndex:
         """Return the bytes of a block without its checksum, None where there is none."""
         if address in {0, UNDEFINED}:
             return None
-        data = read_at(self._fd, address, prefix + size)
+        data = self._file.read(address, prefix + size)
         whole = len(data) == prefix + size and data[:4] == signature
         return bytearray(data) if whole and _address(data, 6) == self._address else None
 
@@ -243,5 +249,5 @@ def _address(data: bytes | bytearray, at: int) -> int:
     return int(address)
 
 
-def _put(fd: int, address: int, data: bytes) -> None:
-    write_at(fd, address, data + _CHECKSUM.pack(lookup3(data)))
+def _put(file: FileBytes, address: int, data: bytes) -> None:
+    file.write(address, data + _CHECKSUM.pack(lookup3(data)))

@@ -8,7 +8,6 @@ from typing import Self
 
 from recorder.frames.pool import PAGE
 
-
 # Greater ones are no places in a file: a damaged one may name them.
 _MAX_OFFSET = 2**62
 
@@ -58,7 +57,11 @@ class DirectFile:
 def _write_all(fd: int, data: memoryview, offset: int) -> None:
     """Write all of `data`; a disk may take a part only."""
     while data:
-        written = os.pwrite(fd, data, offset)
+        if hasattr(os, "pwrite"):
+            written = os.pwrite(fd, data, offset)
+        else:
+            os.lseek(fd, offset, os.SEEK_SET)
+            written = os.write(fd, data)
         if written == 0:
             raise OSError(errno.EIO, "the disk took no bytes")
         data, offset = data[written:], offset + written
@@ -77,14 +80,9 @@ def read_at(fd: int, address: int, size: int) -> bytes:
     return os.read(fd, size)
 
 
-def write_at(fd: int, address: int, data: bytes) -> None:
+def write_at(fd: int, address: int, data: bytes | memoryview) -> None:
     """Write all of `data` at `address` of a file; raises OSError."""
-    if hasattr(os, "pwrite"):
-        _write_all(fd, memoryview(data), address)
-        return
-    os.lseek(fd, address, os.SEEK_SET)
-    while data:
-        data = data[os.write(fd, data) :]
+    _write_all(fd, memoryview(data), address)
 
 
 def sync_data(fd: int) -> None:

@@ -25,6 +25,10 @@ class FrameFile(Protocol):
         """Frames committed; from any thread."""
 
     @property
+    def synced_frames(self) -> int:
+        """Frames that survive a power cut, -1 where the file itself would not; from any thread."""
+
+    @property
     def commit_due_s(self) -> float | None:
         """Seconds until what is written wants its commit, None where nothing waits; from any thread."""
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Self
 
 from recorder.errors import NotOurFileError
-from recorder.storage.direct_io import read_at, write_at
+from recorder.storage.file_bytes import FileBytes
 from recorder.storage.superblock import lookup3
 
 UNDEFINED = 2**64 - 1
@@ -43,7 +43,7 @@ class ChunkIndexAddress:
 
 
 class ObjectHeader:
-    """The header of one dataset in an open file; every method blocks, and raises OSError."""
+    """The header of one dataset; `read` and `write` block, and raise OSError."""
 
     def __init__(self, parts: list[_Part], dataspace: tuple[int, int], layout: bytes) -> None:
         self._parts = parts
@@ -51,12 +51,12 @@ class ObjectHeader:
         self._layout = layout
 
     @classmethod
-    def read(cls, fd: int, address: int) -> Self:
+    def read(cls, file: FileBytes, address: int) -> Self:
         """Read the header at `address`, whether or not its checksums fit.
 
         Raises NotOurFileError where no dataset's header is there.
         """
-        prefix = read_at(fd, address, 64)
+        prefix = file.read(address, 64)
         if prefix[:5] != b"OHDR\x02":
             raise NotOurFileError(f"no description of a dataset at byte {address}")
         flags = prefix[5]
@@ -64,7 +64,7 @@ class ObjectHeader:
         width = 1 << (flags & 3)
         size = int.from_bytes(prefix[start : start + width], "little")
         start += width
-        parts = [_Part(address, bytearray(read_at(fd, address, min(start + size, _MAX_BYTES))))]
+        parts = [_Part(address, bytearray(file.read(address, min(start + size, _MAX_BYTES))))]
         found: dict[int, tuple[int, int, int]] = {}  # kind: part, start, size
         begin = start
         for part in parts:
@@ -74,7 +74,7 @@ class ObjectHeader:
                 elif len(parts) < _MAX_PARTS:
                     where, count = struct.unpack_from("<QQ", part.data, at)
                     count = min(count, _MAX_BYTES) - _CHECKSUM.size
-                    parts.append(_Part(where, bytearray(read_at(fd, where, max(0, count)))))
+                    parts.append(_Part(where, bytearray(file.read(where, max(0, count)))))
             begin = 4  # behind the signature of a continuation
         if _DATASPACE not in found or _LAYOUT not in found:
             raise NotOurFileError(f"no dataset is described at byte {address}")
@@ -116,10 +116,10 @@ class ObjectHeader:
             size *= dim
         return ChunkIndexAddress(address, dims[0], size)
 
-    def write(self, fd: int) -> None:
+    def write(self, file: FileBytes) -> None:
         """Put the header into its place, with checksums that fit."""
         for part in self._parts:
-            write_at(fd, part.address, bytes(part.data) + _CHECKSUM.pack(lookup3(bytes(part.data))))
+            file.write(part.address, bytes(part.data) + _CHECKSUM.pack(lookup3(bytes(part.data))))
 
 
 def _messages(data: bytearray, start: int, *, ordered: bool) -> list[tuple[int, int, int]]:

@@ -12,7 +12,8 @@ import pytest
 
 from recorder.errors import NotOurFileError
 from recorder.storage.chunk_index import ChunkIndex
-from recorder.storage.direct_io import open_again, read_at, write_at
+from recorder.storage.direct_io import open_again
+from recorder.storage.file_bytes import OnDisk
 from recorder.storage.object_header import UNDEFINED, ObjectHeader
 
 PER_CHUNK = 2
@@ -21,11 +22,11 @@ PER_CHUNK = 2
 COUNTS = [0, 1, 4, 5, 20, 21, 36, 68, 69, 100, 250, 500, 1000, 5000, 20_000, 150_000]
 
 
-def make(path: Path, chunks: int, *, spare: bool = False) -> int:
-    """Write a file with a dataset of so many chunks (`spare`: and one row more); return its header's address."""
+def make(path: Path, chunks: int) -> int:
+    """Write a file with a dataset of so many chunks; return its header's address."""
     with h5py.File(path, "w", libver=("v110", "v110")) as file:
         data = file.create_dataset("x", (0,), "u4", maxshape=(None,), chunks=(PER_CHUNK,))
-        rows = chunks * PER_CHUNK + spare
+        rows = chunks * PER_CHUNK
         data.resize((rows,))
         data[:] = np.arange(rows) + 1
     with h5py.File(path) as file:
@@ -33,16 +34,16 @@ def make(path: Path, chunks: int, *, spare: bool = False) -> int:
 
 
 @contextmanager
-def opened(path: Path) -> Iterator[int]:
+def opened(path: Path) -> Iterator[OnDisk]:
     fd = open_again(path)
     try:
-        yield fd
+        yield OnDisk(fd)
     finally:
         os.close(fd)
 
 
-def index_of(fd: int, address: int) -> ChunkIndex:
-    return ChunkIndex.read(fd, ObjectHeader.read(fd, address).chunk_index.address)
+def index_of(file: OnDisk, address: int) -> ChunkIndex:
+    return ChunkIndex.read(file, ObjectHeader.read(file, address).chunk_index.address)
 
 
 @pytest.mark.parametrize("chunks", COUNTS[1:])
@@ -54,12 +55,12 @@ def test_the_index_is_read_and_written_as_the_library_does(tmp_path: Path, chunk
         data = file["x"].id
         some = random.Random(chunks).sample(range(chunks), min(chunks, 50))
         library = {i: data.get_chunk_info_by_coord((i * PER_CHUNK,)).byte_offset for i in some}
-    with opened(path) as fd:
-        index = index_of(fd, address)
+    with opened(path) as file:
+        index = index_of(file, address)
         assert len(index.addresses) == chunks
         assert {i: index.addresses[i] for i in some} == library
         index.keep(chunks)
-        ObjectHeader.read(fd, address).write(fd)
+        ObjectHeader.read(file, address).write(file)
     assert path.read_bytes() == before  # checksums, counts, page bits
 
 
@@ -69,12 +70,12 @@ def test_a_shortened_dataset_is_read_and_extended_by_the_library(tmp_path: Path,
     random_ = random.Random(chunks)
     kept = random_.choice([c for c in COUNTS if c < chunks] + [random_.randrange(chunks)])
     address = make(path, chunks)
-    with opened(path) as fd:
-        header = ObjectHeader.read(fd, address)
+    with opened(path) as file:
+        header = ObjectHeader.read(file, address)
         assert header.shape == (chunks * PER_CHUNK,)
-        index_of(fd, address).keep(kept)
+        index_of(file, address).keep(kept)
         header.set_length(kept * PER_CHUNK)
-        header.write(fd)
+        header.write(file)
     with h5py.File(path, "r+") as file:
         data = file["x"]
         assert data[:].tolist() == list(range(1, kept * PER_CHUNK + 1))
@@ -106,13 +107,13 @@ def test_a_block_half_written_loses_only_what_was_new(tmp_path: Path) -> None:
                 mixed[at : at + 512] = old[at : at + 512].ljust(len(new[at : at + 512]), b"\0")
         mixed[:512] = new[:512]  # the superblock has an owner of its own
         path.write_bytes(mixed)
-        with opened(path) as fd:
-            header, index = ObjectHeader.read(fd, address), index_of(fd, address)
+        with opened(path) as file:
+            header, index = ObjectHeader.read(file, address), index_of(file, address)
             kept = len(index.addresses)
             assert 1000 <= kept <= 1300
             index.keep(kept)
             header.set_length(1000 * PER_CHUNK)
-            header.write(fd)
+            header.write(file)
         with h5py.File(path) as file:
             assert file["x"][:].tolist() == list(range(1, 1000 * PER_CHUNK + 1))
 
@@ -120,15 +121,15 @@ def test_a_block_half_written_loses_only_what_was_new(tmp_path: Path) -> None:
 def test_a_header_with_a_wrong_checksum_is_refused_by_the_library_and_mended(tmp_path: Path) -> None:
     path = tmp_path / "x.h5"
     address = make(path, 10)
-    with opened(path) as fd:
-        header = ObjectHeader.read(fd, address)
+    with opened(path) as file:
+        header = ObjectHeader.read(file, address)
         length_at = address + path.read_bytes()[address:].index((10 * PER_CHUNK).to_bytes(8, "little"))
-        write_at(fd, length_at, b"\xff\xff")
-        with h5py.File(path) as file, pytest.raises((KeyError, OSError), match="checksum"):
-            _ = file["x"]
-        header = ObjectHeader.read(fd, address)
+        file.write(length_at, b"\xff\xff")
+        with h5py.File(path) as hdf5, pytest.raises((KeyError, OSError), match="checksum"):
+            _ = hdf5["x"]
+        header = ObjectHeader.read(file, address)
         header.set_length(5)
-        header.write(fd)
+        header.write(file)
     with h5py.File(path) as file:
         assert file["x"][:].tolist() == [1, 2, 3, 4, 5]
 
@@ -138,8 +139,8 @@ def test_values_in_one_place_are_found(tmp_path: Path) -> None:
     with h5py.File(path, "w", libver=("v110", "v110")) as file:
         file["word"] = np.bytes_(b"recording")
         address, offset = file.id.links.get_info(b"word").u, file["word"].id.get_offset()
-    with opened(path) as fd:
-        header = ObjectHeader.read(fd, int(address))
+    with opened(path) as file:
+        header = ObjectHeader.read(file, int(address))
         assert (header.shape, header.contiguous) == ((), (offset, 9))
         with pytest.raises(NotOurFileError, match="another kind"):
             _ = header.chunk_index
@@ -148,17 +149,17 @@ def test_values_in_one_place_are_found(tmp_path: Path) -> None:
 def test_what_is_no_structure_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "x.h5"
     address = make(path, 10)
-    with opened(path) as fd:
+    with opened(path) as file:
         for where in (0, 13, 10**9, UNDEFINED):
             with pytest.raises(NotOurFileError):
-                ObjectHeader.read(fd, where)
+                ObjectHeader.read(file, where)
             with pytest.raises(NotOurFileError):
-                ChunkIndex.read(fd, where)
-        place = ObjectHeader.read(fd, address).chunk_index.address
-        write_at(fd, place + 4, b"\xff")
-        assert read_at(fd, place, 5) == b"EAHD\xff"
+                ChunkIndex.read(file, where)
+        place = ObjectHeader.read(file, address).chunk_index.address
+        file.write(place + 4, b"\xff")
+        assert file.read(place, 5) == b"EAHD\xff"
         with pytest.raises(NotOurFileError, match="no index"):
-            ChunkIndex.read(fd, place)
+            ChunkIndex.read(file, place)
         with pytest.raises(NotOurFileError, match="less than"):
-            write_at(fd, place + 4, b"\0")
-            index_of(fd, address).keep(11)
+            file.write(place + 4, b"\0")
+            index_of(file, address).keep(11)
