@@ -13,7 +13,7 @@ from recorder.errors import RecorderError, UsageError
 from recorder.frontends import headless
 from recorder.frontends.printing import print_error, print_line
 from recorder.frontends.session_context import session_context, with_journal
-from recorder.frontends.terminal import SafeConsole, log_to, own_stdout, summary_text
+from recorder.frontends.terminal import SafeConsole, log_to, reserve_stdout, summary_text
 from recorder.session.status import Summary
 from recorder.settings.model import Settings
 
@@ -28,7 +28,7 @@ def record(
 ) -> int:
     """Run a session to its end and tell how it went; return the exit code."""
     if as_json:
-        own_stdout()
+        reserve_stdout()
     console = SafeConsole(stderr=True)
     log_to(console)
 

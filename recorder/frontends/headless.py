@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
 
 from recorder.camera.acquisition_result import StopCondition
-from recorder.frontends.rate_meter import RateMeter, duration_words
+from recorder.frontends.rate_meter import RateMeter, format_duration
 from recorder.session.session import Session
 from recorder.session.status import FinishReason, State, Statistics, Summary
 
@@ -106,7 +106,7 @@ def describe(figures: Statistics, rate: float) -> str:
     frames = figures.acquisition.frames if figures.acquisition else 0
     flow = rate * figures.frame_bytes
     left_s = figures.disk_time_left_s(rate)
-    left = "" if math.isinf(left_s) else f"  disk full in {duration_words(left_s)}"
+    left = "" if math.isinf(left_s) else f"  disk full in {format_duration(left_s)}"
     inside = figures.acquisition.in_camera if figures.acquisition else None
     memory = f"  {inside} in the camera" if inside is not None else ""
     return f"{frames} frames{memory}  {rate:.1f}/s  {flow / 1e6:.0f} MB/s  {pool}  lost {figures.lost}{left}"

@@ -24,7 +24,7 @@ class RateMeter:
         return self._rate or figures.rate
 
 
-def duration_words(seconds: float) -> str:
+def format_duration(seconds: float) -> str:
     """Write a time so that its size is seen at once."""
     if math.isinf(seconds):
         return "-"

@@ -21,7 +21,7 @@ from prompt_toolkit.patch_stdout import patch_stdout
 from prompt_toolkit.shortcuts import print_formatted_text
 from prompt_toolkit.styles import Style
 
-from recorder.control.call import CommandResult
+from recorder.control.command_types import CommandResult
 from recorder.control.dispatcher import Dispatcher
 from recorder.control.registry import complete
 from recorder.frontends.live_status import live_status

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 
 from recorder.control.dispatcher import Dispatcher
 from recorder.control.registry import complete
-from recorder.frontends.display import Backend
+from recorder.frontends.display_connection import SessionAccess
 from recorder.frontends.live_status import live_status
 from recorder.frontends.rate_meter import RateMeter
 from recorder.frontends.window.process import open_window
@@ -17,7 +17,7 @@ async def open_displays(dispatch: Dispatcher, *, attended: bool) -> AsyncIterato
     session = dispatch.session
     recent = RateMeter()
 
-    backend = Backend(
+    access = SessionAccess(
         preview=session.preview,
         command=dispatch.execute_for_client,
         complete=lambda text: list(complete(text)),
@@ -27,8 +27,8 @@ async def open_displays(dispatch: Dispatcher, *, attended: bool) -> AsyncIterato
     async with contextlib.AsyncExitStack() as stack:
         if wanted.web is not None:
             # A tenth of a second of imports, for those who ask for the page.
-            from recorder.frontends.page.server import open_page  # noqa: PLC0415
+            from recorder.frontends.page.server import serve_page  # noqa: PLC0415
 
-            await stack.enter_async_context(open_page(wanted.web, wanted.token, backend))
-        await stack.enter_async_context(open_window(wanted, backend, attended=attended))
+            await stack.enter_async_context(serve_page(wanted.web, wanted.token, access))
+        await stack.enter_async_context(open_window(wanted, access, attended=attended))
         yield

@@ -11,7 +11,7 @@ from rich.console import Console
 from recorder.session.status import Summary
 
 # So many files are named at the end.
-MOST_FILES = 5
+MAX_FILES = 5
 
 
 def summary_text(summary: Summary) -> str:
@@ -21,9 +21,9 @@ def summary_text(summary: Summary) -> str:
         losses = ", ".join(f"{count} {cause}" for cause, count in summary.losses.items())
         what += f", {summary.lost} lost ({losses})"
     files = [f"{path}" if len(summary.files) == 1 else f"{path} ({frames})" for path, frames in summary.files]
-    what += f" in {', '.join(files[-MOST_FILES:]) or 'no file'}"
-    if len(files) > MOST_FILES:
-        what += f" and {len(files) - MOST_FILES} more before these"
+    what += f" in {', '.join(files[-MAX_FILES:]) or 'no file'}"
+    if len(files) > MAX_FILES:
+        what += f" and {len(files) - MAX_FILES} more before these"
     figures = summary.for_json()
     size = f"{summary.bytes / 1e9:.3f} GB in {summary.seconds:.2f} s"
     pool = f"{summary.lowest_free} of {summary.blocks} blocks always free"
@@ -55,7 +55,7 @@ class ConsoleHandler(logging.Handler):
             self._console.print(line, style=style, markup=False, highlight=False, soft_wrap=True)
 
 
-def own_stdout() -> None:
+def reserve_stdout() -> None:
     """Keep standard output to ourselves: what C libraries print goes to standard error from now on."""
     with contextlib.suppress(OSError, ValueError, AttributeError):
         ours = os.dup(sys.stdout.fileno())

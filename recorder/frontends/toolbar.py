@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from recorder.control.registry import COMMANDS
 from recorder.frontends.live_status import LiveStatus
-from recorder.frontends.rate_meter import duration_words
+from recorder.frontends.rate_meter import format_duration
 from recorder.preview.picture import Picture
 
 # What needs attention: a pool this full, a disk that is full this soon.
@@ -40,7 +40,7 @@ def toolbar(now: LiveStatus, picture: Picture | None, columns: int, typed: str) 
         Part(f"pool {now.pool:.0%}", 5, alarm=now.pool > POOL_ALARM),
         Part(f"lost {now.lost}", 1, alarm=now.lost > 0),
         Part(f"exp {now.exposure}", 6),
-        Part(f"disk {duration_words(now.disk_time_left_s)}", 8, alarm=now.disk_time_left_s < DISK_ALARM_S),
+        Part(f"disk {format_duration(now.disk_time_left_s)}", 8, alarm=now.disk_time_left_s < DISK_ALARM_S),
         Part(f"preview {'on' if now.preview else 'off'}", 9),
     ]
     if math.isfinite(now.temperature):

@@ -23,7 +23,7 @@ from urllib.parse import urlsplit
 from aiohttp import WSCloseCode, WSMsgType, web
 
 from recorder.errors import UsageError
-from recorder.frontends.display import Backend, Display
+from recorder.frontends.display_connection import DisplayConnection, SessionAccess
 from recorder.settings import address
 
 log = logging.getLogger(__name__)
@@ -56,8 +56,8 @@ LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 class Page:
     """Serve the page at `host` until closed; `token` opens it."""
 
-    def __init__(self, backend: Backend, host: str, token: str) -> None:
-        self._backend, self._token = backend, token
+    def __init__(self, access: SessionAccess, host: str, token: str) -> None:
+        self._access, self._token = access, token
         self._hosts = LOOPBACK | {host, socket.gethostname()}
         # Where every address of this computer listens, its addresses are ours, but no other name is.
         self._everywhere = host in {"0.0.0.0", "::"}
@@ -128,7 +128,7 @@ class Page:
         self._pages.add(page)
         try:
             await page.prepare(request)
-            await _Client(page, self._backend).serve(list(self._history))
+            await _Client(page, self._access).serve(list(self._history))
             if page.close_code == WSCloseCode.ABNORMAL_CLOSURE:
                 log.warning("page: a browser does not answer any more and was let go; the recording goes on")
         finally:
@@ -138,7 +138,7 @@ class Page:
     async def sample(self) -> None:
         """Note the figures of the chart until cancelled."""
         while True:
-            self._history.append(sample_of(self._backend.status()))
+            self._history.append(sample_of(self._access.status()))
             await asyncio.sleep(SAMPLE_S)
 
     async def close(self) -> None:
@@ -163,9 +163,9 @@ def sample_of(status: Mapping[str, Any]) -> list[float | None]:
 class _Client:
     """One open page."""
 
-    def __init__(self, socket: web.WebSocketResponse, backend: Backend) -> None:
-        self._socket, self._backend = socket, backend
-        self._display = Display(backend, "page", self._send)
+    def __init__(self, socket: web.WebSocketResponse, access: SessionAccess) -> None:
+        self._socket, self._access = socket, access
+        self._display = DisplayConnection(access, "page", self._send)
 
     async def _send(self, message: dict[str, Any]) -> None:
         await self._socket.send_str(json.dumps(message))
@@ -191,7 +191,7 @@ class _Client:
     async def _send_status(self) -> None:
         since_s = 0.0
         while True:
-            status = self._backend.status()
+            status = self._access.status()
             if since_s >= SAMPLE_S:
                 since_s = 0.0
                 status["sample"] = sample_of(status)
@@ -211,12 +211,12 @@ class _Client:
 
 
 @contextlib.asynccontextmanager
-async def open_page(where: str, token: str, backend: Backend) -> AsyncIterator[None]:
+async def serve_page(where: str, token: str, access: SessionAccess) -> AsyncIterator[None]:
     """Serve the page at HOST:PORT, opened by `token` (empty: a new one); raises UsageError."""
     host, port = address.split(where)
     own_token = not token
     token = token or address.new_token()
-    page = Page(backend, host, token)
+    page = Page(access, host, token)
     runner = web.AppRunner(page.application(), access_log=None, shutdown_timeout=LEAVE_S)
     await runner.setup()
 

@@ -12,7 +12,7 @@ import sys
 from collections.abc import AsyncIterator
 from typing import Any
 
-from recorder.frontends.display import Backend, Display
+from recorder.frontends.display_connection import DisplayConnection, SessionAccess
 from recorder.settings.model import PreviewSettings
 
 log = logging.getLogger(__name__)
@@ -30,7 +30,9 @@ def has_display() -> bool:
 
 
 @contextlib.asynccontextmanager
-async def open_window(settings: PreviewSettings, backend: Backend, *, attended: bool) -> AsyncIterator[None]:
+async def open_window(
+    settings: PreviewSettings, access: SessionAccess, *, attended: bool
+) -> AsyncIterator[None]:
     """Show a window whenever preview is on, where the settings ask for one."""
     wanted = attended and has_display() if settings.window == "auto" else settings.window
     if wanted and importlib.util.find_spec("tkinter") is None:
@@ -42,7 +44,7 @@ async def open_window(settings: PreviewSettings, backend: Backend, *, attended: 
     if not wanted:
         yield
         return
-    showing = asyncio.ensure_future(_keep_showing(backend))
+    showing = asyncio.ensure_future(_keep_showing(access))
     try:
         yield
     finally:
@@ -50,13 +52,13 @@ async def open_window(settings: PreviewSettings, backend: Backend, *, attended: 
         await asyncio.gather(showing, return_exceptions=True)
 
 
-async def _keep_showing(backend: Backend) -> None:
+async def _keep_showing(access: SessionAccess) -> None:
     """Open the window with the preview, again and again."""
-    preview = backend.preview
+    preview = access.preview
     while True:
         await preview.until_on()
         try:
-            reason = await _Window(backend).show()
+            reason = await _Window(access).show()
         except Exception as error:
             # No program, no pipe, an answer that makes no sense: the window is lost, and nothing else.
             reason = f"{type(error).__name__}: {error}"
@@ -71,9 +73,9 @@ async def _keep_showing(backend: Backend) -> None:
 class _Window:
     """One life of the window's process."""
 
-    def __init__(self, backend: Backend) -> None:
-        self._backend, self._preview = backend, backend.preview
-        self._display = Display(backend, "window", _log_result)
+    def __init__(self, access: SessionAccess) -> None:
+        self._access, self._preview = access, access.preview
+        self._display = DisplayConnection(access, "window", _log_result)
         self._was_closed = False
 
     async def show(self) -> str:
@@ -117,9 +119,9 @@ class _Window:
                 async with asyncio.timeout(STATUS_S):
                     message = await self._display.picture()
             except TimeoutError:
-                await _send(process.stdin, {"status": self._backend.status()})
+                await _send(process.stdin, {"status": self._access.status()})
                 continue
-            await _send(process.stdin, {"status": self._backend.status(), "picture": len(message)}, message)
+            await _send(process.stdin, {"status": self._access.status(), "picture": len(message)}, message)
 
     async def _listen(self, process: asyncio.subprocess.Process) -> None:
         """Take the window's wishes until it ends."""

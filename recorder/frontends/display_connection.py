@@ -19,7 +19,7 @@ UNDER_WAY = 16
 
 
 @dataclass(frozen=True)
-class Backend:
+class SessionAccess:
     """What stands behind a display: the preview, the commands, the figures."""
 
     preview: Preview
@@ -29,7 +29,7 @@ class Backend:
 
 
 @dataclass
-class Wishes:
+class ReadoutRequest:
     """What one display wants to know of each picture: the value at `probe` (x, y), the mean of `rect`."""
 
     probe: tuple[int, int] | None = None
@@ -51,7 +51,7 @@ class Wishes:
             preview.levels = (low, high)
 
 
-class Display:
+class DisplayConnection:
     """One display, be it a page or a window: takes its messages, has the pictures it asks for.
 
     `source` names it in the journal; `answer` gets the result of each command, with the `id` it came with.
@@ -59,10 +59,10 @@ class Display:
     """
 
     def __init__(
-        self, backend: Backend, source: str, answer: Callable[[dict[str, Any]], Awaitable[None]]
+        self, access: SessionAccess, source: str, answer: Callable[[dict[str, Any]], Awaitable[None]]
     ) -> None:
-        self._backend, self._source, self._answer = backend, source, answer
-        self._wishes = Wishes()
+        self._access, self._source, self._answer = access, source, answer
+        self._wishes = ReadoutRequest()
         self._ready = asyncio.Event()
         self._under_way: set[asyncio.Task[None]] = set()
 
@@ -70,11 +70,11 @@ class Display:
         """Follow a message; raises ValueError where it makes no sense. Waits while too many commands run."""
         if not isinstance(message, dict):
             raise ValueError("a message is an object")
-        self._wishes.take(message, self._backend.preview)
+        self._wishes.take(message, self._access.preview)
         if message.get("ready"):
             self._ready.set()
         if isinstance(message.get("complete"), str):
-            words = self._backend.complete(message["complete"])
+            words = self._access.complete(message["complete"])
             await self._answer({"id": message.get("id"), "words": words})
         if isinstance(message.get("command"), str):
             if len(self._under_way) >= UNDER_WAY:
@@ -84,7 +84,7 @@ class Display:
             task.add_done_callback(self._under_way.discard)
 
     async def _execute(self, line: str, number: object) -> None:
-        result = await self._backend.command(line, self._source)
+        result = await self._access.command(line, self._source)
         with contextlib.suppress(OSError):
             await self._answer({"id": number, **result})
 
@@ -93,10 +93,10 @@ class Display:
         await self._ready.wait()
 
     async def picture(self) -> bytes:
-        """Wait for the next picture and return it as `message_of` does; the display has to be ready again."""
-        picture = await self._backend.preview.next_picture()
+        """Wait for the next picture and return it as `picture_message` does; then `ready` waits again."""
+        picture = await self._access.preview.next_picture()
         self._ready.clear()
-        return message_of(picture, self._wishes, self._backend.preview.origin)
+        return picture_message(picture, self._wishes, self._access.preview.origin)
 
     async def close(self) -> None:
         """Wait for nobody's command any more; those under way are carried out all the same."""
@@ -120,7 +120,7 @@ def _region(given: object) -> Region | None:
     return (numbers[0], numbers[1], numbers[2], numbers[3]) if numbers else None
 
 
-def message_of(picture: Picture, wishes: Wishes, origin: tuple[int, int]) -> bytes:
+def picture_message(picture: Picture, wishes: ReadoutRequest, origin: tuple[int, int]) -> bytes:
     """Return a picture as bytes: length of the header (uint32, little-endian), header (JSON), pixels."""
     head: dict[str, Any] = {
         name: value for name, value in vars(picture).items() if name not in {"pixels", "values"}
