@@ -1,4 +1,4 @@
-"""Run a session without a console: signals stop it, a progress bar or plain lines tell how it goes."""
+"""Run a session without a console: signals stop it, a progress bar or plain lines show how it goes."""
 
 import asyncio
 import contextlib
@@ -27,11 +27,12 @@ SCRIPT_S = 0.2
 
 
 async def run(session: Session, console: Console, script: Callable[[], Awaitable[None]] | None) -> Summary:
-    """Run the session to its end, showing progress on `console`; raises RecorderError as the session does.
+    """Run the session to its end, with progress on `console`; return the summary of all its runs.
 
-    With a `script`, runs that it stops do not end the session before the script has ended.
+    With a `script`, runs that it stops do not end the session before the script has ended. Raises
+    RecorderError where nothing was recorded, and what the script raises.
     """
-    with signals(session):
+    with handle_signals(session):
         show = _bar if console.is_terminal else _lines
         showing = asyncio.ensure_future(show(session, console))
         try:
@@ -67,15 +68,18 @@ async def _end_script(scripting: "asyncio.Future[None]") -> None:
 
 
 @contextlib.contextmanager
-def signals(session: Session) -> Iterator[None]:
-    """Ctrl-C, SIGTERM, a closed terminal: the first stops the session, the second aborts, the third ends."""
+def handle_signals(session: Session) -> Iterator[None]:
+    """Handle Ctrl-C, SIGTERM and a closed terminal during `with`: stop, then abort, then end the process.
+
+    On the main thread, with its event loop running.
+    """
     loop = asyncio.get_running_loop()
     received = 0
 
     def on_signal() -> None:
         nonlocal received
         received += 1
-        # First stop, then tell: the message may find nobody to read it.
+        # First stop, then log: writing the message may fail.
         if received == 1:
             session.leaving.set()
             session.stop(FinishReason.INTERRUPTED)
@@ -100,8 +104,8 @@ def signals(session: Session) -> Iterator[None]:
         yield
 
 
-def describe(figures: Statistics, rate: float) -> str:
-    """Say in a line how the run goes."""
+def progress_line(figures: Statistics, rate: float) -> str:
+    """Return a line of the run's figures; `rate` is the frames/s to show."""
     pool = f"pool {figures.pool.fill:4.0%}" if figures.pool else ""
     frames = figures.acquisition.frames if figures.acquisition else 0
     flow = rate * figures.frame_bytes
@@ -123,7 +127,7 @@ class _StatusColumn(ProgressColumn):
         figures = self._session.statistics()
         if figures is None:
             return ""
-        text = describe(figures, self._recent.look(figures))
+        text = progress_line(figures, self._recent.update(figures))
         return f"[red]{text}[/red]" if figures.lost else text
 
 
@@ -164,4 +168,4 @@ async def _lines(session: Session, console: Console) -> None:
         await asyncio.sleep(LINE_S)
         figures = session.statistics()
         if figures is not None and figures.state in {State.RUNNING, State.DRAINING}:
-            console.print(describe(figures, recent.look(figures)), highlight=False, soft_wrap=True)
+            console.print(progress_line(figures, recent.update(figures)), highlight=False, soft_wrap=True)

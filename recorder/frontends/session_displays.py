@@ -1,4 +1,4 @@
-"""The displays of a session: the page for browsers, the window on this computer."""
+"""The displays of a session: the preview page for browsers, the window on this computer."""
 
 import contextlib
 from collections.abc import AsyncIterator
@@ -13,7 +13,10 @@ from recorder.frontends.window.process import open_window
 
 @contextlib.asynccontextmanager
 async def open_displays(dispatch: Dispatcher, *, attended: bool) -> AsyncIterator[None]:
-    """Open what the settings ask for; `attended`: somebody sits at this computer. Raises UsageError."""
+    """Open the page and the window that the settings ask for, during `with`.
+
+    `attended`: somebody sits at this computer. Raises UsageError where the page's address cannot be used.
+    """
     session = dispatch.session
     recent = RateMeter()
 

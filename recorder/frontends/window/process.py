@@ -1,4 +1,4 @@
-"""The window on this computer, in a process of its own: a hung display or its death touch nothing here."""
+"""Run the preview window in a process of its own: where it hangs or dies, nothing else is affected."""
 
 import asyncio
 import contextlib
@@ -25,7 +25,7 @@ CLOSE_S = 1.0
 
 
 def has_display() -> bool:
-    """Tell whether this computer has a display that we may use."""
+    """Return whether this computer seems to have a display that we may use."""
     return sys.platform in {"win32", "darwin"} or bool(os.environ.get("DISPLAY"))
 
 
@@ -33,7 +33,10 @@ def has_display() -> bool:
 async def open_window(
     settings: PreviewSettings, access: SessionAccess, *, attended: bool
 ) -> AsyncIterator[None]:
-    """Show a window whenever preview is on, where the settings ask for one."""
+    """Show a window whenever preview is on, during `with`, where the settings ask for one.
+
+    `attended`: somebody sits at this computer. Where the window fails, that is logged and preview is off.
+    """
     wanted = attended and has_display() if settings.window == "auto" else settings.window
     if wanted and importlib.util.find_spec("tkinter") is None:
         log.warning(
@@ -124,13 +127,13 @@ class _Window:
             await _send(process.stdin, {"status": self._access.status(), "picture": len(message)}, message)
 
     async def _listen(self, process: asyncio.subprocess.Process) -> None:
-        """Take the window's wishes until it ends."""
+        """Carry out the window's messages until it ends."""
         if process.stdout is None:
             raise AssertionError("a process with a pipe has it")
         while line := await process.stdout.readline():
-            wanted = json.loads(line)
-            await self._display.take(wanted)
-            if wanted.get("closed"):
+            message = json.loads(line)
+            await self._display.receive(message)
+            if message.get("closed"):
                 self._was_closed = True
 
 
@@ -145,7 +148,7 @@ async def _send(pipe: asyncio.StreamWriter, head: dict[str, Any], body: bytes = 
 
 
 async def _last_line(process: asyncio.subprocess.Process) -> str:
-    """Return the last line of what the process complains of."""
+    """Return the last line that the process wrote on standard error."""
     last = ""
     if process.stderr is not None:
         async for line in process.stderr:
