@@ -1,4 +1,4 @@
-"""`recorder bench`: what this machine sustains, against what the camera needs."""
+"""`recorder bench`: measure what this machine sustains, against what the camera needs."""
 
 import json
 import signal

@@ -1,4 +1,4 @@
-"""`recorder cameras`: what is connected, or what keeps it from being found."""
+"""`recorder cameras`: list the connected PCO cameras, or say what keeps them from being found."""
 
 import json
 

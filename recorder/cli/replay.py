@@ -51,7 +51,7 @@ def replay(
             settings = override(settings, text)
         settings = override(settings, "recording.output", target)
 
-    async def play(dispatch: Dispatcher) -> None:
+    async def journal_lines(dispatch: Dispatcher) -> None:
         await replay_journal(journal, dispatch, align)
 
-    return record(settings, play, dry_run, as_json, None, is_headless=True)
+    return record(settings, journal_lines, dry_run, as_json, None, is_headless=True)

@@ -52,7 +52,7 @@ def run(
     settings = load_settings(config_file, overrides, options)
     lines = read_script(script) if script else []
 
-    async def play(dispatch: Dispatcher) -> None:
+    async def script_lines(dispatch: Dispatcher) -> None:
         await run_script(lines, dispatch)
 
-    return record(settings, play if lines else None, dry_run, as_json, profile, is_headless)
+    return record(settings, script_lines if lines else None, dry_run, as_json, profile, is_headless)
