@@ -48,7 +48,7 @@ class Dispatcher:
     async def execute(
         self, line: str, source: str, *, replayed: JournalEntry | None = None
     ) -> CommandResult | None:
-        """Execute a line given by `source`, wait until it is done, and return its result, None if it was empty.
+        """Execute a line given by `source`, wait until it is done, and return its result (None: empty line).
 
         What is wrong with the line, and what its command raises, becomes the result. `replayed` is the entry
         of another session's journal that this line repeats, at the same frames. Raises only what ended the
