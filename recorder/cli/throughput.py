@@ -145,7 +145,7 @@ def default_folder(settings: Settings) -> Path:
 def measure(settings: Settings, folder: Path, seconds: float, rounds: int, console: Console) -> Report:
     """Measure everything `rounds` times in turn, about `seconds` each, with scratch files in `folder`.
 
-    Blocks for minutes, and runs event loops of its own. Progress goes to `console`. Raises UsageError for a
+    Blocks until done, and runs event loops of its own. Progress goes to `console`. Raises UsageError for a
     folder or a camera that cannot be measured, StorageError where the disk has too little room or fails.
     """
     if not folder.is_dir():

@@ -64,8 +64,8 @@ class JournalEntry:
 class Journal:
     """The journal that is being written, to be used in `async with`; with `path` None nothing is written.
 
-    On the event loop's thread; writing and syncing are waited for on other threads. `async with` makes the
-    file: raises UsageError where it exists, StorageError where it cannot be made or written.
+    The event loop does not wait for the disk: lines are written and synced on other threads. `async with`
+    makes the file: raises UsageError where it exists, StorageError where it cannot be made or written.
     """
 
     def __init__(self, path: Path | None, settings: Settings) -> None:

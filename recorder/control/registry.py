@@ -1,11 +1,11 @@
 """Commands are typed functions; parsing, help and completion follow from signature and docstring.
 
     @command(changes_frames=True)
-    async def exposure(context: CommandContext, seconds: Seconds) -> CommandReply:
-        \"\"\"Expose for TIME from the next frame on.\"\"\"
+    async def exposure(context: CommandContext, time: Seconds) -> CommandReply:
+        \"\"\"Expose each frame for TIME from now on.\"\"\"
 
 A parameter is required, optional (with a default), or takes all that is left (`*text`). Its type says how a
-word becomes a value: `str`, `int`, a Literal of words, or an Annotated type with an `Argument`.
+word becomes a value: `str`, a Literal of words, or an Annotated type with an `Argument`.
 """
 
 import inspect
@@ -115,7 +115,7 @@ class Command:
         return " ".join([self.name, *(parameter.usage for parameter in self.parameters)])
 
     def parse(self, words: list[str]) -> list[Any]:
-        """Return the arguments for `run` that the words after the name stand for; raises UsageError."""
+        """Return the arguments for `run`, from the words after the name; raises UsageError."""
         values: list[Any] = []
         for i, parameter in enumerate(self.parameters):
             given = words[i:] if parameter.rest else words[i : i + 1]
@@ -221,7 +221,7 @@ def split(line: str) -> list[str]:
 
 
 def parse(line: str) -> ParsedLine | None:
-    """Return the command and arguments of a line, None where it is empty; raises UsageError that helps."""
+    """Return the command and arguments of a line, None where it is empty; raises UsageError."""
     words = split(line)
     if not words:
         return None

@@ -87,7 +87,7 @@ class RemoteServer:
             await asyncio.gather(answering, return_exceptions=True)
 
     async def close(self) -> None:
-        """Close all connections; commands under way are carried out all the same."""
+        """Close all connections; commands under way go on until `Dispatcher.close`."""
         for task in self._clients:
             task.cancel()
         await asyncio.gather(*self._clients, return_exceptions=True)

@@ -69,7 +69,7 @@ class _LogHandler(logging.Handler):
 
 
 def print_above_prompt(text: str, style: str = "") -> None:
-    """Print lines above the prompt, the first with the time of day; on any thread, errors are ignored."""
+    """Print lines above the prompt, the first with the time of day; called on any thread."""
     for i, line in enumerate(text.splitlines()):
         parts = FormattedText([("class:hint", "  " if i else time.strftime("%H:%M:%S ")), (style, line)])
         # A terminal that went away is no reason to lose a frame.

@@ -23,7 +23,7 @@ async def session_context(session: Session, *, attended: bool = False) -> AsyncI
 
     The journal stands beside the session's first file, and is removed at the end where the session made no
     file. `attended`: somebody sits at this computer. The caller starts and closes the session. Raises
-    UsageError for an address that cannot be used, StorageError for a journal that cannot be made.
+    UsageError for an address or a name that cannot be used, StorageError where the journal cannot be made.
     """
     async with contextlib.AsyncExitStack() as stack:
         journal = await _open_journal(session, stack)

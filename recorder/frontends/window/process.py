@@ -99,8 +99,8 @@ class _Window:
         try:
             await self._listen(process)
             code = await process.wait()
-            said = await reading_errors
-            return "" if self._was_closed else said or f"its process ended with {code}"
+            last_error = await reading_errors
+            return "" if self._was_closed else last_error or f"its process ended with {code}"
         finally:
             for task in (feeding, reading_errors):
                 task.cancel()
