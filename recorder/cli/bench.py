@@ -12,7 +12,7 @@ from recorder.cli.throughput import default_folder, measure
 from recorder.frontends.printing import print_line
 from recorder.frontends.terminal import SafeConsole
 
-# Narrower, the figures would be cut off.
+# In a narrower table, the figures would be cut off.
 TABLE_WIDTH = 120
 
 

@@ -13,7 +13,7 @@ from recorder.frontends.printing import print_error, print_line
 
 FILES = click.argument("files", nargs=-1, required=True, metavar="FILE...", type=click.Path(path_type=Path))
 
-# The longest name of what describes a camera.
+# The width of the longest name in the description of a camera.
 NAME_WIDTH = 24
 
 

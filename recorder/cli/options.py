@@ -7,7 +7,7 @@ import click
 from recorder.errors import UsageError
 from recorder.settings.model import Settings, load
 
-# Options of `run` that stand for a key of the configuration.
+# Options of `run` that set a key of the configuration.
 OPTION_KEYS = {
     "--frames": "recording.frames",
     "--duration": "recording.duration",

@@ -43,7 +43,7 @@ def record(
             if is_headless:
                 return with_journal(await headless.run(session, console, give_lines), dispatch)
             with headless.handle_signals(session):
-                # A fifth of a second of imports, for those who sit at a prompt.
+                # Imported only for those at a prompt: it takes a fifth of a second.
                 from recorder.frontends import repl  # noqa: PLC0415
 
                 await repl.run(session, dispatch, give_lines, on_stderr=as_json)

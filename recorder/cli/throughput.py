@@ -28,13 +28,13 @@ from recorder.session.status import Summary
 from recorder.settings.cameras import SimulatedCameraSettings
 from recorder.settings.model import Settings, validate
 
-# Small frames that everyone's recorder is asked about: width and height.
+# The small frames that are measured too: width and height.
 SMALL_FRAMES = (128, 256)
 
-# What is written to find out how much a measurement of the time asked for will write.
+# How much is written to find out how fast the disk is, and so how much to write in the time asked for.
 CALIBRATION_BYTES = 256 * 2**20
 
-# Room left on the disk by every measurement.
+# The room that every measurement leaves free on the disk.
 SPARE_BYTES = 500 * 10**6
 
 

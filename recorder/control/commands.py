@@ -18,7 +18,7 @@ from recorder.units import format_seconds, parse_seconds
 
 SLOWEST_PREVIEW = 0.1
 
-# What the file's rows hold of a label, in bytes.
+# The longest label that a row of the file holds, in bytes.
 MAX_LABEL = 64
 
 

@@ -54,7 +54,7 @@ class Dispatcher:
         of another session's journal that this line repeats, at the same frames. Raises only what ended the
         run, where `stop` or `quit` waits for a run that an internal error ends.
         """
-        # Half a character of UTF-16, which JSON can carry, fits into no file.
+        # A lone surrogate, which JSON can carry, cannot be written into a file.
         line = line.encode(errors="replace").decode()
         entered_ns = time.perf_counter_ns()
         parsed: ParsedLine | None = None
@@ -68,7 +68,7 @@ class Dispatcher:
         self.seq += 1
         seq, (entered_at, elapsed_s), runs = self.seq, self.session.position(), self.session.runs
         run = self.session.run if self.session.running else None
-        # Whatever file is being written now stays open until the rows of this line are in it.
+        # The file that is being written now stays open until the rows of this line are in it.
         with self.session.files.pending.held():
             result, reply = CommandResult("refused", refusal), CommandReply()
             if parsed is not None:

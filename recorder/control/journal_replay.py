@@ -36,7 +36,7 @@ async def replay_journal(
         elif ends_run and run in journal.last_numbers:
             planned = replace(entry, effective_number=journal.last_numbers[run] + 1)
         if starts_run or (ended is not None and ended.run == run and entry.seq > ended.seq):
-            # What belongs to the run before is done first, and what was given between two runs is after it.
+            # Commands of the run before are done first; those that were given between two runs come after it.
             await asyncio.gather(*waiting)
             waiting.clear()
             if not starts_run:
@@ -50,7 +50,7 @@ async def replay_journal(
             waiting.clear()
         ahead = align == "frame" and command is not None and (command.changes_frames or ends_run)
         waiting.append(asyncio.create_task(_at_its_time(planned, dispatch, align, ahead)))
-        # In turn: of several commands at one frame the earlier one comes first.
+        # Begin them in turn: of several commands at one frame the earlier one comes first.
         await asyncio.sleep(0)
     await asyncio.gather(*waiting)
 

@@ -19,7 +19,7 @@ from recorder.errors import UsageError, did_you_mean
 from recorder.settings.model import keys
 from recorder.units import parse_seconds
 
-# Longer lines are no commands: the file's rows hold so many bytes of one.
+# The longest line that is a command, in bytes: a row of the file holds no more.
 MAX_LINE = 1024
 
 _WORD = re.compile(r'\s*(?:"((?:[^"\\]|\\.)*)"|([^\s"]\S*))(?=\s|$)')

@@ -19,7 +19,7 @@ from recorder.preview.picture import Picture, Region
 # The largest number that a request may have, so that no display can ask for nonsense.
 MAX_NUMBER = 1 << 20
 
-# Commands of one display under way at once.
+# How many commands of one display may be under way at once.
 UNDER_WAY = 16
 
 
@@ -145,7 +145,7 @@ def picture_message(picture: Picture, readout: ReadoutRequest, origin: tuple[int
     head: dict[str, Any] = {
         name: value for name, value in vars(picture).items() if name not in {"pixels", "values"}
     }
-    # Displays talk of pixels of the frame, and show pixels of the sensor.
+    # Displays send positions in pixels of the frame, and show them in pixels of the sensor.
     head["origin"] = origin
     probe, rect = readout.probe, readout.rect
     head["probe"] = [*probe, picture.value_at(*probe)] if probe else None

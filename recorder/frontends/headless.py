@@ -18,7 +18,7 @@ from recorder.session.status import FinishReason, State, Statistics, Summary
 
 log = logging.getLogger(__name__)
 
-# The bar moves often enough to look alive; plain lines go to logs, where fewer are better.
+# The bar moves often enough to look smooth; plain lines go to log files, where fewer are better.
 BAR_S = 0.25
 LINE_S = 5.0
 
@@ -57,7 +57,7 @@ async def run(session: Session, console: Console, script: Callable[[], Awaitable
 
 
 async def _end_script(scripting: "asyncio.Future[None]") -> None:
-    """Give the script a moment for its last line, then leave the rest of it."""
+    """Wait a moment for the script's last line, then cancel what is left of it."""
     await asyncio.wait([scripting], timeout=SCRIPT_S)
     if not scripting.done():
         log.warning("the run is over; the script had more lines to come")

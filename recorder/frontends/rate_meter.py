@@ -14,7 +14,7 @@ class RateMeter:
         self._rate = 0.0
 
     def update(self, figures: Statistics) -> float:
-        """Return the frames/s of the last interval of a second or more; at first and for 0, the run's average."""
+        """Return the frames/s of the last second or longer; at first, and instead of 0, the average."""
         now, frames = time.monotonic(), figures.acquisition.frames if figures.acquisition else 0
         if self._seen is None or frames < self._seen[1]:
             self._seen = (now, frames)

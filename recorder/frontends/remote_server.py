@@ -22,7 +22,7 @@ from recorder.settings.model import RemoteSettings
 
 log = logging.getLogger(__name__)
 
-# Connections at once; one stimulus computer needs one. More are turned away.
+# How many clients may be connected at once, more are refused; one stimulus computer needs one.
 MAX_CONNECTIONS = 16
 
 # How long a new client may take to send the token.
@@ -31,7 +31,7 @@ TOKEN_S = 2.0
 # Lines a second from one client; what a faster one sends waits, without an error.
 LINES_PER_S = 500
 
-# Lines of one client under way at once: answers may wait for a frame, the next line does not.
+# How many lines of a client may be under way at once: an answer may wait for a frame, the next line does not.
 UNDER_WAY = 64
 
 

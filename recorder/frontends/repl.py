@@ -30,10 +30,10 @@ from recorder.frontends.toolbar import toolbar
 from recorder.session.session import Session
 from recorder.session.status import FinishReason, Summary
 
-# The toolbar moves twice a second: alive, and a light load also over a slow ssh.
+# The toolbar is drawn twice a second: up to date, and a light load also over a slow ssh.
 REFRESH_S = 0.5
 
-# How long a first quit waits for its second while frames are being saved.
+# While frames are being saved, a second quit has to follow the first within this time.
 QUIT_S = 10.0
 
 STYLE = Style.from_dict(
@@ -94,8 +94,8 @@ async def run(
 ) -> None:
     """Begin a run and take commands until the session is left or its run ends by itself.
 
-    A `script` is carried out beside what is typed. `on_stderr`: nothing is printed on standard output. The
-    caller closes the session.
+    A `script` is carried out beside what is typed. `on_stderr`: the prompt is on standard error. The caller
+    closes the session.
     """
     recent = RateMeter()
 
@@ -131,7 +131,7 @@ async def run(
 
 
 async def _ended(session: Session) -> None:
-    """Return once the session is left, or a run has ended in a way that leaves nobody at the prompt."""
+    """Return once the session is left, or a run has ended in a way that ends the console too."""
     while not session.leaving.is_set():
         summary = await session.stopped() if session.runs else None
         if summary is not None and not _stays_open(session, summary):
@@ -154,7 +154,7 @@ def _stays_open(session: Session, summary: Summary) -> bool:
 
 
 async def _take_lines(prompt: PromptSession[str], session: Session, dispatch: Dispatcher) -> None:
-    """Carry out what is typed; a line that takes its time holds up none of the next."""
+    """Carry out what is typed, each line in a task of its own, so that a slow one does not delay the next."""
     tasks: set[asyncio.Task[None]] = set()
     asked_s = -QUIT_S
     while not session.leaving.is_set():

@@ -29,7 +29,7 @@ async def open_displays(dispatch: Dispatcher, *, attended: bool) -> AsyncIterato
     wanted = session.settings.preview
     async with contextlib.AsyncExitStack() as stack:
         if wanted.web is not None:
-            # A tenth of a second of imports, for those who ask for the page.
+            # Imported only for those who ask for the page: it takes a tenth of a second.
             from recorder.frontends.page.server import serve_page  # noqa: PLC0415
 
             await stack.enter_async_context(serve_page(wanted.web, wanted.token, access))

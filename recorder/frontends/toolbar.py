@@ -8,7 +8,7 @@ from recorder.frontends.live_status import LiveStatus
 from recorder.frontends.rate_meter import format_duration
 from recorder.preview.picture import Picture
 
-# What needs attention: a pool this full, a disk that is full this soon.
+# An alarm is shown for a pool this full (share), and for a disk that will be full this soon.
 POOL_ALARM = 0.5
 DISK_ALARM_S = 120.0
 

@@ -28,7 +28,7 @@ from recorder.settings import address
 
 log = logging.getLogger(__name__)
 
-# Pages at once, bytes of one message from a page.
+# How many pages may be open at once, and how long a message from a page may be, in bytes.
 MAX_PAGES = 8
 MAX_MESSAGE = 4096
 
@@ -38,7 +38,7 @@ STATUS_S = 0.5
 SAMPLE_S = 1.0
 SAMPLES = 300
 
-# A browser that answers no ping for so long is gone.
+# A browser that answers no ping for so long is disconnected.
 HEARTBEAT_S = 20.0
 
 # How long closing waits for a browser to answer.
@@ -47,7 +47,7 @@ LEAVE_S = 0.5
 # Refused requests are logged at most so often.
 LOG_S = 60.0
 
-# Connections at once, pages or not.
+# How many connections there may be at once, pages and others.
 MAX_CONNECTIONS = 64
 
 LOOPBACK = {"localhost", "127.0.0.1", "::1"}
@@ -59,7 +59,7 @@ class PageServer:
     def __init__(self, access: SessionAccess, host: str, token: str) -> None:
         self._access, self._token = access, token
         self._hosts = LOOPBACK | {host, socket.gethostname()}
-        # Where every address of this computer listens, its addresses are ours, but no other name is.
+        # A server on all addresses of this computer is called by any address, but by no other name.
         self._everywhere = host in {"0.0.0.0", "::"}
         self._turned_away = 0
         self._logged_s = -LOG_S
@@ -232,7 +232,7 @@ async def serve_page(where: str, token: str, access: SessionAccess) -> AsyncIter
         server = await asyncio.get_running_loop().create_server(connect, host, port, backlog=16)
     except OSError as error:
         await runner.cleanup()
-        # The loop words an address in use at length; a name that is not found has a number of its own kind.
+        # asyncio's message for an address in use is long; an unknown name has a negative errno, not for strerror.
         number = getattr(error, "errno", None) or 0
         reason = os.strerror(number) if number > 0 else getattr(error, "strerror", None) or error
         raise UsageError(f"preview.web = {where}: {reason}") from None

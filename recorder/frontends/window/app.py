@@ -240,7 +240,7 @@ class Window:
         points = [0.0, float(tall)]
         bins = max(2, min(len(counts), round(right * len(counts) / 65536)))
         for i in range(bins):
-            # The square root lets few pixels be seen beside many.
+            # The square root makes bins with few pixels visible beside those with many.
             points += [i / (bins - 1) * wide, tall - (counts[i] / highest) ** 0.5 * (tall - 30)]
         canvas.create_polygon(*points, wide, tall, fill="#7a8a94", outline="")
         for value, colour, row in ((head["low"], LOW, 8), (head["high"], HIGH, 22)):

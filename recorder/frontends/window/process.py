@@ -17,7 +17,7 @@ from recorder.settings.model import PreviewSettings
 
 log = logging.getLogger(__name__)
 
-# Without a picture for so long, the figures go alone.
+# Where no picture comes for so long, the figures are sent without one.
 STATUS_S = 1.0
 
 # How long the window may take to close by itself.
@@ -56,14 +56,14 @@ async def open_window(
 
 
 async def _keep_showing(access: SessionAccess) -> None:
-    """Open the window with the preview, again and again."""
+    """Open the window each time the preview is switched on, until cancelled."""
     preview = access.preview
     while True:
         await preview.until_on()
         try:
             reason = await _Window(access).show()
         except Exception as error:
-            # No program, no pipe, an answer that makes no sense: the window is lost, and nothing else.
+            # No program, a broken pipe, a message that makes no sense: only the window is lost.
             reason = f"{type(error).__name__}: {error}"
         if preview.on:
             preview.switch(False)
@@ -157,7 +157,7 @@ async def _last_line(process: asyncio.subprocess.Process) -> str:
 
 
 async def _end(process: asyncio.subprocess.Process) -> None:
-    """End the process, in order or not."""
+    """End the process: ask it to close, then kill it."""
     if process.returncode is not None:
         return
     if process.stdin is not None:
