@@ -232,7 +232,7 @@ async def serve_page(where: str, token: str, access: SessionAccess) -> AsyncIter
         server = await asyncio.get_running_loop().create_server(connect, host, port, backlog=16)
     except OSError as error:
         await runner.cleanup()
-        # asyncio's message for an address in use is long; an unknown name has a negative errno, not for strerror.
+        # asyncio's message for an address in use is long; an unknown name has a negative errno.
         number = getattr(error, "errno", None) or 0
         reason = os.strerror(number) if number > 0 else getattr(error, "strerror", None) or error
         raise UsageError(f"preview.web = {where}: {reason}") from None
