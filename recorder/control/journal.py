@@ -1,4 +1,8 @@
-"""The journal: every command as a line of JSON, on disk as it happens; the first has the configuration."""
+"""The journal: a log of every command, one line of JSON each; the first line has the configuration.
+
+Each line is handed to the operating system as it happens, so that it survives a kill; the end of a run and of
+the session waits until all lines are on the disk, so that they survive a power cut.
+"""
 
 import asyncio
 import contextlib
@@ -19,11 +23,12 @@ from recorder.storage.records import CommandRow
 
 
 @dataclass(frozen=True)
-class Entry:
-    """One command. `frame` is an index into the file's data, `number` the camera's counter; none: -1, 0.
+class JournalEntry:
+    """One command; `frame` is the last frame before it, as an index into its file (-1: none).
 
-    `effective_frame` and `effective_number` are those of the first frame that the command changed, or of the
-    frame marked.
+    `number` is that frame's counter (0: none). `effective_frame` and `effective_number` are index and counter
+    of the first frame that the command changed, or of the frame marked. `time` is UTC (ISO 8601), `elapsed_s`
+    counts from the first frame of the run, `run` from 1 on.
     """
 
     seq: int
@@ -40,7 +45,7 @@ class Entry:
     effective_number: int | None
 
     def row(self, frame: int, effective_frame: int) -> CommandRow:
-        """Return the row of a file in which the two frames have these indices (-1: none there)."""
+        """Return the row for a file in which the two frames have these indices (-1: not in this file)."""
         return CommandRow(
             seq=self.seq,
             time=self.time,
@@ -57,7 +62,11 @@ class Entry:
 
 
 class Journal:
-    """A file of lines that is whole up to the last one whatever happens; `path` None keeps none."""
+    """The journal that is being written, to be used in `async with`; with `path` None nothing is written.
+
+    The event loop does not wait for the disk: lines are written and synced on other threads. `async with`
+    makes the file: raises UsageError where it exists, StorageError where it cannot be made or written.
+    """
 
     def __init__(self, path: Path | None, settings: Settings) -> None:
         self.path = path
@@ -77,7 +86,7 @@ class Journal:
                 raise StorageError(f"{self.path}: cannot be made: {error.strerror or error}") from None
             header = {
                 "recorder": __version__,
-                "started": now(),
+                "started": utc_now(),
                 "configuration": self._settings.to_tree(),
             }
             await self._write(header)
@@ -92,7 +101,7 @@ class Journal:
             self._file = None
 
     async def discard(self) -> None:
-        """Close and remove the journal, and the folder where it was made for it and holds nothing else."""
+        """Close and remove the journal, and its folder if that was made for it and is empty."""
         if self._file is not None and self.path is not None:
             await self._file.close()
             self._file = None
@@ -101,17 +110,17 @@ class Journal:
                 with contextlib.suppress(OSError):
                     self.path.parent.rmdir()
 
-    async def add(self, entry: Entry) -> None:
-        """Append a command; raises StorageError."""
+    async def add(self, entry: JournalEntry) -> None:
+        """Append a command; raises StorageError where it cannot be written."""
         await self._write(vars(entry))
 
     async def end(self, run: int, last_number: int, verdict: str) -> None:
-        """Append how run `run` ended: its last frame's counter and its verdict."""
+        """Append how run `run` ended, with its last frame's counter, and sync; raises StorageError."""
         await self._write({"end_of_run": run, "last_number": last_number, "verdict": verdict})
         await self._sync()
 
     async def _sync(self) -> None:
-        """Return once all lines are on the disk; where that fails, they are where the system keeps them."""
+        """Wait until all lines are on the disk; an error is ignored, for the system has the lines."""
         if self._file is not None:
             with contextlib.suppress(OSError):
                 await asyncio.to_thread(os.fsync, self._file.fileno())
@@ -126,22 +135,22 @@ class Journal:
             raise StorageError(f"{self.path}: cannot be written: {error.strerror or error}") from None
 
 
-def now() -> str:
-    """Return the time of day, UTC."""
+def utc_now() -> str:
+    """Return the date and time in UTC, to the millisecond (ISO 8601)."""
     return datetime.now(UTC).isoformat(timespec="milliseconds")
 
 
 @dataclass(frozen=True)
-class Log:
-    """A journal that was read: configuration, commands, and the last counter of each run that ended."""
+class JournalContents:
+    """What a journal holds: configuration, commands, and the last counter of each run that ended (by run)."""
 
     settings: Settings
-    entries: tuple[Entry, ...]
+    entries: tuple[JournalEntry, ...]
     last_numbers: dict[int, int]
 
 
-def read(path: Path) -> Log:
-    """Read a journal; a last line that was cut short by a kill is left out.
+def read_journal(path: Path) -> JournalContents:
+    """Read a journal, without a last line that was cut short by a kill; blocks until it is read.
 
     Raises UsageError where there is none, NotOurFileError where it is something else.
     """
@@ -156,8 +165,8 @@ def read(path: Path) -> Log:
     try:
         header, *rows = [json.loads(line) for line in lines if line]
         settings = validate(header["configuration"])
-        entries = tuple(Entry(**row) for row in rows if "seq" in row)
+        entries = tuple(JournalEntry(**row) for row in rows if "seq" in row)
         ends = {row["end_of_run"]: row["last_number"] for row in rows if "end_of_run" in row}
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise NotOurFileError(f"{path}: not a journal of this recorder: {error}") from None
-    return Log(settings, entries, ends)
+    return JournalContents(settings, entries, ends)
