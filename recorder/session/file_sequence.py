@@ -21,6 +21,7 @@ from recorder.errors import StorageError
 from recorder.frames.ledger import Loss
 from recorder.frames.pool import FrameSpan
 from recorder.frames.threads import on_thread
+from recorder.session.background_sync import BackgroundSync
 from recorder.session.pending_writes import PendingWrites
 from recorder.settings.model import Settings
 from recorder.storage.frame_file import FrameFile
@@ -34,9 +35,6 @@ MakeFile = Callable[[Settings, Path | None, CameraDescription, int], FrameFile]
 # How long a file whose frames are complete waits for rows under way, and those of a moment just before.
 HOLD_S = 2.0
 LINGER_S = 0.25
-
-# What was committed longer ago than this survives a power cut.
-SYNC_S = 1.0
 
 
 class FileState(Enum):
@@ -75,21 +73,23 @@ class FileSequence:
     `on_problem` is called with what goes wrong in a file whose frames are complete: the others go on.
     """
 
-    def __init__(self, make_file: MakeFile) -> None:
+    def __init__(self, make_file: MakeFile, durable_every_s: float) -> None:
         self._make_file = make_file
         self._files: list[SessionFile] = []
         self._current = -1
         self._retiring: set[asyncio.Task[None]] = set()
         # Rows of what was done while no file was there, for the next one.
         self._kept: list[Row] = []
-        self._syncing: asyncio.Future[None] | None = None
-        self._is_unsynced = False
-        self._synced_s = 0.0
         self.pending = PendingWrites()
         self.on_problem: Callable[[StorageError], object] = lambda error: log.error("%s", error)
-        self.longest_sync_s = 0.0
         self._storage_thread = ThreadPoolExecutor(1, "storage")
-        self._sync_thread = ThreadPoolExecutor(1, "sync")
+        self.sync = BackgroundSync(durable_every_s)
+        self.sync.on_problem = self._note_sync_problem
+
+    def _note_sync_problem(self, file: FrameFile, error: StorageError) -> None:
+        # A file that is closed by now has been synced, or its trouble has been reported.
+        if not any(entry.file is file and entry.is_over for entry in self._files):
+            self.on_problem(error)
 
     def __getitem__(self, file_index: int) -> SessionFile:
         return self._files[file_index]
@@ -124,6 +124,12 @@ class FileSequence:
             if making.exception() is None:
                 await on_thread(self._storage_thread, making.result().discard)
             raise
+        try:
+            # From the first frame on the file itself, and its name, survive a power cut.
+            await self.sync.now(file)
+        except BaseException:
+            await on_thread(self._storage_thread, file.discard)
+            raise
         self._files.append(SessionFile(file))
         return len(self._files) - 1
 
@@ -133,7 +139,7 @@ class FileSequence:
         if entry.is_over:
             return
         entry.state = FileState.WITHDRAWN
-        await self._end_syncing()
+        await self.sync.pause()
         await on_thread(self._storage_thread, entry.file.discard)
 
     async def switch_to(self, file_index: int) -> None:
@@ -160,7 +166,7 @@ class FileSequence:
         cause = "the recording went on without it"
         try:
             await on_thread(self._storage_thread, entry.file.finish)
-            await on_thread(self._sync_thread, entry.file.sync)
+            await self.sync.now(entry.file)
             # A mark of just now may still be about one of its frames.
             await asyncio.sleep(LINGER_S)
             await self.pending.settled(HOLD_S)
@@ -176,7 +182,7 @@ class FileSequence:
         """Close a finished file, durably; one that cannot be made durable says so."""
         problem: StorageError | None = None
         try:
-            await on_thread(self._sync_thread, entry.file.sync)
+            await self.sync.now(entry.file)
         except StorageError as error:
             problem = error
             verdict, cause = Verdict.FAILED, str(error)
@@ -184,7 +190,7 @@ class FileSequence:
         try:
             await on_thread(self._storage_thread, entry.file.close, verdict, cause)
         finally:
-            await on_thread(self._sync_thread, entry.file.sync)
+            await self.sync.now(entry.file)
         if problem is not None:
             raise problem
 
@@ -193,41 +199,12 @@ class FileSequence:
     async def append(self, spans: Sequence[FrameSpan], losses: Sequence[Loss]) -> None:
         """Write frames of the current file, and losses; raises StorageError."""
         await on_thread(self._storage_thread, self.current.file.append, spans, losses)
-        self._sync_soon()
+        self.sync.soon(self.current.file)
 
     async def commit(self) -> None:
         """Give the current file's frames their rows; raises StorageError."""
         await on_thread(self._storage_thread, self.current.file.commit)
-        self._sync_soon()
-
-    def _sync_soon(self) -> None:
-        """Have what was written brought to the disk in the background, within a second."""
-        self._is_unsynced = self.current.file.path is not None
-        if self._is_unsynced and self._syncing is None:
-            self._syncing = asyncio.ensure_future(self._sync())
-
-    async def _sync(self) -> None:
-        """Sync the current file, at most once a second, until nothing is unsynced."""
-        loop = asyncio.get_running_loop()
-        try:
-            while self._is_unsynced:
-                await asyncio.sleep(max(0.0, self._synced_s + SYNC_S - loop.time()))
-                self._is_unsynced, self._synced_s, entry = False, loop.time(), self.current
-                try:
-                    await on_thread(self._sync_thread, entry.file.sync)
-                except StorageError as error:
-                    # A file that is closed by now has been synced, or its trouble has been told.
-                    if not entry.is_over:
-                        self.on_problem(error)
-                self.longest_sync_s = max(self.longest_sync_s, loop.time() - self._synced_s)
-        finally:
-            self._syncing = None
-
-    async def _end_syncing(self) -> None:
-        """Leave the current file to whoever closes it; a sync under way is waited for."""
-        if self._syncing is not None:
-            self._syncing.cancel()
-            await asyncio.wait([self._syncing])
+        self.sync.soon(self.current.file)
 
     async def add_row(self, file_index: int, row: Row, frame: int = -1) -> bool:
         """Append a row about `frame` (its index; -1: about none) to the file that holds it.
@@ -263,7 +240,7 @@ class FileSequence:
 
     async def finish(self, verdict: Verdict, cause: str, losses: Sequence[Loss]) -> None:
         """Close the current file with how its run ended; also where that raises StorageError."""
-        await self._end_syncing()
+        await self.sync.pause()
         entry = self.current
         problem: StorageError | None = None
         try:
@@ -287,7 +264,7 @@ class FileSequence:
 
     async def close(self) -> None:
         """Let go of the threads; one that hangs is left behind."""
-        for executor in (self._storage_thread, self._sync_thread):
+        for executor in (self._storage_thread, self.sync.thread):
             answers = asyncio.wrap_future(executor.submit(lambda: None))
             await asyncio.wait([answers], timeout=HOLD_S)
             executor.shutdown(wait=answers.done())

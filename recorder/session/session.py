@@ -60,7 +60,7 @@ class Session:
         function = analysis.find(settings.analysis)
         self.analysis = analysis.Analysis(function) if function else None
         self.leaving = asyncio.Event()
-        self.files = FileSequence(make_file)
+        self.files = FileSequence(make_file, settings.storage.durable_every)
         self._make_camera = make_camera
         self._loop = asyncio.get_running_loop()
         self._camera: Camera | None = make_camera(settings, self._on_health)

@@ -10,7 +10,16 @@ from pydantic import Field, ValidationError
 
 from recorder.errors import ConfigurationError, did_you_mean
 from recorder.settings.cameras import CAMERAS, FAULTS, CameraSettings, SimulatedCameraSettings
-from recorder.settings.field_types import Address, Duration, Levels, PoolSize, Reserve, Section, Switch
+from recorder.settings.field_types import (
+    Address,
+    Duration,
+    Levels,
+    PoolSize,
+    Reserve,
+    Section,
+    Switch,
+    SyncPeriod,
+)
 from recorder.settings.messages import Kinds, explain
 
 
@@ -33,10 +42,12 @@ class PoolSettings(Section):
 class StorageSettings(Section):
     """How the pixels reach the disk."""
 
-    # "direct" bypasses the page cache; "buffered" goes through HDF5; "auto" tries direct first.
+    # "direct" bypasses the page cache; "buffered" goes through it; "auto" tries direct first.
     mode: Literal["auto", "direct", "buffered"] = "auto"
     # Kept free for closing the file in order when the disk runs full.
     reserve: Reserve = 16_000_000
+    # What was committed longer ago survives a power cut; "never" leaves it to the system, which takes 30 s.
+    durable_every: SyncPeriod = 1.0
 
 
 class RemoteSettings(Section):

@@ -72,6 +72,14 @@ def open_again(path: Path) -> int:
     return os.open(path, os.O_RDWR | getattr(os, "O_BINARY", 0))
 
 
+def name_of(fd: int) -> Path | None:
+    """Return where an open file stands now, None where this system does not say."""
+    try:
+        return Path(os.readlink(f"/proc/self/fd/{fd}"))  # noqa: PTH115 - one of a file that is gone is no path
+    except OSError:
+        return None
+
+
 def read_at(fd: int, address: int, size: int) -> bytes:
     """Return up to `size` bytes of a file, less where it ends before; raises OSError."""
     if hasattr(os, "pread"):

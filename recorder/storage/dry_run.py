@@ -39,6 +39,9 @@ class DryRun:
     def sync(self) -> None:
         """Nothing was written."""
 
+    def look_where_it_is(self) -> None:
+        """Nothing is anywhere."""
+
     def close(self, verdict: Verdict, cause: str) -> None:
         """Nothing is open."""
 

@@ -54,6 +54,9 @@ class FrameFile(Protocol):
     def sync(self) -> None:
         """Return once all that was written is on the disk; on any thread."""
 
+    def look_where_it_is(self) -> None:
+        """Take over the file's new name, on the thread of `sync`; raises StorageError where it was removed."""
+
     def close(self, verdict: Verdict, cause: str) -> None:
         """Say how it ended, and close the file."""
 

@@ -19,7 +19,7 @@ from recorder.frames.ledger import Loss
 from recorder.frames.metadata import stored_columns
 from recorder.frames.pool import FrameSpan
 from recorder.storage import layout
-from recorder.storage.direct_io import DirectFile, open_again, sync_data, sync_folder, write_at
+from recorder.storage.direct_io import DirectFile, name_of, open_again, sync_data, sync_folder, write_at
 from recorder.storage.disk_room import DiskRoom
 from recorder.storage.file_bytes import OnDisk
 from recorder.storage.hdf5_writer import HDF5Writer
@@ -94,7 +94,7 @@ class Recording:
         self._written = 0  # frames whose pixels are in place, rows or not
         self._rows: list[NDArray[Any]] = []
         self._committed_ns = clock()
-        self._is_closed = False
+        self._is_closed = self._is_removed = False
         self._first: NDArray[Any] | None = None  # the first frame's metadata
 
     @property
@@ -297,7 +297,7 @@ class Recording:
         """Close and remove a file that holds no frame; one that was moved or replaced stays where it is."""
         if self.frames:
             raise AssertionError(f"{self.path} holds {self.frames} frames")
-        is_ours = self.is_in_place()
+        is_ours = _is_at(self.path, self._sync_fd)
         self._close_handles()
         with contextlib.suppress(OSError):
             os.close(self._sync_fd)
@@ -306,16 +306,35 @@ class Recording:
             with self._room.errors("remove"):
                 self.path.unlink(missing_ok=True)
 
-    def is_in_place(self) -> bool:
-        """Whether the file still has the name it was made with; from any thread."""
-        try:
-            return os.path.samestat(os.stat(self.path), os.fstat(self._sync_fd))  # noqa: PTH116 - beside fstat
-        except OSError:
-            return False
+    def look_where_it_is(self) -> None:
+        """Take the file's new name for its `path` where it was moved; on the thread of `sync`.
+
+        Raises StorageError, once, where it was removed.
+        """
+        if self._sync_fd < 0 or self._is_removed or _is_at(self.path, self._sync_fd):
+            return
+        new = name_of(self._sync_fd)
+        if new is not None and _is_at(new, self._sync_fd):
+            log.warning("%s was moved while it was written, and is %s now", self.path, new)
+            self.path = new
+        else:
+            self._is_removed = True
+            raise StorageError(
+                f"{self.path} was removed while it was written: its frames are lost when it is closed; "
+                "begin another file with: save new"
+            )
 
     def _look_for_changes(self) -> None:
         if self._lock.look():
             log.error("%s: %s", self.path, CHANGED)
+
+
+def _is_at(path: Path, fd: int) -> bool:
+    """Return whether the file open as `fd` stands at `path`."""
+    try:
+        return os.path.samestat(path.stat(), os.fstat(fd))
+    except OSError:
+        return False
 
 
 def _utc(seconds: float) -> str:

@@ -53,7 +53,7 @@ def run_with(
         wanted = {"frames": limits.frames, "duration": limits.duration_s}
         recording = settings.recording.model_copy(update=wanted)
         settings = settings.model_copy(update={"recording": recording})
-    files = FileSequence(make_file)
+    files = FileSequence(make_file, 1.0)
     _sequences.append(files)
     settings = settings.model_copy(update={"storage": settings.storage.model_copy(update={"reserve": 0})})
     return Run(camera or make_camera(settings), files, settings, Path(settings.recording.output))
