@@ -108,7 +108,7 @@ SECTIONS: dict[str, type[Section]] = {
 
 
 def keys() -> tuple[str, ...]:
-    """Return the dotted keys of all settings, such as "pool.memory", those of every kind of camera included."""
+    """Return the dotted keys of all settings, such as "pool.memory"; those of all kinds of camera too."""
     models = [*SECTIONS.items(), *(("camera", model) for model in CAMERAS.values())]
     return tuple(
         dict.fromkeys(f"{section}.{name}" for section, model in models for name in model.model_fields)
