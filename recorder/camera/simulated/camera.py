@@ -94,7 +94,7 @@ class SimulatedCamera:
         self._fifo = None if free_running else Fifo(s.rate, self._exposure_s, s.fifo, self._armed_ns)
 
     def read_into(self, slot: NDArray[Any], timeout_s: float) -> FrameInfo:
-        """Copy the oldest frame, with its timestamp, into `slot` (H, W); wait up to `timeout_s` for one.
+        """Copy the oldest frame, timestamp included, into `slot` (H, W); wait up to `timeout_s` for one.
 
         Raises CameraTimeoutError where none came; CameraError and CameraDisconnectedError for the faults of
         the settings.
