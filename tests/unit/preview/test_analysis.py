@@ -12,7 +12,7 @@ import pytest
 from recorder.assembly import build_session
 from recorder.errors import ConfigurationError
 from recorder.frontends.session_context import session_context
-from recorder.preview.analysis import GIVE_UP, as_values, find
+from recorder.preview.analysis import MAX_CONSECUTIVE_ERRORS, as_values, find
 from recorder.settings.model import AnalysisSettings, validate
 from recorder.storage.layout import DETECTOR
 
@@ -96,8 +96,8 @@ async def test_a_function_that_fails_is_told_counted_and_switched_off(
     with h5py.File(path) as file:
         assert len(file["entry/analysis"]) == 0
         assert file["entry/verdict"][()] == b"complete"
-    assert f"{GIVE_UP} errors, switched off" in told
-    assert caplog.text.count("no idea what to do with (64, 128)") == GIVE_UP
+    assert f"{MAX_CONSECUTIVE_ERRORS} errors, switched off" in told
+    assert caplog.text.count("no idea what to do with (64, 128)") == MAX_CONSECUTIVE_ERRORS
     assert "the recording goes on" in caplog.text
 
 
