@@ -115,7 +115,7 @@ class AcquisitionThread:
 
     @property
     def silent_ns(self) -> int:
-        """Time in ns since `read_into`, or a wait for a block, returned; 0 before the camera is armed."""
+        """Time in ns since `read_into` or a wait for a block last returned; 0 before the camera is armed."""
         return self._clock() - self._last_return_ns if self._last_return_ns else 0
 
     def statistics(self) -> AcquisitionStatistics:

@@ -18,8 +18,8 @@ class StopCondition:
 class AcquisitionResult:
     """How an acquisition ended; `error` is None where nothing failed.
 
-    `last_exposed` is the counter of the last frame that belongs to the run, None where it is not known or
-    was delivered; frames after the last one delivered, up to it, are missing because of `trailing_cause`.
+    `last_exposed` is the counter of the last frame that belongs to the run, None where it is not known, or
+    nothing is missing. Frames after the last one delivered, up to it, are lost to `trailing_cause`.
     """
 
     last_exposed: int | None
@@ -52,6 +52,6 @@ class AcquisitionStatistics:
         return self.in_camera is not None and self.frames == 0
 
     @property
-    def goes_round(self) -> bool:
+    def is_ring(self) -> bool:
         """Whether that memory is a ring: its oldest frames are overwritten until the camera is stopped."""
         return self.records_inside and self.wanted_in_camera == 0

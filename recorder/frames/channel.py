@@ -78,7 +78,7 @@ class Channel:
             self._spans.popleft().release()
 
     def statistics(self) -> ChannelStatistics:
-        """Return the figures of this moment."""
+        """Return the current counts."""
         return ChannelStatistics(len(self._spans), self._max_waiting, self._skipped)
 
     def __repr__(self) -> str:

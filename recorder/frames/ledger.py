@@ -102,7 +102,7 @@ class Ledger:
         return losses
 
     def close(self, last_exposed: int | None, cause: Cause, position: int, host_time_ns: int) -> list[Loss]:
-        """Count the frames exposed after the last one delivered as lost to `cause`; return the loss, or none.
+        """Count the frames exposed after the last one delivered as lost to `cause`; return one loss, or [].
 
         `last_exposed` is the counter of the last frame exposed (None: not known), `position` the number of
         frames in the file, `host_time_ns` the time of the loss.
@@ -116,7 +116,7 @@ class Ledger:
         return [loss]
 
     def abandon(self, count: int, position: int, first_missing: int, host_time_ns: int) -> list[Loss]:
-        """Count `count` delivered frames that never reached the disk as lost; return the loss, or none.
+        """Count `count` delivered frames that never reached the disk as lost; return one loss, or [].
 
         `first_missing` is the counter of the first of them, `position` the number of frames in the file.
         """

@@ -243,7 +243,7 @@ class Pool:
             return max(self._owners, key=self._owners.__getitem__, default="")
 
     def statistics(self) -> PoolStatistics:
-        """Return the figures of this moment."""
+        """Return the current counts."""
         with self._changed:
             return PoolStatistics(self._count, len(self._free), self._lowest, self._waits, self._waited_s)
 

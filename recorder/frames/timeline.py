@@ -33,7 +33,7 @@ Answer = Callable[[NDArray[Any], int, int], FrameRef | None]
 
 
 class Timeline:
-    """Follow the frames of one run, and find frames among them; `last` is the last one, None before it.
+    """Follow the frames of one run, and find frames among them; `last` is the newest, None before the first.
 
     Every method is called on the event loop's thread and does not block. The futures are set by `note`, when
     the frame has come, or by `close`; they may be cancelled.

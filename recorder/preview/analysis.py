@@ -1,4 +1,4 @@
-"""Call a function of the user with the latest frame, as often as it keeps up with."""
+"""Call a function of the user with the latest frame, as often as it can keep up with."""
 
 import asyncio
 import importlib
@@ -94,7 +94,7 @@ class Analysis:
 
     @property
     def given_up(self) -> bool:
-        """Whether the function failed too often to be called again."""
+        """Whether the function is not called any more, after too many errors in a row or a hanging call."""
         return self._in_a_row >= MAX_CONSECUTIVE_ERRORS
 
     def give_up(self) -> None:

@@ -72,7 +72,7 @@ class ShadeTable:
 def as_seen(frame: NDArray[Any], levels: Levels, bits: int) -> NDArray[np.uint8]:
     """Return the shades (H, W) of a whole frame (H, W), uint8 or uint16, as a display shows it.
 
-    Saturated pixels have no shade of their own; of `levels` "auto" all pixels are sorted.
+    Saturated pixels have no shade of their own. With `levels` "auto" all pixels are sorted, which is slower.
     """
     saturation = saturation_of(bits, frame.dtype)
     if levels == "full":

@@ -182,7 +182,7 @@ class SimulatedCamera:
         return True
 
     def set_exposure(self, seconds: float, first: int | None = None) -> float:
-        """Expose frames that begin from now on, or from counter `first` on, for `seconds`; return that."""
+        """Expose frames that begin from now on, or from counter `first` on, for `seconds`; return these."""
         if self._fifo is not None:
             self._fifo.set_exposure(seconds, self._clock(), first)
             self._exposure_s = seconds
