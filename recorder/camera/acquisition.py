@@ -70,7 +70,7 @@ class AcquisitionThread:
         self._rollovers: deque[tuple[int, int | None, Future[int]]] = deque()
         self._end: int | None = None
         self._trailing: Cause | None = None
-        # By who held the blocks when this thread last waited for one: the cause of an overflow since then.
+        # Why no block was free when this thread last waited for one: the cause of an overflow since then.
         self._starved_by: Cause | None = None
         self._caught_up = False
 
@@ -122,7 +122,7 @@ class AcquisitionThread:
         """Return the current statistics; exposure and temperature are NaN before the first frame."""
         last = self._last or FrameInfo(0, 0, float("nan"), float("nan"), 0, overflowed=False)
         inside = self._inside
-        # While it is read out, what is left.
+        # While the camera's memory is read out: the frames left in it.
         left = last.backlog if self._frames else inside.images if inside else 0
         return AcquisitionStatistics(
             frames=self._frames,
@@ -193,7 +193,7 @@ class AcquisitionThread:
                 if self._mailbox:
                     self._mailbox.serve(self._camera)
                 if self._rollovers and self._is_due(self._rollovers[0][1]):
-                    # What follows belongs to another file, and a file's blocks are its own.
+                    # The next frames belong to another file, and a block never holds frames of two.
                     break
                 if self._stopping.is_set():
                     if self._aborting.is_set():
@@ -217,7 +217,7 @@ class AcquisitionThread:
         finally:
             filler.flush()
         if self._frames == until.frames:
-            # What the camera exposed after these was not asked for.
+            # Frames exposed after these do not belong to the run.
             self._last_exposed = None
             return False
         return True
@@ -238,7 +238,7 @@ class AcquisitionThread:
             )
             return complete or now_ns - max(self._halted_ns, self._silent_since_ns) > DRAIN_NS
         if self._duration_limit.is_past(now_ns - DRAIN_NS // 10):
-            # Frames of the run that are not here yet wait in the camera, or are lost.
+            # Frames of the run that have not come wait in the camera, or are lost.
             self._halt()
             expected = self._duration_limit.last_number()
             if self._last_exposed is not None and expected is not None:
@@ -267,7 +267,7 @@ class AcquisitionThread:
         if self._caught_up:
             # An earlier wait for a block is not the cause of losses after this frame.
             self._starved_by = None
-        # The frame after the last one in the FIFO may still be behind a gap: caught up is what follows it.
+        # There may be a gap after the last frame in the FIFO, so the cause is cleared one frame later.
         self._caught_up = info.backlog == 0
         host_ns = now if info.host_time_ns is None else info.host_time_ns
         # In the order of frames.metadata.FIELDS: one assignment costs a third of one for each name.

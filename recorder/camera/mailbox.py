@@ -48,7 +48,7 @@ class Mailbox:
             except CameraError as error:
                 future.set_exception(error)
             except Exception as error:
-                # A library may raise anything at a command; the frames go on.
+                # A library may raise any exception at a command; reading frames goes on.
                 future.set_exception(CameraError(f"the camera refused: {error!r}"))
 
     def close(self) -> None:
@@ -57,7 +57,7 @@ class Mailbox:
         self._refuse()
 
     def _refuse(self) -> None:
-        # Two threads may be emptying it at once.
+        # Two threads may empty the queue at the same time.
         with contextlib.suppress(IndexError):
             while True:
                 _, future = self._pending.popleft()

@@ -21,5 +21,5 @@ async def on_thread(executor: Executor, work: Callable[..., T], *args: object) -
     except asyncio.CancelledError:
         await asyncio.wait([future])
         if not future.cancelled():
-            future.exception()  # marks it as seen; the cancellation says enough
+            future.exception()  # marks it as retrieved; the cancellation is raised instead
         raise

@@ -122,7 +122,7 @@ class Analysis:
                         continue
                     last_seen = row["frame_number"]
                     metadata = {name: row[name].item() for name in row.dtype.names if name != "gap_cause"}
-                    # Through a read-only buffer: an array's own flag could be turned back.
+                    # Over a read-only buffer: the flag of an array alone could be reset by the function.
                     pixels = span.pixels[-1]
                     frame = np.frombuffer(memoryview(pixels).toreadonly(), pixels.dtype).reshape(pixels.shape)
                     values = await on_thread(executor, self._call, frame, metadata)

@@ -207,7 +207,7 @@ class FifoReader:
         self._halted = True
         if not self.period_s:
             log.info("stopping the camera; where no trigger comes this takes some 4 s")
-        # Before the call, which takes some time, in which nothing is exposed any more.
+        # Polled before the stop, which takes some time, in which nothing is exposed any more.
         is_full = self._poll_status() >= self._full_at
         had_room_ns, reached = self._had_room
         full_s = (self._polled_ns - had_room_ns) * 1e-9

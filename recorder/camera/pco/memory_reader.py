@@ -160,10 +160,10 @@ class MemoryReader:
         stopped_ns = self._clock()
         images = self._fill()[0]
         self._total = images
-        # A ring's first frame began its memory's length ago; a sequence's when the camera was armed.
+        # The first frame of a ring began so many frame times before the stop; of a sequence, at arming.
         self._first_ns = stopped_ns - images * self._period_ns() if self._ring else self._armed_ns
         if self._frames is not None and self._ring:
-            # Those asked for are the last ones.
+            # Of a ring the last frames are the ones asked for.
             self._next = max(0, images - self._frames)
             self._first_ns = stopped_ns - (images - self._next) * self._period_ns()
         elif self._frames is not None:

@@ -71,7 +71,7 @@ def set_up(camera: OpenCamera, settings: PcoCameraSettings) -> Readout:
     if camera.has(limits.NOISE_FILTER):
         sdk.set_noise_filter_mode("on" if settings.noise_filter else "off")
     if settings.memory == "fifo":
-        # All frames in their order out of a camera that has a memory, not the latest one only.
+        # A camera with a memory then delivers all frames in order, instead of the latest only.
         with contextlib.suppress(ValueError):
             sdk.set_storage_mode("fifo")
     if settings.cooling is not None:
@@ -91,7 +91,7 @@ def set_up(camera: OpenCamera, settings: PcoCameraSettings) -> Readout:
         _set_times(camera, settings.exposure, settings.delay)
         full_s = _arm(camera)
     sdk.set_roi(*roi)
-    # After the region: a rate that the full frame cannot have would be cut to what it can.
+    # After the region: a rate too high for the full frame would be lowered.
     expose(camera, settings.exposure, settings.delay, settings.rate)
     period_s = _apply_rate(camera, settings)
     if full_s and period_s > SLOW_REGION_SHARE * full_s > SLOW_REGION_SHARE * 1.05 * settings.exposure:
@@ -265,7 +265,7 @@ def change_shutter(camera: OpenCamera, wanted: str) -> bool:
     if shutter_of(camera) == wanted:
         return False
     with translated(f"changing the shutter to {wanted}"):
-        # It takes longer than other commands.
+        # The change takes longer than other commands.
         camera.sdk.set_timeouts(*SHUTTER_TIMEOUTS_MS)
         camera.sdk.set_camera_setup("shutter mode", wanted)
         camera.sdk.reboot_camera()
