@@ -1,4 +1,7 @@
-"""The kinds of values in the configuration: each parses what people write, and writes it back."""
+"""Types of values in the configuration: each parses what people write, and writes it back as text.
+
+Times are in s, sizes in bytes, rates in frames/s (inf: "max") once parsed.
+"""
 
 import math
 from functools import partial
@@ -100,6 +103,6 @@ Switch = Annotated[bool | Literal["auto"], BeforeValidator(_switch)]
 
 
 class Section(BaseModel):
-    """Frozen settings that refuse keys they do not know."""
+    """Base of all sections: frozen, typed strictly, and unknown keys are errors."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)

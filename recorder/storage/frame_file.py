@@ -55,7 +55,7 @@ class FrameFile(Protocol):
         """Return once all that was written is on the disk; on any thread."""
 
     def look_where_it_is(self) -> None:
-        """Take over the file's new name, on the thread of `sync`; raises StorageError where it was removed."""
+        """Find a file that was moved, on the thread of `sync`; raises StorageError where it was removed."""
 
     def close(self, verdict: Verdict, cause: str) -> None:
         """Say how it ended, and close the file."""
