@@ -91,14 +91,13 @@ class Dispatcher:
                 number=replayed.number if replayed else entered_at.number if entered_at else 0,
                 effective_number=reply.frame.number if reply.frame else reply.number,
             )
-            try:
-                await self.journal.add(entry)
-            except StorageError as error:
-                log.warning("%s; the recording goes on", error)
+            await self.journal.add(entry)
             # What was given before this run began has no time in it.
             to_store = replace(entry, elapsed_s=0.0) if self.session.runs != runs else entry
             try:
                 await self._add_row(to_store, entered_at, reply.frame)
+            except StorageError as error:
+                log.warning("%s; the row of %s is in the journal only", error, line[:80])
             except Exception:
                 log.exception("the row of %s is in the journal only; the recording goes on", line[:80])
         if reply.then is not None:

@@ -43,7 +43,7 @@ async def session_context(session: Session, *, attended: bool = False) -> AsyncI
                 yield dispatch
         finally:
             await dispatch.close()
-            if session.path is not None and not session.path.exists():
+            if not session.files.has_made_one:
                 await journal.discard()
 
 

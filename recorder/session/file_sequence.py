@@ -95,6 +95,12 @@ class FileSequence:
         return self._files[file_index]
 
     @property
+    def has_made_one(self) -> bool:
+        """Whether there is a file with frames, or was."""
+        states = {FileState.PREPARED, FileState.WITHDRAWN}
+        return any(entry.file.path is not None and entry.state not in states for entry in self._files)
+
+    @property
     def current_index(self) -> int:
         """Index of the file that frames go to, -1 before the first."""
         return self._current

@@ -172,9 +172,10 @@ class Recording:
                 self._hdf5.set_start(moment)
                 self._first = metadata[0]
             self._hdf5.write_columns(self.frames, list(stored_columns(metadata, self._first)))
-            self._lock.seal(self._hdf5.allocated())
+            # From here on readers see them, whatever becomes of the superblock.
             self.frames += len(metadata)
             self._rows.clear()
+            self._lock.seal(self._hdf5.allocated())
 
     def drop_uncommitted(self) -> None:
         """Give up frames that have no rows: closing takes back their room."""

@@ -74,7 +74,16 @@ class Runner:
             "kind": case.kind,
             "forever": case.forever,
             "log": str(log or ""),
-            "arguments": ["run", "--headless", "--json", "--script", str(commands), "--output", "x.h5", *camera],
+            "arguments": [
+                "run",
+                "--headless",
+                "--json",
+                "--script",
+                str(commands),
+                "--output",
+                "x.h5",
+                *camera,
+            ],
         }
         assert self._process.stdin is not None
         assert self._process.stdout is not None
@@ -129,7 +138,7 @@ def check_file(path: Path, *, is_failed: bool) -> int:
     try:
         recover(path)
     except NotOurFileError as error:
-        assert "holds nothing" in str(error), error  # noqa: PT017
+        assert "holds nothing" in str(error), error
         return 0
     with h5py.File(path) as file:
         detector = file[DETECTOR]
