@@ -115,8 +115,9 @@ class AcquisitionThread:
 
     @property
     def silent_ns(self) -> int:
-        """Time in ns since `read_into` or a wait for a block last returned; 0 before the camera is armed."""
-        return self._clock() - self._last_return_ns if self._last_return_ns else 0
+        """Time in ns since the camera or a wait for a block last returned; 0 where nobody is waiting."""
+        since_ns = self._last_return_ns
+        return self._clock() - since_ns if since_ns else 0
 
     def statistics(self) -> AcquisitionStatistics:
         """Return the current statistics; exposure and temperature are NaN before the first frame."""
@@ -147,6 +148,7 @@ class AcquisitionThread:
             error = error or halting
         disarming = self._attempt(self._camera.disarm)
         error = error or disarming
+        self._last_return_ns = 0
         self._mailbox.close()
         self._refuse_rollovers()
         if (self._aborting.is_set() or error is not None) and self._last is not None:

@@ -50,14 +50,17 @@ async def status(context: CommandContext) -> CommandReply:
     picture = f"; frame {seen.number}: {seen.min} to {seen.max}, mean {seen.mean:.0f}" if seen else ""
     parts = [
         f"{figures.state.value}, {saving}",
-        f"{figures.frames} frames {'written' if figures.path else 'not written'}, {camera.frames} delivered, "
+        f"{figures.frames} frames {'written' if figures.path else 'not written'}"
+        f"{f' ({figures.durable} durable)' if figures.path else ''}, {camera.frames} delivered, "
         f"{figures.lost} lost",
         f"{figures.rate:.1f} frames/s, {figures.rate * figures.frame_bytes / 1e6:.0f} MB/s",
         f"exposure {'unknown' if math.isnan(camera.exposure_s) else format_seconds(camera.exposure_s)}",
         f"sensor {'unknown' if math.isnan(camera.temperature_c) else f'{camera.temperature_c:.1f} °C'}",
         f"pool {figures.pool.fill if figures.pool else 0:.0%}",
         f"longest pause of the camera thread {camera.longest_pause_s * 1e3:.1f} ms",
-        f"longest write {figures.writer.longest_write_s * 1e3 if figures.writer else 0:.1f} ms",
+        f"longest write {figures.writer.longest_write_s * 1e3 if figures.writer else 0:.1f} ms"
+        f" and sync {figures.writer.longest_sync_s * 1e3 if figures.writer else 0:.1f} ms",
+        *([figures.unanswered] if figures.unanswered else []),
         *([f"disk {figures.free_bytes / 1e9:.1f} GB free"] if figures.path else []),
         f"preview {'on' if session.preview.on else 'off'}{picture}",
     ]

@@ -47,9 +47,9 @@ class Presence:
         tables = {name: GrowingDataset.read(file, address) for name, address in places.tables.items()}
         frames = min(dataset.rows_within(size) for dataset in (pixels, *columns.values()))
         rows = {name: table.rows_within(size) for name, table in tables.items()}
-        synced = places.synced(file)
+        synced = places.durable(file)
         is_in_doubt = synced is not None and not is_same_boot(
-            bytes(hdf5["entry"][layout.SYNCED].attrs["boot_id"]).decode(errors="replace")
+            bytes(hdf5["entry"][layout.DURABLE].attrs["boot_id"]).decode(errors="replace")
         )
         if synced is not None and is_in_doubt:
             for dataset, is_page_wise in ((pixels, True), *((column, False) for column in columns.values())):

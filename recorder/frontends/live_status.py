@@ -30,6 +30,8 @@ class LiveStatus:
     preview: bool
     in_camera: int | None
     analysis: dict[str, float]
+    durable: int  # frames that survive a power cut
+    unanswered: str  # what the disk or the camera has not answered for too long
 
     def for_json(self) -> dict[str, Any]:
         """Return the fields for JSON, `flow` as MBps in MB/s; None in place of NaN and infinity."""
@@ -64,4 +66,6 @@ def live_status(session: Session, recent: RateMeter) -> LiveStatus:
         preview=session.preview.on,
         in_camera=camera.in_camera if camera else None,
         analysis=dict(session.analysis.latest) if session.analysis else {},
+        durable=now.durable if now else 0,
+        unanswered=now.unanswered if running and now else "",
     )

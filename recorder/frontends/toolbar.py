@@ -48,6 +48,8 @@ def toolbar(now: LiveStatus, picture: Picture | None, columns: int, typed: str) 
         ),
         ToolbarItem(f"preview {'on' if now.preview else 'off'}", 9),
     ]
+    if now.unanswered:
+        items.insert(0, ToolbarItem(now.unanswered, 0, alarm=True))
     if math.isfinite(now.temperature):
         items.insert(8, ToolbarItem(f"{now.temperature:.1f}°C", 10))
     if now.in_camera is not None:

@@ -3,10 +3,9 @@
 import asyncio
 import math
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 
 from recorder.errors import StorageError
-from recorder.frames.threads import on_thread
+from recorder.session.disk_thread import DiskThread
 from recorder.storage.frame_file import FrameFile
 
 # How often a file is looked for in its place where it is never synced.
@@ -24,16 +23,10 @@ class BackgroundSync:
         self.every_s = every_s
         self.longest_s = 0.0
         self.on_problem: Callable[[FrameFile, StorageError], object] = lambda _file, _error: None
-        self._thread = ThreadPoolExecutor(1, "sync")
+        self.thread = DiskThread("sync")  # where the disk is waited for
         self._task: asyncio.Future[None] | None = None
         self._unsynced: FrameFile | None = None
         self._synced_s = -math.inf
-        self._began_s: float | None = None
-
-    @property
-    def waiting_s(self) -> float:
-        """How long the disk has let the sync of this moment wait, 0 where none is under way."""
-        return 0.0 if self._began_s is None else asyncio.get_running_loop().time() - self._began_s
 
     def soon(self, file: FrameFile) -> None:
         """Have `file` synced when it is time to; of two files in that time, the last one."""
@@ -45,7 +38,7 @@ class BackgroundSync:
 
     async def now(self, file: FrameFile) -> None:
         """Return once all that was written to `file` is on the disk; raises StorageError."""
-        await on_thread(self._thread, file.sync)
+        await self.thread.call("bringing frames to the disk", file.sync)
 
     async def pause(self) -> None:
         """Leave the file to whoever closes it; a sync under way is waited for."""
@@ -60,19 +53,13 @@ class BackgroundSync:
             while self._unsynced is not None:
                 await asyncio.sleep(max(0.0, self._synced_s + period_s - loop.time()))
                 file, self._unsynced = self._unsynced, None
-                self._synced_s = self._began_s = loop.time()
+                self._synced_s = loop.time()
                 try:
-                    await on_thread(self._thread, file.look_where_it_is)
+                    await self.thread.call("looking for the file", file.look_where_it_is)
                     if not math.isinf(self.every_s):
-                        await on_thread(self._thread, file.sync)
+                        await self.thread.call("bringing frames to the disk", file.sync)
                 except StorageError as error:
                     self.on_problem(file, error)
-                self.longest_s = max(self.longest_s, loop.time() - self._began_s)
-                self._began_s = None
+                self.longest_s = max(self.longest_s, loop.time() - self._synced_s)
         finally:
-            self._task = self._began_s = None
-
-    @property
-    def thread(self) -> ThreadPoolExecutor:
-        """Where the disk is waited for."""
-        return self._thread
+            self._task = None

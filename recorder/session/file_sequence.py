@@ -11,7 +11,6 @@ waited for on another, so that neither holds up frames.
 import asyncio
 import logging
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
@@ -20,8 +19,8 @@ from recorder.camera.base import CameraDescription
 from recorder.errors import StorageError
 from recorder.frames.ledger import Loss
 from recorder.frames.pool import FrameSpan
-from recorder.frames.threads import on_thread
 from recorder.session.background_sync import BackgroundSync
+from recorder.session.disk_thread import DiskThread
 from recorder.session.pending_writes import PendingWrites
 from recorder.settings.model import Settings
 from recorder.storage.frame_file import FrameFile
@@ -82,7 +81,7 @@ class FileSequence:
         self._kept: list[Row] = []
         self.pending = PendingWrites()
         self.on_problem: Callable[[StorageError], object] = lambda error: log.error("%s", error)
-        self._storage_thread = ThreadPoolExecutor(1, "storage")
+        self._storage_thread = DiskThread("storage")
         self.sync = BackgroundSync(durable_every_s)
         self.sync.on_problem = self._note_sync_problem
 
@@ -93,6 +92,11 @@ class FileSequence:
 
     def __getitem__(self, file_index: int) -> SessionFile:
         return self._files[file_index]
+
+    @property
+    def unanswered(self) -> str:
+        """What the disk has not answered for too long, "" where it answers."""
+        return self._storage_thread.unanswered or self.sync.thread.unanswered
 
     @property
     def has_made_one(self) -> bool:
@@ -119,8 +123,9 @@ class FileSequence:
 
         Raises UsageError or StorageError: then nothing has changed.
         """
-        making = asyncio.wrap_future(
-            self._storage_thread.submit(self._make_file, settings, path, camera, frames_per_block)
+        call = self._storage_thread.call
+        making = asyncio.ensure_future(
+            call("making a file", self._make_file, settings, path, camera, frames_per_block)
         )
         try:
             file = await asyncio.shield(making)
@@ -128,13 +133,13 @@ class FileSequence:
             # Whoever asked is gone; what was made for them goes too.
             await asyncio.wait([making])
             if making.exception() is None:
-                await on_thread(self._storage_thread, making.result().discard)
+                await call("removing a file", making.result().discard)
             raise
         try:
             # From the first frame on the file itself, and its name, survive a power cut.
             await self.sync.now(file)
         except BaseException:
-            await on_thread(self._storage_thread, file.discard)
+            await call("removing a file", file.discard)
             raise
         self._files.append(SessionFile(file))
         return len(self._files) - 1
@@ -146,7 +151,7 @@ class FileSequence:
             return
         entry.state = FileState.WITHDRAWN
         await self.sync.pause()
-        await on_thread(self._storage_thread, entry.file.discard)
+        await self._storage_thread.call("removing a file", entry.file.discard)
 
     async def switch_to(self, file_index: int) -> None:
         """Have frames go to a prepared file; the one before retires on its own.
@@ -163,7 +168,7 @@ class FileSequence:
             task.add_done_callback(self._retiring.discard)
         if self._kept and self.current.takes_rows:
             rows = list(self._kept)
-            await on_thread(self._storage_thread, self.current.file.add_rows, rows)
+            await self._storage_thread.call("writing rows", self.current.file.add_rows, rows)
             del self._kept[: len(rows)]
 
     async def _retire(self, entry: SessionFile) -> None:
@@ -171,7 +176,7 @@ class FileSequence:
         verdict = Verdict.FRAMES_LOST if entry.lost else Verdict.COMPLETE
         cause = "the recording went on without it"
         try:
-            await on_thread(self._storage_thread, entry.file.finish)
+            await self._storage_thread.call("committing frames", entry.file.finish)
             await self.sync.now(entry.file)
             # A mark of just now may still be about one of its frames.
             await asyncio.sleep(LINGER_S)
@@ -194,7 +199,7 @@ class FileSequence:
             verdict, cause = Verdict.FAILED, str(error)
         entry.state = FileState.CLOSED
         try:
-            await on_thread(self._storage_thread, entry.file.close, verdict, cause)
+            await self._storage_thread.call("closing a file", entry.file.close, verdict, cause)
         finally:
             await self.sync.now(entry.file)
         if problem is not None:
@@ -204,12 +209,12 @@ class FileSequence:
 
     async def append(self, spans: Sequence[FrameSpan], losses: Sequence[Loss]) -> None:
         """Write frames of the current file, and losses; raises StorageError."""
-        await on_thread(self._storage_thread, self.current.file.append, spans, losses)
+        await self._storage_thread.call("writing frames", self.current.file.append, spans, losses)
         self.sync.soon(self.current.file)
 
     async def commit(self) -> None:
         """Give the current file's frames their rows; raises StorageError."""
-        await on_thread(self._storage_thread, self.current.file.commit)
+        await self._storage_thread.call("committing frames", self.current.file.commit)
         self.sync.soon(self.current.file)
 
     async def add_row(self, file_index: int, row: Row, frame: int = -1) -> bool:
@@ -221,7 +226,7 @@ class FileSequence:
         entry = self._files[file_index]
         if not entry.takes_rows:
             return False
-        await on_thread(self._storage_thread, _add_row, entry.file, row, frame)
+        await self._storage_thread.call("writing rows", _add_row, entry.file, row, frame)
         return True
 
     def keep(self, row: Row) -> None:
@@ -242,7 +247,7 @@ class FileSequence:
             await self.commit()
         except StorageError:
             # Once more, now that room kept for closing is free; what then has no row never gets one.
-            await on_thread(self._storage_thread, _commit_or_drop, self.current.file)
+            await self._storage_thread.call("committing frames", _commit_or_drop, self.current.file)
 
     async def finish(self, verdict: Verdict, cause: str, losses: Sequence[Loss]) -> None:
         """Close the current file with how its run ended; also where that raises StorageError."""
@@ -250,7 +255,7 @@ class FileSequence:
         entry = self.current
         problem: StorageError | None = None
         try:
-            await on_thread(self._storage_thread, entry.file.finish, losses)
+            await self._storage_thread.call("committing frames", entry.file.finish, losses)
         except StorageError as error:
             problem = error
             verdict, cause = Verdict.FAILED, str(error)
@@ -270,10 +275,8 @@ class FileSequence:
 
     async def close(self) -> None:
         """Let go of the threads; one that hangs is left behind."""
-        for executor in (self._storage_thread, self.sync.thread):
-            answers = asyncio.wrap_future(executor.submit(lambda: None))
-            await asyncio.wait([answers], timeout=HOLD_S)
-            executor.shutdown(wait=answers.done())
+        for thread in (self._storage_thread, self.sync.thread):
+            await thread.close(HOLD_S)
 
 
 def _commit_or_drop(file: FrameFile) -> None:

@@ -202,7 +202,7 @@ class Session:
             losses=losses,
             **{
                 name: sum(getattr(s, name) for s in self._summaries)
-                for name in ("frames", "lost", "marks", "seconds", "cpu_s", "bytes")
+                for name in ("frames", "durable", "lost", "marks", "seconds", "cpu_s", "bytes")
             },
         )
 

@@ -14,7 +14,7 @@ class DryRun:
     mode = "dry run"
     commit_due_s = None
     free_bytes = 0
-    synced_frames = 0
+    durable_frames = 0
 
     def __init__(self) -> None:
         self.frames = 0

@@ -25,7 +25,7 @@ class FrameFile(Protocol):
         """Frames committed; from any thread."""
 
     @property
-    def synced_frames(self) -> int:
+    def durable_frames(self) -> int:
         """Frames that survive a power cut, -1 where the file itself would not; from any thread."""
 
     @property

@@ -7,7 +7,7 @@
                             frames.metadata, links under the names of layout 1
 /entry/data                 NXdata: links
 /entry/marks, commands, losses, analysis      tables (storage.records), one row each
-/entry/synced               how much of it is on the disk for certain, for `recover`
+/entry/durable              how much of it is on the disk for certain, for `recover`
 /entry/configuration        the settings as used, TOML
 /entry/definition_version   which layout this is
 """
@@ -38,7 +38,7 @@ JOURNAL_SUFFIX = ".commands.jsonl"
 DETECTOR = "entry/instrument/detector"
 
 # What is on the disk for certain: how many frames, then how many rows of each table.
-SYNCED = "synced"
+DURABLE = "durable"
 
 # The column against which plotting programs show the frames.
 TIME_COLUMN = "start_time"
@@ -130,10 +130,10 @@ def _lay_out(file: h5py.File, path: Path, what: FileDescription) -> None:
     )
     entry = _group(file, "entry", "NXentry", default="data")
     # The first of the single values, so that it stands where no boundary of a disk's sectors divides it.
-    entry.create_dataset(SYNCED, data=np.zeros(1 + len(ROWS), np.uint64))
+    entry.create_dataset(DURABLE, data=np.zeros(1 + len(ROWS), np.uint64))
     names = ", ".join(row.table for row in ROWS)
-    _describe(entry[SYNCED], long_name=f"frames on the disk for certain, then rows of {names}")
-    entry[SYNCED].attrs["boot_id"] = fixed(boot_id())
+    _describe(entry[DURABLE], long_name=f"frames on the disk for certain, then rows of {names}")
+    entry[DURABLE].attrs["boot_id"] = fixed(boot_id())
     entry["title"] = fixed(what.title or path.stem)
     for name, kind in (
         ("start_time", ISO_TIME),

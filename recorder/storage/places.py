@@ -20,9 +20,9 @@ from recorder.storage.object_header import UNDEFINED, ObjectHeader
 from recorder.storage.records import ROWS, fitted
 
 # Frames, then rows of each table.
-_SYNCED = struct.Struct(f"<{1 + len(ROWS)}Q")
+_DURABLE = struct.Struct(f"<{1 + len(ROWS)}Q")
 
-VALUES = ("verdict", "cause", "start_time", "end_time", "storage_mode", layout.SYNCED)
+VALUES = ("verdict", "cause", "start_time", "end_time", "storage_mode", layout.DURABLE)
 
 
 @dataclass(frozen=True)
@@ -127,15 +127,15 @@ class Places:
         address, size = self.values[name]
         return file.read(address, size).rstrip(b"\0").decode(errors="replace")
 
-    def set_synced(self, file: FileBytes, counts: Sequence[int]) -> None:
+    def set_durable(self, file: FileBytes, counts: Sequence[int]) -> None:
         """Write how many frames, and rows of each table, are on the disk for certain; raises OSError."""
-        address, _ = self.values[layout.SYNCED]
-        file.write(address, _SYNCED.pack(*counts))
+        address, _ = self.values[layout.DURABLE]
+        file.write(address, _DURABLE.pack(*counts))
 
-    def synced(self, file: FileBytes) -> tuple[int, ...] | None:
+    def durable(self, file: FileBytes) -> tuple[int, ...] | None:
         """Return how many frames, and rows of each table, are on the disk for certain; None: not known."""
-        address, size = self.values.get(layout.SYNCED, (0, 0))
-        return _SYNCED.unpack(file.read(address, size).ljust(size, b"\0")) if size == _SYNCED.size else None
+        address, size = self.values.get(layout.DURABLE, (0, 0))
+        return _DURABLE.unpack(file.read(address, size).ljust(size, b"\0")) if size == _DURABLE.size else None
 
 
 def _has(group: h5py.h5g.GroupID, name: str) -> bool:

@@ -88,8 +88,8 @@ class Recording:
             self._places.set_text(self._file, "storage_mode", self.mode)
             undo.pop_all()
         self.frames = 0  # committed
-        self.synced_frames = -1  # -1: not even the file itself
-        self._synced: tuple[int, ...] = (0,) * (1 + len(ROWS))
+        self.durable_frames = -1  # -1: not even the file itself
+        self._durable: tuple[int, ...] = (0,) * (1 + len(ROWS))
         self._clock = clock
         self._written = 0  # frames whose pixels are in place, rows or not
         self._rows: list[NDArray[Any]] = []
@@ -216,13 +216,13 @@ class Recording:
             try:
                 counts = (self.frames, *self._hdf5.rows.values())
                 sync_data(self._sync_fd)
-                if self.synced_frames < 0:
+                if self.durable_frames < 0:
                     sync_folder(self.path.parent)
-                if counts != self._synced:
-                    self._places.set_synced(OnDisk(self._sync_fd), counts)
+                if counts != self._durable:
+                    self._places.set_durable(OnDisk(self._sync_fd), counts)
                     sync_data(self._sync_fd)
-                    self._synced = counts
-                self.synced_frames = counts[0]
+                    self._durable = counts
+                self.durable_frames = counts[0]
             finally:
                 if self._is_closed:
                     os.close(self._sync_fd)

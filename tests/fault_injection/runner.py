@@ -54,7 +54,8 @@ def serve() -> None:
             finally:
                 os._exit(99)
         _, status = os.waitpid(child, 0)
-        print(json.dumps(os.waitstatus_to_exitcode(status)), flush=True)
+        sys.stdout.write(json.dumps(os.waitstatus_to_exitcode(status)) + "\n")
+        sys.stdout.flush()
 
 
 if __name__ == "__main__":

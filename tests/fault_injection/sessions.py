@@ -68,22 +68,14 @@ class Runner:
         commands = folder.with_name(f"{folder.name}.script")
         commands.write_text(script)
         camera = [word for key, value in CAMERA.items() for word in ("--set", f"camera.{key}={value}")]
+        output = ["--output", "x.h5"]
         request = {
             "folder": str(folder),
             "at": case.at,
             "kind": case.kind,
             "forever": case.forever,
             "log": str(log or ""),
-            "arguments": [
-                "run",
-                "--headless",
-                "--json",
-                "--script",
-                str(commands),
-                "--output",
-                "x.h5",
-                *camera,
-            ],
+            "arguments": ["run", "--headless", "--json", "--script", str(commands), *output, *camera],
         }
         assert self._process.stdin is not None
         assert self._process.stdout is not None
@@ -120,7 +112,10 @@ def check_session(folder: Path, case: Case, code: int) -> None:
     for entry in summary.get("files", []):
         if entry["frames"]:
             name = Path(entry["file"]).name
-            assert frames.get(name) == entry["frames"], f"{case}: {name} has {frames.get(name)}\n{out}{err}"
+            found, reported = frames.get(name, 0), entry["frames"]
+            # On a disk that is gone, rows that nobody could commit any more may be there all the same.
+            is_right = found >= reported if case.forever else found == reported
+            assert is_right, f"{case}: {name} has {found} frames\n{out}{err}"
     if code == 0:
         assert summary["frames"] + summary["lost"] > 60, f"{case}\n{out}{err}"
 

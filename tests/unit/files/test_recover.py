@@ -126,7 +126,7 @@ def test_after_a_power_cut_only_what_reached_the_disk_is_kept(
 ) -> None:
     recording = recorded(tmp_path / "x.h5", 40)
     recording.sync()
-    assert recording.synced_frames == 40
+    assert recording.durable_frames == 40
     pool = Pool(SMALL, PER_CHUNK, 1)
     for first in range(40, 60, PER_CHUNK):
         with fill(take(pool), 0, PER_CHUNK, first + 1) as span:

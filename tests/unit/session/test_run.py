@@ -310,6 +310,7 @@ def test_numbers_for_json_are_the_designs() -> None:
             "journal",
             "verdict",
             "frames",
+            "durable",
             "lost",
             "marks",
             "seconds",
