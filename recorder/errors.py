@@ -4,6 +4,7 @@ RecorderError
 ├── UsageError (ValueError)           the person who typed it; nothing was touched; exit 2
 │   ├── ConfigurationError            a key, value or unit in the configuration
 │   └── NotOurFileError               a file that this program did not write
+│       └── DamagedFileError          a file that it wrote, and that cannot be read any more
 ├── CameraError                       the person at the camera
 │   ├── CameraTimeoutError (TimeoutError)  no frame came in time
 │   └── CameraDisconnectedError       the cable, the power, the driver
@@ -29,6 +30,10 @@ class ConfigurationError(UsageError):
 
 class NotOurFileError(UsageError):
     """A file cannot be used; the message names it and what is missing in it."""
+
+
+class DamagedFileError(NotOurFileError):
+    """What a file says of itself is damaged; the message says where."""
 
 
 class CameraError(RecorderError):

@@ -8,12 +8,16 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
+from recorder.errors import DamagedFileError
 from recorder.frames.pool import PAGE
 from recorder.storage import layout
 from recorder.storage.boot import is_same_boot
 from recorder.storage.file_bytes import FileBytes
 from recorder.storage.places import GrowingDataset, Places
 from recorder.storage.records import ROWS
+
+# What a disk writes as a whole.
+SECTOR = 512
 
 # Fields of tables that are indices into the frames' dataset.
 _INDICES = ("frame", "effective_frame", "after_frame")
@@ -36,10 +40,11 @@ class Presence:
     is_in_doubt: bool
 
     @classmethod
-    def look(cls, hdf5: h5py.File, file: FileBytes, size: int) -> Self:
+    def look(cls, hdf5: h5py.File, file: FileBytes, size: int, *, is_cut_short: bool) -> Self:
         """Compare a file of `size` bytes with what it says of itself; `file` are its bytes.
 
-        Blocks: frames that were not synced are read. Raises OSError, KeyError, and NotOurFileError.
+        `is_cut_short`: the file's end is gone, and frames that were durable may be as well.
+        Blocks: frames that were not synced are read. Raises OSError, KeyError, and DamagedFileError.
         """
         places = Places.of(hdf5, file)
         pixels = GrowingDataset.read(file, places.pixels)
@@ -52,11 +57,15 @@ class Presence:
             bytes(hdf5["entry"][layout.DURABLE].attrs["boot_id"]).decode(errors="replace")
         )
         if synced is not None and is_in_doubt:
-            for dataset, is_page_wise in ((pixels, True), *((column, False) for column in columns.values())):
-                frames = _present(file, dataset, min(synced[0], frames), frames, is_page_wise=is_page_wise)
+            for dataset in (pixels, *columns.values()):
+                frames = _present(file, dataset, min(synced[0], frames), frames)
             for row, count in zip(ROWS, synced[1:], strict=True):
                 rows[row.table] = min(rows[row.table], count)
         claimed = max(column.rows for column in columns.values())
+        if synced is not None and frames < min(synced[0], claimed) and not is_cut_short:
+            raise DamagedFileError(
+                f"damaged: {synced[0]} frames were on the disk for certain, and only {frames} can be found"
+            )
         return cls(places, pixels, columns, tables, frames, claimed, rows, is_in_doubt)
 
     @property
@@ -89,28 +98,23 @@ class Presence:
                     file.write(place, new.to_bytes(8, "little", signed=True))
 
 
-def _present(file: FileBytes, dataset: GrowingDataset, first: int, stop: int, *, is_page_wise: bool) -> int:
-    """Return how many rows there are up to the first of [first, stop) that never reached the disk.
+def _present(file: FileBytes, dataset: GrowingDataset, first: int, stop: int) -> int:
+    """Return how many rows there are up to the first of [first, stop) that did not reach the disk as a whole.
 
-    What did not is zeros: a page of a frame, a value of a column. Where the row before `first` has such zeros
-    too, they mean nothing.
+    What did not is zeros: a sector of a frame, or a page of it; a value of a column. Where the row before
+    `first`, which did, has such zeros as well, they mean nothing.
     """
-    is_usual = first > 0 and _has_gap(file, dataset, first - 1, is_page_wise=is_page_wise)
-    if is_usual:
-        return stop
-    for row in range(first, stop):
-        if _has_gap(file, dataset, row, is_page_wise=is_page_wise):
-            return row
+    sizes = [size for size in (SECTOR, PAGE) if first == 0 or not _has_gap(file, dataset, first - 1, size)]
+    if sizes:
+        for row in range(first, stop):
+            if _has_gap(file, dataset, row, sizes[0]):
+                return row
     return stop
 
 
-def _has_gap(file: FileBytes, dataset: GrowingDataset, row: int, *, is_page_wise: bool) -> bool:
+def _has_gap(file: FileBytes, dataset: GrowingDataset, row: int, size: int) -> bool:
+    """Return whether a row has zeros only in its part of one of the file's pieces of `size` bytes."""
     content: NDArray[Any] = np.frombuffer(dataset.read_rows(file, row, row + 1), np.uint8)
-    if not is_page_wise:
-        return not content.any()
-    # Pages of the file, not of the frame: the first and the last one may belong to its neighbours as well.
-    begin = -dataset.address_of(row) % PAGE
-    starts = np.arange(begin, len(content), PAGE)
-    parts = [content[:begin]] if begin else []
-    sums = np.maximum.reduceat(content, starts) if len(starts) else np.array([1], np.uint8)
-    return bool((sums == 0).any()) or any(len(part) and not part.any() for part in parts)
+    begin = -dataset.address_of(row) % size
+    starts = np.unique([0, *range(begin, len(content), size)])
+    return bool((np.maximum.reduceat(content, starts) == 0).any())

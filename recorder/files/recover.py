@@ -17,7 +17,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from recorder.errors import NotOurFileError, StorageError, UsageError
+from recorder.errors import DamagedFileError, NotOurFileError, StorageError, UsageError
 from recorder.files.presence import Presence
 from recorder.files.reader import check_layout, present_frames
 from recorder.storage import layout
@@ -30,6 +30,14 @@ from recorder.storage.writer_lock import is_being_written
 KILLED = "the recorder was killed while it wrote; what came after the last frame is not known"
 CUT_SHORT = "this file was cut short: the last {} frames are gone"
 POWER_CUT = "the computer went down while it was recorded; what came after the last frame is not known"
+
+HOLDS_NOTHING = "holds nothing: its recorder ended while it made the file"
+
+# Files of less than this hold no frame: the columns of the first ones alone take more.
+EMPTY_BYTES = 65536
+
+# What HDF5 says of structures that are damaged.
+DAMAGE = (OSError, RuntimeError, KeyError, ValueError)
 
 # Where locks are not to be had, a file that is written changes within so long.
 STILL_S = 0.5
@@ -59,13 +67,15 @@ def recover(path: Path) -> Recovered:
         raise StorageError(f"{path}: it must be changed to be recovered: {error.strerror}") from error
     try:
         return _recover(path, OnDisk(fd))
-    except (NotOurFileError, UsageError, StorageError):
+    except NotOurFileError as error:
+        raise NotOurFileError(f"{path}: {str(error).removeprefix(f'{path}: ')}") from error
+    except (UsageError, StorageError):
         raise
     except OSError as error:
         if error.errno in {errno.EIO, errno.ENOSPC}:
             raise StorageError(f"{path}: cannot be recovered: {error.strerror}") from error
         raise StorageError(f"{path}: cannot be recovered: {error}; keep a copy of it") from error
-    except (RuntimeError, KeyError, ValueError) as error:
+    except DAMAGE as error:
         raise StorageError(f"{path}: cannot be recovered: {error}; keep a copy of it") from error
     finally:
         os.close(fd)
@@ -74,14 +84,20 @@ def recover(path: Path) -> Recovered:
 def _recover(path: Path, disk: OnDisk) -> Recovered:
     size = os.fstat(disk.fd).st_size
     if not disk.read(0, 8).strip(b"\0"):
-        raise NotOurFileError(f"{path}: holds nothing: its recorder ended while it made the file; remove it")
+        raise NotOurFileError(f"{path}: {HOLDS_NOTHING}")
     before = Superblock.read(disk, path)
     if before.is_open:
         _refuse_a_growing_file(path)
     content = Changed(disk)
     before.closed().ending_at(size).write(content)
-    with _opened(content, path) as file:
-        presence = Presence.look(file, content, size)
+    try:
+        with _opened(content, path) as file:
+            presence = Presence.look(file, content, size, is_cut_short=size < before.end)
+    except DAMAGE as error:
+        is_damaged = isinstance(error, DamagedFileError) or not isinstance(error, NotOurFileError)
+        if is_damaged and max(size, before.end) < EMPTY_BYTES:
+            raise NotOurFileError(f"{path}: {HOLDS_NOTHING}") from None
+        raise
     verdict = presence.places.text(content, "verdict")
     was_closed = not before.is_open and verdict != Verdict.RECORDING
     if was_closed and presence.is_whole and size >= before.end and _is_readable(content, path, presence):

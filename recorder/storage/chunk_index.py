@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from dataclasses import astuple, dataclass, field
 from typing import Self
 
-from recorder.errors import NotOurFileError
+from recorder.errors import DamagedFileError
 from recorder.storage.file_bytes import FileBytes
 from recorder.storage.object_header import UNDEFINED
 from recorder.storage.superblock import lookup3
@@ -142,30 +142,33 @@ class ChunkIndex:
     def read(cls, file: FileBytes, address: int) -> Self:
         """Read the index at `address`, whether or not its checksums fit.
 
-        Raises NotOurFileError where there is no index, or one of chunks that are compressed.
+        Raises DamagedFileError where there is no index, or one of chunks that are compressed.
         """
         data = file.read(address, _HEADER.size)
         header = _HEADER.unpack(data.ljust(_HEADER.size, b"\0"))
         if header[:9] != (b"EAHD", 0, _UNFILTERED, 8, *astuple(_Sizes())):
-            raise NotOurFileError(f"no index of chunks at byte {address}")
+            raise DamagedFileError(f"no index of chunks at byte {address}")
         return cls(file, address, header)
 
     def keep(self, count: int) -> None:
         """Have the index hold its first `count` chunks and no other, with checksums that fit.
 
-        Raises NotOurFileError where it does not have so many.
+        Raises DamagedFileError where it does not have so many.
         """
         if count > len(self.addresses):
-            raise NotOurFileError(f"the index of chunks at byte {self._address} has less than {count}")
+            raise DamagedFileError(f"the index of chunks at byte {self._address} has less than {count}")
         for part in self._parts:
             part.keep(count)
             _put(self._file, part.address, bytes(part.data))
         kept = [block for block in self._blocks if block.first < count]
         data = [block.size for block in kept if block.chunks]
         supers = [block.size for block in kept if not block.chunks]
-        elements = self._sizes.in_index_block + sum(block.chunks for block in kept)
+        # An index block that never reached the disk is one that was never made.
+        begun = bool(self._parts)
+        elements = self._sizes.in_index_block * begun + sum(block.chunks for block in kept)
         figures = (len(supers), sum(supers), len(data), sum(data), count, elements)
-        _put(self._file, self._address, _HEADER.pack(*self._header[:9], *figures, self._header[-1]))
+        index_block = self._header[-1] if begun else UNDEFINED
+        _put(self._file, self._address, _HEADER.pack(*self._header[:9], *figures, index_block))
 
     def _read_all(self) -> Iterator[_Part]:
         """Read one part after the other, in the order of their chunks, and stop where a block is missing."""
@@ -174,7 +177,7 @@ class ChunkIndex:
         pointers = inlined + sizes.super_blocks - sizes.inlined
         data = self._block(self._header[-1], b"EAIB", 8 * (sizes.in_index_block + pointers), _PREFIX_BYTES)
         if data is None:
-            raise NotOurFileError(f"the index of chunks at byte {self._address} has no beginning")
+            return
         index = _Part(self._header[-1], data, _PREFIX_BYTES, 0, sizes.in_index_block)
         at, first = _PREFIX_BYTES + 8 * sizes.in_index_block, sizes.in_index_block
         for super_block in range(sizes.inlined):

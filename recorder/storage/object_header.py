@@ -10,7 +10,7 @@ import struct
 from dataclasses import dataclass
 from typing import Self
 
-from recorder.errors import NotOurFileError
+from recorder.errors import DamagedFileError
 from recorder.storage.file_bytes import FileBytes
 from recorder.storage.superblock import lookup3
 
@@ -45,20 +45,20 @@ class ChunkIndexAddress:
 class ObjectHeader:
     """The header of one dataset; `read` and `write` block, and raise OSError."""
 
-    def __init__(self, parts: list[_Part], dataspace: tuple[int, int], layout: bytes) -> None:
+    def __init__(self, parts: list[_Part], dataspace: tuple[int, int], layout: tuple[int, int, int]) -> None:
         self._parts = parts
-        self._dataspace = dataspace  # which part, and where in it
-        self._layout = layout
+        # Which part, and where in it; of the layout its size as well.
+        self._dataspace, self._layout_place = dataspace, layout
 
     @classmethod
     def read(cls, file: FileBytes, address: int) -> Self:
         """Read the header at `address`, whether or not its checksums fit.
 
-        Raises NotOurFileError where no dataset's header is there.
+        Raises DamagedFileError where no dataset's header is there.
         """
         prefix = file.read(address, 64)
         if prefix[:5] != b"OHDR\x02":
-            raise NotOurFileError(f"no description of a dataset at byte {address}")
+            raise DamagedFileError(f"no description of a dataset at byte {address}")
         flags = prefix[5]
         start = 6 + (16 if flags & 0x20 else 0) + (4 if flags & 0x10 else 0)
         width = 1 << (flags & 3)
@@ -77,9 +77,13 @@ class ObjectHeader:
                     parts.append(_Part(where, bytearray(file.read(where, max(0, count)))))
             begin = 4  # behind the signature of a continuation
         if _DATASPACE not in found or _LAYOUT not in found:
-            raise NotOurFileError(f"no dataset is described at byte {address}")
-        which, at, length = found[_LAYOUT]
-        return cls(parts, found[_DATASPACE][:2], bytes(parts[which].data[at : at + length]))
+            raise DamagedFileError(f"no dataset is described at byte {address}")
+        return cls(parts, found[_DATASPACE][:2], found[_LAYOUT])
+
+    @property
+    def _layout(self) -> bytes:
+        which, at, length = self._layout_place
+        return bytes(self._parts[which].data[at : at + length])
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -97,24 +101,31 @@ class ObjectHeader:
     def contiguous(self) -> tuple[int, int]:
         """Address and size in bytes of the values of a dataset without chunks."""
         if self._layout[1] != _CONTIGUOUS:
-            raise NotOurFileError("a dataset's values are not in one place")
+            raise DamagedFileError("a dataset's values are not in one place")
         address, size = struct.unpack_from("<QQ", self._layout, 2)
         return address, size
 
     @property
     def chunk_index(self) -> ChunkIndexAddress:
-        """Where the index of a dataset with chunks is; raises NotOurFileError for one of another kind."""
+        """Where the index of a dataset with chunks is; raises DamagedFileError for one of another kind."""
         version, kind, _, rank, width = struct.unpack_from("<BBBBB", self._layout)
         sizes = self._layout[5 : 5 + rank * width]
         dims = [int.from_bytes(sizes[i * width : (i + 1) * width], "little") for i in range(rank)]
         at = 5 + rank * width
         if (version, kind) != (4, _CHUNKED) or self._layout[at] != _EXTENSIBLE_ARRAY:
-            raise NotOurFileError("a dataset's chunks have an index of another kind")
+            raise DamagedFileError("a dataset's chunks have an index of another kind")
         (address,) = struct.unpack_from("<Q", self._layout, at + 6)
         size = 1
         for dim in dims:  # the last one is the size of an element
             size *= dim
         return ChunkIndexAddress(address, dims[0], size)
+
+    def forget_chunk_index(self) -> None:
+        """Have the dataset be one that never had a chunk; `write` puts it into the file."""
+        layout = self._layout
+        _, _, _, rank, width = struct.unpack_from("<BBBBB", layout)
+        which, at, _ = self._layout_place
+        struct.pack_into("<Q", self._parts[which].data, at + 11 + rank * width, UNDEFINED)
 
     def write(self, file: FileBytes) -> None:
         """Put the header into its place, with checksums that fit."""

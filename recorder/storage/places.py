@@ -11,12 +11,12 @@ from typing import Self
 
 import h5py
 
-from recorder.errors import NotOurFileError
+from recorder.errors import DamagedFileError
 from recorder.frames.metadata import STORED
 from recorder.storage import layout
 from recorder.storage.chunk_index import ChunkIndex
 from recorder.storage.file_bytes import FileBytes
-from recorder.storage.object_header import UNDEFINED, ObjectHeader
+from recorder.storage.object_header import ObjectHeader
 from recorder.storage.records import ROWS, fitted
 
 # Frames, then rows of each table.
@@ -38,10 +38,14 @@ class GrowingDataset:
 
     @classmethod
     def read(cls, file: FileBytes, address: int) -> Self:
-        """Read the dataset whose header is at `address`; raises OSError and NotOurFileError."""
+        """Read the dataset whose header is at `address`; raises OSError and DamagedFileError."""
         header = ObjectHeader.read(file, address)
         place = header.chunk_index
-        chunks = () if place.address == UNDEFINED else tuple(ChunkIndex.read(file, place.address).addresses)
+        try:
+            chunks = tuple(ChunkIndex.read(file, place.address).addresses)
+        except DamagedFileError:
+            # None yet, or one that never reached the disk: whoever knows of rows in it finds them missing.
+            chunks = ()
         row_bytes = place.chunk_bytes // place.rows_per_chunk
         return cls(address, header.shape[0], row_bytes, place.rows_per_chunk, place.address, chunks)
 
@@ -76,14 +80,14 @@ class GrowingDataset:
     def keep(self, file: FileBytes, rows: int) -> int:
         """Have the dataset hold its first `rows` rows, all checksums right; return where the last chunk ends.
 
-        Raises OSError, and NotOurFileError where it does not have so many.
+        Raises OSError, and DamagedFileError where it does not have so many.
         """
         count = -(-rows // self.rows_per_chunk)
-        if self.index_address != UNDEFINED:
-            ChunkIndex.read(file, self.index_address).keep(count)
-        elif count:
-            raise NotOurFileError(f"the dataset at byte {self.header_address} has no chunks")
         header = ObjectHeader.read(file, self.header_address)
+        if count:
+            ChunkIndex.read(file, self.index_address).keep(count)
+        else:
+            header.forget_chunk_index()
         header.set_length(rows)
         header.write(file)
         return max(self.chunks[:count], default=0) + self.chunk_bytes if count else 0
@@ -102,7 +106,7 @@ class Places:
     def of(cls, hdf5: h5py.File, file: FileBytes) -> Self:
         """Look the addresses up in the links of an open file; the headers may be damaged.
 
-        Raises OSError, KeyError, and NotOurFileError.
+        Raises OSError, KeyError, and DamagedFileError.
         """
         entry, detector = hdf5["entry"].id, hdf5[layout.DETECTOR].id
         columns = [field.column if _has(detector, field.column) else field.alias for field in STORED]

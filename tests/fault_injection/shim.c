@@ -12,7 +12,7 @@
 #include <unistd.h>
 
 enum { NONE, FAIL_EIO, FAIL_ENOSPC, SHORT };
-enum { WRITE = 1, SYNC, TRUNCATE };
+enum { WRITE = 1, SYNC, TRUNCATE, SYNCED };
 
 static char folder[4096];
 static size_t folder_length;
@@ -20,7 +20,8 @@ static long calls, fail_at;
 static int kind, forever, log_fd = -1;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 
-/* One for each call: then the name, then for a write its bytes. */
+/* One for each call, and one when a sync is over (offset: the number of its call). Then the name, then for a
+   write its bytes. */
 struct record {
     int32_t type, name_length;
     int64_t offset, size;
@@ -79,6 +80,21 @@ static size_t half(size_t size)
     return size > 8192 ? size / 2 / 4096 * 4096 : size / 2;
 }
 
+static int synced(int fd, int64_t call, int done)
+{
+    if (call && !done && log_fd >= 0) {
+        char link[64], name[4096];
+        pthread_mutex_lock(&lock);
+        snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
+        ssize_t length = readlink(link, name, sizeof name);
+        struct record record = {SYNCED, (int32_t)length, call, 0};
+        plain_write(log_fd, &record, sizeof record);
+        plain_write(log_fd, name, length);
+        pthread_mutex_unlock(&lock);
+    }
+    return done;
+}
+
 #define PASS(call)                                                                                          \
     do {                                                                                                    \
         pthread_mutex_unlock(&lock);                                                                        \
@@ -86,7 +102,10 @@ static size_t half(size_t size)
     } while (0)
 #define JUDGE(type, offset, data, size)                                                                     \
     pthread_mutex_lock(&lock);                                                                              \
+    long before = calls;                                                                                    \
     int fate = verdict(fd, type, offset, data, size);                                                       \
+    long call = calls > before ? calls : 0;                                                                 \
+    (void)call;                                                                                             \
     if (fate > 0) {                                                                                         \
         pthread_mutex_unlock(&lock);                                                                        \
         errno = fate;                                                                                       \
@@ -135,8 +154,7 @@ int fdatasync(int fd)
     if (!real) real = next("fdatasync");
     JUDGE(SYNC, 0, 0, 0)
     pthread_mutex_unlock(&lock);
-    int done = real(fd);
-    return done;
+    return synced(fd, call, real(fd));
 }
 
 int fsync(int fd)
@@ -145,5 +163,5 @@ int fsync(int fd)
     if (!real) real = next("fsync");
     JUDGE(SYNC, 0, 0, 0)
     pthread_mutex_unlock(&lock);
-    return real(fd);
+    return synced(fd, call, real(fd));
 }

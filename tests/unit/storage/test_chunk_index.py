@@ -15,6 +15,7 @@ from recorder.storage.chunk_index import ChunkIndex
 from recorder.storage.direct_io import open_again
 from recorder.storage.file_bytes import OnDisk
 from recorder.storage.object_header import UNDEFINED, ObjectHeader
+from recorder.storage.places import GrowingDataset
 
 PER_CHUNK = 2
 
@@ -71,11 +72,10 @@ def test_a_shortened_dataset_is_read_and_extended_by_the_library(tmp_path: Path,
     kept = random_.choice([c for c in COUNTS if c < chunks] + [random_.randrange(chunks)])
     address = make(path, chunks)
     with opened(path) as file:
-        header = ObjectHeader.read(file, address)
-        assert header.shape == (chunks * PER_CHUNK,)
-        index_of(file, address).keep(kept)
-        header.set_length(kept * PER_CHUNK)
-        header.write(file)
+        dataset = GrowingDataset.read(file, address)
+        assert (dataset.rows, len(dataset.chunks)) == (chunks * PER_CHUNK, chunks)
+        end = dataset.keep(file, kept * PER_CHUNK)
+        assert end <= path.stat().st_size
     with h5py.File(path, "r+") as file:
         data = file["x"]
         assert data[:].tolist() == list(range(1, kept * PER_CHUNK + 1))
