@@ -1,4 +1,5 @@
 import os
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -200,6 +201,84 @@ def test_a_file_without_frames_can_be_taken_back(tmp_path: Path) -> None:
     recording = Recording(tmp_path / "x.h5", describe())
     recording.discard()
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_without_frames_that_is_gone_or_another_is_not_missed(tmp_path: Path) -> None:
+    recording = Recording(tmp_path / "x.h5", describe())
+    recording.path.unlink()
+    recording.discard()
+    recording = Recording(tmp_path / "x.h5", describe())
+    recording.path.unlink()
+    recording.path.write_text("precious")
+    recording.discard()
+    assert (tmp_path / "x.h5").read_text() == "precious"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="Windows moves no file that is open")
+def test_a_file_is_followed_to_its_new_name(tmp_path: Path) -> None:
+    recording = Recording(tmp_path / "x.h5", describe())
+    recording.look_where_it_is()
+    assert recording.path == tmp_path / "x.h5"
+    recording.path.rename(tmp_path / "y.h5")
+    recording.look_where_it_is()
+    assert recording.path == tmp_path / "y.h5"
+    recording.path.unlink()
+    with pytest.raises(StorageError, match=r"y\.h5 was removed while it was written"):
+        recording.look_where_it_is()
+    recording.look_where_it_is()  # it is said once
+    end(recording, Verdict("failed"), "removed")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_library_is_let_go_of_after_its_first_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "x.h5"
+    recording = Recording(path, describe())
+    pool = Pool(EVEN, 4, 1)
+    with fill(take(pool), 0, 4, 1) as span:
+        recording.append([span])
+    recording.commit()
+
+    def fails(*_: object) -> None:
+        raise OSError(5, "Input/output error")
+
+    with fill(take(pool), 0, 4, 5) as span:
+        recording.append([span])
+    with monkeypatch.context() as patch:
+        patch.setattr("recorder.storage.hdf5_writer._append", fails)
+        with pytest.raises(StorageError, match=r"cannot commit frames to .*x\.h5: .*Input/output error"):
+            recording.commit()
+    with pytest.raises(StorageError, match="Input/output error"):
+        recording.commit()
+    recording.drop_uncommitted()
+    with pytest.raises(StorageError, match="Input/output error"):
+        recording.close(Verdict.COMPLETE, "")
+    recording.sync()
+    check(path, EVEN, 4)
+    with h5py.File(path) as file:
+        assert file["entry/verdict"][()] == b"failed"
+        assert b"Input/output error" in file["entry/cause"][()]
+
+
+def test_what_is_durable_is_written_down_where_a_disk_writes_it_whole(tmp_path: Path) -> None:
+    path = tmp_path / "x.h5"
+    recording = Recording(path, describe())
+    assert recording.durable_frames == -1
+    recording.sync()
+    assert recording.durable_frames == 0
+    pool = Pool(EVEN, 4, 1)
+    with fill(take(pool), 0, 4, 1) as span:
+        recording.append([span])
+    recording.add_rows([MarkRow(0, 0.0, "a", "", "test"), MarkRow(1, 0.0, "b", "", "test")])
+    recording.sync()
+    assert recording.durable_frames == 4
+    end(recording, Verdict("complete"), "")
+    with h5py.File(path) as file:
+        durable = file["entry/durable"]
+        assert durable[:].tolist() == [4, 2, 0, 0, 0]
+        first = durable.id.get_offset()
+        assert first // 512 == (first + durable.nbytes - 1) // 512
 
 
 class RefusingFile:
