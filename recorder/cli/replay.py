@@ -42,9 +42,10 @@ def replay(
     if config_file is not None:
         settings = load_settings(config_file, overrides, {"--output": output})
     else:
-        # Beside the recording that is replayed, under a name of its own.
+        # Beside the recording that is replayed, in a folder of their own, where all names are free.
         stem = journal_file.name.removesuffix(JOURNAL_SUFFIX)
-        beside = journal_file.with_name(f"{stem}_replay_{datetime.now(UTC):%Y%m%dT%H%M%SZ}.h5")
+        folder = journal_file.with_name(f"{stem}_replay_{datetime.now(UTC):%Y%m%dT%H%M%SZ}")
+        beside = folder / f"{stem}.h5"
         target = output or str(beside)
         settings = journal.settings
         for text in overrides:

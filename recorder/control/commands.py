@@ -246,11 +246,12 @@ async def at(context: CommandContext, when: Word, *line: Word) -> CommandReply:
 
 
 async def _moment(session: Session, run: Run, seconds: float, frame: int | None) -> None:
-    if frame is not None:
-        await run.timeline.delivered(frame)
-        return
-    await run.timeline.delivered(1)
-    await asyncio.sleep(max(0.0, seconds - session.position()[1]))
+    """Return at that moment of the run; raises UsageError where the run is over before."""
+    found = await run.timeline.delivered(frame or 1)
+    if frame is None:
+        await asyncio.sleep(max(0.0, seconds - session.position()[1]))
+    if run.state is not State.RUNNING and (frame is None or found is None):
+        raise UsageError("not carried out: the run was over before")
 
 
 @command()
@@ -267,8 +268,10 @@ async def quit_(context: CommandContext) -> CommandReply:
     session = context.session
 
     async def leave() -> None:
-        await session.stopped()
-        session.leaving.set()
+        try:
+            await session.stopped()
+        finally:
+            session.leaving.set()
 
     session.stop(FinishReason.STOPPED, context.first)
     return CommandReply("leaving", number=context.first, then=leave)

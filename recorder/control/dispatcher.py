@@ -101,7 +101,10 @@ class Dispatcher:
             except Exception:
                 log.exception("the row of %s is in the journal only; the recording goes on", line[:80])
         if reply.then is not None:
-            await reply.then()
+            try:
+                await reply.then()
+            except RecorderError as error:
+                return CommandResult("failed", str(error))
         return result
 
     async def _add_row(

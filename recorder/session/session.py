@@ -6,20 +6,20 @@ import logging
 import math
 import time
 from collections.abc import Awaitable, Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
 from recorder.camera.base import Camera
 from recorder.errors import CameraError, RecorderError, UsageError
 from recorder.frames.timeline import FrameRef
-from recorder.preview import analysis, snapshot
-from recorder.preview.levels import bits_of
+from recorder.preview import snapshot
+from recorder.preview.analysis import Analysis
 from recorder.preview.live import Preview
 from recorder.session.file_sequence import FileSequence, MakeFile
 from recorder.session.marks import Mark, Marks, PlacedMark
 from recorder.session.paths import new_path
 from recorder.session.run import Run
+from recorder.session.run_observers import RunObservers
 from recorder.session.status import FinishReason, State, Statistics, Summary
 from recorder.settings.model import Settings, override
 from recorder.storage.records import Row, Verdict
@@ -29,12 +29,6 @@ log = logging.getLogger(__name__)
 # How long a snapshot waits for a frame, and an exposure for the first frame that shows it.
 SNAPSHOT_S = 5.0
 EFFECT_S = 5.0
-
-# From this fill of the pool on the preview steps back.
-BUSY_FILL = 0.5
-
-# How long preview and analysis may take to leave a run.
-LEAVE_S = 1.0
 
 # Makes the camera of the settings; what it says of its health goes to a function, from any thread.
 MakeCamera = Callable[[Settings, Callable[[str], None]], Camera]
@@ -56,9 +50,7 @@ class Session:
         self.path = None if dry_run else new_path(settings, first=True)
         self.run: Run | None = None
         self.runs = 0
-        self.preview = Preview(settings.preview)
-        function = analysis.find(settings.analysis)
-        self.analysis = analysis.Analysis(function) if function else None
+        self._observers = RunObservers(settings)
         self.leaving = asyncio.Event()
         self.files = FileSequence(make_file, settings.storage.durable_every)
         self._make_camera = make_camera
@@ -75,8 +67,6 @@ class Session:
         # Called with each run's summary when it is over, and with what the camera tells of its health.
         self.on_end: Callable[[Summary], Awaitable[None]] | None = None
         self.on_remark: Callable[[str], None] | None = None
-        self._preview_thread = ThreadPoolExecutor(1, "preview")
-        self._analysis_thread = ThreadPoolExecutor(1, "analysis")
 
     def take_another_path(self) -> bool:
         """Choose another name for the first file; False where the configuration names the file itself."""
@@ -94,6 +84,16 @@ class Session:
                 self.on_remark(remark)
 
         self._loop.call_soon_threadsafe(pass_on)
+
+    @property
+    def preview(self) -> Preview:
+        """What shows the frames."""
+        return self._observers.preview
+
+    @property
+    def analysis(self) -> Analysis | None:
+        """The user's analysis, None where there is none."""
+        return self._observers.analysis
 
     # Runs.
 
@@ -123,42 +123,18 @@ class Session:
 
     async def _follow(self, run: Run) -> Summary:
         """Carry out a run, with its preview and analysis, and remember how it ended."""
-        looking = [asyncio.create_task(self._look(run)), asyncio.create_task(self._analyse(run))]
+        self._observers.follow(run)
         try:
             summary = await run.run()
         except RecorderError as error:
             self._error = error
             summary = Summary.of_nothing(str(error))
         finally:
-            for task in looking:
-                task.cancel()
-            _, hung = await asyncio.wait(looking, timeout=LEAVE_S)
-            if hung and self.analysis is not None:
-                self.analysis.give_up()
+            await self._observers.leave()
         self._summaries.append(summary)
         if self.on_end is not None:
             await self.on_end(summary)
         return summary
-
-    async def _look(self, run: Run) -> None:
-        await run.armed.wait()
-        if run.broadcaster is None:
-            raise AssertionError("a run that is armed has an broadcaster")
-        description = run.description
-        if description is None:
-            raise AssertionError("a run that is armed has a camera")
-
-        def is_busy() -> bool:
-            pool = run.statistics().pool
-            return pool is not None and pool.fill > BUSY_FILL
-
-        form, details = description.format, description.details
-        await self.preview.watch(run.broadcaster, self._preview_thread, form, details, is_busy)
-
-    async def _analyse(self, run: Run) -> None:
-        await run.armed.wait()
-        if self.analysis is not None and not self.analysis.given_up and run.broadcaster is not None:
-            await self.analysis.watch(run.broadcaster, self._analysis_thread, run.add_analysis)
 
     def stop(self, reason: FinishReason = FinishReason.STOPPED, first: int | None = None) -> None:
         """Stop the camera and write all that was exposed, or what comes before counter `first`."""
@@ -181,8 +157,8 @@ class Session:
         """Stop what runs and return the summary of all runs; raises RecorderError if nothing came of it."""
         self.stop()
         await self.stopped()
-        self._preview_thread.shutdown()
-        self._analysis_thread.shutdown(wait=False)
+        self._close_unused_camera()
+        self._observers.close()
         await self.files.close()
         if self._error is not None and len(self._summaries) == 1:
             raise self._error
@@ -305,11 +281,7 @@ class Session:
         if path is None:
             beside = (run.file.path if run.file else None) or self.path or Path("snapshot")
             path = beside.with_name(f"{beside.stem}_frame{number}.tif")
-        bits = bits_of(run.description.details if run.description else {})
-        loop = asyncio.get_running_loop()
-        await loop.run_in_executor(
-            self._preview_thread, snapshot.write, frame, path, self.preview.levels, bits
-        )
+        await self._observers.write_snapshot(frame, path, run.description.details if run.description else {})
         return path, number
 
     def set(self, key: str, value: str) -> Settings:
@@ -317,9 +289,15 @@ class Session:
         settings = override(self.settings, f"{key}={value}")
         if self.running:
             raise UsageError(f"{key} needs the camera armed anew: stop, set {key} {value}, start")
-        self._camera = self._make_camera(settings, self._on_health)
-        self.settings = settings
+        camera = self._make_camera(settings, self._on_health)
+        self._close_unused_camera()
+        self._camera, self.settings = camera, settings
         return settings
+
+    def _close_unused_camera(self) -> None:
+        if self._camera is not None:
+            self._camera.close()
+            self._camera = None
 
     def position(self) -> tuple[FrameRef | None, float]:
         """Return the last frame delivered (None: none yet), and the seconds since the run's first."""

@@ -43,7 +43,6 @@ class Writer:
         self.channel = Channel(WRITER)
         self.files, self._ledger, self._timeline = files, ledger, timeline
         self._on_failure, self._on_loss = on_failure, on_loss
-        self._last_written = 0  # the camera's counter
         self._unsaved: list[Loss] = []
         # The files of the run that frames went to before the current one.
         self._before: list[SessionFile] = []
@@ -72,7 +71,6 @@ class Writer:
                     self._unsaved += self._account(batch)
                     if self.failure is None and await self._attempt(self.files.append(batch, self._unsaved)):
                         self._unsaved = []
-                        self._last_written = int(batch[-1].metadata["frame_number"][-1])
             finally:
                 for span in spans:
                     span.release()
@@ -121,7 +119,9 @@ class Writer:
         entry = self.files.current
         written = entry.file.frames
         losses = [replace(loss, after_frame=min(loss.after_frame, written - 1)) for loss in self._unsaved]
-        abandoned = self._ledger.abandon(entry.received - written, written, self._last_written + 1, now_ns)
+        # A batch may have been written in part: the files know their last frame.
+        last = max(file.last_number for file in (entry.file, *(before.file for before in self._before)))
+        abandoned = self._ledger.abandon(entry.received - written, written, last + 1, now_ns)
         for loss in abandoned:
             self._on_loss(loss)
         return losses + abandoned

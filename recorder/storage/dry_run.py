@@ -17,12 +17,13 @@ class DryRun:
     durable_frames = 0
 
     def __init__(self) -> None:
-        self.frames = 0
+        self.frames = self.last_number = 0
 
     def append(self, spans: Sequence[FrameSpan], losses: Sequence[Loss] = ()) -> None:
         """Count the frames."""
         del losses
         self.frames += sum(len(span) for span in spans)
+        self.last_number = int(spans[-1].metadata["frame_number"][-1])
 
     def commit(self) -> None:
         """Nothing waits."""

@@ -25,6 +25,10 @@ class FrameFile(Protocol):
         """Frames committed; from any thread."""
 
     @property
+    def last_number(self) -> int:
+        """The camera's counter of the last frame committed, 0 before the first; from any thread."""
+
+    @property
     def durable_frames(self) -> int:
         """Frames that survive a power cut, -1 where the file itself would not; from any thread."""
 

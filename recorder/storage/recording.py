@@ -87,7 +87,7 @@ class Recording:
             self._places = self._hdf5.places(self._file)
             self._places.set_text(self._file, "storage_mode", self.mode)
             undo.pop_all()
-        self.frames = 0  # committed
+        self.frames = self.last_number = 0  # committed; the camera's counter of the last one
         self.durable_frames = -1  # -1: not even the file itself
         self._durable: tuple[int, ...] = (0,) * (1 + len(ROWS))
         self._clock = clock
@@ -174,6 +174,7 @@ class Recording:
             self._hdf5.write_columns(self.frames, list(stored_columns(metadata, self._first)))
             # From here on readers see them, whatever becomes of the superblock.
             self.frames += len(metadata)
+            self.last_number = int(metadata["frame_number"][-1])
             self._rows.clear()
             self._lock.seal(self._hdf5.allocated())
 

@@ -28,6 +28,11 @@ SMALL = ("--set", "camera.width=128", "--set", "camera.height=128", "--set", "ca
 FAST = (*SMALL, "--set", "camera.rate=1000", "--set", "pool.memory=64MB")
 
 
+def frames_in(path: Path) -> int:
+    with h5py.File(path) as file:
+        return len(file["data"])
+
+
 def check(path: Path, frames: int, verdict: str) -> None:
     """The file is whole, and each frame is the one its row tells of."""
     with h5py.File(path) as file:
@@ -495,6 +500,16 @@ def test_what_was_given_between_two_runs_is_replayed_between_them(
         with h5py.File(tmp_path / "o" / name) as first, h5py.File(tmp_path / "r" / name) as again:
             for column in ("frame_number", "exposure"):
                 assert (first[DETECTOR][column][:] == again[DETECTOR][column][:]).all()
+
+
+def test_a_replay_in_its_default_place_makes_the_same_files(recorder: Recorder, tmp_path: Path) -> None:
+    (tmp_path / "s.txt").write_text("wait 100ms\nsave new b\nwait 100ms\nsave new\nwait 100ms\nquit\n")
+    recorder("run", "--headless", "--script", "s.txt", "--output", "o/a.h5", *FAST)
+    first = {path.name: frames_in(path) for path in (tmp_path / "o").glob("*.h5")}
+    assert sorted(first) == ["a.h5", "a_2.h5", "b.h5"]
+    assert recorder("replay", "o/a.commands.jsonl").code == 0
+    (folder,) = (tmp_path / "o").glob("a_replay_*")
+    assert {path.name: frames_in(path) for path in folder.glob("*.h5")} == first
 
 
 def test_a_script_acts_and_its_journal_replays_exactly(recorder: Recorder, tmp_path: Path) -> None:

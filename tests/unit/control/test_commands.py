@@ -136,3 +136,40 @@ async def test_the_summary_names_every_file_with_its_frames(dispatch: Dispatcher
     for one in files:
         with h5py.File(one["file"]) as file:
             assert len(file["data"]) == one["frames"]
+
+
+async def test_what_was_planned_for_a_run_is_not_done_in_the_next_one(
+    dispatch: Dispatcher, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A moment or a frame that never came: it is said, and nothing is done."""
+    assert (await typed(dispatch, "at 300ms mark late")).startswith("ok")
+    assert (await typed(dispatch, "at frame 5000 mark never")).startswith("ok")
+    await run_again(dispatch)
+    await asyncio.sleep(0.5)
+    await typed(dispatch, "stop")
+    said = [record.message for record in caplog.records if "the run was over before" in record.message]
+    assert sorted(line.split(":")[0] for line in said) == ["mark late", "mark never"]
+    assert sum(summary.marks for summary in dispatch.session._summaries) == 0
+
+
+async def test_what_is_planned_is_done_at_its_frame_also_long_after(dispatch: Dispatcher) -> None:
+    run = dispatch.session.run
+    assert run is not None
+    await typed(dispatch, "at frame 30 mark now")
+    await run.timeline.delivered(60)
+    await typed(dispatch, "at frame 1 mark past")
+    while run.marks < 2:
+        await asyncio.sleep(0.01)
+
+
+async def test_a_setting_closes_the_camera_that_was_made_before(
+    dispatch: Dispatcher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session = dispatch.session
+    await typed(dispatch, "stop")
+    await typed(dispatch, "set camera.rate 100")
+    camera, closed = session._camera, []
+    assert camera is not None
+    monkeypatch.setattr(camera, "close", lambda: closed.append("first"))
+    await typed(dispatch, "set camera.rate 50")
+    assert closed == ["first"]

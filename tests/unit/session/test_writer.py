@@ -27,6 +27,7 @@ class FakeFile(DryRun):
         super().__init__()
         self.fail_at = fail_at
         self.written = 0
+        self._numbers: list[int] = []
         self.losses: list[Loss] = []
         self.threads: set[str] = set()
 
@@ -40,10 +41,12 @@ class FakeFile(DryRun):
             if self.fail_at is not None and self.written + len(span) > self.fail_at:
                 raise StorageError("the disk broke")
             self.written += len(span)
+            self._numbers.append(int(span.metadata["frame_number"][-1]))
         self.losses += losses
 
     def commit(self) -> None:
         self.frames = self.written
+        self.last_number = self._numbers[-1] if self._numbers else 0
 
 
 @contextlib.asynccontextmanager

@@ -1,0 +1,78 @@
+"""What looks at the frames of a run beside the writer: the preview and the user's analysis."""
+
+import asyncio
+import logging
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+from numpy.typing import NDArray
+
+from recorder.preview import analysis, snapshot
+from recorder.preview.levels import bits_of
+from recorder.preview.live import Preview
+from recorder.session.run import Run
+from recorder.settings.model import Settings
+
+log = logging.getLogger(__name__)
+
+# From this fill of the pool on the preview steps back.
+BUSY_FILL = 0.5
+
+# How long preview and analysis may take to leave a run.
+LEAVE_S = 1.0
+
+
+class RunObservers:
+    """Preview and analysis, each on a thread of its own; used on the event loop's thread."""
+
+    def __init__(self, settings: Settings) -> None:
+        """Raises UsageError where the settings name an analysis that cannot be found."""
+        self.preview = Preview(settings.preview)
+        function = analysis.find(settings.analysis)
+        self.analysis = analysis.Analysis(function) if function else None
+        self._preview_thread = ThreadPoolExecutor(1, "preview")
+        self._analysis_thread = ThreadPoolExecutor(1, "analysis")
+        self._tasks: list[asyncio.Task[None]] = []
+
+    def follow(self, run: Run) -> None:
+        """Look at the frames of `run` from its arming on; returns at once."""
+        self._tasks = [asyncio.create_task(self._preview(run)), asyncio.create_task(self._analyse(run))]
+
+    async def leave(self) -> None:
+        """Look at no further frame; an analysis that hangs is given up for good."""
+        for task in self._tasks:
+            task.cancel()
+        ended, hung = await asyncio.wait(self._tasks, timeout=LEAVE_S)
+        if hung and self.analysis is not None:
+            self.analysis.give_up()
+        for task in ended:
+            if not task.cancelled() and (problem := task.exception()) is not None:
+                log.error("preview or analysis ended early: %r", problem)
+
+    async def _preview(self, run: Run) -> None:
+        await run.armed.wait()
+        if (parts := run.parts) is None:
+            raise AssertionError("a run that is armed has its parts")
+
+        def is_busy() -> bool:
+            return parts.pool.statistics().fill > BUSY_FILL
+
+        form, details = parts.description.format, parts.description.details
+        await self.preview.watch(parts.broadcaster, self._preview_thread, form, details, is_busy)
+
+    async def _analyse(self, run: Run) -> None:
+        await run.armed.wait()
+        if self.analysis is not None and not self.analysis.given_up and run.broadcaster is not None:
+            await self.analysis.watch(run.broadcaster, self._analysis_thread, run.add_analysis)
+
+    async def write_snapshot(self, frame: NDArray[Any], path: Path, details: Mapping[str, Any]) -> None:
+        """Write a frame (H, W) to `path` on the preview's thread; raises UsageError or StorageError."""
+        loop, levels, bits = asyncio.get_running_loop(), self.preview.levels, bits_of(details)
+        await loop.run_in_executor(self._preview_thread, snapshot.write, frame, path, levels, bits)
+
+    def close(self) -> None:
+        """Let go of the threads; an analysis that hangs is left behind."""
+        self._preview_thread.shutdown()
+        self._analysis_thread.shutdown(wait=False)
