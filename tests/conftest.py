@@ -2,13 +2,14 @@
 
 import gc
 import os
-import threading
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 
 import numpy as np
 import pytest
+from pytest_asyncio import is_async_test
 
 from recorder.frames.pool import Block, BlockLease, FrameFormat, FrameSpan, Pool
+from tests import leaks
 
 SMALL = FrameFormat(32, 64, np.dtype(np.uint16))  # 4096 bytes: one page
 
@@ -31,17 +32,42 @@ def clock() -> Clock:
     return Clock()
 
 
+def pytest_collection_finish() -> None:
+    """Take all that was imported out of the garbage collector's sight: its search then costs 1 ms a test."""
+    gc.collect()
+    gc.freeze()
+
+
 @pytest.fixture(autouse=True)
 def nothing_left_behind() -> Iterator[None]:
-    """Fail a test that leaves a thread, or a lease that nobody gave back (its warning is an error)."""
-    before = set(threading.enumerate())
+    """Fail a test that leaves a thread, a lease, a descriptor or a child process behind; name what it is.
+
+    A lease that was dropped and not given back warns, and warnings are errors.
+    """
+    before = leaks.Snapshot.take()
     yield
     while _taken:
         _taken.popitem()[1].release()
     gc.collect()
-    for thread in set(threading.enumerate()) - before:
-        thread.join(2)
-        assert not thread.is_alive(), f"{thread} was left behind"
+    problems = leaks.left_since(before)
+    if problems:
+        pytest.fail("left behind:\n" + "\n".join(problems), pytrace=False)
+
+
+@pytest.fixture
+async def no_task_pending() -> AsyncIterator[None]:
+    """Fail a test on whose loop a task is pending when the test and its fixtures are over."""
+    yield
+    problems = await leaks.pending_tasks()
+    if problems:
+        pytest.fail("left behind:\n" + "\n".join(problems), pytrace=False)
+
+
+@pytest.fixture(autouse=True)
+def no_task_left_behind(request: pytest.FixtureRequest, nothing_left_behind: None) -> None:
+    """Ask for `no_task_pending` first of all, so that it looks last; tests without a loop get none."""
+    if is_async_test(request.node):
+        request.getfixturevalue(no_task_pending.__name__)
 
 
 def need(present: object, what: str) -> None:
