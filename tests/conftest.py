@@ -1,15 +1,21 @@
 """What every test may use, and what none may leave behind."""
 
+import asyncio
 import gc
 import os
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 
 import numpy as np
 import pytest
 from pytest_asyncio import is_async_test
 
+from recorder.camera.acquisition import AcquisitionThread
+from recorder.camera.playback import PlaybackCamera
+from recorder.camera.simulated.camera import SimulatedCamera
 from recorder.frames.pool import Block, BlockLease, FrameFormat, FrameSpan, Pool
+from recorder.storage.recording import Recording
 from tests import leaks
+from tests.virtual_time import VirtualClock, VirtualLoop, use
 
 SMALL = FrameFormat(32, 64, np.dtype(np.uint16))  # 4096 bytes: one page
 
@@ -68,6 +74,22 @@ def no_task_left_behind(request: pytest.FixtureRequest, nothing_left_behind: Non
     """Ask for `no_task_pending` first of all, so that it looks last; tests without a loop get none."""
     if is_async_test(request.node):
         request.getfixturevalue(no_task_pending.__name__)
+
+
+def pytest_asyncio_loop_factories(item: pytest.Item) -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
+    """Give those who ask for `virtual_time` its loop, all others the usual one."""
+    names = getattr(item, "fixturenames", ())
+    return {"virtual": VirtualLoop} if virtual_time.__name__ in names else {"usual": asyncio.new_event_loop}
+
+
+@pytest.fixture
+async def virtual_time(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[VirtualClock]:
+    """Run the test, its sessions and its simulated cameras on a clock that jumps over every wait."""
+    loop = asyncio.get_running_loop()
+    assert isinstance(loop, VirtualLoop)
+    use(loop.clock, monkeypatch, AcquisitionThread, PlaybackCamera, Recording, SimulatedCamera)
+    yield loop.clock
+    loop.clock.run_on()
 
 
 def need(present: object, what: str) -> None:

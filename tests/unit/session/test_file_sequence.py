@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -19,16 +18,19 @@ from recorder.settings.model import validate
 from recorder.storage import recording
 from recorder.storage.layout import DETECTOR
 from recorder.storage.recording import Recording
+from tests.virtual_time import VirtualClock
 
 SLOW_SYNC_S = 0.4
 
 
 @pytest.fixture
-async def dispatch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Dispatcher]:
+async def dispatch(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, virtual_time: VirtualClock
+) -> AsyncIterator[Dispatcher]:
     """A session at 200 frames/s on a disk whose every sync takes 0.4 s."""
 
     def slow(fd: int) -> None:
-        time.sleep(SLOW_SYNC_S)
+        virtual_time.wait(SLOW_SYNC_S)
         os.fsync(fd)
 
     monkeypatch.setattr(recording, "sync_data", slow)
@@ -182,7 +184,7 @@ async def test_trouble_with_a_file_that_is_complete_does_not_end_the_next_one(
 
 
 async def test_what_came_before_a_pause_is_synced_without_another_frame(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, virtual_time: VirtualClock
 ) -> None:
     synced: list[int] = []
     real = Recording.sync
