@@ -72,6 +72,7 @@ class VirtualClock:
         """Let that much time pass, as time.sleep does; on a thread that is not the loop's."""
         if seconds <= 0:
             return
+        assert threading.current_thread() is not threading.main_thread(), "the loop itself cannot wait"
         with self._lock:
             is_real = self._real_since_ns is not None
             if not is_real:
@@ -202,7 +203,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
 
 
 def use(clock: VirtualClock, monkeypatch: pytest.MonkeyPatch, *timed: type) -> None:
-    """Have the program's clocks be this one, and executors' jobs counted.
+    """Have the clocks of the program and time.sleep be this one, and executors' jobs counted.
 
     `timed` are classes that have time.perf_counter_ns or time.sleep as a default argument.
     """
@@ -214,6 +215,7 @@ def use(clock: VirtualClock, monkeypatch: pytest.MonkeyPatch, *timed: type) -> N
         monkeypatch.setattr(initialise, "__defaults__", defaults)
     monkeypatch.setattr(time, "perf_counter_ns", clock.clock_ns)
     monkeypatch.setattr(time, "perf_counter", clock.clock_s)
+    monkeypatch.setattr(time, "sleep", clock.wait)
 
     def submit(
         executor: ThreadPoolExecutor, work: Callable[..., Any], /, *args: Any, **keywords: Any

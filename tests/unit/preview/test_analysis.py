@@ -58,6 +58,7 @@ async def analysed(tmp_path: Path, seconds: float, **analysis: Any) -> tuple[Pat
     return tmp_path / "x.h5", told.message
 
 
+@pytest.mark.usefixtures("virtual_time")
 async def test_a_slow_function_sees_the_latest_frames_and_costs_none(tmp_path: Path) -> None:
     seen.clear()
     path, told = await analysed(tmp_path, 1.5, function="tests.unit.preview.test_analysis:slow")
@@ -75,6 +76,7 @@ async def test_a_slow_function_sees_the_latest_frames_and_costs_none(tmp_path: P
     assert "analysis value" in told
 
 
+@pytest.mark.usefixtures("virtual_time")
 async def test_a_quick_function_does_not_wait_for_blocks_to_fill(tmp_path: Path) -> None:
     seen.clear()
     path, _ = await analysed(tmp_path, 0.5, function="tests.unit.preview.test_analysis:quick")
@@ -89,6 +91,7 @@ async def test_a_quick_function_does_not_wait_for_blocks_to_fill(tmp_path: Path)
             assert file[DETECTOR]["data"][number - 1, 0, 20] == value
 
 
+@pytest.mark.usefixtures("virtual_time")
 async def test_a_function_that_fails_is_told_counted_and_switched_off(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -122,6 +125,7 @@ def hanging(frame: Any, metadata: Mapping[str, Any]) -> float:
     return 0.0
 
 
+@pytest.mark.usefixtures("virtual_time")
 async def test_a_function_cannot_write_into_what_is_recorded(tmp_path: Path) -> None:
     path, told = await analysed(tmp_path, 0.3, function="tests.unit.preview.test_analysis:meddling")
     assert "errors" not in told
@@ -129,6 +133,7 @@ async def test_a_function_cannot_write_into_what_is_recorded(tmp_path: Path) -> 
         assert len(file["entry/analysis"]) > 0
 
 
+@pytest.mark.usefixtures("virtual_time")
 async def test_a_function_that_wants_to_leave_is_told_in_a_line(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -149,6 +154,7 @@ async def test_a_function_that_hangs_holds_up_no_end(
         await asyncio.sleep(0.2)
 
 
+@pytest.mark.usefixtures("virtual_time")
 async def test_the_worked_example_stores_two_values_a_frame(tmp_path: Path) -> None:
     options = {"x": 8, "y": 4, "width": 16, "height": 8, "threshold": 0.0}
     function = "recorder.preview.threshold:crossing"

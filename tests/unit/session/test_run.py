@@ -265,6 +265,7 @@ async def test_a_camera_that_cannot_be_armed_leaves_no_file(tmp_path: Path) -> N
     assert os.listdir(tmp_path) == []
 
 
+@pytest.mark.usefixtures("virtual_time")
 async def test_a_slow_camera_has_each_frame_on_disk_within_a_quarter_of_a_second(tmp_path: Path) -> None:
     """At 4 frames/s a block would need seconds to fill: its frames do not wait for it."""
     settings = settings_for(tmp_path, rate=4, exposure="1ms")
