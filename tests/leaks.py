@@ -171,11 +171,11 @@ async def pending_tasks() -> list[str]:
             return []
         await asyncio.sleep(0)
     return [
-        f"task {task.get_name()!r} is pending: {_waits(task.get_coro())}" for task in left if not task.done()
+        f"task {task.get_name()!r} is pending: {where(task.get_coro())}" for task in left if not task.done()
     ]
 
 
-def _waits(coroutine: Any) -> str:
+def where(coroutine: Any) -> str:
     """Follow what a coroutine awaits down to where it stands."""
     name, places = getattr(coroutine, "__qualname__", repr(coroutine)), []
     while coroutine is not None:

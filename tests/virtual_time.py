@@ -18,6 +18,7 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import pytest
 
@@ -50,7 +51,7 @@ class VirtualClock:
         self.jumps = 0
         self._now_ns = 10**15
         self._lock = threading.Lock()
-        self._jobs: dict[ThreadPoolExecutor, _Jobs] = {}
+        self._jobs: WeakKeyDictionary[ThreadPoolExecutor, _Jobs] = WeakKeyDictionary()
         # Until when, in which order they came, what wakes them, and whose job it is.
         self._sleepers: list[tuple[int, int, threading.Event, _Jobs | None]] = []
         self._order = itertools.count()
@@ -169,8 +170,12 @@ class _JumpingSelector(selectors.DefaultSelector):
     def __init__(self, clock: VirtualClock) -> None:
         super().__init__()
         self._clock = clock
+        # Called at the end of each turn of the loop, before it waits; whether that made work for the loop.
+        self.on_turn: Callable[[], bool] = lambda: False
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
+        if self.on_turn():
+            return super().select(0)
         if self._clock._real_since_ns is not None or (timeout is not None and timeout <= 0):
             return super().select(timeout)
         patience_ns = _real_ns() + HANGS_S * 1e9
@@ -191,7 +196,8 @@ class VirtualLoop(asyncio.SelectorEventLoop):
 
     def __init__(self) -> None:
         self.clock = VirtualClock()
-        super().__init__(_JumpingSelector(self.clock))
+        self.selector = _JumpingSelector(self.clock)
+        super().__init__(self.selector)
         self.clock.on_idle = self._look_again
 
     def time(self) -> float:
