@@ -38,8 +38,9 @@ def clock() -> Clock:
     return Clock()
 
 
-def pytest_collection_finish() -> None:
-    """Take all that was imported out of the garbage collector's sight: its search then costs 1 ms a test."""
+@pytest.fixture(autouse=True, scope="module")
+def what_stays_is_out_of_sight() -> None:
+    """Spare the garbage collector what is there before a module's tests: a search then takes 0.3 ms."""
     gc.collect()
     gc.freeze()
 

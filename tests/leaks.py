@@ -170,9 +170,8 @@ async def pending_tasks() -> list[str]:
         if not left:
             return []
         await asyncio.sleep(0)
-    return [
-        f"task {task.get_name()!r} is pending: {where(task.get_coro())}" for task in left if not task.done()
-    ]
+    left = {task for task in left if not task.done()}
+    return [f"task {task.get_name()!r} is pending: {where(task.get_coro())}" for task in left]
 
 
 def where(coroutine: Any) -> str:

@@ -1,8 +1,8 @@
 """A session that is cancelled at any step leaves whole files and nothing else.
 
-It runs on a clock that jumps, with everything that an operator does, and is cancelled at its step k, for k = 1,
-2, 3 and so on. A step is a turn of the event loop; or a place where whoever carries out the lines waits: then
-it is cancelled before a thread has begun to work for it, or while the thread does.
+It runs on a clock that jumps, with all that an operator does, and is cancelled at its step k = 1, 2, 3...
+A step is a turn of the event loop; or a place where whoever carries out the lines waits: then it is cancelled
+before a thread has begun to work for it, or while the thread does.
 """
 
 import asyncio
