@@ -1,5 +1,6 @@
 """What `recorder run --headless` promises, checked on the files it leaves."""
 
+import contextlib
 import json
 import os
 import pstats
@@ -283,13 +284,17 @@ def test_a_kill_leaves_every_committed_frame(tmp_path: Path, mode: str) -> None:
 @pytest.mark.parametrize("mode", ["direct", "buffered"])
 def test_a_reader_never_sees_a_frame_whose_pixels_are_not_there_yet(tmp_path: Path, mode: str) -> None:
     command = [*COMMAND, "run", "--headless", "--output", "x.h5", "--frames", "3000", *FAST]
-    command += ["--set", f"storage.mode={mode}"]
-    with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as run:
+    # Deep enough that a busy machine loses none.
+    command += ["--set", f"storage.mode={mode}", "--set", "camera.fifo=5000"]
+    looks, seen = 0, 0
+    with (
+        subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as run,
+        contextlib.ExitStack() as stack,
+    ):
         file = None
-        looks, seen = 0, 0
         while file is None:
             try:
-                file = h5py.File(tmp_path / "x.h5", "r", swmr=True)
+                file = stack.enter_context(h5py.File(tmp_path / "x.h5", "r", swmr=True))
             except OSError:
                 time.sleep(0.01)
         column, data = file[DETECTOR]["frame_number"], file["data"]
@@ -304,7 +309,6 @@ def test_a_reader_never_sees_a_frame_whose_pixels_are_not_there_yet(tmp_path: Pa
                 assert stamp.number == column[i] == i + 1
             looks += rows > seen
             seen = rows
-        file.close()
     assert seen == 3000
     assert looks > 5
 
