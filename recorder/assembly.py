@@ -1,4 +1,4 @@
-"""The one place where settings become objects: cameras, files, sessions."""
+"""Make cameras, files and sessions from settings: the one place that chooses their classes."""
 
 import logging
 import math
@@ -22,14 +22,17 @@ log = logging.getLogger(__name__)
 
 
 def build_session(settings: Settings, *, dry_run: bool) -> Session:
-    """Return a session ready to start; raises UsageError for what cannot work, before anything is opened."""
+    """Return a session that is ready to start; call it on the thread of a running event loop.
+
+    Raises UsageError for settings that cannot work; no camera is opened and no file made.
+    """
     return Session(settings, make_camera, make_file, dry_run=dry_run)
 
 
 def make_camera(settings: Settings, notify: Callable[[str], None] = log.warning) -> Camera:
-    """Return the camera of the settings, not opened; `notify` hears of its health, from any thread.
+    """Return the camera of the settings, not opened; for playback, the source is opened, which blocks.
 
-    Raises UsageError for what cannot work.
+    `notify` is called with what a real camera reports of its health, on any thread. Raises UsageError.
     """
     camera, recording = settings.camera, settings.recording
     if isinstance(camera, SimulatedCameraSettings):
@@ -44,7 +47,7 @@ def make_camera(settings: Settings, notify: Callable[[str], None] = log.warning)
 def make_file(
     settings: Settings, path: Path | None, camera: CameraDescription, frames_per_chunk: int
 ) -> FrameFile:
-    """Make the file at `path`, or (None) what counts frames only; blocks, for the storage thread.
+    """Make the file at `path`, or (None) one that only counts frames; blocks, called on the storage thread.
 
     Raises UsageError where the file exists, StorageError where it cannot be made.
     """
@@ -55,7 +58,7 @@ def make_file(
 
 
 def describe(settings: Settings, camera: CameraDescription, frames_per_chunk: int) -> FileDescription:
-    """Return what the file tells of camera and settings."""
+    """Return what the file says of camera and settings."""
     details = {name: value for name, value in camera.details.items() if value not in ("", math.inf)}
     return FileDescription(
         title=settings.recording.title,

@@ -1,9 +1,10 @@
-"""The error tree, ordered by who can act on it.
+"""The error tree, ordered by who can act on it. The message of each error is one line that says what to do.
 
 RecorderError
 ├── UsageError (ValueError)           the person who typed it; nothing was touched; exit 2
 │   ├── ConfigurationError            a key, value or unit in the configuration
 │   └── NotOurFileError               a file that this program did not write
+│       └── DamagedFileError          a file that it wrote, and that cannot be read any more
 ├── CameraError                       the person at the camera
 │   ├── CameraTimeoutError (TimeoutError)  no frame came in time
 │   └── CameraDisconnectedError       the cable, the power, the driver
@@ -16,42 +17,46 @@ from difflib import get_close_matches
 
 
 class RecorderError(Exception):
-    """Base of every error that a user is told about in one line."""
+    """Base of every error that is shown to the user as one line, without a traceback."""
 
 
 class UsageError(RecorderError, ValueError):
-    """Say what was typed wrong, what is allowed and what comes nearest."""
+    """The input is wrong; the message says what is allowed, and what comes nearest to the input."""
 
 
 class ConfigurationError(UsageError):
-    """Name the key, the value and what is allowed."""
+    """A setting is wrong; the message names its key, its value and what is allowed."""
 
 
 class NotOurFileError(UsageError):
-    """Name the file and what is missing in it."""
+    """A file cannot be used; the message names it and what is missing in it."""
+
+
+class DamagedFileError(NotOurFileError):
+    """What a file says of itself is damaged; the message says where."""
 
 
 class CameraError(RecorderError):
-    """Say what the camera refused, and what to do."""
+    """The camera failed or refused a request; the message says what to do."""
 
 
 class CameraTimeoutError(CameraError, TimeoutError):
-    """Say that no frame came within the time allowed."""
+    """No frame came within the time allowed."""
 
 
 class CameraDisconnectedError(CameraError):
-    """Say that the camera went away while it was in use."""
+    """The connection to the camera was lost while it was in use."""
 
 
 class StorageError(RecorderError):
-    """Say which file could not be written, and why."""
+    """A file could not be written; the message names it and the reason."""
 
 
 class DiskFullError(StorageError, OSError):
-    """Say which disk has no room left."""
+    """The disk has no room left; the message names it."""
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """Return "; did you mean X?" for the known word nearest to `word`, or nothing where none is near."""
+    """Return "; did you mean X?" for the known word nearest to `word`, "" where none is similar."""
     near = get_close_matches(word, list(known), n=1, cutoff=0.6)
     return f"; did you mean {near[0]}?" if near else ""

@@ -1,4 +1,4 @@
-"""Quantities as people write them: "5ms", "512MB", "100/s"."""
+"""Quantities as people write them: "5ms", "512MB", "100/s". Plain functions, for any thread."""
 
 import math
 import re
@@ -12,7 +12,7 @@ _NUMBER_AND_UNIT = re.compile(r"\s*([+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)\s
 
 
 def _split(text: str, units: Mapping[str, float], what: str, example: str) -> tuple[float, float]:
-    """Return number and factor of `text`; raise ValueError that shows how to write it."""
+    """Return number and factor of `text`; the ValueError it raises shows how to write it."""
     known = ", ".join(unit for unit in units if unit.isascii())
     match = _NUMBER_AND_UNIT.fullmatch(text)
     if match is None:
@@ -28,20 +28,29 @@ def _split(text: str, units: Mapping[str, float], what: str, example: str) -> tu
 
 
 def parse_seconds(text: str) -> float:
-    """Return the seconds of a time such as "200us", "5ms", "2s" or "1min"; ValueError for a bare number."""
+    """Return a time such as "200us", "5ms", "2s" or "1min" in seconds.
+
+    Raises ValueError for a number without a unit, an unknown unit, and text that is no time.
+    """
     number, factor = _split(text, SECONDS, "a time", '"5ms"')
     # Dividing by a whole number keeps "5ms" equal to 0.005, which multiplying by 1e-3 does not always do.
     return number * factor if factor >= 1 else number / round(1 / factor)
 
 
 def parse_bytes(text: str) -> int:
-    """Return the bytes of a size such as "512MB" or "8MiB"; ValueError for a bare number."""
+    """Return a size such as "512MB" or "8MiB" in bytes, rounded to a whole number.
+
+    Raises ValueError for a number without a unit, an unknown unit, and text that is no size.
+    """
     number, factor = _split(text, BYTES, "a size", '"512MB"')
     return round(number * factor)
 
 
 def parse_rate(text: str) -> float:
-    """Return frames/s of "100/s", "5kHz" or "100"; `inf` for "max"."""
+    """Return a rate such as "100/s", "5kHz" or "100" in frames/s; "max" is inf.
+
+    Raises ValueError for an unknown unit, and for text that is no rate. The number itself is not checked.
+    """
     if text.strip() == "max":
         return math.inf
     try:
@@ -52,7 +61,7 @@ def parse_rate(text: str) -> float:
 
 
 def format_seconds(seconds: float) -> str:
-    """Write a time so that `parse_seconds` gives exactly the same float back."""
+    """Return a finite time in s as text, from which `parse_seconds` gives exactly the same float back."""
     for unit in ("h", "min", "s", "ms", "us", "ns"):
         text = f"{seconds / SECONDS[unit]:.12g}{unit}"
         if seconds >= SECONDS[unit] and parse_seconds(text) == seconds and "e" not in text:
@@ -61,7 +70,7 @@ def format_seconds(seconds: float) -> str:
 
 
 def format_bytes(size: int) -> str:
-    """Write a size so that `parse_bytes` gives exactly the same number back."""
+    """Return a size in bytes as text, from which `parse_bytes` gives exactly the same number back."""
     for unit in ("GB", "MB", "kB"):
         if size and size % BYTES[unit] == 0:
             return f"{size // BYTES[unit]}{unit}"

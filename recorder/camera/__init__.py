@@ -1,1 +1,1 @@
-"""Cameras behind one protocol, and the one thread that owns them: frames go out through a broadcaster."""
+"""Cameras behind one protocol, and the camera thread, which reads their frames and publishes them."""

@@ -1,4 +1,4 @@
-"""The one thread that owns the camera: reads frames into blocks, and serves a mailbox between two frames.
+"""The work of the camera thread: read frames into blocks, and carry out commands between two frames.
 
 session ──submit(command)──► mailbox ─┐
                                       ▼
@@ -26,18 +26,18 @@ T = TypeVar("T")
 
 log = logging.getLogger(__name__)
 
-# Longest wait in the camera: how long a command, a stop or a finished span may have to wait its turn.
+# Longest wait in the camera: how long a command, a stop or a span that is due may be delayed.
 SLICE_S = 0.02
 
-# How long what the camera exposed before it was stopped may take to come.
+# How long frames exposed before the camera was stopped may take to come.
 DRAIN_NS = 1_000_000_000
 
 
 class AcquisitionThread:
-    """Run `camera` on the thread that calls `run`; all else may be called from any thread.
+    """Read `camera` for one run, on the thread that calls `run`; all else may be called from any thread.
 
-    `timeout_s` is how long the camera may be silent; `clock` gives host monotonic ns. The first frames belong
-    to file `file_index` of the session.
+    Only `run` blocks. `timeout_s` is how long no frame may come; `clock` gives host monotonic ns. The first
+    frames belong to file `file_index` of the session.
     """
 
     def __init__(
@@ -50,7 +50,7 @@ class AcquisitionThread:
         clock: Callable[[], int] = time.perf_counter_ns,
     ) -> None:
         self._camera, self._pool, self._broadcaster = camera, pool, broadcaster
-        # How long the camera may be silent; grows with a longer exposure.
+        # How long no frame may come; a longer exposure extends it.
         self.timeout_s = timeout_s
         self._clock = clock
         self._mailbox = Mailbox()
@@ -70,21 +70,25 @@ class AcquisitionThread:
         self._rollovers: deque[tuple[int, int | None, Future[int]]] = deque()
         self._end: int | None = None
         self._trailing: Cause | None = None
-        # Who held the blocks when we last had to wait for one: the reason if the FIFO overflows for it.
+        # Why no block was free when this thread last waited for one: the cause of an overflow since then.
         self._starved_by: Cause | None = None
         self._caught_up = False
 
     def submit(self, command: Callable[[Camera], T]) -> Future[T]:
-        """Have `command(camera)` called between two frames; its result, or a CameraError, is the future's."""
+        """Have `command(camera)` called on the camera thread between two frames.
+
+        The future gets its result, or a CameraError, also where the run is over.
+        """
         return self._mailbox.submit(command)
 
     def roll_over(self, file_index: int, first: int | None = None) -> Future[int]:
         """Have frames belong to file `file_index` from the next one read on, or from counter `first` on.
 
-        The future has the counter of the first of them; CameraError where the run is over before.
+        Requests are carried out in their order. The future gets the counter of the first of the frames, or a
+        CameraError where the run is over before; it cannot be cancelled.
         """
         future: Future[int] = Future()
-        # Nobody may cancel it any more: the camera thread is going to answer.
+        # It cannot be cancelled any more: the camera thread sets its result in any case.
         future.set_running_or_notify_cancel()
 
         def note(_: Camera) -> None:
@@ -94,28 +98,32 @@ class AcquisitionThread:
         return future
 
     def stop(self, first: int | None = None) -> None:
-        """Stop exposing, and deliver what was exposed: all, or (`first`) what comes before that counter."""
+        """Have the run end: stop exposing, and read the frames that were exposed by then.
+
+        With `first` the run ends before the frame of that counter; the camera exposes until it is read.
+        """
         if first is None:
             self._stopping.set()
         else:
             self._end = first
 
     def abort(self, cause: Cause = Cause.ABORTED) -> None:
-        """Stop at once; what the camera still holds is lost to `cause`."""
+        """Have the run end at once; frames that the camera still holds are lost to `cause`."""
         self._trailing = cause
         self._aborting.set()
         self._stopping.set()
 
     @property
     def silent_ns(self) -> int:
-        """For how long no call into the camera's library has returned, nor the thread waited for a block."""
-        return self._clock() - self._last_return_ns if self._last_return_ns else 0
+        """Time in ns since the camera or a wait for a block last returned; 0 where nobody is waiting."""
+        since_ns = self._last_return_ns
+        return self._clock() - since_ns if since_ns else 0
 
     def statistics(self) -> AcquisitionStatistics:
-        """Return the figures of this moment."""
+        """Return the current statistics; exposure and temperature are NaN before the first frame."""
         last = self._last or FrameInfo(0, 0, float("nan"), float("nan"), 0, overflowed=False)
         inside = self._inside
-        # While it is read out, what is left.
+        # While the camera's memory is read out: the frames left in it.
         left = last.backlog if self._frames else inside.images if inside else 0
         return AcquisitionStatistics(
             frames=self._frames,
@@ -129,10 +137,10 @@ class AcquisitionThread:
         )
 
     def run(self, until: StopCondition) -> AcquisitionResult:
-        """Arm the camera and read until a limit, a stop or an error; the camera is disarmed afterwards.
+        """Arm the camera, read frames until a limit, a stop or an error, and disarm it; once.
 
-        Blocks, on the camera thread. Raises nothing: an error of the camera comes with the result, after all
-        that was read has been published.
+        Blocks, on the camera thread. Any exception of the camera is in the result, as a CameraError; all
+        frames that were read have been published by then.
         """
         error = self._attempt(lambda: self._read(until))
         if self._aborting.is_set() or error is not None:
@@ -140,10 +148,11 @@ class AcquisitionThread:
             error = error or halting
         disarming = self._attempt(self._camera.disarm)
         error = error or disarming
+        self._last_return_ns = 0
         self._mailbox.close()
         self._refuse_rollovers()
         if (self._aborting.is_set() or error is not None) and self._last is not None:
-            # What waited when the last frame was read was exposed, whatever became of it.
+            # The frames that waited when the last one was read were exposed.
             known = self._last.number + self._last.backlog
             if until.frames is not None:
                 known = min(known, self._last.number + until.frames - self._frames)
@@ -153,7 +162,7 @@ class AcquisitionThread:
 
     @staticmethod
     def _attempt(step: Callable[[], None]) -> CameraError | None:
-        """Carry out a step and return what went wrong; whatever a library raises is the camera's error."""
+        """Carry out a step; return its error, a CameraError whatever exception the library raised."""
         try:
             step()
         except CameraError as error:
@@ -186,7 +195,7 @@ class AcquisitionThread:
                 if self._mailbox:
                     self._mailbox.serve(self._camera)
                 if self._rollovers and self._is_due(self._rollovers[0][1]):
-                    # What follows belongs to another file, and a file's blocks are its own.
+                    # The next frames belong to another file, and a block never holds frames of two.
                     break
                 if self._stopping.is_set():
                     if self._aborting.is_set():
@@ -210,20 +219,20 @@ class AcquisitionThread:
         finally:
             filler.flush()
         if self._frames == until.frames:
-            # What the camera exposed after these was not asked for.
+            # Frames exposed after these do not belong to the run.
             self._last_exposed = None
             return False
         return True
 
     def _halt(self) -> None:
-        """Stop exposing, once; what the FIFO holds belongs to the run and is still read."""
+        """Stop exposing, once; frames in the FIFO belong to the run and are still read."""
         if not self._halted:
             self._halted = True
             self._halted_ns = self._clock()
             self._last_exposed = self._camera.halt()
 
     def _has_waited_enough(self) -> bool:
-        """Tell whether the run is over though no frame came; raises CameraTimeoutError after long silence."""
+        """Return whether the run is over, after no frame came; raises CameraTimeoutError if that lasts."""
         now_ns = self._last_return_ns
         if self._halted:
             complete = self._last_exposed is None or self._last_exposed <= (
@@ -231,7 +240,7 @@ class AcquisitionThread:
             )
             return complete or now_ns - max(self._halted_ns, self._silent_since_ns) > DRAIN_NS
         if self._duration_limit.is_past(now_ns - DRAIN_NS // 10):
-            # Frames of the run that are not here yet wait in the camera, or are lost.
+            # Frames of the run that have not come wait in the camera, or are lost.
             self._halt()
             expected = self._duration_limit.last_number()
             if self._last_exposed is not None and expected is not None:
@@ -258,9 +267,9 @@ class AcquisitionThread:
         if self._last is not None and info.number != self._last.number + 1:
             cause = (self._starved_by or Cause.CAMERA_OVERFLOW) if info.overflowed else Cause.COUNTER_GAP
         if self._caught_up:
-            # What held us up before explains no loss after this frame.
+            # An earlier wait for a block is not the cause of losses after this frame.
             self._starved_by = None
-        # The frame after the last one in the FIFO may still be behind a gap: caught up is what follows it.
+        # There may be a gap after the last frame in the FIFO, so the cause is cleared one frame later.
         self._caught_up = info.backlog == 0
         host_ns = now if info.host_time_ns is None else info.host_time_ns
         # In the order of frames.metadata.FIELDS: one assignment costs a third of one for each name.
@@ -273,7 +282,7 @@ class AcquisitionThread:
         return info
 
     def _is_over(self, info: FrameInfo) -> bool:
-        """Tell whether this frame is past the end asked for; what is missing before that is noted."""
+        """Return whether this frame is past the end of the run; note which frames are missing before it."""
         if self._end is not None and info.number >= self._end:
             self._last_exposed = None
             return True
@@ -284,7 +293,7 @@ class AcquisitionThread:
         return True
 
     def _take(self) -> BlockLease | None:
-        """Return a block, however long that takes; None where the run is aborted meanwhile."""
+        """Wait for a free block, carrying out commands meanwhile; None where the run is aborted."""
         lease = self._pool.take("camera", 0)
         again = False
         while lease is None:
@@ -304,11 +313,11 @@ class AcquisitionThread:
         return lease
 
     def _is_due(self, first: int | None) -> bool:
-        """Tell whether the next frame is the one whose counter is `first`, or a later one."""
+        """Return whether the next frame is the one whose counter is `first`, or a later one."""
         return first is None or first <= (self._last.number if self._last else 0) + 1
 
     def _carry_out_rollovers(self) -> None:
-        """Have what follows belong to the file of the last rollover that is due."""
+        """Have the next frames belong to the file of the last rollover that is due."""
         while self._rollovers and self._is_due(self._rollovers[0][1]):
             self._file_index, _, future = self._rollovers.popleft()
             future.set_result((self._last.number if self._last else 0) + 1)

@@ -1,4 +1,4 @@
-"""When an acquisition stops, how it ended, and its figures while it runs."""
+"""When an acquisition stops, how it ended, and its statistics. Frozen values, for any thread."""
 
 from dataclasses import dataclass
 
@@ -8,7 +8,7 @@ from recorder.frames.ledger import Cause
 
 @dataclass(frozen=True)
 class StopCondition:
-    """When a run is over by itself: after `frames`, or after `duration_s` of the camera's clock."""
+    """When a run ends by itself: after `frames`, or `duration_s` of the camera's clock (None: no limit)."""
 
     frames: int | None = None
     duration_s: float | None = None
@@ -16,10 +16,10 @@ class StopCondition:
 
 @dataclass(frozen=True)
 class AcquisitionResult:
-    """How reading ended.
+    """How an acquisition ended; `error` is None where nothing failed.
 
-    `last_exposed` is the counter of the last frame that belongs to the run, None where the camera cannot
-    tell; frames from the last one delivered up to it are missing because of `trailing_cause`.
+    `last_exposed` is the counter of the last frame that belongs to the run, None where it is not known, or
+    nothing is missing. Frames after the last one delivered, up to it, are lost to `trailing_cause`.
     """
 
     last_exposed: int | None
@@ -29,10 +29,12 @@ class AcquisitionResult:
 
 @dataclass(frozen=True)
 class AcquisitionStatistics:
-    """The camera thread so far; `longest_pause_s` is the longest it was away from the camera.
+    """The run so far: how many `frames` were read, and what the last one's metadata says.
 
-    A camera that records into its own memory holds `in_camera` frames, of `wanted_in_camera` that it records
-    before they are read out (0: until it is stopped); None for other cameras.
+    `backlog` frames wait in the camera's FIFO. `longest_pause_s` is the longest time between two reads of the
+    camera, waits for a free block left out. A camera that records into its own memory holds `in_camera`
+    frames there (None: another camera), of the `wanted_in_camera` before they are read out (0: until it is
+    stopped).
     """
 
     frames: int
@@ -46,10 +48,10 @@ class AcquisitionStatistics:
 
     @property
     def records_inside(self) -> bool:
-        """Whether the camera fills its own memory, and frames come afterwards."""
+        """Whether the camera still fills its own memory, and no frame has been read from it."""
         return self.in_camera is not None and self.frames == 0
 
     @property
-    def goes_round(self) -> bool:
-        """Whether that memory overwrites its oldest frames until the camera is stopped."""
+    def is_ring(self) -> bool:
+        """Whether that memory is a ring: its oldest frames are overwritten until the camera is stopped."""
         return self.records_inside and self.wanted_in_camera == 0

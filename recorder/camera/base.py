@@ -1,9 +1,9 @@
-"""What every camera is to the rest of the house: eight methods, each with its moment.
+"""The protocol of every camera: eight methods, each called at its place in a run.
 
     open ─► arm ─► read_into, read_into, ... ─► halt ─► read_into what is left ─► disarm ─► close
                      set_exposure, trigger between two frames
 
-A camera blocks and knows no asyncio. All its methods are called from one thread.
+Every method is called on the camera thread and may block; a camera does not use asyncio.
 """
 
 from collections.abc import Mapping
@@ -17,21 +17,21 @@ from recorder.frames.pool import FrameFormat
 
 
 class FrameInfo(NamedTuple):
-    """What the camera tells of one frame."""
+    """The metadata of one frame, as the camera gives it."""
 
     number: int  # the camera's own counter, 1 for the first frame after arming
     camera_time_ns: int  # camera clock: start of the exposure
-    exposure_s: float
-    temperature_c: float  # NaN where the camera gives none
+    exposure_s: float  # NaN where the camera gives none
+    temperature_c: float  # of the sensor; NaN where the camera gives none
     backlog: int  # frames left in the FIFO, 0 where the reader keeps up
     overflowed: bool  # the FIFO has overflowed, and the frames just before this one are missing
-    # Host monotonic clock at the end of the exposure, where a late arrival tells nothing of it.
+    # Host monotonic clock at the end of the exposure, for a frame read much later; None: now.
     host_time_ns: int | None = None
 
 
 @dataclass(frozen=True)
 class CameraDescription:
-    """What an opened camera is and will deliver; `details` go into the file as they are."""
+    """An opened camera and the frames it will deliver; `details` are stored in the file by their names."""
 
     model: str
     serial: str
@@ -40,20 +40,20 @@ class CameraDescription:
     details: Mapping[str, str | int | float] = field(default_factory=dict)
 
     def exposed_for(self, seconds: float) -> Self:
-        """Return the description once this exposure is set, where it tells of what is set."""
+        """Return the description with `seconds` as its `exposure_time`, or unchanged where it has none."""
         if "exposure_time" not in self.details:
             return self
         return replace(self, details={**self.details, "exposure_time": seconds})
 
 
 class EndOfSourceError(Exception):
-    """The source of a playback has no more frames; no failure."""
+    """No more frames will come: the end of a playback, or of the camera's own memory. Not a failure."""
 
 
 class StillRecordingError(CameraTimeoutError):
-    """The camera records into its own memory, and frames come afterwards; no failure.
+    """The camera still records into its own memory; its frames can be read afterwards. Not a failure.
 
-    `images` are in there, of `wanted` (0: it goes round and round until it is stopped).
+    The memory holds `images` frames, of `wanted` (0: the oldest are overwritten until it is stopped).
     """
 
     def __init__(self, images: int, wanted: int) -> None:
@@ -62,37 +62,43 @@ class StillRecordingError(CameraTimeoutError):
 
 
 class Camera(Protocol):
-    """A source of frames. Raises CameraError, in words that say what to do."""
+    """A source of frames; every method may raise CameraError, whose message says what to do."""
 
     def open(self) -> CameraDescription:
-        """Connect, apply the settings, and say what will come."""
+        """Connect, apply the settings, and describe the camera and its frames; blocks for seconds.
+
+        Raises ConfigurationError for a setting that this camera cannot have.
+        """
 
     def arm(self) -> None:
-        """Start exposing; the counter begins at 1."""
+        """Start exposing; the counter begins at 1. After `disarm` it may be called again."""
 
     def read_into(self, slot: NDArray[Any], timeout_s: float) -> FrameInfo:
         """Copy the oldest frame of the FIFO into `slot` (H, W); wait up to `timeout_s` for one.
 
-        Raises CameraTimeoutError where none came, EndOfSourceError where none will.
+        `slot` is C-contiguous, of the type that `open` described. Raises CameraTimeoutError where no frame
+        came, its subclass StillRecordingError while the camera fills its own memory, EndOfSourceError where
+        no more frames will come, CameraDisconnectedError where the camera is gone.
         """
 
     def set_exposure(self, seconds: float, first: int | None = None) -> float:
-        """Expose the frames that begin from now on for `seconds`; return what the camera made of it.
+        """Expose the frames that begin from now on for `seconds`; return the exposure that the camera set.
 
         `first` asks for a beginning at that counter exactly; a camera that cannot do that begins at once.
         """
 
     def trigger(self) -> None:
-        """Expose one frame now, in software trigger mode."""
+        """Expose one frame now; raises CameraError where the trigger mode takes no software trigger."""
 
     def halt(self) -> int | None:
-        """Stop exposing; what the FIFO holds can still be read.
+        """Stop exposing; frames in the FIFO can still be read. May block for seconds.
 
-        Returns the counter of the last frame exposed, None where the camera cannot tell.
+        Returns the counter of the last frame exposed, None where the camera does not know it. A second call
+        returns the same.
         """
 
     def disarm(self) -> None:
-        """Leave the recording state; also after an error, and twice."""
+        """Leave the recording state; may be called at any time, also after an error and twice."""
 
     def close(self) -> None:
-        """Let go of the camera; also after an error, and twice."""
+        """Release the camera; may be called at any time, also after an error and twice."""

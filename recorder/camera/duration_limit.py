@@ -1,4 +1,4 @@
-"""Which frames belong to a run of a given duration, by the camera's own clock."""
+"""Decide which frames belong to a run of a given duration, by the camera's own clock."""
 
 import math
 
@@ -6,7 +6,10 @@ from recorder.camera.base import FrameInfo
 
 
 class DurationLimit:
-    """Frames that begin less than `duration_s` (None: ever) after the first one."""
+    """The frames that begin less than `duration_s` after the first one (None: no limit).
+
+    Every method is called on the camera thread and does not block; host times are monotonic ns.
+    """
 
     def __init__(self, duration_s: float | None) -> None:
         self._duration_ns = None if duration_s is None else round(duration_s * 1e9)
@@ -15,7 +18,10 @@ class DurationLimit:
         self._last: FrameInfo | None = None
 
     def holds(self, info: FrameInfo, return_ns: int) -> bool:
-        """Tell whether the frame, read at host time `return_ns`, belongs to the run."""
+        """Return whether the frame, read at host time `return_ns`, belongs to the run.
+
+        To be called once for each frame, in their order.
+        """
         if self._duration_ns is None:
             return True
         if self._first is None:
@@ -26,18 +32,19 @@ class DurationLimit:
         return True
 
     def is_past(self, now_ns: int) -> bool:
-        """Tell whether every frame that belongs to the run should be here by host time `now_ns`.
+        """Return whether every frame of the run should have come by host time `now_ns`.
 
-        They come as late after their beginning as the first one did.
+        All are expected as late after the start of their exposure as the first one. False without a limit.
         """
         if self._duration_ns is None or self._first is None:
             return False
         return now_ns > self._first_return_ns + self._duration_ns
 
     def last_number(self, beyond: FrameInfo | None = None) -> int | None:
-        """Return the counter of the last frame that belongs to the run, read or not.
+        """Return the counter of the last frame that belongs to the run, whether it was read or lost.
 
-        Reckoned from the frames read, and from one `beyond` if there is one; None where those are too few.
+        Computed from the frames read, and from the one `beyond` the limit if there is one; None where those
+        are too few, or there is no limit.
         """
         first, last, other = self._first, self._last, beyond or self._first
         if self._duration_ns is None or first is None or last is None or other is None:

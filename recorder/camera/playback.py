@@ -1,4 +1,4 @@
-"""Frames from a file, delivered as if a camera took them now; nothing is skipped where the reader is slow."""
+"""Frames from a file, delivered as if a camera took them now; none is skipped where the reader is slow."""
 
 import contextlib
 import logging
@@ -18,7 +18,7 @@ from recorder.frames.pool import FrameFormat
 
 
 class FrameSource(Protocol):
-    """A stack of frames in a file."""
+    """A stack of frames in an open file. `read` and `close` are called on the camera thread and block."""
 
     @property
     def path(self) -> Path:
@@ -26,25 +26,32 @@ class FrameSource(Protocol):
 
     @property
     def format(self) -> FrameFormat:
-        """What its frames are."""
+        """Height, width and type of every frame."""
 
     @property
     def count(self) -> int:
-        """How many there are."""
+        """The number of frames, 1 or more."""
 
     @property
     def times_s(self) -> NDArray[np.float64] | None:
-        """Times (count,) from the first frame, None where the file tells none."""
+        """Times (count,) in s since the first frame, None where the file has none."""
 
     def read(self, index: int, slot: NDArray[Any]) -> float:
-        """Copy frame `index` into `slot` (H, W); return its exposure in s, NaN where unknown."""
+        """Copy frame `index` (from 0) into `slot` (H, W); return its exposure in s, NaN where unknown.
+
+        Any exception it raises means that the frame cannot be read.
+        """
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the file; a second call does nothing."""
 
 
 class TiffSource:
-    """A multi-page TIFF of one grey channel, 8 or 16 bit, as other recorders write it."""
+    """A multi-page TIFF of one grey channel, 8 or 16 bit, as other recorders write it.
+
+    Opening it blocks for the file, on any thread. Raises UsageError where there is no such file, and
+    NotOurFileError where it holds anything else.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -55,16 +62,16 @@ class TiffSource:
         except (tifffile.TiffFileError, OSError) as error:
             raise NotOurFileError(f"{path}: not a TIFF file that can be read: {error}") from None
         try:
-            with _complaints() as complaints:
+            with _tifffile_warnings() as warnings:
                 stacks = self._file.series
                 for stack in stacks:
                     _ = stack.shape
         except (tifffile.TiffFileError, OSError) as error:
             self._file.close()
             raise NotOurFileError(f"{path}: not a TIFF file that can be read: {error}") from None
-        if complaints or len(stacks) > 1:
+        if warnings or len(stacks) > 1:
             self._file.close()
-            reason = complaints[0] if complaints else f"holds {len(stacks)} stacks of different kinds"
+            reason = warnings[0] if warnings else f"holds {len(stacks)} stacks of different kinds"
             raise NotOurFileError(f"{path}: {reason}; playback takes one whole stack of grey frames")
         series = stacks[0] if stacks else None
         shape = series.shape if series else ()
@@ -91,19 +98,19 @@ class TiffSource:
         return float(interval) if interval else None
 
     def read(self, index: int, slot: NDArray[Any]) -> float:
-        """Copy page `index` into `slot`."""
+        """Copy page `index` (from 0) into `slot` (H, W); return NaN, as the exposure is not known."""
         np.copyto(slot, self._series.asarray(key=index) if self._stack is None else self._stack[index])
         return math.nan
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the file; a second call does nothing."""
         self._stack = None
         self._file.close()
 
 
 @contextlib.contextmanager
-def _complaints() -> Iterator[list[str]]:
-    """Collect what tifffile only logs: a file that was cut short, pages that are damaged."""
+def _tifffile_warnings() -> Iterator[list[str]]:
+    """Collect what tifffile logs instead of raising: a file that was cut short, pages that are damaged."""
     found: list[str] = []
 
     class Collector(logging.Handler):
@@ -121,10 +128,11 @@ def _complaints() -> Iterator[list[str]]:
 
 
 class PlaybackCamera:
-    """Play `source` at `rate` frames/s, at its own times, or (inf) as fast as it goes.
+    """Play `source` at `rate` frames/s (inf: as fast as possible), or at the times in it ("original").
 
-    `frames` are wanted, or as many as come in `duration_s`, None where nobody said; `loop` as in the
-    configuration.
+    The run is limited to `frames`, or to `duration_s`, None: no limit; `loop` is as in the configuration.
+    `clock` gives host monotonic ns, `wait` sleeps for so many s. Making one opens nothing; it raises
+    UsageError where the source has too few frames, or no times.
     """
 
     def __init__(
@@ -168,7 +176,7 @@ class PlaybackCamera:
         self._halted = False
 
     def open(self) -> CameraDescription:
-        """Say what the file holds."""
+        """Describe the frames of the source, which is open already; does not block."""
         source = self._source
         rate = source.count / self._length_s if self._length_s else math.inf
         details: dict[str, str | int | float] = {
@@ -179,13 +187,17 @@ class PlaybackCamera:
         return CameraDescription("playback", source.path.name, source.format, rate, details)
 
     def arm(self) -> None:
-        """Start the clock."""
+        """Begin with the first frame, due now; does not block."""
         self._number = 0
         self._halted = False
         self._armed_ns = self._clock()
 
     def read_into(self, slot: NDArray[Any], timeout_s: float) -> FrameInfo:
-        """Copy the next frame into `slot` once its time has come."""
+        """Copy the next frame into `slot` (H, W) once it is due; wait for that up to `timeout_s`.
+
+        Raises CameraTimeoutError where it is not due by then, and after `halt`; EndOfSourceError after the
+        last frame, CameraError where the frame cannot be read.
+        """
         if self._number >= self._last:
             raise EndOfSourceError
         turn, index = divmod(self._number, self._source.count)
@@ -200,30 +212,30 @@ class PlaybackCamera:
         try:
             exposure_s = self._source.read(index, slot)
         except Exception as error:
-            # Decoders raise what they like; all of it says that the file is damaged.
+            # Decoders raise exceptions of many types; all of them mean that the file is damaged.
             raise CameraError(f"{self._source.path}: frame {index} cannot be read: {error}") from error
         self._number += 1
         time_ns = due_ns - self._armed_ns if self._length_s else now - self._armed_ns
         return FrameInfo(self._number, time_ns, exposure_s, math.nan, 0, overflowed=False)
 
     def set_exposure(self, seconds: float, first: int | None = None) -> float:
-        """Refuse: the frames were exposed long ago."""
+        """Raise CameraError: the frames have been exposed already."""
         del first
         raise CameraError(f"a playback cannot be exposed for {seconds:g} s: its frames were taken before")
 
     def trigger(self) -> None:
-        """Refuse: a playback runs by itself."""
+        """Raise CameraError: a playback takes no trigger."""
         raise CameraError("a playback takes no trigger")
 
     def halt(self) -> int | None:
-        """Deliver no more."""
+        """Deliver no more frames; return the counter of the last one delivered."""
         self._halted = True
         return self._number
 
     def disarm(self) -> None:
-        """Deliver no more."""
+        """Deliver no more frames."""
         self._halted = True
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the source; its frames cannot be read any more."""
         self._source.close()

@@ -2,6 +2,7 @@
 
 Each pixel carries two BCD digits in its low byte (pco.edge manual, "Timestamp Mode"):
 4 pixels of counter, then year (2), month, day, hour, minute, second, and 3 of microseconds.
+Used on the camera thread; nothing blocks.
 """
 
 import calendar
@@ -31,14 +32,17 @@ class Timestamp:
 
 
 class TimestampWriter:
-    """Write stamps into frames; remembers the second, which seldom changes from one to the next."""
+    """Write timestamps into frames; one object for each camera, as it caches the BCD digits of the date."""
 
     def __init__(self) -> None:
         self._second = -1
         self._date: tuple[int, ...] = ()
 
     def write(self, frame: NDArray[Any], number: int, time_ns: int) -> None:
-        """Stamp `frame` (H, W), uint16, C-contiguous, in place."""
+        """Write counter and time (ns since 1970) into the first 14 pixels of `frame` (H, W), uint16.
+
+        `frame` is C-contiguous. The counter is written modulo 100 000 000, the time in whole us.
+        """
         second, ns = divmod(time_ns, 1_000_000_000)
         if second != self._second:
             year, month, day, hour, minute, secs, *_ = time.gmtime(second)
@@ -46,7 +50,7 @@ class TimestampWriter:
             self._second = second
         us = ns // 1000
         _PACK(
-            cast(Any, frame),  # before Python 3.12 arrays cannot say that they are buffers
+            cast(Any, frame),  # before Python 3.12 there is no type for buffers
             0,
             _BCD[number // 1_000_000 % 100],
             _BCD[number // 10_000 % 100],
@@ -60,7 +64,7 @@ class TimestampWriter:
 
 
 def read(frame: NDArray[Any]) -> Timestamp | None:
-    """Return the stamp of `frame` (H, W), None where its first pixels are none."""
+    """Return the timestamp in `frame` (H, W), None where its first pixels are not one."""
     if frame.size < PIXELS:
         return None
     codes = [int(v) & 0xFF for v in frame.reshape(-1)[:PIXELS]]

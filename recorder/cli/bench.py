@@ -1,4 +1,4 @@
-"""`recorder bench`: what this machine sustains, against what the camera needs."""
+"""`recorder bench`: measure what this machine sustains, against what the camera needs."""
 
 import json
 import signal
@@ -7,12 +7,12 @@ from pathlib import Path
 import click
 from rich.console import Console
 
-from recorder.cli import benchmark
 from recorder.cli.options import CONFIG, SET, load_settings
+from recorder.cli.throughput import default_folder, measure
 from recorder.frontends.printing import print_line
 from recorder.frontends.terminal import SafeConsole
 
-# Narrower, the figures would be cut off.
+# In a narrower table, the figures would be cut off.
 TABLE_WIDTH = 120
 
 
@@ -46,8 +46,8 @@ def bench(
     console = SafeConsole(stderr=True)
     # Gigabytes of scratch files are removed on SIGTERM too.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    folder = folder or benchmark.default_folder(settings)
-    report = benchmark.measure(settings, folder, seconds, rounds, console)
+    folder = folder or default_folder(settings)
+    report = measure(settings, folder, seconds, rounds, console)
     if as_json:
         print_line(json.dumps(report.for_json()))
     else:

@@ -1,4 +1,4 @@
-"""`recorder cameras`: what is connected, or what keeps it from being found."""
+"""`recorder cameras`: list the connected PCO cameras, or say what keeps them from being found."""
 
 import json
 
@@ -7,7 +7,7 @@ import click
 from recorder.camera.pco.library import connected, vendor, why_not_found
 from recorder.errors import CameraError
 from recorder.frontends.printing import print_line
-from recorder.frontends.terminal import own_stdout
+from recorder.frontends.terminal import reserve_stdout
 
 
 @click.command()
@@ -15,7 +15,7 @@ from recorder.frontends.terminal import own_stdout
 def cameras(as_json: bool) -> int:
     """List the PCO cameras that are connected, or say what keeps them from being found."""
     if as_json:
-        own_stdout()
+        reserve_stdout()
     vendor()
     found = connected()
     for one in found:

@@ -1,4 +1,4 @@
-"""`recorder info` and `recorder recover`: what a file holds, and mending one."""
+"""`recorder info` and `recorder recover`: show what a file holds, and repair one."""
 
 import json
 from pathlib import Path
@@ -13,7 +13,7 @@ from recorder.frontends.printing import print_error, print_line
 
 FILES = click.argument("files", nargs=-1, required=True, metavar="FILE...", type=click.Path(path_type=Path))
 
-# The longest name of what describes a camera.
+# The width of the longest name in the description of a camera.
 NAME_WIDTH = 24
 
 
@@ -21,26 +21,27 @@ NAME_WIDTH = 24
 @FILES
 @click.option("--json", "as_json", is_flag=True, help="Print a line of JSON for each file.")
 def info(files: tuple[Path, ...], as_json: bool) -> int:
-    """Tell what each FILE holds and how its recording ended; also while it grows."""
+    """Show what each FILE holds and how its recording ended; also while it grows."""
     for number, file in enumerate(files):
-        told = reader.describe(file)
+        found = reader.describe(file)
         if as_json:
-            print_line(json.dumps(vars(told), default=str))
+            print_line(json.dumps(vars(found), default=str))
             continue
-        losses = ", ".join(f"{count} {cause}" for cause, count in told.losses.items())
+        losses = ", ".join(f"{count} {cause}" for cause, count in found.losses.items())
+        shape = f"{found.width}x{found.height}"
         rows: dict[str, Any] = {
-            "file": told.path,
-            "verdict": told.verdict,
-            "ended": told.cause or "not yet, or killed",
-            "frames": f"{told.frames} of {told.width}x{told.height} {told.dtype}, {told.bytes / 1e9:.3f} GB",
-            "lost": f"{told.lost}" + (f" ({losses})" if losses else ""),
-            "time": f"{told.start_time} to {told.end_time or 'now'}",
-            "rate": f"{told.rate:.3f} frames/s over {told.seconds:.3f} s of the camera's clock",
-            "marks": told.marks,
-            "commands": told.commands,
-            "written": f"{told.storage_mode}, {told.frames_per_chunk} frames a chunk",
-            "camera": f"{told.camera}, serial {told.serial_number}",
-            **{k: v for k, v in told.detector.items() if k not in {"description", "serial_number"}},
+            "file": found.path,
+            "verdict": found.verdict,
+            "ended": found.cause or "not yet, or killed",
+            "frames": f"{found.frames} of {shape} {found.dtype}, {found.bytes / 1e9:.3f} GB",
+            "lost": f"{found.lost}" + (f" ({losses})" if losses else ""),
+            "time": f"{found.start_time} to {found.end_time or 'now'}",
+            "rate": f"{found.rate:.3f} frames/s over {found.seconds:.3f} s of the camera's clock",
+            "marks": found.marks,
+            "commands": found.commands,
+            "written": f"{found.storage_mode}, {found.frames_per_chunk} frames a chunk",
+            "camera": f"{found.camera}, serial {found.serial_number}",
+            **{k: v for k, v in found.detector.items() if k not in {"description", "serial_number"}},
         }
         if number:
             print_line("")
@@ -51,7 +52,7 @@ def info(files: tuple[Path, ...], as_json: bool) -> int:
 @click.command()
 @FILES
 def recover(files: tuple[Path, ...]) -> int:
-    """Mend each FILE whose recorder was killed, in place, so that every program opens it."""
+    """Repair each FILE whose recorder was killed, in place, so that every program opens it."""
     code = 0
     for file in files:
         try:

@@ -1,4 +1,4 @@
-"""The command line: sub-commands, found by name and imported when asked for; errors as one line."""
+"""The command line: sub-commands, each imported when it is called; errors as one line."""
 
 import contextlib
 import importlib
@@ -15,7 +15,7 @@ from recorder import __version__
 from recorder.errors import RecorderError, UsageError
 from recorder.frontends.printing import print_error
 
-# In the order in which help lists them: where each stands. None is imported before it is asked for.
+# The module and function of each, in the order in which help lists them; imported when they are called.
 COMMANDS = {
     "run": "recorder.cli.run:run",
     "replay": "recorder.cli.replay:replay",
@@ -35,15 +35,15 @@ EXIT_GRACE_S = 2.0
 
 
 class LazyGroup(click.Group):
-    """The sub-commands of `COMMANDS`."""
+    """A click group whose sub-commands are those of `COMMANDS`."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """Return their names."""
+        """Return the names of the sub-commands, in the order of help."""
         del ctx
         return list(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Import one; None where there is none of that name."""
+        """Import the sub-command and return it; None where there is none of that name."""
         del ctx
         if cmd_name not in COMMANDS:
             return None
@@ -54,7 +54,7 @@ class LazyGroup(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """Find the command that `args` begin with; name the nearest where there is none."""
+        """Find the command that `args` begin with; fail with a usage error that names the nearest one."""
         if args[0] not in COMMANDS and not args[0].startswith("-"):
             near = get_close_matches(args[0], COMMANDS, n=1)
             ctx.fail(f"No such command '{args[0]}'." + (f" Did you mean '{near[0]}'?" if near else ""))
@@ -64,11 +64,11 @@ class LazyGroup(click.Group):
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="recorder")
 def commands() -> None:
-    """Record a camera: every frame on disk, in order, or told exactly which are missing and why."""
+    """Record a camera: every frame on disk, in order; where frames are missing, which ones and why."""
 
 
 def main() -> NoReturn:
-    """Run the command line; every error a user can cause is one line and an exit code."""
+    """Run the command line and exit; every error that a user can cause is one line and an exit code."""
     sys.setswitchinterval(SWITCH_S)
     try:
         code = commands.main(standalone_mode=False, prog_name="recorder") or 0
@@ -88,7 +88,7 @@ def main() -> NoReturn:
         print_error("interrupted")
         code = 130
     except BaseException:
-        # An error of our own: told in full, and the process ends all the same.
+        # An error of our own: printed in full, and the process ends all the same.
         traceback.print_exc()
         code = 1
     with contextlib.suppress(OSError, AttributeError, ValueError):

@@ -1,4 +1,4 @@
-"""Options that several sub-commands share, and the settings they lead to."""
+"""Options that several sub-commands share, and the settings that follow from them."""
 
 from pathlib import Path
 
@@ -7,7 +7,7 @@ import click
 from recorder.errors import UsageError
 from recorder.settings.model import Settings, load
 
-# Options of `run` that stand for a key of the configuration.
+# Options of `run` that set a key of the configuration.
 OPTION_KEYS = {
     "--frames": "recording.frames",
     "--duration": "recording.duration",
@@ -27,7 +27,10 @@ SET = click.option(
 def load_settings(
     config_file: Path | None, overrides: tuple[str, ...], options: dict[str, str | None]
 ) -> Settings:
-    """Load the configuration; what is wrong with an option is told by the option's own name."""
+    """Load the configuration with `overrides` (KEY=VALUE) and `options` (--frames and such) on top.
+
+    Raises UsageError for what is wrong; a wrong option is called by its own name instead of its key.
+    """
     typed = {OPTION_KEYS[name]: value for name, value in options.items() if value is not None}
     try:
         return load(config_file, overrides, typed)

@@ -12,9 +12,10 @@ from recorder.errors import StorageError, UsageError
 
 @contextlib.contextmanager
 def profiled(path: Path | None) -> Iterator[None]:
-    """Write the statistics of all threads to `path`, each thread's beside it as `<stem>.<thread><suffix>`.
+    """Profile the `with` block: all threads in `path`, each of them in `<stem>.<thread><suffix>` beside it.
 
-    None: profile nothing. Raises UsageError where a file of that name exists or cannot be made.
+    None: profile nothing. Raises UsageError where one of these files exists or the folder does not,
+    StorageError where they cannot be written.
     """
     if path is None:
         yield

@@ -1,4 +1,4 @@
-"""A session from settings to its summary, whoever gives its lines."""
+"""One session from its settings to its summary: what `run` and `replay` share."""
 
 import asyncio
 import json
@@ -13,36 +13,40 @@ from recorder.errors import RecorderError, UsageError
 from recorder.frontends import headless
 from recorder.frontends.printing import print_error, print_line
 from recorder.frontends.session_context import session_context, with_journal
-from recorder.frontends.terminal import SafeConsole, log_to, own_stdout, summary_text
+from recorder.frontends.terminal import SafeConsole, log_to, reserve_stdout, summary_text
 from recorder.session.status import Summary
 from recorder.settings.model import Settings
 
 
 def record(
     settings: Settings,
-    play: Callable[[Dispatcher], Awaitable[None]] | None,
+    script: Callable[[Dispatcher], Awaitable[None]] | None,
     dry_run: bool,
     as_json: bool,
     profile: Path | None,
     is_headless: bool,
 ) -> int:
-    """Run a session to its end and tell how it went; return the exit code."""
+    """Run a session to its end, print its summary, and return the exit code; runs the event loop meanwhile.
+
+    `script` gives lines to the session's dispatcher once its first run has begun. Raises RecorderError where
+    nothing was recorded, UsageError before anything was touched.
+    """
     if as_json:
-        own_stdout()
+        reserve_stdout()
     console = SafeConsole(stderr=True)
     log_to(console)
 
     async def whole_session() -> Summary:
         session = assembly.build_session(settings, dry_run=dry_run)
         async with session_context(session, attended=not is_headless) as dispatch:
-            script = partial(play, dispatch) if play else None
+            give_lines = partial(script, dispatch) if script else None
             if is_headless:
-                return with_journal(await headless.run(session, console, script), dispatch)
-            with headless.signals(session):
-                # A fifth of a second of imports, for those who sit at a prompt.
+                return with_journal(await headless.run(session, console, give_lines), dispatch)
+            with headless.handle_signals(session):
+                # Imported only for those at a prompt: it takes a fifth of a second.
                 from recorder.frontends import repl  # noqa: PLC0415
 
-                await repl.run(session, dispatch, script, on_stderr=as_json)
+                await repl.run(session, dispatch, give_lines, on_stderr=as_json)
             return with_journal(await session.close(), dispatch)
 
     with profiling.profiled(profile):

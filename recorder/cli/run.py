@@ -7,8 +7,8 @@ import click
 
 from recorder.cli.options import CONFIG, SET, load_settings
 from recorder.cli.record import record
-from recorder.control import script as script_file
 from recorder.control.dispatcher import Dispatcher
+from recorder.control.script import read_script, run_script
 from recorder.frontends.printing import print_error
 
 
@@ -50,9 +50,9 @@ def run(
         is_headless = True
     options = {"--frames": frames, "--duration": duration, "--output": output}
     settings = load_settings(config_file, overrides, options)
-    lines = script_file.read(script) if script else []
+    lines = read_script(script) if script else []
 
-    async def play(dispatch: Dispatcher) -> None:
-        await script_file.play(lines, dispatch)
+    async def script_lines(dispatch: Dispatcher) -> None:
+        await run_script(lines, dispatch)
 
-    return record(settings, play if lines else None, dry_run, as_json, profile, is_headless)
+    return record(settings, script_lines if lines else None, dry_run, as_json, profile, is_headless)

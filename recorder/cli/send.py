@@ -1,4 +1,4 @@
-"""`recorder send`: a line to a running recorder."""
+"""`recorder send`: send command lines to a running recorder."""
 
 import asyncio
 import json

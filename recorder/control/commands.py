@@ -1,11 +1,14 @@
-"""The commands of the console, each one typed function."""
+"""The commands of the console, each one typed function; its docstring is the help that the operator sees.
+
+A command raises UsageError where it is refused, and another RecorderError where it fails.
+"""
 
 import asyncio
 import math
 from pathlib import Path
 from typing import Literal
 
-from recorder.control.call import CommandContext, CommandReply
+from recorder.control.command_types import CommandContext, CommandReply
 from recorder.control.registry import COMMANDS, Key, Number, Seconds, Word, command, parse, whole_number
 from recorder.errors import CameraError, UsageError, did_you_mean
 from recorder.session.run import Run
@@ -15,19 +18,19 @@ from recorder.units import format_seconds, parse_seconds
 
 SLOWEST_PREVIEW = 0.1
 
-# What the file's rows hold of a label, in bytes.
+# The longest label that a row of the file holds, in bytes.
 MAX_LABEL = 64
 
 
 @command()
 async def help_(context: CommandContext, name: Word = "", name2: Word = "") -> CommandReply:
-    """List the commands, or tell how to write one."""
+    """List the commands, or show how to write one."""
     del context
     full = f"{name} {name2}".strip()
     if not full:
         width = max(map(len, COMMANDS))
         lines = (f"{name:{width}}  {known.summary.splitlines()[0]}" for name, known in COMMANDS.items())
-        return CommandReply("\n".join(["help COMMAND tells how to write one", *lines]))
+        return CommandReply("\n".join(["help COMMAND shows how to write one", *lines]))
     found = [known for known in COMMANDS.values() if known.name == full or known.name.split()[0] == full]
     if not found:
         raise UsageError(f'no command "{full[:80]}"{did_you_mean(full, COMMANDS)}')
@@ -36,7 +39,7 @@ async def help_(context: CommandContext, name: Word = "", name2: Word = "") -> C
 
 @command()
 async def status(context: CommandContext) -> CommandReply:
-    """Tell state, file, frames, losses, exposure, temperature and room on the disk."""
+    """Show state, file, frames, losses, exposure, temperature and free room on the disk."""
     session = context.session
     figures = session.statistics()
     if figures is None or figures.acquisition is None:
@@ -47,14 +50,17 @@ async def status(context: CommandContext) -> CommandReply:
     picture = f"; frame {seen.number}: {seen.min} to {seen.max}, mean {seen.mean:.0f}" if seen else ""
     parts = [
         f"{figures.state.value}, {saving}",
-        f"{figures.frames} frames {'written' if figures.path else 'not written'}, {camera.frames} delivered, "
+        f"{figures.frames} frames {'written' if figures.path else 'not written'}"
+        f"{f' ({figures.durable} durable)' if figures.path else ''}, {camera.frames} delivered, "
         f"{figures.lost} lost",
         f"{figures.rate:.1f} frames/s, {figures.rate * figures.frame_bytes / 1e6:.0f} MB/s",
-        f"exposure {'not told' if math.isnan(camera.exposure_s) else format_seconds(camera.exposure_s)}",
-        f"sensor {'not told' if math.isnan(camera.temperature_c) else f'{camera.temperature_c:.1f} °C'}",
+        f"exposure {'unknown' if math.isnan(camera.exposure_s) else format_seconds(camera.exposure_s)}",
+        f"sensor {'unknown' if math.isnan(camera.temperature_c) else f'{camera.temperature_c:.1f} °C'}",
         f"pool {figures.pool.fill if figures.pool else 0:.0%}",
         f"longest pause of the camera thread {camera.longest_pause_s * 1e3:.1f} ms",
-        f"longest write {figures.writer.longest_write_s * 1e3 if figures.writer else 0:.1f} ms",
+        f"longest write {figures.writer.longest_write_s * 1e3 if figures.writer else 0:.1f} ms"
+        f" and sync {figures.writer.longest_sync_s * 1e3 if figures.writer else 0:.1f} ms",
+        *([figures.unanswered] if figures.unanswered else []),
         *([f"disk {figures.free_bytes / 1e9:.1f} GB free"] if figures.path else []),
         f"preview {'on' if session.preview.on else 'off'}{picture}",
     ]
@@ -67,7 +73,7 @@ async def status(context: CommandContext) -> CommandReply:
 
 @command(live="preview.on")
 async def preview(context: CommandContext, state: Literal["on", "off", "toggle"]) -> CommandReply:
-    """Switch the preview; recording never notices."""
+    """Switch the preview on or off; the recording is not affected."""
     on = not context.session.preview.on if state == "toggle" else state == "on"
     context.session.preview.switch(on)
     return CommandReply(f"preview {'on' if on else 'off'}")
@@ -86,7 +92,7 @@ async def preview_rate(context: CommandContext, rate: Number) -> CommandReply:
 
 @command(live="preview.levels")
 async def preview_levels(context: CommandContext, low: Word, high: Word = "") -> CommandReply:
-    """Show LOW as black and HIGH as white; `preview levels auto` follows the picture, `full` takes all."""
+    """Show LOW as black and HIGH as white; auto: what the picture has; full: the camera's whole range."""
     if low in {"auto", "full"} and not high:
         context.session.preview.levels = "auto" if low == "auto" else "full"
         return CommandReply(f"levels {low}")
@@ -150,7 +156,7 @@ async def save(context: CommandContext, state: Literal["on", "off"]) -> CommandR
 
 @command(changes_frames=True)
 async def save_new(context: CommandContext, name: Word = "") -> CommandReply:
-    """Go on in the next file, called NAME if you like; no frame is lost between."""
+    """Go on in the next file, called NAME if you like; no frame is lost between the two."""
     path, number = await context.session.save(True, name or None, context.first)
     return CommandReply(
         f"saving {path}{'' if context.session.running else ' from the next start on'}", number=number
@@ -159,7 +165,7 @@ async def save_new(context: CommandContext, name: Word = "") -> CommandReply:
 
 @command()
 async def snapshot(context: CommandContext, path: Word = "") -> CommandReply:
-    """Write the next frame to PATH: .tif with all its bits, .png as seen."""
+    """Write the next frame to PATH: .tif with all its bits, .png with the preview's levels."""
     where, number = await context.session.snapshot(Path(path) if path else None)
     return CommandReply(f"frame with counter {number} in {where}")
 
@@ -173,7 +179,7 @@ async def trigger(context: CommandContext) -> CommandReply:
 
 @command()
 async def start(context: CommandContext) -> CommandReply:
-    """Begin a run, into a new file."""
+    """Begin a run, into a new file unless save is off."""
     session = context.session
     await session.start()
     if session.run is None or session.run.state is State.CLOSED:
@@ -212,7 +218,7 @@ async def set_(context: CommandContext, key: Key, *value: Word) -> CommandReply:
 
 @command()
 async def at(context: CommandContext, when: Word, *line: Word) -> CommandReply:
-    """Carry out LINE later: at 2s LINE after the first frame, at frame 500 LINE on a counter."""
+    """Carry out LINE later: at 2s LINE (after the first frame), at frame 500 LINE (at the counter 500)."""
     words = list(line)
     frame: int | None = None
     seconds = 0.0

@@ -1,4 +1,4 @@
-"""The one way of a command line into the session, whoever typed it, and into the journal."""
+"""Execute command lines, whoever gave them: the one way into the session and into its journal."""
 
 import asyncio
 import logging
@@ -7,9 +7,9 @@ from collections.abc import Awaitable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from recorder.control.call import CommandContext, CommandReply, CommandResult
-from recorder.control.journal import Entry, Journal, now
-from recorder.control.registry import MAX_LINE, Parsed, parse
+from recorder.control.command_types import CommandContext, CommandReply, CommandResult
+from recorder.control.journal import Journal, JournalEntry, utc_now
+from recorder.control.registry import MAX_LINE, ParsedLine, parse
 from recorder.errors import RecorderError, StorageError, UsageError
 from recorder.frames.timeline import FrameRef
 from recorder.session.run import Run
@@ -23,7 +23,10 @@ LAST_S = 1.0
 
 @dataclass
 class Dispatcher:
-    """Execute lines on a session and write them to its journal."""
+    """Execute lines on a session and write them to its journal; on the event loop's thread.
+
+    `seq` counts the lines, `background` holds what is scheduled, `under_way` the lines of other programs.
+    """
 
     session: Session
     journal: Journal
@@ -32,9 +35,9 @@ class Dispatcher:
     under_way: set["asyncio.Task[CommandResult | None]"] = field(default_factory=set)
 
     async def execute_for_client(self, line: str, source: str) -> dict[str, Any]:
-        """Execute a line for a program; return the result for JSON.
+        """Execute a line for a program or a display, as `execute` does; return the fields of the result.
 
-        A caller that goes away stops waiting, but not the command: it may be half done.
+        Where the caller is cancelled, only the waiting ends: the command may be half done and goes on.
         """
         task = asyncio.ensure_future(self.execute(line, source))
         self.under_way.add(task)
@@ -42,12 +45,19 @@ class Dispatcher:
         result = await asyncio.shield(task)
         return {"status": "ok", "message": ""} if result is None else dict(vars(result))
 
-    async def execute(self, line: str, source: str, *, replayed: Entry | None = None) -> CommandResult | None:
-        """Execute a line; None where it was empty. No line, however wrong, raises anything."""
-        # Half a character of UTF-16, which JSON can carry, fits into no file.
+    async def execute(
+        self, line: str, source: str, *, replayed: JournalEntry | None = None
+    ) -> CommandResult | None:
+        """Execute a line given by `source`, wait until it is done, and return its result (None: empty line).
+
+        What is wrong with the line, and what its command raises, becomes the result. `replayed` is the entry
+        of another session's journal that this line repeats, at the same frames. Raises only what ended the
+        run, where `stop` or `quit` waits for a run that an internal error ends.
+        """
+        # A lone surrogate, which JSON can carry, cannot be written into a file.
         line = line.encode(errors="replace").decode()
         entered_ns = time.perf_counter_ns()
-        parsed: Parsed | None = None
+        parsed: ParsedLine | None = None
         refusal = ""
         try:
             parsed = parse(line)
@@ -58,7 +68,7 @@ class Dispatcher:
         self.seq += 1
         seq, (entered_at, elapsed_s), runs = self.seq, self.session.position(), self.session.runs
         run = self.session.run if self.session.running else None
-        # Whatever file is being written now stays open until the rows of this line are in it.
+        # The file that is being written now stays open until the rows of this line are in it.
         with self.session.files.pending.held():
             result, reply = CommandResult("refused", refusal), CommandReply()
             if parsed is not None:
@@ -67,9 +77,9 @@ class Dispatcher:
                 result, reply = await self._run_command(parsed, context)
             if replayed is not None:
                 entered_at = await _frame_of(replayed, run) or entered_at
-            entry = Entry(
+            entry = JournalEntry(
                 seq=replayed.seq if replayed else seq,
-                time=now(),
+                time=utc_now(),
                 elapsed_s=round(elapsed_s, 6),
                 frame=replayed.frame if replayed else entered_at.index if entered_at else -1,
                 source=source,
@@ -81,22 +91,23 @@ class Dispatcher:
                 number=replayed.number if replayed else entered_at.number if entered_at else 0,
                 effective_number=reply.frame.number if reply.frame else reply.number,
             )
+            await self.journal.add(entry)
+            # What was given before this run began has no time in it.
+            to_store = replace(entry, elapsed_s=0.0) if self.session.runs != runs else entry
             try:
-                await self.journal.add(entry)
+                await self._add_row(to_store, entered_at, reply.frame)
             except StorageError as error:
-                log.warning("%s; the recording goes on", error)
-            # A moment before this run has no time in it.
-            told = replace(entry, elapsed_s=0.0) if self.session.runs != runs else entry
-            try:
-                await self._add_row(told, entered_at, reply.frame)
+                log.warning("%s; the row of %s is in the journal only", error, line[:80])
             except Exception:
                 log.exception("the row of %s is in the journal only; the recording goes on", line[:80])
         if reply.then is not None:
             await reply.then()
         return result
 
-    async def _add_row(self, entry: Entry, entered_at: FrameRef | None, effective: FrameRef | None) -> None:
-        """Write a command's row into the file of its frame; a frame of another file is none there."""
+    async def _add_row(
+        self, entry: JournalEntry, entered_at: FrameRef | None, effective: FrameRef | None
+    ) -> None:
+        """Write a command's row into the file of its frame; frames that are in another file are left out."""
         file_index = self.session.file_of(entered_at, effective)
 
         def index_in_file(frame: FrameRef | None) -> int:
@@ -106,7 +117,7 @@ class Dispatcher:
         await self.session.add_row(file_index, entry.row(frame, index_in_file(effective)), frame)
 
     async def _run_command(
-        self, parsed: Parsed, context: CommandContext
+        self, parsed: ParsedLine, context: CommandContext
     ) -> tuple[CommandResult, CommandReply]:
         try:
             reply = await parsed.execute(context)
@@ -120,7 +131,10 @@ class Dispatcher:
         return CommandResult("ok", reply.message, reply.frame.index if reply.frame else None), reply
 
     def schedule(self, wait: Awaitable[object], line: str, source: str) -> None:
-        """Execute a line once `wait` is over, and log what came of it."""
+        """Execute a line once `wait` has returned, and log its result; return at once.
+
+        Where `wait` raises, the line is given up with a warning.
+        """
 
         async def scheduled() -> None:
             try:
@@ -136,7 +150,7 @@ class Dispatcher:
         task.add_done_callback(self.background.discard)
 
     async def close(self) -> None:
-        """Give up what is scheduled, and what is under way where it does not end soon."""
+        """Cancel what is scheduled, and the lines of other programs that do not end within `LAST_S`."""
         if self.under_way:
             await asyncio.wait(self.under_way, timeout=LAST_S)
         unfinished = [*self.background, *self.under_way]
@@ -145,7 +159,7 @@ class Dispatcher:
         await asyncio.gather(*unfinished, return_exceptions=True)
 
 
-async def _frame_of(replayed: Entry, run: Run | None) -> FrameRef | None:
+async def _frame_of(replayed: JournalEntry, run: Run | None) -> FrameRef | None:
     """Return the frame of this run that came last before the command in the run that is replayed."""
     if run is None or not replayed.number:
         return None

@@ -1,11 +1,11 @@
 """Commands are typed functions; parsing, help and completion follow from signature and docstring.
 
     @command(changes_frames=True)
-    async def exposure(context: CommandContext, seconds: Seconds) -> CommandReply:
-        \"\"\"Expose for TIME from the next frame on.\"\"\"
+    async def exposure(context: CommandContext, time: Seconds) -> CommandReply:
+        \"\"\"Expose each frame for TIME from now on.\"\"\"
 
 A parameter is required, optional (with a default), or takes all that is left (`*text`). Its type says how a
-word becomes a value: `str`, `int`, a Literal of words, or an Annotated type with an `Argument`.
+word becomes a value: `str`, a Literal of words, or an Annotated type with an `Argument`.
 """
 
 import inspect
@@ -14,12 +14,12 @@ from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 
-from recorder.control.call import CommandContext, CommandReply
+from recorder.control.command_types import CommandContext, CommandReply
 from recorder.errors import UsageError, did_you_mean
 from recorder.settings.model import keys
 from recorder.units import parse_seconds
 
-# Longer lines are no commands: the file's rows hold so many bytes of one.
+# The longest line that is a command, in bytes: a row of the file holds no more.
 MAX_LINE = 1024
 
 _WORD = re.compile(r'\s*(?:"((?:[^"\\]|\\.)*)"|([^\s"]\S*))(?=\s|$)')
@@ -27,7 +27,10 @@ _WORD = re.compile(r'\s*(?:"((?:[^"\\]|\\.)*)"|([^\s"]\S*))(?=\s|$)')
 
 @dataclass(frozen=True)
 class Argument:
-    """How a word becomes a value: `parse` raises ValueError that shows how to write it."""
+    """How a word becomes a value: `parse` raises ValueError that shows how to write it.
+
+    `what` and `examples` are what completion shows; of "one of", the examples are all the words allowed.
+    """
 
     parse: Callable[[str], Any]
     what: str
@@ -52,7 +55,7 @@ def _positive_number(text: str) -> float:
 
 
 def whole_number(text: str) -> int:
-    """Return a whole number; raises ValueError that shows how to write it."""
+    """Return the whole number, 0 or more, that `text` is; raises ValueError that shows how to write it."""
     if not text.isascii() or not text.isdecimal() or len(text) > 18:
         raise ValueError("not a whole number, for example 500")
     return int(text)
@@ -66,7 +69,7 @@ Key = Annotated[str, Argument(str, "a setting", keys())]
 
 @dataclass(frozen=True)
 class Parameter:
-    """One word of a command, or (`rest`) all that are left."""
+    """A parameter of a command: one word, or (`rest`) all words that are left."""
 
     name: str
     argument: Argument
@@ -75,7 +78,7 @@ class Parameter:
 
     @property
     def usage(self) -> str:
-        """How help writes it."""
+        """How help writes the parameter, for example LABEL, [NAME] or on|off."""
         words = [repr(word)[1:-1] for word in self.argument.examples] if self.is_choice else []
         shown = "|".join(words) or self.name.upper()
         shown += "..." if self.rest else ""
@@ -83,23 +86,23 @@ class Parameter:
 
     @property
     def is_choice(self) -> bool:
-        """Whether only its examples are allowed."""
+        """Whether the parameter takes only the words of its examples."""
         return self.argument.what == "one of"
 
 
-Function = Callable[..., Awaitable[CommandReply]]
+CommandFunction = Callable[..., Awaitable[CommandReply]]
 
 
 @dataclass(frozen=True)
 class Command:
-    """A function with the words that call it, and its traits.
+    """A command: its `name` (one or two words), its function `run`, its `summary` for help, and its traits.
 
     `changes_frames`: it takes effect on a frame that a replay must hit; `ends_run`: no frame comes after it;
     `live`: the key of the setting that it changes while a run is under way ("": none).
     """
 
     name: str
-    run: Function
+    run: CommandFunction
     parameters: tuple[Parameter, ...]
     summary: str
     changes_frames: bool = False
@@ -108,11 +111,11 @@ class Command:
 
     @property
     def usage(self) -> str:
-        """How to write it."""
+        """How to write the command, for example: mark LABEL [TEXT...]."""
         return " ".join([self.name, *(parameter.usage for parameter in self.parameters)])
 
     def parse(self, words: list[str]) -> list[Any]:
-        """Turn words into arguments; raises UsageError that shows the usage."""
+        """Return the arguments for `run`, from the words after the name; raises UsageError."""
         values: list[Any] = []
         for i, parameter in enumerate(self.parameters):
             given = words[i:] if parameter.rest else words[i : i + 1]
@@ -131,26 +134,30 @@ class Command:
 
 
 @dataclass(frozen=True)
-class Parsed:
-    """A line that can be executed."""
+class ParsedLine:
+    """A line that was understood: a command with its arguments."""
 
     command: Command
     arguments: list[Any]
 
     async def execute(self, call: CommandContext) -> CommandReply:
-        """Call the function."""
+        """Carry out the command and return its reply; raises what the command raises."""
         return await self.command.run(call, *self.arguments)
 
 
+# By name; filled when recorder.control.commands is imported.
 COMMANDS: dict[str, Command] = {}
 
 
 def command(
     *, changes_frames: bool = False, ends_run: bool = False, live: str = ""
-) -> Callable[[Function], Function]:
-    """Register a function under its name, underscores read as spaces, with its traits (see `Command`)."""
+) -> Callable[[CommandFunction], CommandFunction]:
+    """Return a decorator that registers a coroutine function as a command, with these traits (see `Command`).
 
-    def register(function: Function) -> Function:
+    Its name is the command's, underscores read as spaces; its first parameter is the `CommandContext`.
+    """
+
+    def register(function: CommandFunction) -> CommandFunction:
         name = function.__name__.rstrip("_").replace("_", " ")
         hints = get_type_hints(function, include_extras=True)
         parameters = tuple(
@@ -169,8 +176,8 @@ def command(
     return register
 
 
-def find(line: str) -> Command | None:
-    """Return the command that a line begins with, None where it begins with none."""
+def find_command(line: str) -> Command | None:
+    """Return the command that a line begins with, None where it begins with none; raises as `split` does."""
     words = split(line)
     return COMMANDS.get(" ".join(words[:2])) or COMMANDS.get(words[0] if words else "")
 
@@ -191,7 +198,10 @@ def _argument(hint: Any) -> Argument:  # noqa: ANN401 - a type hint may be anyth
 
 
 def split(line: str) -> list[str]:
-    """Split a line into words; "double quotes" keep blanks, a word that begins with # ends the line."""
+    """Split a line into words; "double quotes" keep blanks, a word that begins with # ends the line.
+
+    Raises UsageError for a line of more than `MAX_LINE` bytes, a control character or an unclosed quote.
+    """
     if (size := len(line.encode(errors="replace"))) > MAX_LINE:
         raise UsageError(f"a line of {size} bytes; the longest allowed has {MAX_LINE}")
     if any(not character.isprintable() and character != "\t" for character in line):
@@ -210,22 +220,22 @@ def split(line: str) -> list[str]:
     return words
 
 
-def parse(line: str) -> Parsed | None:
-    """Return what a line asks for, None where it is empty; raises UsageError with the nearest right word."""
+def parse(line: str) -> ParsedLine | None:
+    """Return the command and arguments of a line, None where it is empty; raises UsageError."""
     words = split(line)
     if not words:
         return None
     for count in (2, 1):
         name = " ".join(words[:count])
         if name in COMMANDS and len(words) >= count:
-            return Parsed(COMMANDS[name], COMMANDS[name].parse(words[count:]))
+            return ParsedLine(COMMANDS[name], COMMANDS[name].parse(words[count:]))
     known = sorted({name.split()[0] for name in COMMANDS})
     near = did_you_mean(words[0], known) or "; type help for the list"
     raise UsageError(f'unknown command "{words[0][:80]}"{near}')
 
 
 def complete(before: str) -> Iterator[tuple[str, str]]:
-    """Yield the words that may end `before`, or complete the one begun there, each with its meaning."""
+    """Yield the words that may follow the text `before` or complete its last one, each with its meaning."""
     words = before.split()
     begun = words.pop() if before and not before[-1].isspace() else ""
     position = len(words)

@@ -11,8 +11,11 @@ from recorder.errors import UsageError
 log = logging.getLogger(__name__)
 
 
-def read(path: Path) -> list[str]:
-    """Return the lines of a script, "-" standard input; raises UsageError that names a line that is wrong."""
+def read_script(path: Path) -> list[str]:
+    """Read a script (`path` "-": standard input) and return its lines, without empty ones and comments.
+
+    Blocks until all is read. Raises UsageError that names the first wrong line, or why it cannot be read.
+    """
     name = "standard input" if str(path) == "-" else str(path)
     try:
         text = sys.stdin.read() if str(path) == "-" else path.read_text(encoding="utf-8")
@@ -29,8 +32,11 @@ def read(path: Path) -> list[str]:
     return lines
 
 
-async def play(lines: list[str], dispatch: Dispatcher) -> None:
-    """Execute the lines, one after the other; what is refused or fails is told, and the next follows."""
+async def run_script(lines: list[str], dispatch: Dispatcher) -> None:
+    """Execute the lines, one after the other, until the last one is done or the session is left.
+
+    A line that is refused or fails is logged as a warning, and the next one follows.
+    """
     for line in lines:
         result = await dispatch.execute(line, "script")
         if result is not None and result.status != "ok":

@@ -83,20 +83,27 @@ def open_recording(path: Path) -> h5py.File:
         if "truncated file" in str(error):
             raise NotOurFileError(f"{path}: cut short; recorder recover keeps what can be read") from None
         raise NotOurFileError(f"{path}: cannot be read: {error}") from None
+    try:
+        check_layout(file, path)
+    except NotOurFileError:
+        file.close()
+        raise
+    return file
+
+
+def check_layout(file: h5py.File, path: Path) -> None:
+    """Raise NotOurFileError where this recorder did not write the file, or a newer one did."""
     missing = [
         name for name in (f"{layout.DETECTOR}/data", "entry/losses", "entry/verdict") if name not in file
     ]
     if missing:
-        file.close()
         raise NotOurFileError(f"{path}: has no {missing[0]}; expected a file that this recorder wrote")
     version = int(file["entry/definition_version"][()]) if "entry/definition_version" in file else 1
     if version > layout.LAYOUT_VERSION:
-        file.close()
         raise NotOurFileError(
             f"{path}: written by a newer recorder (layout {version}, this one reads up to "
             f"{layout.LAYOUT_VERSION}); update this one"
         )
-    return file
 
 
 @dataclass(frozen=True)

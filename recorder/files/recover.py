@@ -1,31 +1,46 @@
-"""Mend a file whose recorder was killed, or a copy that was cut short, so that every program opens it."""
+"""Mend a file whose recorder was killed, or a copy that was cut short, so that every program opens it.
+
+HDF5 cannot: after a power cut its own structures can be half old and half new. What they say is compared with
+what is in the file (`files.presence`), and written in a form that fits. All changes are made in memory first;
+only when HDF5 reads the result do they go to the disk. A recovery that is interrupted is simply begun again.
+"""
 
 import errno
 import os
-import shutil
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
 import h5py
+import numpy as np
 
-from recorder.errors import RecorderError, StorageError, UsageError
-from recorder.files.reader import columns, open_recording, present_frames
+from recorder.errors import DamagedFileError, NotOurFileError, StorageError, UsageError
+from recorder.files.presence import Presence
+from recorder.files.reader import check_layout, present_frames
 from recorder.storage import layout
-from recorder.storage.direct_io import open_again, sync
-from recorder.storage.records import ROWS, Verdict, fitted
+from recorder.storage.direct_io import open_again
+from recorder.storage.file_bytes import Changed, OnDisk, Readable
+from recorder.storage.records import Verdict
 from recorder.storage.superblock import Superblock
 from recorder.storage.writer_lock import is_being_written
 
 KILLED = "the recorder was killed while it wrote; what came after the last frame is not known"
 CUT_SHORT = "this file was cut short: the last {} frames are gone"
+POWER_CUT = "the computer went down while it was recorded; what came after the last frame is not known"
+
+HOLDS_NOTHING = "holds nothing: its recorder ended while it made the file"
+
+# Files of less than this hold no frame: the columns of the first ones alone take more.
+EMPTY_BYTES = 65536
+
+# What HDF5 says of structures that are damaged.
+DAMAGE = (OSError, RuntimeError, KeyError, ValueError)
 
 # Where locks are not to be had, a file that is written changes within so long.
 STILL_S = 0.5
-
-# What HDF5 may need besides, to write down what it takes away.
-SPARE_BYTES = 16_000_000
 
 
 @dataclass(frozen=True)
@@ -40,130 +55,104 @@ class Recovered:
 def recover(path: Path) -> Recovered:
     """Close the file as its recorder would have, with the frames that have pixels and rows.
 
-    Changes the file in place; a second time does nothing, and one that was interrupted is taken up again.
-    Raises UsageError for a file that is being written, NotOurFileError for what is no file of ours,
-    StorageError where the disk or the damage does not let it.
+    Blocks. Changes the file in place; a second time does nothing. Raises UsageError for a file that is being
+    written, NotOurFileError for what is no file of ours, StorageError where the disk or the damage does not
+    let it: then the file is as it was.
     """
     if not path.is_file():
         raise UsageError(f"{path}: {'a folder, not a file' if path.is_dir() else 'no such file'}")
     try:
-        before = Superblock.read(path)
-        begun = path.with_name(f"{path.name}.recovering")
-        size = path.stat().st_size
-        is_resumed = begun.exists()
-        if not before.is_open and size >= before.end and not is_resumed:
-            with open_recording(path) as file:
-                if file["entry/verdict"][()] != Verdict.RECORDING.encode() and _needed(file) <= size:
-                    return Recovered(path, present_frames(file), None)
-        if is_being_written(path) or _changes(path):
-            raise UsageError(f"{path}: a recorder writes to it; stop that first")
-        # How much of the file there was stands beside it for as long as it is stretched.
-        if is_resumed:
-            size = int(begun.read_text(encoding="ascii"))
-        else:
-            begun.write_text(str(size), encoding="ascii")
-            sync(begun)
-        try:
-            done = _mend(path, before, size)
-        except BaseException:
-            os.truncate(path, size)
-            _put(path, before)
-            begun.unlink()
-            raise
-        begun.unlink()
-        return done
-    except RecorderError:
-        raise
-    except (OSError, RuntimeError, KeyError, ValueError) as error:
-        raise StorageError(f"{path}: {_words(error)}") from error
-
-
-def _words(error: Exception) -> str:
-    """Say why a file cannot be recovered, and what to do."""
-    text = str(error)
-    if f"errno = {errno.EAGAIN}" in text:
-        return "other programs have it open: close them, then recover it"
-    if isinstance(error, PermissionError):
-        return f"it must be changed to be recovered: {error.strerror}"
-    return f"cannot be recovered: {text}; keep a copy of it"
-
-
-def _mend(path: Path, before: Superblock, size: int) -> Recovered:
-    """Have HDF5 see all of the file, then take away what of it is not there."""
-    _put(path, before.ending_at(path.stat().st_size).closed())
-    with open_recording(path) as file:
-        frames = present_frames(file, size)
-        end = max(before.end, _needed(file))
-    if path.stat().st_size < end:
-        # What is gone is given its room back, so that HDF5 can take it away in order.
-        if shutil.disk_usage(path.parent).free < end - size + SPARE_BYTES:
-            raise StorageError(
-                f"{path}: {(end - size + SPARE_BYTES) / 1e6:.0f} MB of room are needed to recover it"
-            )
-        os.truncate(path, end)
-        _put(path, before.ending_at(end).closed())
-    return _close_in_order(path, frames, size)
-
-
-def _put(path: Path, superblock: Superblock) -> None:
-    fd = open_again(path)
+        fd = open_again(path)
+    except OSError as error:
+        raise StorageError(f"{path}: it must be changed to be recovered: {error.strerror}") from error
     try:
-        superblock.write(fd)
-        os.fsync(fd)
+        return _recover(path, OnDisk(fd))
+    except NotOurFileError as error:
+        raise NotOurFileError(f"{path}: {str(error).removeprefix(f'{path}: ')}") from error
+    except (UsageError, StorageError):
+        raise
+    except OSError as error:
+        if error.errno in {errno.EIO, errno.ENOSPC}:
+            raise StorageError(f"{path}: cannot be recovered: {error.strerror}") from error
+        raise StorageError(f"{path}: cannot be recovered: {error}; keep a copy of it") from error
+    except DAMAGE as error:
+        raise StorageError(f"{path}: cannot be recovered: {error}; keep a copy of it") from error
     finally:
         os.close(fd)
 
 
-def _changes(path: Path) -> bool:
-    """Tell whether somebody writes to the file."""
+def _recover(path: Path, disk: OnDisk) -> Recovered:
+    size = os.fstat(disk.fd).st_size
+    if not disk.read(0, 8).strip(b"\0"):
+        raise NotOurFileError(f"{path}: {HOLDS_NOTHING}")
+    before = Superblock.read(disk, path)
+    if before.is_open:
+        _refuse_a_growing_file(path)
+    content = Changed(disk)
+    before.closed().ending_at(size).write(content)
+    try:
+        with _opened(content, path) as file:
+            presence = Presence.look(file, content, size, is_cut_short=size < before.end)
+    except DAMAGE as error:
+        is_damaged = isinstance(error, DamagedFileError) or not isinstance(error, NotOurFileError)
+        if is_damaged and max(size, before.end) < EMPTY_BYTES:
+            raise NotOurFileError(f"{path}: {HOLDS_NOTHING}") from None
+        raise
+    verdict = presence.places.text(content, "verdict")
+    was_closed = not before.is_open and verdict != Verdict.RECORDING
+    if was_closed and presence.is_whole and size >= before.end and _is_readable(content, path, presence):
+        return Recovered(path, presence.frames, None)
+    if not before.is_open:
+        _refuse_a_growing_file(path)
+    content.size = max(size, presence.keep(content))
+    _say_how_it_ended(content, presence, was_closed=was_closed)
+    before.closed().ending_at(content.size).write(content)
+    if not _is_readable(content, path, presence):
+        raise StorageError(f"{path}: cannot be recovered: HDF5 does not read the result; keep a copy of it")
+    content.apply()
+    return Recovered(path, presence.frames, max(0, presence.claimed - presence.frames))
+
+
+def _refuse_a_growing_file(path: Path) -> None:
     before = path.stat()
     time.sleep(STILL_S)
     after = path.stat()
-    return (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns)
+    changes = (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns)
+    if changes or is_being_written(path):
+        raise UsageError(f"{path}: a recorder writes to it; stop that first")
 
 
-def _end_of_row(dataset: h5py.Dataset, row: int) -> int:
-    """Return where the chunk ends that holds a row, 0 where there is none."""
-    first = row // dataset.chunks[0] * dataset.chunks[0]
-    chunk = dataset.id.get_chunk_info_by_coord((first, *[0] * (dataset.ndim - 1)))
-    return 0 if chunk.byte_offset is None else int(chunk.byte_offset + chunk.size)
+@contextmanager
+def _opened(content: Changed, path: Path) -> Iterator[h5py.File]:
+    """Open a file as it would be."""
+    with h5py.File(Readable(content), "r") as file:
+        check_layout(file, path)
+        yield file
 
 
-def _growing(file: h5py.File) -> tuple[h5py.Dataset, list[h5py.Dataset], list[h5py.Dataset]]:
-    """Return the datasets that grow: frames, their columns, the tables."""
-    detector = file[layout.DETECTOR]
-    tables = [file["entry"][row.table] for row in ROWS if row.table in file["entry"]]
-    return detector["data"], columns(detector), tables
+def _is_readable(content: Changed, path: Path, presence: Presence) -> bool:
+    """Return whether HDF5 reads all that grew in a file, as it would be."""
+    try:
+        with _opened(content, path) as file:
+            for name in presence.tables:
+                _ = file["entry"][name][:]
+            detector = file[layout.DETECTOR]
+            lengths = {len(detector[name][:]) for name in presence.columns}
+            return {present_frames(file, content.size), len(detector["data"])} | lengths == {presence.frames}
+    except (OSError, RuntimeError, KeyError, ValueError):
+        return False
 
 
-def _needed(file: h5py.File) -> int:
-    """Return how many bytes the file must have for every chunk to be read, the half full ones too."""
-    pixels, per_frame, tables = _growing(file)
-    ends = (_end_of_row(data, len(data) - 1) for data in (pixels, *per_frame, *tables) if len(data))
-    return max(ends, default=0)
-
-
-def _close_in_order(path: Path, frames: int, size: int) -> Recovered:
-    """Leave the first `frames` frames and the rows within `size` bytes, and say how the file ended."""
-    with h5py.File(path, "r+") as file:
-        entry, detector = file["entry"], file[layout.DETECTOR]
-        pixels, per_frame, tables = _growing(file)
-        told = max(len(column) for column in per_frame)
-        for dataset in (pixels, *per_frame):
-            dataset.resize(frames, axis=0)
-        for table in tables:
-            rows = len(table)
-            while rows and _end_of_row(table, rows - 1) > size:
-                rows = (rows - 1) // table.chunks[0] * table.chunks[0]
-            table.resize(rows, axis=0)
-        was_open = entry["verdict"][()] == Verdict.RECORDING.encode()
-        if was_open or told > frames:
-            cause = KILLED if was_open else CUT_SHORT.format(told - frames)
-            entry["cause"][()] = fitted(cause, entry["cause"].dtype.itemsize)
-            entry["verdict"][()] = Verdict.FAILED.encode()
-        start = entry["start_time"][()].decode()
-        if was_open and frames and start:
-            end = datetime.fromisoformat(start) + timedelta(seconds=float(detector["host_time"][frames - 1]))
-            entry["end_time"][()] = end.isoformat(timespec="milliseconds").encode()
-    sync(path)
-    return Recovered(path, frames, told - frames)
+def _say_how_it_ended(content: Changed, presence: Presence, *, was_closed: bool) -> None:
+    places, frames = presence.places, presence.frames
+    if not was_closed:
+        places.set_text(content, "cause", POWER_CUT if presence.is_in_doubt else KILLED)
+    elif presence.claimed > frames:
+        places.set_text(content, "cause", CUT_SHORT.format(presence.claimed - frames))
+    if not was_closed or presence.claimed > frames:
+        places.set_text(content, "verdict", Verdict.FAILED)
+    start = places.text(content, "start_time")
+    if not was_closed and frames and start:
+        seconds = np.frombuffer(presence.columns["host_time"].read_rows(content, frames - 1, frames))
+        end = datetime.fromisoformat(start) + timedelta(seconds=float(seconds[0]))
+        places.set_text(content, "end_time", end.isoformat(timespec="milliseconds"))

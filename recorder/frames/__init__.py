@@ -1,1 +1,1 @@
-"""Blocks of frames and their metadata, from the camera thread to whoever wants them; the ledger of losses."""
+"""Blocks of frames and their metadata, how they leave the camera thread, and the ledger of losses."""

@@ -1,7 +1,7 @@
-"""The way of a span from the camera thread into the event loop, to every channel that is connected.
+"""Hand spans from the camera thread to the event loop, and there to every channel that is connected.
 
-camera thread ──publish──► one wake-up of the loop for many ──offer──► Channel (keeps all)
-└────► LatestChannel (newest only)
+camera thread ──publish──► one wake-up of the loop for many spans ──offer──► Channel (keeps all)
+                                                                    └─────► LatestChannel (newest only)
 """
 
 import asyncio
@@ -14,10 +14,10 @@ from recorder.frames.pool import FrameSpan
 
 
 class Broadcaster:
-    """Carry spans from the camera thread to the channels of the loop.
+    """Pass spans from the camera thread to the channels of the event loop. No method blocks.
 
-    A wake-up of the loop costs about 8 us, more than recording a small frame: while one is under way,
-    what follows rides along.
+    A wake-up of the loop costs about 8 us, more than recording a small frame: spans that are published while
+    one is pending are delivered by it, without another one.
     """
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
@@ -26,13 +26,13 @@ class Broadcaster:
         self._scheduled = False
         self._channels: tuple[Channel, ...] = ()
         self._eager: tuple[Channel, ...] = ()
-        self._glimpses: deque[FrameSpan] = deque()
+        self._early: deque[FrameSpan] = deque()
 
     def connect(self, channel: Channel, *, eager: bool = False) -> Callable[[], None]:
-        """Offer every span from now on to `channel`; return what ends that. On the loop's thread.
+        """Offer every span from now on to `channel`; return the function that ends that.
 
-        An `eager` one is also shown frames of blocks that are not full yet, before they are
-        published; it sees the last of them again in the span that is published.
+        Both are called on the loop's thread. An `eager` channel is also offered frames before they are
+        published, out of blocks that are not full; it gets them again in the span that is published.
         """
         self._channels = (*self._channels, channel)
         if eager:
@@ -46,20 +46,26 @@ class Broadcaster:
 
     @property
     def has_eager(self) -> bool:
-        """Whether anyone wants to see frames before they are published; from any thread."""
+        """Whether an eager channel is connected; read from any thread."""
         return bool(self._eager)
 
     def show_early(self, span: FrameSpan) -> None:
-        """Let the eager ones see `span`, published later, and pass on its lease; from the camera thread."""
-        self._glimpses.append(span)
+        """Have `span`, whose frames are published later, offered to the eager channels; on the camera thread.
+
+        The lease is the broadcaster's from now on. Only the newest such span is kept.
+        """
+        self._early.append(span)
         # Each is taken out once, here or by `deliver`, whichever thread comes first.
         with contextlib.suppress(IndexError):
-            while len(self._glimpses) > 1:
-                self._glimpses.popleft().release()
+            while len(self._early) > 1:
+                self._early.popleft().release()
         self._wake()
 
     def publish(self, span: FrameSpan) -> None:
-        """Pass on `span` and its lease; from the camera thread."""
+        """Have `span` offered to every channel; the lease is the broadcaster's. On the camera thread.
+
+        Raises RuntimeError where the event loop is closed.
+        """
         self._pending.append(span)
         self._wake()
 
@@ -69,15 +75,15 @@ class Broadcaster:
             self._loop.call_soon_threadsafe(self.deliver)
 
     def deliver(self) -> None:
-        """Offer what is pending to the channels; on the loop's thread."""
-        # Cleared first: a span published while we deliver asks for a wake-up of its own.
+        """Offer all pending spans to the channels and release their leases; on the loop's thread."""
+        # Cleared first: a span published during the delivery schedules a wake-up of its own.
         self._scheduled = False
-        # First: what is published holds the same frames, or later ones.
+        # Before the published spans, which hold the same frames or later ones.
         with contextlib.suppress(IndexError):
             while True:
-                with self._glimpses.popleft() as glimpse:
+                with self._early.popleft() as early:
                     for channel in self._eager:
-                        channel.offer(glimpse)
+                        channel.offer(early)
         while self._pending:
             with self._pending.popleft() as span:
                 for channel in self._channels:

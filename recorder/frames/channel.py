@@ -1,6 +1,6 @@
-"""Channels carry spans to the tasks of the event loop: one keeps all, one keeps the newest only.
+"""Queues of spans for the tasks of the event loop: one keeps all spans, one keeps the newest only.
 
-`offer` never blocks and `receive` may wait; what bounds a channel that keeps all is the pool.
+The size of the pool is the only bound on a channel that keeps all spans.
 """
 
 import asyncio
@@ -11,49 +11,56 @@ from recorder.frames.pool import FrameSpan
 
 
 class ChannelClosedError(Exception):
-    """Nothing is left in the channel, and nothing more will come."""
+    """The channel is closed and empty: no more spans will come."""
 
 
 @dataclass(frozen=True)
 class ChannelStatistics:
-    """Spans `waiting` now, the most that ever waited, and those `skipped` for newer ones."""
+    """Spans `waiting` now, their maximum so far, and those `skipped` because a newer one came."""
 
     waiting: int
-    most_waiting: int
+    max_waiting: int
     skipped: int
 
 
 class Channel:
-    """Keep every span until it is received; for the loop's own thread."""
+    """Keep every span until it is received; `owner` is who holds the leases of the spans in it.
+
+    Every method is called on the event loop's thread; only `receive` waits.
+    """
 
     def __init__(self, owner: str) -> None:
         self.owner = owner
         self._spans: deque[FrameSpan] = deque()
         self._closed = False
         self._ready = asyncio.Event()
-        self._most = 0
+        self._max_waiting = 0
         self._skipped = 0
 
     def offer(self, span: FrameSpan) -> None:
-        """Take a lease of our own on `span`, and wake the receiver; after `close` nothing is taken."""
+        """Add `span` under a lease of the channel's own, and wake the receiver; after `close` do nothing.
+
+        The caller's lease stays the caller's.
+        """
         if self._closed:
             return
         self._admit(span.share(self.owner))
-        self._most = max(self._most, len(self._spans))
+        self._max_waiting = max(self._max_waiting, len(self._spans))
         self._ready.set()
 
     def _admit(self, span: FrameSpan) -> None:
         self._spans.append(span)
 
     def close(self) -> None:
-        """Take no more; what waits can still be received."""
+        """Accept no more spans; those already in the channel can still be received."""
         self._closed = True
         self._ready.set()
 
     async def receive(self) -> list[FrameSpan]:
-        """Wait for spans and return all there are, oldest first; the caller owns their leases.
+        """Wait for spans and return all there are, oldest first; the caller has to release their leases.
 
-        Raises ChannelClosedError once the channel is closed and empty. A cancelled wait loses nothing.
+        Raises ChannelClosedError once the channel is closed and empty. A cancelled wait loses no span. One
+        task at a time may wait.
         """
         await self._ready.wait()
         if not self._spans:
@@ -65,14 +72,14 @@ class Channel:
         return spans
 
     def discard(self) -> None:
-        """Close, and give back every lease that waits."""
+        """Close the channel, and release the leases of all spans in it."""
         self.close()
         while self._spans:
             self._spans.popleft().release()
 
     def statistics(self) -> ChannelStatistics:
-        """Return the figures of this moment."""
-        return ChannelStatistics(len(self._spans), self._most, self._skipped)
+        """Return the current counts."""
+        return ChannelStatistics(len(self._spans), self._max_waiting, self._skipped)
 
     def __repr__(self) -> str:
         state = "closed" if self._closed else "open"
@@ -80,7 +87,10 @@ class Channel:
 
 
 class LatestChannel(Channel):
-    """Keep the newest span only: its receiver can never hold up a recording."""
+    """Keep the newest span only, so that a slow receiver never delays a recording.
+
+    `receive` returns exactly one span.
+    """
 
     def _admit(self, span: FrameSpan) -> None:
         while self._spans:

@@ -1,4 +1,7 @@
-"""The ledger: which frames are missing, where, and why, found from the camera's own counter."""
+"""The ledger: which frames are missing, where, and why, found from the camera's own counter.
+
+All of it is used on the event loop's thread; nothing blocks.
+"""
 
 from collections import Counter
 from dataclasses import dataclass
@@ -10,11 +13,11 @@ from numpy.typing import NDArray
 
 
 class Cause(Enum):
-    """Why frames are missing: the number stands in a frame's metadata, the words in the file."""
+    """Why frames are missing: `code` stands in a frame's metadata, `words` in the file."""
 
     COUNTER_GAP = 1, "counter gap"  # the camera's counter skips them, its FIFO never overflowed
     CAMERA_OVERFLOW = 2, "camera overflow"  # its FIFO overflowed, blocks were free: no processor time
-    BUFFER_EXHAUSTED = 3, "buffer exhausted"  # no free block, and not the disk held them
+    BUFFER_EXHAUSTED = 3, "buffer exhausted"  # no free block, and it was not the writer that held them
     STORAGE = 4, "storage"  # the disk was too slow, full or broken
     ABORTED = 5, "aborted"  # left in the camera by an abort
 
@@ -23,7 +26,7 @@ class Cause(Enum):
 
     @classmethod
     def of_code(cls, code: int) -> "Cause":
-        """Return the cause with this number; 0 is a gap that only the counter tells of."""
+        """Return the cause with this number; COUNTER_GAP for 0 and for an unknown one."""
         return next((cause for cause in cls if cause.code == code), cls.COUNTER_GAP)
 
 
@@ -31,7 +34,8 @@ class Cause(Enum):
 class Loss:
     """`count` frames missing after the file's frame with index `after_frame` (-1: before its first).
 
-    `first_missing` is the camera's counter of the first of them; `elapsed_s` counts from the first frame.
+    `first_missing` is the camera's counter of the first of them. `elapsed_s` is the time in s from the run's
+    first frame to the frame after the gap, or to the end of the run, by the host's clock.
     """
 
     after_frame: int
@@ -42,9 +46,11 @@ class Loss:
 
 
 class Ledger:
-    """Follow the camera's counter through one run, whatever files its frames go to.
+    """Follow the camera's counter through one run, across all its files.
 
     The counter starts at 1 with every arming, so that frames missing before the first are found too.
+    `last_number` is the last counter seen, `first_time_ns` when the first frame arrived by the host's clock,
+    `restarts` how often the counter went back.
     """
 
     def __init__(self) -> None:
@@ -59,17 +65,20 @@ class Ledger:
         return self._lost.total()
 
     def by_cause(self) -> dict[str, int]:
-        """Return the frames missing so far by the words of their cause."""
+        """Return how many frames are missing so far, by the words of their cause."""
         return {cause.words: count for cause, count in self._lost.items()}
 
     def elapsed_s(self, host_time_ns: int) -> float:
-        """Return the seconds since the run's first frame by the host's clock, 0 before it."""
+        """Return the time in s from the arrival of the run's first frame to `host_time_ns`, 0 before it came.
+
+        Negative for a moment before that arrival. Both times are of the host's monotonic clock.
+        """
         return 0.0 if self.first_time_ns is None else (host_time_ns - self.first_time_ns) * 1e-9
 
     def account(self, metadata: NDArray[Any], position: int) -> list[Loss]:
-        """Book rows of metadata (n,), in the camera's order; `position` is the first one's index in its file.
+        """Count the frames of rows of metadata (n,), n >= 1, in the camera's order.
 
-        Returns the losses found between them and before them.
+        `position` is the first one's index in its file. Returns the losses found between and before them.
         """
         if self.first_time_ns is None:
             self.first_time_ns = int(metadata["host_time_ns"][0])
@@ -93,7 +102,11 @@ class Ledger:
         return losses
 
     def close(self, last_exposed: int | None, cause: Cause, position: int, host_time_ns: int) -> list[Loss]:
-        """Book the frames that the camera says it exposed after the last one delivered."""
+        """Count the frames exposed after the last one delivered as lost to `cause`; return one loss, or [].
+
+        `last_exposed` is the counter of the last frame exposed (None: not known), `position` the number of
+        frames in the file, `host_time_ns` the time of the loss.
+        """
         if last_exposed is None or last_exposed <= self.last_number:
             return []
         missing = last_exposed - self.last_number
@@ -103,7 +116,10 @@ class Ledger:
         return [loss]
 
     def abandon(self, count: int, position: int, first_missing: int, host_time_ns: int) -> list[Loss]:
-        """Book `count` delivered frames, counted from `first_missing` on, that never reached the disk."""
+        """Count `count` delivered frames that never reached the disk as lost; return one loss, or [].
+
+        `first_missing` is the counter of the first of them, `position` the number of frames in the file.
+        """
         if count == 0:
             return []
         self._lost[Cause.STORAGE] += count

@@ -1,7 +1,7 @@
-"""What is known of a frame besides its pixels: one table, from which blocks, files and analyses follow.
+"""The metadata of a frame: one table, from which the rows of blocks, files and analyses follow.
 
-A further value needs a line in `FIELDS` and a value in `AcquisitionThread._next`, or in whoever works it out
-later; the file gets a column for it.
+A further value needs a line in `FIELDS`, and code that sets it: in `AcquisitionThread._next`, or wherever it
+is computed later; the file gets a column for it. Plain functions, for any thread.
 """
 
 from collections.abc import Iterator
@@ -31,7 +31,7 @@ class FrameField:
 
     @property
     def stored_dtype(self) -> type[np.generic]:
-        """Type of the file's column."""
+        """Type of the file's column: float64 for clocks, `dtype` for the rest."""
         return np.float64 if self.is_clock else self.dtype
 
 
@@ -81,12 +81,15 @@ METADATA = np.dtype([(field.name, field.dtype) for field in FIELDS], align=True)
 
 
 def stored_columns(metadata: NDArray[Any], first: NDArray[Any]) -> Iterator[NDArray[Any]]:
-    """Yield the values (n,) of each stored field of `metadata` (n,); `first` is the file's first row."""
+    """Yield the values (n,) of each field in `STORED`, in its order, from rows of `metadata` (n,).
+
+    `first` is the file's first row, from which clocks are counted, in s; other values are views.
+    """
     for field in STORED:
         values = metadata[field.name]
         yield (values - first[field.name]) * 1e-9 if field.is_clock else values
 
 
 def as_dict(row: NDArray[Any]) -> dict[str, Any]:
-    """Return one row as plain numbers by name, without what only the recorder itself uses."""
+    """Return the stored fields of one row as plain Python numbers, by name; clocks in ns."""
     return {field.name: row[field.name].item() for field in STORED}

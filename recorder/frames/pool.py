@@ -1,4 +1,4 @@
-"""The pool of preallocated blocks, the one bound on memory, and the counted leases on them.
+"""The pool of preallocated blocks, the only bound on memory, and the counted leases on them.
 
     free ──take()──► being filled ──FrameSpan(start, stop)──► writer, preview, ... ──release()──► free
 
@@ -24,7 +24,8 @@ from recorder.frames.metadata import METADATA
 
 PAGE = 4096
 
-# The owner of the leases that the disk holds: who holds the blocks is to blame when there are none.
+# Owner of the leases of spans that wait to be written. When no block is free, the owner of most leases is the
+# cause.
 WRITER = "writer"
 
 # A direct write of 4 MiB and more gets all of the disk's rate, one of 128 KiB half of it; see decision 2.
@@ -53,18 +54,21 @@ class FrameFormat:
 
     @property
     def nbytes(self) -> int:
-        """Bytes of one frame."""
+        """Bytes of one frame's pixels."""
         return self.height * self.width * self.dtype.itemsize
 
     def frames_per_block(self, rate: float) -> int:
-        """Return k for the `rate` in frames/s that is expected (inf: as fast as it goes)."""
+        """Return how many frames a block holds, for an expected `rate` in frames/s (inf: free running)."""
         by_size = max(1, min(MAX_FRAMES, BLOCK_BYTES // self.nbytes))
         return by_size if math.isinf(rate) else max(1, min(by_size, int(rate * BLOCK_SECONDS)))
 
 
 @dataclass(frozen=True)
 class PoolStatistics:
-    """What the pool went through: blocks, `lowest_free` ever, and how often and long a taker waited."""
+    """Counts of blocks, `lowest_free` since the start, and the camera thread's waits for a free one.
+
+    `waits` is how often it waited, `waited_s` for how long in all.
+    """
 
     blocks: int
     free: int
@@ -79,7 +83,11 @@ class PoolStatistics:
 
 
 class Block:
-    """Memory for k frames: `pixels` (k, H, W), `metadata` (k,), `memory` in bytes, page-aligned."""
+    """Memory for k frames: `pixels` (k, H, W), `metadata` (k,), and all of it as `memory`, page-aligned.
+
+    `slots` are k views (H, W) of the pixels. Whoever has a lease may read the frames of its span; the camera
+    thread alone writes.
+    """
 
     __slots__ = ("_leases", "_pool", "memory", "metadata", "pixels", "slots")
 
@@ -99,7 +107,10 @@ class Block:
 
 
 class BlockLease:
-    """The right to use `block`, held by `owner` until `release`, or the end of `with`; any thread."""
+    """The right to use `block`, held by `owner` until `release` or the end of `with`; for any thread.
+
+    One that is garbage collected before its release warns with a ResourceWarning and is released.
+    """
 
     __slots__ = ("_open", "block", "owner")
 
@@ -116,7 +127,7 @@ class BlockLease:
         return ""
 
     def release(self) -> None:
-        """Give the lease back; a second time does nothing."""
+        """Give the lease back; the block is free with its last lease. A second call does nothing."""
         if self._open:
             self._open = False
             self.block._pool._give_back(self.block, self.owner)
@@ -138,8 +149,7 @@ class BlockLease:
 class FrameSpan(BlockLease):
     """Frames [start, stop) of a block under one lease.
 
-    `file_index` counts the files of a session: spans of one index go into one file, and share no block with
-    those of another.
+    `file_index` is the session's file that the frames belong to; a block never holds frames of two files.
     """
 
     __slots__ = ("file_index", "start", "stop")
@@ -156,21 +166,21 @@ class FrameSpan(BlockLease):
 
     @property
     def pixels(self) -> NDArray[Any]:
-        """The frames (n, H, W), a view."""
+        """The pixels (n, H, W), a view, valid until the lease is released."""
         return self.block.pixels[self.start : self.stop]
 
     @property
     def metadata(self) -> NDArray[Any]:
-        """Their rows of metadata (n,), a view."""
+        """The rows of metadata (n,), a view, valid until the lease is released."""
         return self.block.metadata[self.start : self.stop]
 
     def share(self, owner: str) -> "FrameSpan":
-        """Return another lease on the same frames."""
+        """Return another lease on the same frames, held by `owner`."""
         return FrameSpan(self.block, self.start, self.stop, owner, self.file_index)
 
 
 def _physical_bytes() -> float:
-    """Return how much memory this machine has, inf where it does not tell."""
+    """Return the memory of this machine in bytes, inf where the system does not report it."""
     try:
         return float(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
     except (AttributeError, ValueError, OSError):  # Windows
@@ -178,7 +188,11 @@ def _physical_bytes() -> float:
 
 
 class Pool:
-    """Preallocated blocks of `frames` frames each within `memory` bytes; every method from any thread."""
+    """Preallocated blocks of `frames` frames each, in `memory` bytes, but at least `MIN_BLOCKS` of them.
+
+    Making one blocks while its memory is touched, and raises UsageError where there is not enough. Every
+    method may be called on any thread; only `take` waits.
+    """
 
     def __init__(self, form: FrameFormat, frames: int, memory: int) -> None:
         self.format = form
@@ -204,9 +218,9 @@ class Pool:
         self._changed = threading.Condition()
 
     def take(self, owner: str, timeout_s: float) -> BlockLease | None:
-        """Return a lease on a free block, waiting up to `timeout_s`; None where there is none by then.
+        """Return a lease on a free block, waiting up to `timeout_s`; None where no block is free by then.
 
-        The block stays out of the pool for as long as that lease, or one of a span of it, is out.
+        The block is in use until this lease and those of all its spans are released.
         """
         with self._changed:
             if not self._free:
@@ -218,23 +232,23 @@ class Pool:
             return BlockLease(block, owner)
 
     def count_wait(self, seconds: float, *, again: bool) -> None:
-        """Book that the camera stood still for want of a block, `again` for the same block."""
+        """Count that the camera thread waited for a free block; `again`: still for the same one."""
         with self._changed:
             self._waits += not again
             self._waited_s += seconds
 
     def largest_holder(self) -> str:
-        """Return the owner with the most leases out, "" where there are none."""
+        """Return the owner that holds most leases, "" where nobody ever had one."""
         with self._changed:
             return max(self._owners, key=self._owners.__getitem__, default="")
 
     def statistics(self) -> PoolStatistics:
-        """Return the figures of this moment."""
+        """Return the current counts."""
         with self._changed:
             return PoolStatistics(self._count, len(self._free), self._lowest, self._waits, self._waited_s)
 
     def leases(self) -> int:
-        """Return how many leases are out."""
+        """Return how many leases are not released yet."""
         with self._changed:
             return self._owners.total()
 

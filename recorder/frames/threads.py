@@ -1,4 +1,4 @@
-"""Wait in the event loop for work on a thread of ours."""
+"""Wait in the event loop for work on another thread."""
 
 import asyncio
 from collections.abc import Callable
@@ -9,9 +9,11 @@ T = TypeVar("T")
 
 
 async def on_thread(executor: Executor, work: Callable[..., T], *args: object) -> T:
-    """Run `work(*args)` on the executor and return what it returns.
+    """Run `work(*args)` on the executor; return what it returns, raise what it raises.
 
-    A cancelled wait still waits: what the work uses is its own until it is done.
+    Where the task is cancelled meanwhile, it still waits until the work has ended, and then raises
+    CancelledError: so the caller may free what the work uses. A second cancellation ends that wait at once.
+    Called on the event loop's thread.
     """
     future = asyncio.get_running_loop().run_in_executor(executor, work, *args)
     try:
@@ -19,5 +21,5 @@ async def on_thread(executor: Executor, work: Callable[..., T], *args: object) -
     except asyncio.CancelledError:
         await asyncio.wait([future])
         if not future.cancelled():
-            future.exception()  # marks it as seen; the cancellation says enough
+            future.exception()  # marks it as retrieved; the cancellation is raised instead
         raise

@@ -1,7 +1,7 @@
-"""Which frame was it? Finds the frame exposed at a moment, or the first with a new exposure, as frames come.
+"""Find the frame exposed at a given time, the first with a new exposure, or the one of a given counter.
 
-Camera clock and host clock are two: the shortest time between the end of an exposure and the arrival of its
-frame, seen in the last 10 to 20 s, is taken as no time at all; the offset between the clocks follows from it.
+Camera and host have clocks of their own. The shortest time between the end of an exposure and the arrival of
+its frame, in the last 10 to 20 s, is taken as zero; the offset between the clocks follows from it.
 """
 
 import asyncio
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 # Arrivals from which the offset is estimated: long enough to see a quick one, short enough to follow drift.
 WINDOW_NS = 10_000_000_000
 
-# Spans remembered: a question is about a frame that just came or is about to.
+# Spans whose metadata is kept: questions are about frames that just came, or will come soon.
 REMEMBERED = 256
 
 
@@ -33,7 +33,11 @@ Answer = Callable[[NDArray[Any], int, int], FrameRef | None]
 
 
 class Timeline:
-    """Follow the frames of one run on the event loop, and answer questions about them."""
+    """Follow the frames of one run, and find frames among them; `last` is the newest, None before the first.
+
+    Every method is called on the event loop's thread and does not block. The futures are set by `note`, when
+    the frame has come, or by `close`; they may be cancelled.
+    """
 
     def __init__(self) -> None:
         self._metadata: deque[tuple[NDArray[Any], int, int]] = deque(maxlen=REMEMBERED)
@@ -44,7 +48,10 @@ class Timeline:
         self.last: FrameRef | None = None
 
     def note(self, rows: NDArray[Any], file_index: int, index: int) -> None:
-        """Take in rows of metadata (n,); `index` is the first one's place in file `file_index`."""
+        """Add rows of metadata (n,), n >= 1; `index` is the first one's place in file `file_index`.
+
+        The rows are copied. Sets the futures of the frames found among them.
+        """
         rows = rows.copy()
         self._metadata.append((rows, file_index, index))
         self.last = FrameRef(int(rows["frame_number"][-1]), file_index, index + len(rows) - 1)
@@ -79,9 +86,10 @@ class Timeline:
         return future
 
     def frame_at(self, host_ns: int) -> asyncio.Future[FrameRef | None]:
-        """Find the frame being exposed at `host_ns`: the last that began by then.
+        """Find the last frame whose exposure began by `host_ns`, the host's monotonic clock.
 
-        Known once a later frame has come; None where the run ended before the first.
+        Known once a later frame has come, or the run has ended. A time before the first frame known gives
+        that frame; the future gives None where the run ended without frames.
         """
         before: FrameRef | None = None
 
@@ -98,7 +106,10 @@ class Timeline:
         return self._ask(answer, or_last=True)
 
     def first_exposed_for(self, seconds: float, after_number: int) -> asyncio.Future[FrameRef | None]:
-        """Find the first frame after counter `after_number` whose own metadata shows this exposure."""
+        """Find the first frame after counter `after_number` whose metadata has this exposure, to 0.1 %.
+
+        The future gives None where the run ended before one came.
+        """
 
         def answer(rows: NDArray[Any], file_index: int, index: int) -> FrameRef | None:
             new = (rows["frame_number"] > after_number) & np.isclose(rows["exposure_s"], seconds, rtol=1e-3)
@@ -110,7 +121,10 @@ class Timeline:
         return self._ask(answer)
 
     def delivered(self, number: int) -> asyncio.Future[FrameRef | None]:
-        """Find the first frame whose counter is `number` or later; None for one too long ago."""
+        """Find the first frame whose counter is `number` or later.
+
+        The future gives None where the run ended before, and for a frame whose metadata is not kept any more.
+        """
         if len(self._metadata) == REMEMBERED and number < self._metadata[0][0]["frame_number"][0]:
             forgotten: asyncio.Future[FrameRef | None] = asyncio.get_running_loop().create_future()
             forgotten.set_result(None)
@@ -123,9 +137,9 @@ class Timeline:
         return self._ask(answer)
 
     def close(self) -> None:
-        """Answer what is still open, and all that is asked later.
+        """End the run: set all open futures, and those asked for later at once.
 
-        A moment is answered with the last frame there was, the rest with None.
+        Those of `frame_at` give the last frame, the others None.
         """
         self._is_closed = True
         for _, future, or_last in self._questions:

@@ -1,1 +1,5 @@
-"""The faces of a session, prompt to web page: lines go in, figures and pictures come out."""
+"""The frontends of a session: console, headless, remote control server, preview page and window.
+
+Where nothing else is said, everything is called on the event loop's thread: a coroutine may wait, a plain
+function returns at once.
+"""

@@ -1,4 +1,4 @@
-"""Run a session without a console: signals stop it, a progress bar or plain lines tell how it goes."""
+"""Run a session without a console: signals stop it, a progress bar or plain lines show how it goes."""
 
 import asyncio
 import contextlib
@@ -12,13 +12,13 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
 
 from recorder.camera.acquisition_result import StopCondition
-from recorder.frontends.rate_meter import RateMeter, duration_words
+from recorder.frontends.rate_meter import RateMeter, format_duration
 from recorder.session.session import Session
 from recorder.session.status import FinishReason, State, Statistics, Summary
 
 log = logging.getLogger(__name__)
 
-# The bar moves often enough to look alive; plain lines go to logs, where fewer are better.
+# The bar moves often enough to look smooth; plain lines go to log files, where fewer are better.
 BAR_S = 0.25
 LINE_S = 5.0
 
@@ -27,11 +27,12 @@ SCRIPT_S = 0.2
 
 
 async def run(session: Session, console: Console, script: Callable[[], Awaitable[None]] | None) -> Summary:
-    """Run the session to its end, showing progress on `console`; raises RecorderError as the session does.
+    """Run the session to its end, with progress on `console`; return the summary of all its runs.
 
-    With a `script`, runs that it stops do not end the session before the script has ended.
+    With a `script`, runs that it stops do not end the session before the script has ended. Raises
+    RecorderError where nothing was recorded, and what the script raises.
     """
-    with signals(session):
+    with handle_signals(session):
         show = _bar if console.is_terminal else _lines
         showing = asyncio.ensure_future(show(session, console))
         try:
@@ -56,7 +57,7 @@ async def run(session: Session, console: Console, script: Callable[[], Awaitable
 
 
 async def _end_script(scripting: "asyncio.Future[None]") -> None:
-    """Give the script a moment for its last line, then leave the rest of it."""
+    """Wait a moment for the script's last line, then cancel what is left of it."""
     await asyncio.wait([scripting], timeout=SCRIPT_S)
     if not scripting.done():
         log.warning("the run is over; the script had more lines to come")
@@ -67,15 +68,18 @@ async def _end_script(scripting: "asyncio.Future[None]") -> None:
 
 
 @contextlib.contextmanager
-def signals(session: Session) -> Iterator[None]:
-    """Ctrl-C, SIGTERM, a closed terminal: the first stops the session, the second aborts, the third ends."""
+def handle_signals(session: Session) -> Iterator[None]:
+    """Handle Ctrl-C, SIGTERM and a closed terminal during `with`: stop, then abort, then end the process.
+
+    On the main thread, with its event loop running.
+    """
     loop = asyncio.get_running_loop()
     received = 0
 
     def on_signal() -> None:
         nonlocal received
         received += 1
-        # First stop, then tell: the message may find nobody to read it.
+        # First stop, then log: writing the message may fail.
         if received == 1:
             session.leaving.set()
             session.stop(FinishReason.INTERRUPTED)
@@ -100,13 +104,13 @@ def signals(session: Session) -> Iterator[None]:
         yield
 
 
-def describe(figures: Statistics, rate: float) -> str:
-    """Say in a line how the run goes."""
+def progress_line(figures: Statistics, rate: float) -> str:
+    """Return a line of the run's figures; `rate` is the frames/s to show."""
     pool = f"pool {figures.pool.fill:4.0%}" if figures.pool else ""
     frames = figures.acquisition.frames if figures.acquisition else 0
     flow = rate * figures.frame_bytes
     left_s = figures.disk_time_left_s(rate)
-    left = "" if math.isinf(left_s) else f"  disk full in {duration_words(left_s)}"
+    left = "" if math.isinf(left_s) else f"  disk full in {format_duration(left_s)}"
     inside = figures.acquisition.in_camera if figures.acquisition else None
     memory = f"  {inside} in the camera" if inside is not None else ""
     return f"{frames} frames{memory}  {rate:.1f}/s  {flow / 1e6:.0f} MB/s  {pool}  lost {figures.lost}{left}"
@@ -123,7 +127,7 @@ class _StatusColumn(ProgressColumn):
         figures = self._session.statistics()
         if figures is None:
             return ""
-        text = describe(figures, self._recent.look(figures))
+        text = progress_line(figures, self._recent.update(figures))
         return f"[red]{text}[/red]" if figures.lost else text
 
 
@@ -164,4 +168,4 @@ async def _lines(session: Session, console: Console) -> None:
         await asyncio.sleep(LINE_S)
         figures = session.statistics()
         if figures is not None and figures.state in {State.RUNNING, State.DRAINING}:
-            console.print(describe(figures, recent.look(figures)), highlight=False, soft_wrap=True)
+            console.print(progress_line(figures, recent.update(figures)), highlight=False, soft_wrap=True)

@@ -1,4 +1,4 @@
-"""What matters at a glance, for the toolbar and the displays."""
+"""The figures that the toolbar and the displays show while a session goes on."""
 
 import math
 from dataclasses import dataclass
@@ -11,7 +11,11 @@ from recorder.units import format_seconds
 
 @dataclass(frozen=True)
 class LiveStatus:
-    """A session at one moment: `rate` in frames/s, `flow` in bytes/s, `disk_time_left_s` until it is full."""
+    """A session at one moment: `rate` in frames/s, `flow` in bytes/s, `temperature` of the sensor in °C.
+
+    `disk_time_left_s` is the time until the disk is full, inf where nothing is written. `in_camera` counts
+    frames in the camera's own memory (None: it does not record there). `analysis`: the latest values.
+    """
 
     state: str
     saving: str  # the file's name, "" where nothing is saved
@@ -26,24 +30,26 @@ class LiveStatus:
     preview: bool
     in_camera: int | None
     analysis: dict[str, float]
+    durable: int  # frames that survive a power cut
+    unanswered: str  # what the disk or the camera has not answered for too long
 
     def for_json(self) -> dict[str, Any]:
-        """Return what a display gets; what is not known is None."""
-        told = dict(vars(self))
-        told["MBps"] = told.pop("flow") / 1e6
+        """Return the fields for JSON, `flow` as MBps in MB/s; None in place of NaN and infinity."""
+        fields = dict(vars(self))
+        fields["MBps"] = fields.pop("flow") / 1e6
         for name in ("temperature", "disk_time_left_s"):
-            told[name] = told[name] if math.isfinite(told[name]) else None
-        told["analysis"] = {
+            fields[name] = fields[name] if math.isfinite(fields[name]) else None
+        fields["analysis"] = {
             name: value if math.isfinite(value) else None for name, value in self.analysis.items()
         }
-        return told
+        return fields
 
 
 def live_status(session: Session, recent: RateMeter) -> LiveStatus:
-    """Return the figures of this moment; `recent` remembers where the rate is counted from."""
+    """Return the figures of this moment; `recent` measures the rate from one call to the next."""
     now = session.statistics()
     camera = now.acquisition if now else None
-    rate = recent.look(now) if now and camera else 0.0
+    rate = recent.update(now) if now and camera else 0.0
     flow = rate * now.frame_bytes if now else 0.0
     running = session.running and now is not None
     return LiveStatus(
@@ -60,4 +66,6 @@ def live_status(session: Session, recent: RateMeter) -> LiveStatus:
         preview=session.preview.on,
         in_camera=camera.in_camera if camera else None,
         analysis=dict(session.analysis.latest) if session.analysis else {},
+        durable=now.durable if now else 0,
+        unanswered=now.unanswered if running and now else "",
     )

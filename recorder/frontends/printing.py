@@ -1,4 +1,4 @@
-"""A line on standard output or standard error, where nobody may be left to read it."""
+"""Print a line on standard output or standard error; one that cannot be written is ignored."""
 
 import contextlib
 import os
@@ -9,7 +9,7 @@ import click
 
 
 def print_line(text: str) -> None:
-    """Print on standard output; where nobody listens, the exit code still tells."""
+    """Print on standard output; once that has failed, print nothing more: the exit code is left."""
     try:
         print(text, flush=True)  # noqa: T201 - the one place
     except OSError:
@@ -18,6 +18,6 @@ def print_line(text: str) -> None:
 
 
 def print_error(message: str) -> None:
-    """Print one line on standard error."""
+    """Print one line on standard error, after the program's name; an error in doing so is ignored."""
     with contextlib.suppress(OSError):
         click.echo(f"recorder: {message}", err=True)

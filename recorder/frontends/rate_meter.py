@@ -1,4 +1,4 @@
-"""The rate of the last second, and a time in words, as a person reads them."""
+"""Figures as a person reads them: the rate of the last second, a time in one rough unit."""
 
 import math
 import time
@@ -7,14 +7,14 @@ from recorder.session.status import Statistics
 
 
 class RateMeter:
-    """Frames/s over the time since the last look instead of since the start."""
+    """Measure the frames/s of the last second or longer, instead of the average since the run began."""
 
     def __init__(self) -> None:
         self._seen: tuple[float, int] | None = None
         self._rate = 0.0
 
-    def look(self, figures: Statistics) -> float:
-        """Return the rate between this look and the one before, at least a second ago."""
+    def update(self, figures: Statistics) -> float:
+        """Return the frames/s of the last second or longer; at first, and instead of 0, the average."""
         now, frames = time.monotonic(), figures.acquisition.frames if figures.acquisition else 0
         if self._seen is None or frames < self._seen[1]:
             self._seen = (now, frames)
@@ -24,8 +24,8 @@ class RateMeter:
         return self._rate or figures.rate
 
 
-def duration_words(seconds: float) -> str:
-    """Write a time so that its size is seen at once."""
+def format_duration(seconds: float) -> str:
+    """Return a time in hours, minutes or seconds, whichever fits it; "-" for an infinite one."""
     if math.isinf(seconds):
         return "-"
     if seconds >= 7200:

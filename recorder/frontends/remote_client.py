@@ -9,7 +9,11 @@ from recorder.settings import address
 
 
 async def send(where: str, token: str, lines: AsyncIterator[str]) -> AsyncIterator[dict[str, object]]:
-    """Send lines to a recorder and yield its answers; raises RecorderError where it does not answer."""
+    """Connect to the recorder at `where` (HOST:PORT), send lines and yield its answer to each, in order.
+
+    The next line is sent once the last one is answered. Raises UsageError for a wrong address, RecorderError
+    where no recorder listens, refuses the token or closes the connection.
+    """
     try:
         host, port = address.split(where)
     except UsageError as error:

@@ -1,4 +1,4 @@
-"""Remote control for other programs on this machine: a socket with a token, lines in, JSON lines out.
+"""The remote control server for other programs: a socket with a token, lines in, JSON lines out.
 
 -> TOKEN                      first line
 <- {"status": "ok", ...}      or the connection is closed
@@ -22,28 +22,28 @@ from recorder.settings.model import RemoteSettings
 
 log = logging.getLogger(__name__)
 
-# Connections at once; one stimulus computer needs one. More are turned away.
+# How many clients may be connected at once, more are refused; one stimulus computer needs one.
 MAX_CONNECTIONS = 16
 
-# How long a stranger may take to show the token.
+# How long a new client may take to send the token.
 TOKEN_S = 2.0
 
-# Lines a second from one client; a faster one is read more slowly and hears nothing of it.
+# Lines a second from one client; what a faster one sends waits, without an error.
 LINES_PER_S = 500
 
-# Lines of one client under way at once: answers may wait for a frame, the next line does not.
+# How many lines of a client may be under way at once: an answer may wait for a frame, the next line does not.
 UNDER_WAY = 64
 
 
 class RemoteServer:
-    """Serve clients until closed; none of them can hold up the recording or another client."""
+    """Serve clients until closed; none of them can delay the recording or another client."""
 
     def __init__(self, dispatch: Dispatcher, token: str) -> None:
         self._dispatch, self._token = dispatch, token
         self._clients: set[asyncio.Task[None]] = set()
 
     def admit(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Take a connection, or close it where there are too many."""
+        """Serve a new connection in a task of its own, or close it where there are `MAX_CONNECTIONS`."""
         if len(self._clients) >= MAX_CONNECTIONS:
             writer.close()
             return
@@ -57,12 +57,12 @@ class RemoteServer:
             async with asyncio.timeout(TOKEN_S):
                 shown = (await reader.readline()).strip()
             if not hmac.compare_digest(shown, self._token.encode()):
-                log.warning("remote: %s showed no right token and was turned away", peer)
+                log.warning("remote: %s sent a wrong token and was turned away", peer)
                 return
             await _answer(writer, {"status": "ok", "message": "welcome"})
             await self._take_lines(reader, writer)
         except (TimeoutError, OSError, ValueError):
-            # Silent strangers, lines without an end, clients that went away: none of our business.
+            # No token in time, a line without an end, a client that went away: nothing to report.
             pass
         finally:
             writer.close()
@@ -87,7 +87,7 @@ class RemoteServer:
             await asyncio.gather(answering, return_exceptions=True)
 
     async def close(self) -> None:
-        """Send everyone away."""
+        """Close all connections; commands under way go on until `Dispatcher.close`."""
         for task in self._clients:
             task.cancel()
         await asyncio.gather(*self._clients, return_exceptions=True)
@@ -102,13 +102,17 @@ async def _answer_all(
 
 async def _answer(writer: asyncio.StreamWriter, message: dict[str, object]) -> None:
     writer.write(json.dumps(message).encode() + b"\n")
-    # A client that does not read holds up itself only: its lines wait for its answers.
+    # A client that does not read delays itself only: its lines wait for its answers.
     await writer.drain()
 
 
 @contextlib.asynccontextmanager
 async def serve_remote(settings: RemoteSettings, dispatch: Dispatcher) -> AsyncIterator[None]:
-    """Listen as configured, or not at all; raises UsageError where the address cannot be had."""
+    """Run the server during `with`, where `settings.listen` asks for one, and log its address.
+
+    An empty `settings.token` means a new one, which is logged too. Raises UsageError where the address cannot
+    be used.
+    """
     if settings.listen is None:
         yield
         return

@@ -1,4 +1,4 @@
-"""The console: a prompt under a scrolling log, with a toolbar that tells how the recording goes."""
+"""The console: a prompt under a scrolling log, with a toolbar that shows how the recording goes."""
 
 import asyncio
 import contextlib
@@ -21,7 +21,7 @@ from prompt_toolkit.patch_stdout import patch_stdout
 from prompt_toolkit.shortcuts import print_formatted_text
 from prompt_toolkit.styles import Style
 
-from recorder.control.call import CommandResult
+from recorder.control.command_types import CommandResult
 from recorder.control.dispatcher import Dispatcher
 from recorder.control.registry import complete
 from recorder.frontends.live_status import live_status
@@ -30,10 +30,10 @@ from recorder.frontends.toolbar import toolbar
 from recorder.session.session import Session
 from recorder.session.status import FinishReason, Summary
 
-# The toolbar moves twice a second: alive, and a light load also over a slow ssh.
+# The toolbar is drawn twice a second: up to date, and a light load also over a slow ssh.
 REFRESH_S = 0.5
 
-# How long a first quit waits for its second while frames are being saved.
+# While frames are being saved, a second quit has to follow the first within this time.
 QUIT_S = 10.0
 
 STYLE = Style.from_dict(
@@ -49,10 +49,10 @@ STYLE = Style.from_dict(
 
 
 class CommandCompleter(Completer):
-    """Offer the words that may follow, each with its meaning."""
+    """Complete commands for prompt_toolkit: the words that may follow, each with its meaning."""
 
     def get_completions(self, document: Document, complete_event: CompleteEvent) -> Iterable[Completion]:
-        """Yield what fits the word before the cursor."""
+        """Yield the words that may complete the one before the cursor, or follow it."""
         del complete_event
         before = document.text_before_cursor
         word = "" if not before or before[-1].isspace() else before.split()[-1]
@@ -65,11 +65,11 @@ class _LogHandler(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         style = "class:refused" if record.levelno >= logging.WARNING else ""
-        say(record.getMessage(), style)
+        print_above_prompt(record.getMessage(), style)
 
 
-def say(text: str, style: str = "") -> None:
-    """Print lines above the prompt, the first with the time of day."""
+def print_above_prompt(text: str, style: str = "") -> None:
+    """Print lines above the prompt, the first with the time of day; called on any thread."""
     for i, line in enumerate(text.splitlines()):
         parts = FormattedText([("class:hint", "  " if i else time.strftime("%H:%M:%S ")), (style, line)])
         # A terminal that went away is no reason to lose a frame.
@@ -94,7 +94,8 @@ async def run(
 ) -> None:
     """Begin a run and take commands until the session is left or its run ends by itself.
 
-    A `script` is carried out beside what is typed. `on_stderr`: nothing is printed on standard output.
+    A `script` is carried out beside what is typed. `on_stderr`: the prompt is on standard error. The caller
+    closes the session.
     """
     recent = RateMeter()
 
@@ -130,10 +131,10 @@ async def run(
 
 
 async def _ended(session: Session) -> None:
-    """Return once the session is left, or a run has ended in a way that leaves nobody at the prompt."""
+    """Return once the session is left, or a run has ended in a way that ends the console too."""
     while not session.leaving.is_set():
         summary = await session.stopped() if session.runs else None
-        if summary is not None and not _stays(session, summary):
+        if summary is not None and not _stays_open(session, summary):
             return
         try:
             async with asyncio.timeout(REFRESH_S):
@@ -142,8 +143,8 @@ async def _ended(session: Session) -> None:
             pass
 
 
-def _stays(session: Session, summary: Summary) -> bool:
-    """Tell whether the operator goes on after this: their own stop, a full memory, a start that failed."""
+def _stays_open(session: Session, summary: Summary) -> bool:
+    """Return whether the prompt stays after this run: a stop, a full camera memory, a start that failed."""
     settings = session.settings
     if summary.reason is FinishReason.LIMIT:
         into_memory = getattr(settings.camera, "memory", "fifo") != "fifo"
@@ -153,7 +154,7 @@ def _stays(session: Session, summary: Summary) -> bool:
 
 
 async def _take_lines(prompt: PromptSession[str], session: Session, dispatch: Dispatcher) -> None:
-    """Carry out what is typed; a line that takes its time holds up none of the next."""
+    """Carry out what is typed, each line in a task of its own, so that a slow one does not delay the next."""
     tasks: set[asyncio.Task[None]] = set()
     asked_s = -QUIT_S
     while not session.leaving.is_set():
@@ -166,7 +167,8 @@ async def _take_lines(prompt: PromptSession[str], session: Session, dispatch: Di
         leaves = line.split()[:1] == ["quit"] and session.saving and session.running
         if leaves and time.monotonic() - asked_s > QUIT_S:
             asked_s = time.monotonic()
-            say("frames are being saved; quit again to stop, close the file and leave", "class:refused")
+            question = "frames are being saved; quit again to stop, close the file and leave"
+            print_above_prompt(question, "class:refused")
             continue
         task = asyncio.create_task(_execute(line, dispatch))
         tasks.add(task)
@@ -176,7 +178,7 @@ async def _take_lines(prompt: PromptSession[str], session: Session, dispatch: Di
 async def _execute(line: str, dispatch: Dispatcher) -> None:
     outcome = await dispatch.execute(line, "console")
     if outcome is not None and outcome.message:
-        say(outcome.message, _style(outcome))
+        print_above_prompt(outcome.message, _style(outcome))
 
 
 def _style(outcome: CommandResult) -> str:

@@ -1,4 +1,4 @@
-"""A session with its journal and its dispatcher, from the first run to the last."""
+"""Everything around a session: its journal, dispatcher, remote control server and displays."""
 
 import asyncio
 import contextlib
@@ -19,11 +19,11 @@ from recorder.storage.layout import JOURNAL_SUFFIX
 
 @contextlib.asynccontextmanager
 async def session_context(session: Session, *, attended: bool = False) -> AsyncIterator[Dispatcher]:
-    """Keep the journal beside the session's first file; open remote control and displays as asked for.
+    """Open the session's journal, remote control server and displays during `with`; yield its dispatcher.
 
-    `attended`: somebody sits at this computer. Raises UsageError or StorageError for what cannot be had.
-
-    A session that made no file leaves no journal.
+    The journal stands beside the session's first file, and is removed at the end where the session made no
+    file. `attended`: somebody sits at this computer. The caller starts and closes the session. Raises
+    UsageError for an address or a name that cannot be used, StorageError where the journal cannot be made.
     """
     async with contextlib.AsyncExitStack() as stack:
         journal = await _open_journal(session, stack)
@@ -43,7 +43,7 @@ async def session_context(session: Session, *, attended: bool = False) -> AsyncI
                 yield dispatch
         finally:
             await dispatch.close()
-            if session.path is not None and not session.path.exists():
+            if not session.files.has_made_one:
                 await journal.discard()
 
 

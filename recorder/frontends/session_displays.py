@@ -1,11 +1,11 @@
-"""The displays of a session: the page for browsers, the window on this computer."""
+"""The displays of a session: the preview page for browsers, the window on this computer."""
 
 import contextlib
 from collections.abc import AsyncIterator
 
 from recorder.control.dispatcher import Dispatcher
 from recorder.control.registry import complete
-from recorder.frontends.display import Backend
+from recorder.frontends.display_connection import SessionAccess
 from recorder.frontends.live_status import live_status
 from recorder.frontends.rate_meter import RateMeter
 from recorder.frontends.window.process import open_window
@@ -13,11 +13,14 @@ from recorder.frontends.window.process import open_window
 
 @contextlib.asynccontextmanager
 async def open_displays(dispatch: Dispatcher, *, attended: bool) -> AsyncIterator[None]:
-    """Open what the settings ask for; `attended`: somebody sits at this computer. Raises UsageError."""
+    """Open the page and the window that the settings ask for, during `with`.
+
+    `attended`: somebody sits at this computer. Raises UsageError where the page's address cannot be used.
+    """
     session = dispatch.session
     recent = RateMeter()
 
-    backend = Backend(
+    access = SessionAccess(
         preview=session.preview,
         command=dispatch.execute_for_client,
         complete=lambda text: list(complete(text)),
@@ -26,9 +29,9 @@ async def open_displays(dispatch: Dispatcher, *, attended: bool) -> AsyncIterato
     wanted = session.settings.preview
     async with contextlib.AsyncExitStack() as stack:
         if wanted.web is not None:
-            # A tenth of a second of imports, for those who ask for the page.
-            from recorder.frontends.page.server import open_page  # noqa: PLC0415
+            # Imported only for those who ask for the page: it takes a tenth of a second.
+            from recorder.frontends.page.server import serve_page  # noqa: PLC0415
 
-            await stack.enter_async_context(open_page(wanted.web, wanted.token, backend))
-        await stack.enter_async_context(open_window(wanted, backend, attended=attended))
+            await stack.enter_async_context(serve_page(wanted.web, wanted.token, access))
+        await stack.enter_async_context(open_window(wanted, access, attended=attended))
         yield

@@ -1,4 +1,4 @@
-"""What the program prints, on terminals that may have gone away."""
+"""What the program prints: its summary and its log, on a terminal that may have gone away."""
 
 import contextlib
 import logging
@@ -10,20 +10,20 @@ from rich.console import Console
 
 from recorder.session.status import Summary
 
-# So many files are named at the end.
-MOST_FILES = 5
+# How many files the summary names.
+MAX_FILES = 5
 
 
 def summary_text(summary: Summary) -> str:
-    """Return how a run ended, in two lines at most."""
+    """Return how a session ended, in two lines."""
     what = f"{summary.verdict}: {summary.frames} frames"
     if summary.lost:
         losses = ", ".join(f"{count} {cause}" for cause, count in summary.losses.items())
         what += f", {summary.lost} lost ({losses})"
     files = [f"{path}" if len(summary.files) == 1 else f"{path} ({frames})" for path, frames in summary.files]
-    what += f" in {', '.join(files[-MOST_FILES:]) or 'no file'}"
-    if len(files) > MOST_FILES:
-        what += f" and {len(files) - MOST_FILES} more before these"
+    what += f" in {', '.join(files[-MAX_FILES:]) or 'no file'}"
+    if len(files) > MAX_FILES:
+        what += f" and {len(files) - MAX_FILES} more before these"
     figures = summary.for_json()
     size = f"{summary.bytes / 1e9:.3f} GB in {summary.seconds:.2f} s"
     pool = f"{summary.lowest_free} of {summary.blocks} blocks always free"
@@ -32,22 +32,22 @@ def summary_text(summary: Summary) -> str:
 
 
 class SafeConsole(Console):
-    """A console that lets a broken pipe be an OSError instead of the end of the program."""
+    """A console of rich that raises an OSError where its pipe is closed, instead of ending the program."""
 
     def on_broken_pipe(self) -> None:
-        """Raise what the caller can pass over."""
+        """Raise BrokenPipeError; rich calls this where nobody reads its output any more."""
         raise BrokenPipeError("nobody reads what is printed")
 
 
 class ConsoleHandler(logging.Handler):
-    """Print a line above the progress bar, with the time of day."""
+    """A log handler that prints each record above the progress bar, with the time of day."""
 
     def __init__(self, console: Console) -> None:
         super().__init__()
         self._console = console
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Print the record; a console that cannot be written is passed over."""
+        """Print the record, on the thread that logs it; where the console cannot be written, do nothing."""
         style = "yellow" if record.levelno >= logging.WARNING else None
         line = f"{datetime.fromtimestamp(record.created):%H:%M:%S} {record.getMessage()}"
         # A terminal that went away, or a full disk behind a redirection, is no reason to lose a frame.
@@ -55,8 +55,8 @@ class ConsoleHandler(logging.Handler):
             self._console.print(line, style=style, markup=False, highlight=False, soft_wrap=True)
 
 
-def own_stdout() -> None:
-    """Keep standard output to ourselves: what C libraries print goes to standard error from now on."""
+def reserve_stdout() -> None:
+    """Keep standard output for our own lines: what C libraries print goes to standard error from now on."""
     with contextlib.suppress(OSError, ValueError, AttributeError):
         ours = os.dup(sys.stdout.fileno())
         os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
@@ -64,5 +64,5 @@ def own_stdout() -> None:
 
 
 def log_to(console: Console) -> None:
-    """Print what is logged on `console`."""
+    """Print all that is logged, from INFO on, on `console`; replaces the handlers of before."""
     logging.basicConfig(level=logging.INFO, handlers=[ConsoleHandler(console)], force=True)

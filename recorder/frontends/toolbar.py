@@ -1,21 +1,21 @@
-"""The toolbar under the prompt: what matters at a glance, in as many columns as there are."""
+"""The toolbar under the prompt: the figures of the session, as many as fit into the columns."""
 
 import math
 from dataclasses import dataclass
 
 from recorder.control.registry import COMMANDS
 from recorder.frontends.live_status import LiveStatus
-from recorder.frontends.rate_meter import duration_words
+from recorder.frontends.rate_meter import format_duration
 from recorder.preview.picture import Picture
 
-# What needs attention: a pool this full, a disk that is full this soon.
+# An alarm is shown for a pool this full (share), and for a disk that will be full this soon.
 POOL_ALARM = 0.5
 DISK_ALARM_S = 120.0
 
 
 @dataclass(frozen=True)
-class Part:
-    """A figure of the toolbar; where there is no room for all, the greatest `rank` goes first."""
+class ToolbarItem:
+    """A figure of the toolbar; where not all fit, those of the highest `rank` are left out, `alarm` last."""
 
     text: str
     rank: int
@@ -23,49 +23,56 @@ class Part:
 
     @property
     def width(self) -> int:
-        """Columns it takes, with the blanks around it and the line after it."""
+        """Columns that it takes, with the blanks around it and the line after it."""
         return len(self.text) + 3
 
 
 def toolbar(now: LiveStatus, picture: Picture | None, columns: int, typed: str) -> list[tuple[str, str]]:
-    """Return style and text of each piece: the figures, and how to write the command being typed."""
+    """Return style and text of each piece: the figures, and below how to write the command being typed.
+
+    `columns` is the width of the terminal, `typed` the line so far; `picture` the latest one of the preview.
+    """
     if now.state == "opening":
         return [("", " opening the camera")]
-    parts = [
-        Part(now.state, 0),
-        Part(f"saving {now.saving}" if now.saving else "not saving", 2, alarm=not now.saving),
-        Part(f"frame {now.number}", 4),
-        Part(f"{now.rate:.1f}/s", 3),
-        Part(f"{now.flow / 1e6:.0f} MB/s", 7),
-        Part(f"pool {now.pool:.0%}", 5, alarm=now.pool > POOL_ALARM),
-        Part(f"lost {now.lost}", 1, alarm=now.lost > 0),
-        Part(f"exp {now.exposure}", 6),
-        Part(f"disk {duration_words(now.disk_time_left_s)}", 8, alarm=now.disk_time_left_s < DISK_ALARM_S),
-        Part(f"preview {'on' if now.preview else 'off'}", 9),
+    items = [
+        ToolbarItem(now.state, 0),
+        ToolbarItem(f"saving {now.saving}" if now.saving else "not saving", 2, alarm=not now.saving),
+        ToolbarItem(f"frame {now.number}", 4),
+        ToolbarItem(f"{now.rate:.1f}/s", 3),
+        ToolbarItem(f"{now.flow / 1e6:.0f} MB/s", 7),
+        ToolbarItem(f"pool {now.pool:.0%}", 5, alarm=now.pool > POOL_ALARM),
+        ToolbarItem(f"lost {now.lost}", 1, alarm=now.lost > 0),
+        ToolbarItem(f"exp {now.exposure}", 6),
+        ToolbarItem(
+            f"disk {format_duration(now.disk_time_left_s)}", 8, alarm=now.disk_time_left_s < DISK_ALARM_S
+        ),
+        ToolbarItem(f"preview {'on' if now.preview else 'off'}", 9),
     ]
+    if now.unanswered:
+        items.insert(0, ToolbarItem(now.unanswered, 0, alarm=True))
     if math.isfinite(now.temperature):
-        parts.insert(8, Part(f"{now.temperature:.1f}°C", 10))
+        items.insert(8, ToolbarItem(f"{now.temperature:.1f}°C", 10))
     if now.in_camera is not None:
-        parts.insert(2, Part(f"in the camera {now.in_camera}", 3))
+        items.insert(2, ToolbarItem(f"in the camera {now.in_camera}", 3))
     if picture is not None:
-        parts.append(Part(f"{picture.min}..{picture.mean:.0f}..{picture.max}", 11))
-    parts += [Part(f"{name} {value:.5g}", 12) for name, value in now.analysis.items()]
+        items.append(ToolbarItem(f"{picture.min}..{picture.mean:.0f}..{picture.max}", 11))
+    items += [ToolbarItem(f"{name} {value:.5g}", 12) for name, value in now.analysis.items()]
     shown: list[tuple[str, str]] = []
-    for part in fitting(parts, columns):
-        shown += [("class:alarm" if part.alarm else "", f" {part.text} "), ("class:hint", "│")]
+    for item in items_that_fit(items, columns):
+        shown += [("class:alarm" if item.alarm else "", f" {item.text} "), ("class:hint", "│")]
     return [*shown[:-1], ("class:hint", f"\n {hint(typed)}")]
 
 
-def fitting(parts: list[Part], columns: int) -> list[Part]:
-    """Return the parts that have room in `columns`; what needs attention stays longest."""
-    kept = list(parts)
-    while len(kept) > 1 and sum(part.width for part in kept) - 1 > columns:
-        kept.remove(max(kept, key=lambda part: (not part.alarm, part.rank)))
+def items_that_fit(items: list[ToolbarItem], columns: int) -> list[ToolbarItem]:
+    """Return the items that fit into `columns`, at least one; those with `alarm` are left out last."""
+    kept = list(items)
+    while len(kept) > 1 and sum(item.width for item in kept) - 1 > columns:
+        kept.remove(max(kept, key=lambda item: (not item.alarm, item.rank)))
     return kept
 
 
 def hint(typed: str) -> str:
-    """Say how to write the command that `typed` begins with."""
+    """Return how to write the command that `typed` begins with, and what it does; else some general help."""
     words = typed.split()
     found = COMMANDS.get(" ".join(words[:2])) or COMMANDS.get(words[0] if words else "")
     if found is None:

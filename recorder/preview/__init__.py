@@ -1,1 +1,1 @@
-"""What is computed of the latest frame: picture, levels, snapshot, analysis; it never brakes recording."""
+"""What is computed from the latest frame: picture, snapshot, analysis. It never delays a recording."""

@@ -1,4 +1,4 @@
-"""A function of the user's that sees the latest frame, as fast as it can and no faster."""
+"""Call a function of the user with the latest frame, as often as it can keep up with."""
 
 import asyncio
 import importlib
@@ -22,13 +22,13 @@ from recorder.settings.model import AnalysisSettings
 
 log = logging.getLogger(__name__)
 
-# After so many errors one after the other the function is left alone.
-GIVE_UP = 5
+# After so many errors one after the other the function is not called any more.
+MAX_CONSECUTIVE_ERRORS = 5
 
-# Results on their way into the file; a stalled disk must not pile them up.
+# Results on their way into the file; a stalled disk must not let them accumulate.
 MAX_STORING = 64
 
-# Values of one frame that are kept, and the length of their names.
+# Values of one frame that are stored, and the length of their names in bytes.
 MAX_VALUES = 16
 MAX_NAME = 64
 
@@ -37,12 +37,16 @@ Store = Callable[[int, Mapping[str, float]], Awaitable[None]]
 
 
 def find(settings: AnalysisSettings) -> Function | None:
-    """Import the function that the settings name, None where they name none; raises ConfigurationError."""
+    """Import the function that the settings name, and bind its options; return None where they name none.
+
+    Blocks for the import, on the event loop's thread, before a session begins. Raises ConfigurationError
+    where it cannot be imported, or does not take its arguments.
+    """
     if settings.function is None:
         return None
     module, _, name = settings.function.partition(":")
     if str(Path.cwd()) not in sys.path:
-        # Where the experimenter keeps it, beside the configuration.
+        # The function is usually kept in the working directory, beside the configuration.
         sys.path.append(str(Path.cwd()))
     try:
         found = importlib.import_module(module)
@@ -59,13 +63,13 @@ def find(settings: AnalysisSettings) -> Function | None:
     except TypeError as error:
         raise ConfigurationError(f"analysis.options: {name}(frame, metadata, ...): {error}") from None
     except ValueError:
-        # Not every function of a compiled module tells its signature.
+        # Some functions of compiled modules have no signature.
         pass
     return partial(function, **settings.options)
 
 
 def one_line(error: BaseException) -> str:
-    """Say in a line what an error of the user's code is, whatever that code made of it."""
+    """Return type and message of an error of the user's code in one printable line; raises nothing."""
     try:
         text = "".join(c if c.isprintable() else " " for c in str(error))
     except Exception:
@@ -74,10 +78,12 @@ def one_line(error: BaseException) -> str:
 
 
 class Analysis:
-    """Call `function(frame, metadata)` with the latest frame, again and again, and keep what it returns.
+    """Call `function(frame, metadata)` with the latest frame, again and again, and store what it returns.
 
-    `frame` is a read-only view (H, W), good until the function returns; `metadata` has its number,
+    `frame` is a read-only view (H, W), valid until the function returns; `metadata` has its number,
     times (ns), exposure (s) and temperature (degrees C). A number, or a small dict of numbers, is stored.
+    The function is called on the analysis thread; every method here on the event loop's thread. `latest` are
+    the last values by name, `errors` counts the calls that failed.
     """
 
     def __init__(self, function: Function) -> None:
@@ -88,17 +94,21 @@ class Analysis:
 
     @property
     def given_up(self) -> bool:
-        """Whether the function failed too often to be called again."""
-        return self._in_a_row >= GIVE_UP
+        """Whether the function is not called any more, after too many errors in a row or a hanging call."""
+        return self._in_a_row >= MAX_CONSECUTIVE_ERRORS
 
     def give_up(self) -> None:
-        """Call the function no more: it does not return."""
+        """Do not call the function again, as its last call does not return; logs that."""
         self.errors += 1
-        self._in_a_row = GIVE_UP
+        self._in_a_row = MAX_CONSECUTIVE_ERRORS
         log.warning("analysis: the function does not return; it is switched off, the recording goes on")
 
     async def watch(self, broadcaster: Broadcaster, executor: Executor, store: Store) -> None:
-        """Follow the frames of a run until cancelled, and `store` (number, values)."""
+        """Call the function with frames of a run on `executor`, until cancelled or given up.
+
+        `store(number, values)` is awaited for each result, with the frame's counter; frames are skipped while
+        too many wait for it. Errors of the function are logged and counted.
+        """
         channel = LatestChannel("analysis")
         disconnect = broadcaster.connect(channel, eager=True)
         last_seen = 0
@@ -112,7 +122,7 @@ class Analysis:
                         continue
                     last_seen = row["frame_number"]
                     metadata = {name: row[name].item() for name in row.dtype.names if name != "gap_cause"}
-                    # Through a read-only buffer: an array's own flag could be turned back.
+                    # Over a read-only buffer: the flag of an array alone could be reset by the function.
                     pixels = span.pixels[-1]
                     frame = np.frombuffer(memoryview(pixels).toreadonly(), pixels.dtype).reshape(pixels.shape)
                     values = await on_thread(executor, self._call, frame, metadata)
@@ -132,11 +142,11 @@ class Analysis:
             await asyncio.gather(*storing, return_exceptions=True)
 
     def _call(self, frame: NDArray[Any], metadata: Mapping[str, Any]) -> dict[str, float]:
-        """Return the function's values by name; an error is told, and counted."""
+        """Return the function's values by name; an error is logged and counted. On the analysis thread."""
         try:
             values = as_values(self._function(frame, metadata))
         except BaseException as error:
-            # Also a sys.exit: it is the recorder that the user's code would end.
+            # Also SystemExit, with which the user's code would end this program.
             self.errors += 1
             self._in_a_row += 1
             end = "; it is switched off, the recording goes on" if self.given_up else ""
@@ -147,7 +157,10 @@ class Analysis:
 
 
 def as_values(result: object) -> dict[str, float]:
-    """Return what a function returned as numbers by name; raises TypeError for anything else."""
+    """Return the result of a function as numbers by name: {} for None, "value" for a single number.
+
+    Raises TypeError for anything else, and for too many values.
+    """
     if result is None:
         return {}
     named = result if isinstance(result, dict) else {"value": result}

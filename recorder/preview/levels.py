@@ -1,6 +1,7 @@
-"""From values of a frame to shades of grey, 0 to 255: the one way, for page, window and snapshots.
+"""From values of a frame to shades of grey, 0 to 255, the same for page, window and snapshots.
 
-The colour of each shade is the display's own: `shades` in page.js, `PALETTE` in window/app.
+Each display has a colour for each shade: `shades` in page.js, `PALETTE` in window/app. Shades are computed on
+the preview thread.
 """
 
 from collections.abc import Mapping
@@ -9,41 +10,41 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-# Shades: black to white, and one apart for saturated pixels.
+# Shades: 0 is black, WHITE is white, and saturated pixels have one of their own.
 WHITE = 254
 SATURATED = 255
 
 # How many values a pixel of 16 bit can have.
 VALUES = 65536
 
-# Shares of pixels below and above automatic levels.
-DARKEST, BRIGHTEST = 0.005, 0.995
+# Quantiles of the pixels at which automatic levels are set.
+LOW_QUANTILE, HIGH_QUANTILE = 0.005, 0.995
 
 # Counts between automatic levels at least: noise is not stretched over the whole range.
-SHORTEST_SPAN = 16
+MIN_SPAN = 16
 
 Levels = tuple[int, int] | Literal["auto", "full"]
 
 
 def bits_of(details: Mapping[str, object]) -> int:
-    """Return how many bits of a pixel the camera uses, as its description tells."""
+    """Return how many bits of a pixel the camera uses, by the details of its description; 16 if unknown."""
     return int(str(details.get("bit_resolution", 16)))
 
 
 def saturation_of(bits: int, dtype: np.dtype[Any]) -> int:
-    """Return the greatest value of a pixel of `bits` bits."""
+    """Return the greatest value of a pixel of `bits` bits, or of `dtype` if that has fewer."""
     return (1 << min(bits, 8 * dtype.itemsize)) - 1
 
 
 def automatic(ordered: NDArray[Any]) -> tuple[float, float]:
-    """Return the levels that leave out the darkest and brightest few of the sorted values (n,)."""
-    low, high = (float(ordered[int(share * (ordered.size - 1))]) for share in (DARKEST, BRIGHTEST))
-    low = min(low, VALUES - 1 - SHORTEST_SPAN)
-    return low, max(high, low + SHORTEST_SPAN)
+    """Return levels from the sorted values (n,), n >= 1, that leave out the darkest and brightest 0.5 %."""
+    low, high = (float(ordered[int(q * (ordered.size - 1))]) for q in (LOW_QUANTILE, HIGH_QUANTILE))
+    low = min(low, VALUES - 1 - MIN_SPAN)
+    return low, max(high, low + MIN_SPAN)
 
 
 class ShadeTable:
-    """The shade of each value, 0 to 65535, as `shades`; made anew only where the levels have changed."""
+    """The shade of each value, 0 to 65535, as `shades` (65536,), uint8; all 0 before `stretch`."""
 
     def __init__(self, saturation: int) -> None:
         self.shades = np.zeros(VALUES, np.uint8)
@@ -53,7 +54,10 @@ class ShadeTable:
         self._of: tuple[int, int, bool] | None = None
 
     def stretch(self, low: int, high: int, *, overlay: bool) -> None:
-        """Have `low` black and `high` white; `overlay` gives saturated values a shade of their own."""
+        """Make `low` black and `high` white; `overlay` gives saturated values a shade of their own.
+
+        Does nothing where the levels are the same as before.
+        """
         if self._of == (low, high, overlay):
             return
         self._of = (low, high, overlay)
@@ -66,7 +70,10 @@ class ShadeTable:
 
 
 def as_seen(frame: NDArray[Any], levels: Levels, bits: int) -> NDArray[np.uint8]:
-    """Return the shades of a whole frame (H, W) as a display shows it, saturated pixels white."""
+    """Return the shades (H, W) of a whole frame (H, W), uint8 or uint16, as a display shows it.
+
+    Saturated pixels have no shade of their own. With `levels` "auto" all pixels are sorted, which is slower.
+    """
     saturation = saturation_of(bits, frame.dtype)
     if levels == "full":
         low, high = 0, saturation

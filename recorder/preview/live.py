@@ -1,4 +1,4 @@
-"""The latest frame as a picture, some times a second, for whoever shows it."""
+"""Pictures of the latest frame, some times per second, for the displays."""
 
 import asyncio
 import contextlib
@@ -18,16 +18,18 @@ from recorder.settings.model import PreviewSettings
 log = logging.getLogger(__name__)
 
 # Pictures take at most this share of one core, however many are asked for.
-SHARE = 0.25
+MAX_CORE_SHARE = 0.25
 
-# While the disk is behind there are so many pictures a second at most.
+# Maximum of pictures per second while the disk is behind.
 BUSY_RATE = 2.0
 
 
 class Preview:
-    """Make a picture of the latest frame `rate` times a second while `on`; while off no work is done at all.
+    """Make pictures of the latest frame, `rate` per second while `on`; while off no work is done at all.
 
-    `levels` and `region` (x, y, w, h; None: all) are what every display shows, whichever chose them.
+    Everything here is used on the event loop's thread; pictures are computed on the preview thread. `levels`
+    and `region` (x, y, w, h; None: all) are those of every display, and may be set at any time. `latest` is
+    the last picture, None while off; `origin` the place (x, y) of the frames on the sensor, from 0.
     """
 
     def __init__(self, settings: PreviewSettings) -> None:
@@ -35,11 +37,10 @@ class Preview:
         self.levels: Levels = settings.levels
         self.region: Region | None = None
         self.latest: Picture | None = None
-        # Where the frames begin on the sensor: pixels to the left of them and above.
         self.origin = (0, 0)
         self._mean, self._overlay = settings.decimate == "mean", settings.saturation
         self._on = asyncio.Event()
-        # Something changed: whoever waits for the next picture's time looks again.
+        # Set where the time of the next picture has to be computed again.
         self._changed = asyncio.Event()
         self._frames: tuple[FrameFormat, tuple[int, int]] | None = None
         self._channel: LatestChannel | None = None
@@ -49,7 +50,7 @@ class Preview:
 
     @property
     def rate(self) -> float:
-        """Pictures a second at most."""
+        """Maximum of pictures per second."""
         return self._rate
 
     @rate.setter
@@ -63,7 +64,7 @@ class Preview:
         return self._on.is_set()
 
     def switch(self, on: bool) -> None:
-        """Begin or end making pictures; takes effect at once."""
+        """Switch pictures on or off at once; off also drops the latest picture."""
         self._changed.set()
         if on:
             self._on.set()
@@ -74,11 +75,11 @@ class Preview:
                 self._channel.discard()
 
     async def until_on(self) -> None:
-        """Wait until pictures are made."""
+        """Wait until pictures are switched on."""
         await self._on.wait()
 
     async def next_picture(self) -> Picture:
-        """Wait for the next picture; whoever is slow misses those in between."""
+        """Wait for the next picture and return it; pictures made while nobody waits are not kept for it."""
         while True:
             await self._fresh.wait()
             if self.latest is not None:
@@ -92,14 +93,16 @@ class Preview:
         details: Mapping[str, object],
         is_busy: Callable[[], bool],
     ) -> None:
-        """Make pictures of the frames of a run, (H, W) as `form` says, until cancelled.
+        """Make pictures of the frames (H, W) of a run on `executor`, until cancelled.
 
-        Of what the camera tells, `details`, the bits in use and the region of interest matter.
+        `details` are those of the camera's description: the bits in use and the region of interest are taken
+        from them. `is_busy` is called before each pause, and lowers the rate. An error switches pictures off,
+        and is logged.
         """
         corner = str(details.get("roi", "1,1")).split(",")
         self.origin = (int(corner[0]) - 1, int(corner[1]) - 1)
         if self._frames != (form, self.origin):
-            # Of other frames another part would be shown.
+            # In other frames the region would be another part of the image.
             self._frames, self.region = (form, self.origin), None
         renderer = Renderer(form.height, form.width, form.dtype, bits_of(details))
         loop = asyncio.get_running_loop()
@@ -121,7 +124,7 @@ class Preview:
                     rate = min(self.rate, BUSY_RATE) if is_busy() else self.rate
                     self._changed.clear()
                     with contextlib.suppress(TimeoutError):
-                        async with asyncio.timeout(max(1 / rate - cost_s, cost_s * (1 / SHARE - 1))):
+                        async with asyncio.timeout(max(1 / rate - cost_s, cost_s * (1 / MAX_CORE_SHARE - 1))):
                             await self._changed.wait()
             except ChannelClosedError:
                 pass

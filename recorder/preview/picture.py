@@ -1,7 +1,6 @@
-"""One frame as a picture of 8 bit: decimated, stretched over levels, with its histogram.
+"""One frame as a picture of 8 bit: decimated, stretched between levels, with its histogram.
 
-All work goes through buffers that are made once; what a picture takes anew is its pixels, the message to the
-displays.
+All buffers are allocated once; only the pixels of each picture, which go to the displays, are new memory.
 """
 
 from dataclasses import dataclass
@@ -18,21 +17,24 @@ WIDTH, HEIGHT = 640, 540
 # The histogram's bins, over the full range of 16 bit.
 BINS = 1024
 
-# How fast automatic levels follow: 1 is at once.
-FOLLOW = 0.3
+# How much of a change automatic levels follow with each picture: 1 is at once.
+LEVEL_GAIN = 0.3
 
-# Every so manieth row and column of the picture is looked at for levels and histogram.
+# Levels and histogram are computed from every SAMPLE-th row and column of the picture.
 SAMPLE = 2
 
+# x, y, width, height in pixels.
 Region = tuple[int, int, int, int]
 
 
 @dataclass(frozen=True)
 class Picture:
-    """Frame `number` as it is shown: `pixels` are (height, width) bytes, every `step`th of the `region`.
+    """Frame `number` as it is shown: `pixels` are (height, width) shades, one byte each.
 
-    A region is x, y, w, h in pixels of the frame. `values` (height, width) are the frame's own at the same
-    places; they are overwritten two pictures later.
+    They are every `step`-th pixel of the `region` (x, y, w, h in pixels of the frame), or means. `values`
+    (height, width) are the values behind them; they are overwritten two pictures later. `histogram` has
+    `BINS` counts, `low` and `high` are the levels, `saturated` is the number of saturated pixels; with `min`,
+    `mean` and `max` they are estimated from a sample of the picture. Used on the event loop's thread.
     """
 
     number: int
@@ -53,13 +55,13 @@ class Picture:
     frame_height: int
 
     def value_at(self, x: int, y: int) -> int | None:
-        """Return the value of the frame's pixel (x, y), or of its neighbour in the picture; None outside."""
+        """Return the value of the frame's pixel (x, y), or of its nearest in the picture; None outside."""
         column, row = (x - self.region[0]) // self.step, (y - self.region[1]) // self.step
         inside = 0 <= column < self.width and 0 <= row < self.height
         return int(self.values[row, column]) if inside else None
 
     def mean_of(self, region: Region) -> float | None:
-        """Return the mean over a region (x, y, w, h) of the frame, as far as the picture shows it."""
+        """Return the mean over a region (x, y, w, h) of the frame, as far as it is shown; None outside."""
         columns = _inside(region[0] - self.region[0], region[2], self.step)
         rows = _inside(region[1] - self.region[1], region[3], self.step)
         part = self.values[rows, columns]
@@ -75,14 +77,17 @@ def _inside(first: int, size: int, step: int) -> slice:
 
 
 class Renderer:
-    """Make pictures of frames (H, W) of one shape and type, `bits` of which the camera uses."""
+    """Make pictures of frames (H, W) of one shape and type; the camera uses `bits` of each pixel.
+
+    `render` is called on the preview thread, one call at a time.
+    """
 
     def __init__(self, height: int, width: int, dtype: np.dtype[Any], bits: int) -> None:
         self._height, self._width = height, width
         self.saturation = saturation_of(bits, dtype)
         self._values = [np.zeros((HEIGHT, WIDTH), dtype) for _ in range(2)]
         self._sums = np.zeros((HEIGHT, WIDTH), np.uint32)
-        # Places in the table have to be of this type, or each picture would take memory for them anew.
+        # Indices into the table have to be of this type, or numpy would allocate a copy for each picture.
         self._places = np.zeros(HEIGHT * WIDTH, np.intp)
         self._shades = np.zeros(HEIGHT * WIDTH, np.uint8)
         self._turn = 0
@@ -101,9 +106,10 @@ class Renderer:
         mean: bool = False,
         overlay: bool = False,
     ) -> Picture:
-        """Return frame `number` as a picture of `region` (x, y, w, h; None: all).
+        """Return `frame` (H, W), whose counter is `number`, as a picture of `region` (x, y, w, h; None: all).
 
-        `mean` averages the pixels that one of the picture stands for; `overlay` tells saturated ones apart.
+        A region is cut to the frame. `mean` averages the pixels that one of the picture stands for, instead
+        of taking the first; `overlay` gives saturated ones a shade of their own. Blocks for some ms.
         """
         x, y, wide, high = self._within(region)
         step = max(1, -(-wide // WIDTH), -(-high // HEIGHT))
@@ -140,7 +146,7 @@ class Renderer:
         )
 
     def _within(self, region: Region | None) -> Region:
-        """Return the region as far as the frame goes, a few pixels at least."""
+        """Return the part of the region inside the frame, one pixel at least."""
         if region is None:
             return 0, 0, self._width, self._height
         x, y = min(max(0, region[0]), self._width - 1), min(max(0, region[1]), self._height - 1)
@@ -170,6 +176,6 @@ class Renderer:
             return levels[0], levels[1]
         wanted = automatic(sample)
         before = self._auto or wanted
-        low, high = (old + FOLLOW * (new - old) for old, new in zip(before, wanted, strict=True))
+        low, high = (old + LEVEL_GAIN * (new - old) for old, new in zip(before, wanted, strict=True))
         self._auto = (low, high)
         return round(low), min(round(high), VALUES - 1)

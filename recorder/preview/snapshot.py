@@ -1,4 +1,4 @@
-"""One frame as a picture file: TIFF with all its bits, or PNG as seen."""
+"""Write one frame as a picture file: TIFF with all its bits, or PNG with the shades of the displays."""
 
 import asyncio
 import contextlib
@@ -18,9 +18,11 @@ SUFFIXES = (".tif", ".tiff", ".png")
 
 
 def write(frame: NDArray[Any], path: Path, levels: Levels, bits: int) -> None:
-    """Write `frame` (H, W), of `bits` bits, to a new file, whole or not at all, in the format of its suffix.
+    """Write `frame` (H, W) to a new file, completely or not at all, in the format of its suffix.
 
-    Raises UsageError for a file that exists or another suffix, StorageError where it cannot be written.
+    `levels`, and the `bits` of a pixel in use, matter for PNG only. Makes the folder. Called on the preview
+    thread; blocks for the disk. Raises UsageError for a file that exists or another suffix, StorageError
+    where it cannot be written.
     """
     if path.suffix not in SUFFIXES:
         raise UsageError(f"{path}: write a name that ends in {' or '.join(SUFFIXES)}")
@@ -41,7 +43,10 @@ def write(frame: NDArray[Any], path: Path, levels: Levels, bits: int) -> None:
 
 
 async def next_frame(broadcaster: Broadcaster, timeout_s: float) -> tuple[int, NDArray[Any]] | None:
-    """Return counter and a copy of the next frame that comes, None where none does in time."""
+    """Wait for the next frame, up to `timeout_s`; return its counter and a copy (H, W), None where none came.
+
+    Called on the event loop's thread.
+    """
     channel = LatestChannel("snapshot")
     disconnect = broadcaster.connect(channel)
     try:

@@ -1,10 +1,10 @@
-"""An analysis to begin with, the trigger of a closed loop: the mean of a region against a threshold.
+"""An example of an analysis, the trigger of a closed loop: compare the mean of a region with a threshold.
 
     [analysis]
     function = "recorder.preview.threshold:crossing"
     options = { x = 200, y = 100, width = 64, height = 64, threshold = 1200.0 }
 
-Copy it, and put what the loop has to do (a pulse on a port, a message) where the comment says so.
+Copy it, and add the reaction of the loop (a pulse on a port, a message) at the comment.
 """
 
 from collections.abc import Mapping
@@ -23,9 +23,12 @@ def crossing(
     height: int = 64,
     threshold: float = 1000.0,
 ) -> dict[str, float]:
-    """Return the mean of a region of `frame` (H, W), and whether it is above the threshold."""
+    """Return the mean of a region of `frame` (H, W), and whether it is above `threshold` (1 or 0).
+
+    The region is in pixels. Called on the analysis thread; `frame` is valid until it returns.
+    """
     del metadata
     mean = float(frame[y : y + height, x : x + width].mean())
     above = mean > threshold
-    # Here the pulse would go out: it is some milliseconds after the exposure, and later on a busy machine.
+    # Send the pulse here: some milliseconds after the exposure, or later on a busy machine.
     return {"mean": mean, "above": float(above)}

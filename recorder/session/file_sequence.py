@@ -11,7 +11,6 @@ waited for on another, so that neither holds up frames.
 import asyncio
 import logging
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
@@ -20,7 +19,8 @@ from recorder.camera.base import CameraDescription
 from recorder.errors import StorageError
 from recorder.frames.ledger import Loss
 from recorder.frames.pool import FrameSpan
-from recorder.frames.threads import on_thread
+from recorder.session.background_sync import BackgroundSync
+from recorder.session.disk_thread import DiskThread
 from recorder.session.pending_writes import PendingWrites
 from recorder.settings.model import Settings
 from recorder.storage.frame_file import FrameFile
@@ -34,9 +34,6 @@ MakeFile = Callable[[Settings, Path | None, CameraDescription, int], FrameFile]
 # How long a file whose frames are complete waits for rows under way, and those of a moment just before.
 HOLD_S = 2.0
 LINGER_S = 0.25
-
-# What was committed longer ago than this survives a power cut.
-SYNC_S = 1.0
 
 
 class FileState(Enum):
@@ -75,24 +72,37 @@ class FileSequence:
     `on_problem` is called with what goes wrong in a file whose frames are complete: the others go on.
     """
 
-    def __init__(self, make_file: MakeFile) -> None:
+    def __init__(self, make_file: MakeFile, durable_every_s: float) -> None:
         self._make_file = make_file
         self._files: list[SessionFile] = []
         self._current = -1
         self._retiring: set[asyncio.Task[None]] = set()
         # Rows of what was done while no file was there, for the next one.
         self._kept: list[Row] = []
-        self._syncing: asyncio.Future[None] | None = None
-        self._is_unsynced = False
-        self._synced_s = 0.0
         self.pending = PendingWrites()
         self.on_problem: Callable[[StorageError], object] = lambda error: log.error("%s", error)
-        self.longest_sync_s = 0.0
-        self._storage_thread = ThreadPoolExecutor(1, "storage")
-        self._sync_thread = ThreadPoolExecutor(1, "sync")
+        self._storage_thread = DiskThread("storage")
+        self.sync = BackgroundSync(durable_every_s)
+        self.sync.on_problem = self._note_sync_problem
+
+    def _note_sync_problem(self, file: FrameFile, error: StorageError) -> None:
+        # A file that is closed by now has been synced, or its trouble has been reported.
+        if not any(entry.file is file and entry.is_over for entry in self._files):
+            self.on_problem(error)
 
     def __getitem__(self, file_index: int) -> SessionFile:
         return self._files[file_index]
+
+    @property
+    def unanswered(self) -> str:
+        """What the disk has not answered for too long, "" where it answers."""
+        return self._storage_thread.unanswered or self.sync.thread.unanswered
+
+    @property
+    def has_made_one(self) -> bool:
+        """Whether there is a file with frames, or was."""
+        states = {FileState.PREPARED, FileState.WITHDRAWN}
+        return any(entry.file.path is not None and entry.state not in states for entry in self._files)
 
     @property
     def current_index(self) -> int:
@@ -113,8 +123,9 @@ class FileSequence:
 
         Raises UsageError or StorageError: then nothing has changed.
         """
-        making = asyncio.wrap_future(
-            self._storage_thread.submit(self._make_file, settings, path, camera, frames_per_block)
+        call = self._storage_thread.call
+        making = asyncio.ensure_future(
+            call("making a file", self._make_file, settings, path, camera, frames_per_block)
         )
         try:
             file = await asyncio.shield(making)
@@ -122,7 +133,13 @@ class FileSequence:
             # Whoever asked is gone; what was made for them goes too.
             await asyncio.wait([making])
             if making.exception() is None:
-                await on_thread(self._storage_thread, making.result().discard)
+                await call("removing a file", making.result().discard)
+            raise
+        try:
+            # From the first frame on the file itself, and its name, survive a power cut.
+            await self.sync.now(file)
+        except BaseException:
+            await call("removing a file", file.discard)
             raise
         self._files.append(SessionFile(file))
         return len(self._files) - 1
@@ -133,8 +150,8 @@ class FileSequence:
         if entry.is_over:
             return
         entry.state = FileState.WITHDRAWN
-        await self._end_syncing()
-        await on_thread(self._storage_thread, entry.file.discard)
+        await self.sync.pause()
+        await self._storage_thread.call("removing a file", entry.file.discard)
 
     async def switch_to(self, file_index: int) -> None:
         """Have frames go to a prepared file; the one before retires on its own.
@@ -151,7 +168,7 @@ class FileSequence:
             task.add_done_callback(self._retiring.discard)
         if self._kept and self.current.takes_rows:
             rows = list(self._kept)
-            await on_thread(self._storage_thread, self.current.file.add_rows, rows)
+            await self._storage_thread.call("writing rows", self.current.file.add_rows, rows)
             del self._kept[: len(rows)]
 
     async def _retire(self, entry: SessionFile) -> None:
@@ -159,8 +176,8 @@ class FileSequence:
         verdict = Verdict.FRAMES_LOST if entry.lost else Verdict.COMPLETE
         cause = "the recording went on without it"
         try:
-            await on_thread(self._storage_thread, entry.file.finish)
-            await on_thread(self._sync_thread, entry.file.sync)
+            await self._storage_thread.call("committing frames", entry.file.finish)
+            await self.sync.now(entry.file)
             # A mark of just now may still be about one of its frames.
             await asyncio.sleep(LINGER_S)
             await self.pending.settled(HOLD_S)
@@ -176,15 +193,15 @@ class FileSequence:
         """Close a finished file, durably; one that cannot be made durable says so."""
         problem: StorageError | None = None
         try:
-            await on_thread(self._sync_thread, entry.file.sync)
+            await self.sync.now(entry.file)
         except StorageError as error:
             problem = error
             verdict, cause = Verdict.FAILED, str(error)
         entry.state = FileState.CLOSED
         try:
-            await on_thread(self._storage_thread, entry.file.close, verdict, cause)
+            await self._storage_thread.call("closing a file", entry.file.close, verdict, cause)
         finally:
-            await on_thread(self._sync_thread, entry.file.sync)
+            await self.sync.now(entry.file)
         if problem is not None:
             raise problem
 
@@ -192,42 +209,13 @@ class FileSequence:
 
     async def append(self, spans: Sequence[FrameSpan], losses: Sequence[Loss]) -> None:
         """Write frames of the current file, and losses; raises StorageError."""
-        await on_thread(self._storage_thread, self.current.file.append, spans, losses)
-        self._sync_soon()
+        await self._storage_thread.call("writing frames", self.current.file.append, spans, losses)
+        self.sync.soon(self.current.file)
 
     async def commit(self) -> None:
         """Give the current file's frames their rows; raises StorageError."""
-        await on_thread(self._storage_thread, self.current.file.commit)
-        self._sync_soon()
-
-    def _sync_soon(self) -> None:
-        """Have what was written brought to the disk in the background, within a second."""
-        self._is_unsynced = self.current.file.path is not None
-        if self._is_unsynced and self._syncing is None:
-            self._syncing = asyncio.ensure_future(self._sync())
-
-    async def _sync(self) -> None:
-        """Sync the current file, at most once a second, until nothing is unsynced."""
-        loop = asyncio.get_running_loop()
-        try:
-            while self._is_unsynced:
-                await asyncio.sleep(max(0.0, self._synced_s + SYNC_S - loop.time()))
-                self._is_unsynced, self._synced_s, entry = False, loop.time(), self.current
-                try:
-                    await on_thread(self._sync_thread, entry.file.sync)
-                except StorageError as error:
-                    # A file that is closed by now has been synced, or its trouble has been told.
-                    if not entry.is_over:
-                        self.on_problem(error)
-                self.longest_sync_s = max(self.longest_sync_s, loop.time() - self._synced_s)
-        finally:
-            self._syncing = None
-
-    async def _end_syncing(self) -> None:
-        """Leave the current file to whoever closes it; a sync under way is waited for."""
-        if self._syncing is not None:
-            self._syncing.cancel()
-            await asyncio.wait([self._syncing])
+        await self._storage_thread.call("committing frames", self.current.file.commit)
+        self.sync.soon(self.current.file)
 
     async def add_row(self, file_index: int, row: Row, frame: int = -1) -> bool:
         """Append a row about `frame` (its index; -1: about none) to the file that holds it.
@@ -238,7 +226,7 @@ class FileSequence:
         entry = self._files[file_index]
         if not entry.takes_rows:
             return False
-        await on_thread(self._storage_thread, _add_row, entry.file, row, frame)
+        await self._storage_thread.call("writing rows", _add_row, entry.file, row, frame)
         return True
 
     def keep(self, row: Row) -> None:
@@ -259,15 +247,15 @@ class FileSequence:
             await self.commit()
         except StorageError:
             # Once more, now that room kept for closing is free; what then has no row never gets one.
-            await on_thread(self._storage_thread, _commit_or_drop, self.current.file)
+            await self._storage_thread.call("committing frames", _commit_or_drop, self.current.file)
 
     async def finish(self, verdict: Verdict, cause: str, losses: Sequence[Loss]) -> None:
         """Close the current file with how its run ended; also where that raises StorageError."""
-        await self._end_syncing()
+        await self.sync.pause()
         entry = self.current
         problem: StorageError | None = None
         try:
-            await on_thread(self._storage_thread, entry.file.finish, losses)
+            await self._storage_thread.call("committing frames", entry.file.finish, losses)
         except StorageError as error:
             problem = error
             verdict, cause = Verdict.FAILED, str(error)
@@ -287,10 +275,8 @@ class FileSequence:
 
     async def close(self) -> None:
         """Let go of the threads; one that hangs is left behind."""
-        for executor in (self._storage_thread, self._sync_thread):
-            answers = asyncio.wrap_future(executor.submit(lambda: None))
-            await asyncio.wait([answers], timeout=HOLD_S)
-            executor.shutdown(wait=answers.done())
+        for thread in (self._storage_thread, self.sync.thread):
+            await thread.close(HOLD_S)
 
 
 def _commit_or_drop(file: FrameFile) -> None:

@@ -44,7 +44,7 @@ class Marks:
         """
         moment = run.timeline.frame_at(mark.host_ns) if number is None else run.timeline.delivered(number)
         acquisition = run.statistics().acquisition
-        goes_round = acquisition is not None and acquisition.goes_round
+        goes_round = acquisition is not None and acquisition.is_ring
         placing = asyncio.ensure_future(self._place(run, mark, moment, goes_round))
         if not run.records_inside:
             return await placing

@@ -8,7 +8,6 @@ and mark why. Whatever part fails stops the others.
 """
 
 import asyncio
-import contextlib
 import logging
 import time
 from collections.abc import Callable, Mapping
@@ -25,10 +24,11 @@ from recorder.frames.pool import Pool
 from recorder.frames.threads import on_thread
 from recorder.frames.timeline import FrameRef, Timeline
 from recorder.session import run_parts, status
-from recorder.session.disk_space import WATCH_S, is_almost_full, warn_of_little_room
+from recorder.session.disk_space import warn_of_little_room
 from recorder.session.file_sequence import FileSequence, FileState
 from recorder.session.loss_logger import LossLogger
 from recorder.session.run_parts import RunParts
+from recorder.session.run_watch import RunWatch, unanswered
 from recorder.session.status import FinishReason, RunOutcome, State, Statistics, Summary
 from recorder.session.writer import Writer
 from recorder.settings.model import Settings
@@ -165,6 +165,11 @@ class Run:
         """Frames committed in all files of the run."""
         return sum(self.files[index].file.frames for index in self._indices)
 
+    @property
+    def durable(self) -> int:
+        """Frames committed that survive a power cut."""
+        return sum(max(0, self.files[index].file.durable_frames) for index in self._indices)
+
     def statistics(self) -> Statistics:
         """Return the figures of this moment."""
         file, parts = self.file, self.parts
@@ -180,6 +185,8 @@ class Run:
             mode=file.mode if file else "",
             free_bytes=file.free_bytes if file else 0,
             path=file.path if file else None,
+            durable=self.durable,
+            unanswered=unanswered(self.files, parts.acquisition) if parts else "",
         )
 
     # Its course.
@@ -230,7 +237,8 @@ class Run:
             async with asyncio.TaskGroup() as group:
                 acquiring = group.create_task(self._acquire(parts))
                 writing = group.create_task(parts.writer.run())
-                group.create_task(self._watch(parts))
+                watch = RunWatch(self, parts, self._losses, self._settings.storage.reserve)
+                group.create_task(watch.watch(self._drained))
                 result = await acquiring
                 await writing
                 self._drained.set()
@@ -257,22 +265,6 @@ class Run:
 
     def _on_disk_failure(self) -> None:
         self.abort(FinishReason.STORAGE, Cause.STORAGE)
-
-    async def _watch(self, parts: RunParts) -> None:
-        """Log losses, and stop in time before the disk is full."""
-        acquisition, reserve = parts.acquisition, self._settings.storage.reserve
-        while not self._drained.is_set():
-            self._losses.log_if_due()
-            if acquisition.silent_ns > (acquisition.timeout_s + run_parts.ABORT_GRACE_S) * 1e9:
-                # The camera thread itself looks for silence, unless the library does not return to it.
-                self.abort(FinishReason.CAMERA, Cause.COUNTER_GAP)
-            if self._outcome.reason is None and is_almost_full(
-                self.files.current.file, parts.pool, acquisition, reserve, self._began_s
-            ):
-                self.stop(FinishReason.DISK_FULL)
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(WATCH_S):
-                    await self._drained.wait()
 
     def _note_problem(self, error: StorageError) -> None:
         """Say at once what went wrong with a file whose frames are complete; the run ends as failed."""
@@ -327,6 +319,7 @@ class Run:
             verdict=verdict,
             cause=cause,
             frames=self.frames,
+            durable=self.durable,
             lost=self.ledger.lost,
             losses=self.ledger.by_cause(),
             marks=self.marks,

@@ -60,7 +60,7 @@ class Session:
         function = analysis.find(settings.analysis)
         self.analysis = analysis.Analysis(function) if function else None
         self.leaving = asyncio.Event()
-        self.files = FileSequence(make_file)
+        self.files = FileSequence(make_file, settings.storage.durable_every)
         self._make_camera = make_camera
         self._loop = asyncio.get_running_loop()
         self._camera: Camera | None = make_camera(settings, self._on_health)
@@ -202,7 +202,7 @@ class Session:
             losses=losses,
             **{
                 name: sum(getattr(s, name) for s in self._summaries)
-                for name in ("frames", "lost", "marks", "seconds", "cpu_s", "bytes")
+                for name in ("frames", "durable", "lost", "marks", "seconds", "cpu_s", "bytes")
             },
         )
 

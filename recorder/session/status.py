@@ -102,6 +102,8 @@ class Statistics:
     mode: str
     free_bytes: int
     path: Path | None
+    durable: int  # committed, and certain to survive a power cut
+    unanswered: str  # what the disk or the camera has not answered for too long, "" where both do
 
     @property
     def rate(self) -> float:
@@ -125,6 +127,7 @@ class Summary:
     verdict: Verdict
     cause: str
     frames: int
+    durable: int
     lost: int
     losses: dict[str, int]
     marks: int
@@ -147,7 +150,7 @@ class Summary:
     @classmethod
     def of_nothing(cls, cause: str) -> Self:
         """Return the summary of a run that failed before it recorded anything."""
-        return cls((), Verdict.FAILED, cause, 0, 0, {}, 0, 0.0, 0.0, 0, "", 0.0, 0, 0, 1)
+        return cls((), Verdict.FAILED, cause, 0, 0, 0, {}, 0, 0.0, 0.0, 0, "", 0.0, 0, 0, 1)
 
     def for_json(self) -> dict[str, Any]:
         """Return the line that `--json` prints."""
@@ -157,6 +160,7 @@ class Summary:
             "journal": None if self.journal is None else str(self.journal),
             "verdict": self.verdict,
             "frames": self.frames,
+            "durable": self.durable,
             "lost": self.lost,
             "marks": self.marks,
             "seconds": round(self.seconds, 6),

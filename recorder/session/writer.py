@@ -130,5 +130,5 @@ class Writer:
         """Return the figures of this moment."""
         waiting = self.channel.statistics()
         return WriterStatistics(
-            waiting.waiting, waiting.most_waiting, self._longest_write_s, self.files.longest_sync_s
+            waiting.waiting, waiting.max_waiting, self._longest_write_s, self.files.sync.longest_s
         )

@@ -1,1 +1,1 @@
-"""The configuration: TOML comes in, frozen and validated settings go to everyone."""
+"""The configuration: TOML becomes frozen, validated settings. Plain functions and values, for any thread."""

@@ -8,7 +8,7 @@ _MAX_PORT = 65535
 
 
 def split(text: str) -> tuple[str, int]:
-    """Return host and port of HOST:PORT; raises UsageError."""
+    """Return host and port (0 to 65535) of HOST:PORT; raises UsageError for anything else."""
     host, _, port = text.rpartition(":")
     if not host or ":" in host or " " in host or not port.isdecimal() or int(port) > _MAX_PORT:
         raise UsageError("must be HOST:PORT, for example 127.0.0.1:7625")
@@ -16,5 +16,5 @@ def split(text: str) -> tuple[str, int]:
 
 
 def new_token() -> str:
-    """Return a token that nobody guesses."""
+    """Return a new random token of 128 bits, as text that may stand in a URL."""
     return secrets.token_urlsafe(16)

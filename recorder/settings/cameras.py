@@ -1,4 +1,4 @@
-"""The cameras as the configuration describes them."""
+"""The [camera] section of the configuration: one class of settings for each kind of camera."""
 
 import math
 from typing import Annotated, Literal
@@ -31,7 +31,7 @@ NO_TIMEOUT_S = 7 * 86400.0
 
 
 class Drop(Section):
-    """Lose `count` frames from counter `at` on, as a bad link does; the counter shows the gap."""
+    """Lose `count` frames from counter `at` on, as a bad cable does; the counter shows the gap."""
 
     kind: Literal["drop"]
     at: int = Field(ge=1)
@@ -39,7 +39,7 @@ class Drop(Section):
 
 
 class Stall(Section):
-    """Deliver nothing for `duration` after counter `at`, while the camera goes on exposing."""
+    """Deliver nothing for `duration` (s) after counter `at`, while the camera goes on exposing."""
 
     kind: Literal["stall"]
     at: int = Field(ge=1)
@@ -54,7 +54,7 @@ class Silence(Section):
 
 
 class SdkError(Section):
-    """Fail at counter `at` with an error code of the camera's library."""
+    """Fail at counter `at` with the error `code` of the camera's library."""
 
     kind: Literal["error"]
     at: int = Field(ge=1)
@@ -62,7 +62,7 @@ class SdkError(Section):
 
 
 class Disconnect(Section):
-    """Vanish at counter `at`."""
+    """Lose the connection to the camera at counter `at`."""
 
     kind: Literal["disconnect"]
     at: int = Field(ge=1)
@@ -72,19 +72,19 @@ Fault = Annotated[Drop | Stall | Silence | SdkError | Disconnect, Field(discrimi
 
 
 class FreeRunningCameraSettings(Section):
-    """A camera that needs nobody's trigger."""
+    """A camera that needs no trigger."""
 
-    # How long the camera may be silent before the run is given up.
+    # How long no frame may come before the run ends with an error.
     timeout: Duration = 10.0
 
     @property
     def timeout_s(self) -> float:
-        """How long the camera may be silent before the run is given up."""
+        """How long no frame may come before the run ends with an error, in s."""
         return self.timeout
 
 
 class SimulatedCameraSettings(FreeRunningCameraSettings):
-    """A camera made of numbers that behaves like a pco.edge."""
+    """A simulated camera that behaves like a pco.edge; width and height in pixels, `rate` in frames/s."""
 
     kind: Literal["simulated"] = "simulated"
     width: int = Field(640, ge=16, le=8192)
@@ -92,18 +92,18 @@ class SimulatedCameraSettings(FreeRunningCameraSettings):
     rate: Rate = 100.0
     exposure: Exposure = 0.005
     seed: int = Field(0, ge=0)
-    # Depth of the camera's own FIFO: at 100 frames/s, 64 frames ride out a pause of 0.64 s.
+    # Depth of the camera's own FIFO in frames: at 100 frames/s, 64 frames cover a pause of 0.64 s.
     fifo: int = Field(64, ge=1, le=1_000_000)
     faults: tuple[Fault, ...] = Field((), strict=False)
 
 
 class PlaybackCameraSettings(FreeRunningCameraSettings):
-    """Frames from a multi-page TIFF or from one of our own files."""
+    """Frames from a multi-page TIFF, or from a file that this program recorded."""
 
     kind: Literal["playback"]
     source: str = Field(min_length=1)
     rate: PlaybackRate = "original"
-    # "auto": once through, or again and again where more is asked for than the source holds.
+    # "auto": once, or repeated where more frames are asked for than the source holds.
     loop: bool | Literal["auto"] = "auto"
     fifo: int = Field(64, ge=1, le=1_000_000)
 
@@ -113,16 +113,16 @@ class LineSettings(Section):
 
     number: int = Field(ge=1, le=4)
     on: bool = True
-    # Lines 1 takes an edge, the others a level; omitted: as the camera has it.
+    # Line 1 takes an edge, the others a level; omitted: as the camera has it.
     polarity: Literal["rising edge", "falling edge", "high level", "low level"] | None = None
-    # What lines 3 and 4 tell.
+    # The signal that lines 3 and 4 put out.
     signal: Literal["status busy", "status expos", "status line", "status armed"] | None = None
-    # Of a rolling shutter: the exposure of which line `status expos` tells.
+    # Of a rolling shutter: the sensor line whose exposure `status expos` shows.
     timing: Literal["first line", "global", "last line", "all lines"] | None = None
 
 
 class PcoCameraSettings(Section):
-    """A PCO camera, through the vendor's package."""
+    """A PCO camera, driven through the vendor's package; `exposure` and `delay` in s, `rate` in frames/s."""
 
     kind: Literal["pco"]
     # Omitted: the first camera found.
@@ -137,7 +137,7 @@ class PcoCameraSettings(Section):
     binning: tuple[int, int] = Field((1, 1), strict=False)
     # Hz; omitted: the fastest.
     pixel_rate: int | None = None
-    # Bits of a pixel as the camera sends it, where it lets one choose.
+    # Bits of a pixel as the camera sends it, for cameras with a choice.
     pixel_format: PixelFormat | None = None
     trigger: Trigger = "auto sequence"
     acquire: Literal["auto", "external", "external modulated"] = "auto"
@@ -151,16 +151,16 @@ class PcoCameraSettings(Section):
     cooling: int | None = None
     lines: tuple[LineSettings, ...] = Field((), strict=False)
     # Where frames go first: through the driver's FIFO to the disk, or into the camera's own memory, until
-    # that is full ("camram sequence") or round and round until stopped ("camram ring").
+    # that is full ("camram sequence"), or overwriting the oldest frames until stopped ("camram ring").
     memory: Literal["fifo", "camram sequence", "camram ring"] = "fifo"
     # Frames in the driver's FIFO; omitted: a second of them, in at most half a gigabyte.
     fifo: int | None = Field(None, ge=4, le=1_000_000)
-    # How long the camera may be silent; omitted: 10 s, and without end where frames wait for a trigger.
+    # How long no frame may come; omitted: 10 s, or 7 days where frames wait for a trigger.
     timeout: Duration | None = None
 
     @property
     def timeout_s(self) -> float:
-        """How long the camera may be silent before the run is given up."""
+        """How long no frame may come before the run ends with an error, in s."""
         if self.timeout is not None:
             return self.timeout
         return 10.0 if self.runs_free else NO_TIMEOUT_S

@@ -1,4 +1,7 @@
-"""The kinds of values in the configuration: each parses what people write, and writes it back."""
+"""Types of values in the configuration: each parses what people write, and writes it back as text.
+
+Times are in s, sizes in bytes, rates in frames/s (inf: "max") once parsed.
+"""
 
 import math
 from functools import partial
@@ -64,10 +67,18 @@ def _switch(value: object) -> bool | Literal["auto"]:
     raise ValueError('must be true, false or "auto"')
 
 
+def _sync_period(value: object) -> float:
+    return math.inf if value == "never" else _seconds(0.1, 3600, value)
+
+
 def _address(value: object) -> str:
     text = str(value)
     split(text)
     return text
+
+
+def _write_sync_period(seconds: float) -> str:
+    return "never" if seconds == math.inf else format_seconds(seconds)
 
 
 def _write_rate(rate: float | str) -> float | str:
@@ -83,6 +94,7 @@ Delay = Annotated[float, BeforeValidator(partial(_seconds, 0, 60)), _WriteSecond
 Duration = Annotated[float, BeforeValidator(partial(_seconds, 1e-3, 7 * 86400)), _WriteSeconds]
 PoolSize = Annotated[int, BeforeValidator(partial(_bytes, 2 * 2**20, 2**40)), _WriteBytes]
 Reserve = Annotated[int, BeforeValidator(partial(_bytes, 0, 2**40)), _WriteBytes]
+SyncPeriod = Annotated[float, BeforeValidator(_sync_period), PlainSerializer(_write_sync_period)]
 Rate = Annotated[float, BeforeValidator(_rate), _WriteRate]
 PlaybackRate = Annotated[float | Literal["original"], BeforeValidator(_playback_rate), _WriteRate]
 Levels = Annotated[tuple[int, int] | Literal["auto", "full"], BeforeValidator(_levels)]
@@ -91,6 +103,6 @@ Switch = Annotated[bool | Literal["auto"], BeforeValidator(_switch)]
 
 
 class Section(BaseModel):
-    """Frozen settings that refuse keys they do not know."""
+    """Base of all sections: frozen, typed strictly, and unknown keys are errors."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)

@@ -1,4 +1,4 @@
-"""Turn the validator's problems into sentences that name the key, the value and what is allowed."""
+"""Turn pydantic's validation errors into sentences that name the key, the value and what is allowed."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,45 +10,45 @@ from recorder.errors import did_you_mean
 
 
 @dataclass(frozen=True)
-class Kinds:
-    """The sections of the settings, and the members of its two unions by their `kind`."""
+class SettingsModels:
+    """The models of all sections by name, and those of the two unions by their `kind`."""
 
     sections: Mapping[str, type[BaseModel]]
     cameras: Mapping[str, type[BaseModel]]
     faults: Mapping[str, type[BaseModel]]
 
 
-def explain(problem: dict[str, Any], root: type[BaseModel], kinds: Kinds) -> str:  # noqa: PLR0912 - one case for each kind of problem
-    """Turn one of pydantic's problems into "key = value: what is allowed"."""
+def explain(error: dict[str, Any], root: type[BaseModel], models: SettingsModels) -> str:  # noqa: PLR0912 - one case for each type of error
+    """Return one of pydantic's validation errors of the model `root` as "key = value: what is allowed"."""
     known = root
     keys: list[str] = []
-    for part in problem["loc"]:
+    for part in error["loc"]:
         # Between a section and its key pydantic names the member of the union it tried.
-        if keys == ["camera"] and part in kinds.cameras:
-            known = kinds.cameras[str(part)]
-        elif part in kinds.faults and keys[:2] == ["camera", "faults"]:
-            known = kinds.faults[str(part)]
+        if keys == ["camera"] and part in models.cameras:
+            known = models.cameras[str(part)]
+        elif part in models.faults and keys[:2] == ["camera", "faults"]:
+            known = models.faults[str(part)]
         else:
             field = known.model_fields.get(str(part))
             if field is not None and isinstance(field.annotation, type):
                 known = field.annotation if issubclass(field.annotation, BaseModel) else known
             keys.append(str(part))
     name = ".".join(keys)
-    match problem["type"]:
+    match error["type"]:
         case "extra_forbidden":
-            return f"{name}: {_unknown_key(name, keys[-1], known, kinds)}"
-        case "missing" if isinstance(problem["loc"][-1], int):
-            return f"{'.'.join(keys[:-1])}: {problem['loc'][-1]} values are too few"
+            return f"{name}: {_unknown_key(name, keys[-1], known, models)}"
+        case "missing" if isinstance(error["loc"][-1], int):
+            return f"{'.'.join(keys[:-1])}: {error['loc'][-1]} values are too few"
         case "missing":
             return f"{name}: missing, and there is no default for it"
         case "union_tag_invalid":
-            kind = problem["ctx"]["tag"]
-            allowed = kinds.cameras if keys == ["camera"] else kinds.faults
+            kind = error["ctx"]["tag"]
+            allowed = models.cameras if keys == ["camera"] else models.faults
             return f'{name}.kind = "{kind}": must be {_either(allowed)}{did_you_mean(kind, allowed)}'
         case "union_tag_not_found":
-            return f"{name}.kind: missing; must be {_either(kinds.faults)}"
+            return f"{name}.kind: missing; must be {_either(models.faults)}"
         case "value_error":
-            reason = str(problem["ctx"]["error"])
+            reason = str(error["ctx"]["error"])
         case "string_pattern_mismatch":
             reason = "must be made of letters, digits, dots, dashes and underscores"
             if name == "recording.output":
@@ -60,32 +60,32 @@ def explain(problem: dict[str, Any], root: type[BaseModel], kinds: Kinds) -> str
         case "tuple_type":
             reason = "must be a list, written in square brackets"
         case "literal_error":
-            reason = "must be " + problem["ctx"]["expected"]
-            reason += did_you_mean(str(problem["input"]), problem["ctx"]["expected"].split("'"))
+            reason = "must be " + error["ctx"]["expected"]
+            reason += did_you_mean(str(error["input"]), error["ctx"]["expected"].split("'"))
         case _:
             reason = (
-                problem["msg"]
+                error["msg"]
                 .replace("Input should be", "must be")
                 .replace("a valid", "a")
                 .replace("a integer", "an integer")
             )
-    value = problem["input"]
+    value = error["input"]
     shown = (
         f'"{value}"' if isinstance(value, str) else str(value).lower() if value in (True, False) else value
     )
     return f"{name} = {shown}: {reason}"
 
 
-def _unknown_key(name: str, key: str, known: type[BaseModel], kinds: Kinds) -> str:
-    """Say which keys there are; look in the other sections too for the nearest."""
+def _unknown_key(name: str, key: str, known: type[BaseModel], models: SettingsModels) -> str:
+    """Return which keys exist, or the nearest one, which may be in another section."""
     others = [
-        kind for kind, camera in kinds.cameras.items() if camera is not known and key in camera.model_fields
+        kind for kind, camera in models.cameras.items() if camera is not known and key in camera.model_fields
     ]
     if name.startswith("camera.") and others:
         return f"only cameras of kind {' and '.join(others)} have it; here: {', '.join(known.model_fields)}"
     everywhere = {
         f"{section}.{field}": field
-        for section, model in kinds.sections.items()
+        for section, model in models.sections.items()
         for field in model.model_fields
     }
     here = name.rpartition(".")[0]

@@ -1,4 +1,4 @@
-"""Settings: TOML in, frozen and validated, with messages that name the key."""
+"""The settings of a session: read from TOML, validated, frozen; error messages name the key."""
 
 import tomllib
 from collections.abc import Mapping
@@ -10,12 +10,21 @@ from pydantic import Field, ValidationError
 
 from recorder.errors import ConfigurationError, did_you_mean
 from recorder.settings.cameras import CAMERAS, FAULTS, CameraSettings, SimulatedCameraSettings
-from recorder.settings.field_types import Address, Duration, Levels, PoolSize, Reserve, Section, Switch
-from recorder.settings.messages import Kinds, explain
+from recorder.settings.field_types import (
+    Address,
+    Duration,
+    Levels,
+    PoolSize,
+    Reserve,
+    Section,
+    Switch,
+    SyncPeriod,
+)
+from recorder.settings.messages import SettingsModels, explain
 
 
 class RecordingSettings(Section):
-    """What is recorded, and into which folder or file."""
+    """What is recorded, and into which folder or file; `duration` in s."""
 
     name: str = Field("recording", pattern=r"^[\w.-]+$", max_length=100)
     title: str = Field("", max_length=200)
@@ -25,7 +34,7 @@ class RecordingSettings(Section):
 
 
 class PoolSettings(Section):
-    """The one bound on memory: what a slow disk may fall behind before frames are lost."""
+    """The only bound on memory: how many bytes a slow disk may be behind before frames are lost."""
 
     memory: PoolSize = 512_000_000
 
@@ -33,43 +42,45 @@ class PoolSettings(Section):
 class StorageSettings(Section):
     """How the pixels reach the disk."""
 
-    # "direct" bypasses the page cache; "buffered" goes through HDF5; "auto" tries direct first.
+    # "direct" bypasses the page cache; "buffered" goes through it; "auto" tries direct first.
     mode: Literal["auto", "direct", "buffered"] = "auto"
-    # Kept free for closing the file in order when the disk runs full.
+    # Bytes of the disk kept free, so that the file can be closed properly when the disk is full.
     reserve: Reserve = 16_000_000
+    # What was committed longer ago survives a power cut; "never" leaves it to the system, which takes 30 s.
+    durable_every: SyncPeriod = 1.0
 
 
 class RemoteSettings(Section):
-    """The remote control server for other programs; none unless `listen` is given."""
+    """The remote control server for other programs; there is none unless `listen` is given."""
 
-    # HOST:PORT, on this machine only unless you say otherwise; port 0 takes a free one.
+    # HOST:PORT; 127.0.0.1 admits programs on this machine only; port 0 takes a free one.
     listen: Address | None = None
-    # Empty: a new one for every session, printed when it begins.
+    # Password of the clients; empty: a new one for every session, printed when it begins.
     token: str = Field("", pattern=r"^[\w.-]*$", max_length=200)
 
 
 class PreviewSettings(Section):
-    """What is seen of the frames while they are recorded."""
+    """The live picture of the frames while they are recorded."""
 
     on: bool = False
-    # Pictures a second at most; fewer while the machine is busy.
+    # Maximum of pictures per second; fewer while the machine is busy.
     rate: float = Field(15.0, ge=0.1, le=100, strict=False)
     # Levels that follow the picture, the full range, or [low, high].
     levels: Levels = "auto"
-    # What one pixel of the picture stands for: every so manieth of the frame, or the mean of all.
+    # How a frame becomes a smaller picture: every n-th pixel ("stride"), or the mean of n x n pixels.
     decimate: Literal["stride", "mean"] = "stride"
-    # Tell saturated pixels apart.
+    # Show saturated pixels in a colour of their own.
     saturation: bool = True
     # A window on this computer's display; "auto": where there is a display and somebody at the console.
     window: Switch = "auto"
-    # HOST:PORT of the web page, on this machine only unless you say otherwise; closed unless given.
+    # HOST:PORT of the web page; 127.0.0.1 admits this machine only; omitted: no page.
     web: Address | None = None
-    # Of the page; empty: a new one for every session, printed in the page's address.
+    # Password of the page; empty: a new one for every session, printed in the page's address.
     token: str = Field("", pattern=r"^[\w.-]*$", max_length=200)
 
 
 class AnalysisSettings(Section):
-    """A function of yours that sees the latest frame."""
+    """A function of the user that is called with the latest frame."""
 
     # "module:name"; called as name(frame, metadata, **options) in a thread of its own.
     function: str | None = Field(None, pattern=r"^[\w.]+:\w+$")
@@ -77,7 +88,7 @@ class AnalysisSettings(Section):
 
 
 class Settings(Section):
-    """Everything that decides a run."""
+    """All settings of a run, one attribute for each section of the configuration."""
 
     recording: RecordingSettings = RecordingSettings()
     camera: CameraSettings = SimulatedCameraSettings()
@@ -88,11 +99,11 @@ class Settings(Section):
     analysis: AnalysisSettings = AnalysisSettings()
 
     def to_toml(self) -> str:
-        """Return TOML that `load` reads back to equal settings, but for the tokens."""
+        """Return TOML that `load` reads back as equal settings, except that the tokens are left out."""
         return tomli_w.dumps(self.to_tree())
 
     def to_tree(self) -> dict[str, Any]:
-        """Return what is kept beside the frames, for everyone who gets the file: all but the tokens."""
+        """Return the settings without the tokens as nested dictionaries, as stored with the frames."""
         return self.model_dump(exclude_none=True, exclude={"remote": {"token"}, "preview": {"token"}})
 
 
@@ -108,7 +119,7 @@ SECTIONS: dict[str, type[Section]] = {
 
 
 def keys() -> tuple[str, ...]:
-    """Return every key there is, dotted, those of all kinds of camera among them."""
+    """Return the dotted keys of all settings, such as "pool.memory"; those of all kinds of camera too."""
     models = [*SECTIONS.items(), *(("camera", model) for model in CAMERAS.values())]
     return tuple(
         dict.fromkeys(f"{section}.{name}" for section, model in models for name in model.model_fields)
@@ -118,9 +129,10 @@ def keys() -> tuple[str, ...]:
 def load(
     path: Path | None, overrides: tuple[str, ...] = (), options: Mapping[str, str] | None = None
 ) -> Settings:
-    """Read settings from TOML file `path` (None: the defaults), with KEY=VALUE overrides and typed options.
+    """Read settings from the TOML file `path` (None: the defaults); blocks for the file.
 
-    Raises ConfigurationError, one line, for anything that is not allowed.
+    `overrides` are KEY=VALUE texts, `options` the values of command line options by dotted key; both replace
+    what the file has. Raises ConfigurationError for anything that is not allowed.
     """
     tree: dict[str, Any] = {}
     if path is not None:
@@ -147,7 +159,7 @@ def load(
 
 
 def validate(tree: dict[str, Any]) -> Settings:
-    """Return the settings of a nested dictionary; raise ConfigurationError with the first thing wrong."""
+    """Return the settings of a nested dictionary; raises ConfigurationError with the first of the errors."""
     camera = tree.get("camera")
     if isinstance(camera, dict):
         tree = {**tree, "camera": {"kind": "simulated", **camera}}
@@ -159,15 +171,18 @@ def validate(tree: dict[str, Any]) -> Settings:
         raise ConfigurationError("a text that is not valid UTF-8, a file name perhaps; rename it") from None
     except ValidationError as error:
         messages = [
-            explain(dict(problem), Settings, Kinds(SECTIONS, CAMERAS, FAULTS))
-            for problem in error.errors(include_url=False)
+            explain(dict(one), Settings, SettingsModels(SECTIONS, CAMERAS, FAULTS))
+            for one in error.errors(include_url=False)
         ]
         more = f" (and {len(messages) - 1} more)" if len(messages) > 1 else ""
         raise ConfigurationError(f"{messages[0]}{more}") from None
 
 
 def override(settings: Settings, text: str, value: str | None = None) -> Settings:
-    """Return settings with one KEY=VALUE changed, or (`value`) key `text`; raises ConfigurationError."""
+    """Return settings with one key changed: `text` is KEY=VALUE, or the key alone where `value` is given.
+
+    Raises ConfigurationError where the key or its value is not allowed.
+    """
     tree = settings.model_dump(exclude_none=True)
     _set(tree, *(_split(text) if value is None else (text, value)))
     return validate(tree)

@@ -8,6 +8,9 @@ from typing import Self
 
 from recorder.frames.pool import PAGE
 
+# Greater ones are no places in a file: a damaged one may name them.
+_MAX_OFFSET = 2**62
+
 
 class DirectFile:
     """An existing file, opened a second time for direct writes.
@@ -54,7 +57,11 @@ class DirectFile:
 def _write_all(fd: int, data: memoryview, offset: int) -> None:
     """Write all of `data`; a disk may take a part only."""
     while data:
-        written = os.pwrite(fd, data, offset)
+        if hasattr(os, "pwrite"):
+            written = os.pwrite(fd, data, offset)
+        else:
+            os.lseek(fd, offset, os.SEEK_SET)
+            written = os.write(fd, data)
         if written == 0:
             raise OSError(errno.EIO, "the disk took no bytes")
         data, offset = data[written:], offset + written
@@ -63,6 +70,27 @@ def _write_all(fd: int, data: memoryview, offset: int) -> None:
 def open_again(path: Path) -> int:
     """Open an existing file a further time, for its bytes; raises OSError."""
     return os.open(path, os.O_RDWR | getattr(os, "O_BINARY", 0))
+
+
+def name_of(fd: int) -> Path | None:
+    """Return where an open file stands now, None where this system does not say."""
+    try:
+        return Path(os.readlink(f"/proc/self/fd/{fd}"))  # noqa: PTH115 - one of a file that is gone is no path
+    except OSError:
+        return None
+
+
+def read_at(fd: int, address: int, size: int) -> bytes:
+    """Return up to `size` bytes of a file, less where it ends before; raises OSError."""
+    if hasattr(os, "pread"):
+        return os.pread(fd, size, address) if address < _MAX_OFFSET else b""
+    os.lseek(fd, min(address, _MAX_OFFSET), os.SEEK_SET)
+    return os.read(fd, size)
+
+
+def write_at(fd: int, address: int, data: bytes | memoryview) -> None:
+    """Write all of `data` at `address` of a file; raises OSError."""
+    _write_all(fd, memoryview(data), address)
 
 
 def sync_data(fd: int) -> None:

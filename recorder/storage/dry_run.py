@@ -14,6 +14,7 @@ class DryRun:
     mode = "dry run"
     commit_due_s = None
     free_bytes = 0
+    durable_frames = 0
 
     def __init__(self) -> None:
         self.frames = 0
@@ -37,6 +38,9 @@ class DryRun:
 
     def sync(self) -> None:
         """Nothing was written."""
+
+    def look_where_it_is(self) -> None:
+        """Nothing is anywhere."""
 
     def close(self, verdict: Verdict, cause: str) -> None:
         """Nothing is open."""

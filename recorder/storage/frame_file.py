@@ -25,6 +25,10 @@ class FrameFile(Protocol):
         """Frames committed; from any thread."""
 
     @property
+    def durable_frames(self) -> int:
+        """Frames that survive a power cut, -1 where the file itself would not; from any thread."""
+
+    @property
     def commit_due_s(self) -> float | None:
         """Seconds until what is written wants its commit, None where nothing waits; from any thread."""
 
@@ -49,6 +53,9 @@ class FrameFile(Protocol):
 
     def sync(self) -> None:
         """Return once all that was written is on the disk; on any thread."""
+
+    def look_where_it_is(self) -> None:
+        """Find a file that was moved, on the thread of `sync`; raises StorageError where it was removed."""
 
     def close(self, verdict: Verdict, cause: str) -> None:
         """Say how it ended, and close the file."""

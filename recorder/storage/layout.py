@@ -7,11 +7,13 @@
                             frames.metadata, links under the names of layout 1
 /entry/data                 NXdata: links
 /entry/marks, commands, losses, analysis      tables (storage.records), one row each
+/entry/durable              how much of it is on the disk for certain, for `recover`
 /entry/configuration        the settings as used, TOML
 /entry/definition_version   which layout this is
 """
 
 import contextlib
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -23,15 +25,20 @@ from h5py import h5d, h5f, h5p, h5s, h5t
 from numpy.typing import NDArray
 
 from recorder import __version__
-from recorder.errors import StorageError, UsageError
+from recorder.errors import UsageError
 from recorder.frames.metadata import STORED
 from recorder.frames.pool import PAGE, FrameFormat
+from recorder.storage.boot import boot_id
+from recorder.storage.direct_io import write_at
 from recorder.storage.records import ISO_TIME, ROWS, TEXT, WORD, Verdict
 
 # The journal stands beside the file.
 JOURNAL_SUFFIX = ".commands.jsonl"
 
 DETECTOR = "entry/instrument/detector"
+
+# What is on the disk for certain: how many frames, then how many rows of each table.
+DURABLE = "durable"
 
 # The column against which plotting programs show the frames.
 TIME_COLUMN = "start_time"
@@ -67,37 +74,48 @@ class FileDescription:
     configuration: str
 
 
-def create(path: Path, what: FileDescription) -> h5py.File:
-    """Make the file at `path`, in a folder that exists, with all it will ever hold, and start SWMR.
+def create(path: Path, what: FileDescription) -> None:
+    """Make the file at `path`, in a folder that exists, with all it will ever hold; in one write.
 
-    Raises UsageError where it exists, StorageError where it cannot be made.
+    Raises UsageError where it exists, OSError where it cannot be made: then it is not there.
     """
+    content = _image(path, what)
     try:
-        file = h5py.File(_create_id(path, what))
+        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o666)
     except FileExistsError:
         raise UsageError(f"{path}: exists already, and nothing is ever overwritten") from None
-    except OSError as error:
-        if path.exists():
-            raise UsageError(f"{path}: exists already, and nothing is ever overwritten") from None
-        raise StorageError(f"{path}: cannot be made: {error}") from None
     try:
-        _lay_out(file, path, what)
-        file.swmr_mode = True
-    except (OSError, RuntimeError, KeyError, ValueError) as error:
-        with contextlib.suppress(OSError, RuntimeError):
-            file.close()
-        path.unlink(missing_ok=True)
-        raise StorageError(f"{path}: cannot be written: {error}") from None
-    return file
+        write_at(fd, 0, content)
+    except OSError:
+        with contextlib.suppress(OSError):
+            path.unlink()
+        raise
+    finally:
+        os.close(fd)
 
 
-def _create_id(path: Path, what: FileDescription) -> h5f.FileID:
+def open_to_write(path: Path, what: FileDescription) -> h5py.File:
+    """Open the file that `create` made in SWMR mode; raises OSError."""
+    return h5py.File(h5f.open(str(path).encode(), h5f.ACC_RDWR | h5f.ACC_SWMR_WRITE, fapl=_access(what)))
+
+
+def _access(what: FileDescription) -> h5p.PropFAID:
     access = h5p.create(h5p.FILE_ACCESS)
     access.set_libver_bounds(h5f.LIBVER_V110, h5f.LIBVER_V110)
-    chunk = what.format.nbytes * what.frames_per_chunk
-    access.set_alignment(min(ALIGN_FROM, chunk), PAGE)
+    access.set_alignment(min(ALIGN_FROM, what.format.nbytes * what.frames_per_chunk), PAGE)
     access.set_cache(0, CACHE_SLOTS, CACHE_BYTES, 1.0)
-    return h5f.create(str(path).encode(), h5f.ACC_EXCL, fapl=access)
+    return access
+
+
+def _image(path: Path, what: FileDescription) -> bytes:
+    """Return the bytes of a file without frames; nothing is written anywhere."""
+    access = _access(what)
+    access.set_fapl_core(2**16, False)
+    # The library wants a name; that of a file in memory is used for nothing.
+    with h5py.File(h5f.create(path.name.encode(), h5f.ACC_TRUNC, fapl=access)) as file:
+        _lay_out(file, path, what)
+        file.flush()
+        return bytes(file.id.get_file_image())
 
 
 def _lay_out(file: h5py.File, path: Path, what: FileDescription) -> None:
@@ -111,6 +129,11 @@ def _lay_out(file: h5py.File, path: Path, what: FileDescription) -> None:
         HDF5_Version=h5py.version.hdf5_version,
     )
     entry = _group(file, "entry", "NXentry", default="data")
+    # The first of the single values, so that it stands where no boundary of a disk's sectors divides it.
+    entry.create_dataset(DURABLE, data=np.zeros(1 + len(ROWS), np.uint64))
+    names = ", ".join(row.table for row in ROWS)
+    _describe(entry[DURABLE], long_name=f"frames on the disk for certain, then rows of {names}")
+    entry[DURABLE].attrs["boot_id"] = fixed(boot_id())
     entry["title"] = fixed(what.title or path.stem)
     for name, kind in (
         ("start_time", ISO_TIME),

@@ -1,30 +1,30 @@
-"""One file being written: pixels first, then the frames' rows, then the flush. Used from one thread."""
+"""One file being written: pixels first, then the frames' rows, then the flush."""
 
 import contextlib
 import errno
-import itertools
 import logging
 import os
-import shutil
-import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-from h5py import h5a, h5d, h5s
 from numpy.typing import NDArray
 
-from recorder.errors import DiskFullError, RecorderError, StorageError
+from recorder.errors import StorageError
 from recorder.frames.ledger import Loss
-from recorder.frames.metadata import STORED, stored_columns
+from recorder.frames.metadata import stored_columns
 from recorder.frames.pool import FrameSpan
 from recorder.storage import layout
-from recorder.storage.direct_io import DirectFile, open_again, sync_data, sync_folder
-from recorder.storage.records import ISO_TIME, LossRow, Row, Verdict, fitted
+from recorder.storage.direct_io import DirectFile, name_of, open_again, sync_data, sync_folder, write_at
+from recorder.storage.disk_room import DiskRoom
+from recorder.storage.file_bytes import OnDisk
+from recorder.storage.hdf5_writer import HDF5Writer
+from recorder.storage.places import GrowingDataset
+from recorder.storage.records import ROWS, LossRow, Row, Verdict
 from recorder.storage.writer_lock import WriterLock
 
 log = logging.getLogger(__name__)
@@ -33,18 +33,19 @@ log = logging.getLogger(__name__)
 # and with the camera thread's own 0.08 s a frame is on disk well within 0.25 s.
 COMMIT_NS = 80_000_000
 
-# What is told where another program laid hands on the file.
-CUT = (
+# What is reported where another program changed the file.
+CHANGED = (
     "another program changed this file while it was written (h5clear?): frames of that moment may be empty; "
     "leave a file alone until its recorder has closed it"
 )
 
-# What closing a file wants of a full disk: the first chunk of each table and the index of the frames.
-BALLAST_BYTES = 2_000_000
-
 
 class Recording:
-    """A file that is valid at every moment: what has a row is there, what has none does not exist."""
+    """A file that is valid at every moment: what has a row is there, what has none does not exist.
+
+    Every method but `sync` is called on one thread, and blocks. Where the library fails it is let go of, the
+    frames committed before stay, and closing puts the file in order without it.
+    """
 
     def __init__(
         self,
@@ -60,54 +61,51 @@ class Recording:
         StorageError where it cannot be made. `reserve` bytes of the disk are left free, for closing in order.
         """
         self.path = path
-        self._reserve = reserve
-        self._format = what.format
-        self.free_bytes = 0  # as the last look found
-        with self._errors("make"):
-            path.parent.mkdir(parents=True, exist_ok=True)
-            self._look_for_room(what.format.nbytes * what.frames_per_chunk)
-        self.frames = 0  # committed
-        self._clock = clock
-        self._per_chunk = what.frames_per_chunk
+        self._format, self._per_chunk = what.format, what.frames_per_chunk
         self._chunk_bytes = what.format.nbytes * what.frames_per_chunk
-        with self._errors("make"), contextlib.ExitStack() as undo:
-            self._file = layout.create(path, what)
+        self._room = DiskRoom(path, reserve)
+        with self._room.errors("make"), contextlib.ExitStack() as undo:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._room.look_for(self._chunk_bytes)
+            layout.create(path, what)
             undo.callback(path.unlink)
-            undo.callback(self._file.close)
-            # Room for closing in order, given back when the disk turns out to be full; it has no name, and is
-            # gone with this process whatever happens to it.
-            self._ballast = undo.enter_context(tempfile.TemporaryFile(dir=path.parent))
-            self._ballast.write(bytes(BALLAST_BYTES))
-            self._ballast.flush()
+            self._room.take_ballast()
+            undo.callback(self._room.give_back)
+            self._hdf5 = HDF5Writer(path, what)
+            undo.callback(self._hdf5.let_go)
             self._direct = None if mode == "buffered" else DirectFile.open(path)
             if self._direct is not None:
                 undo.callback(self._direct.close)
+            elif mode == "direct":
+                raise StorageError(f'{path}: no direct I/O on this disk; set storage.mode = "auto"')
             self._lock = undo.enter_context(WriterLock(path))
+            self._fd = self._room.fd = open_again(path)
+            undo.callback(os.close, self._fd)
             self._sync_fd = open_again(path)
             undo.callback(os.close, self._sync_fd)
-            if mode == "direct" and self._direct is None:
-                raise StorageError(f'{path}: no direct I/O on this disk; set storage.mode = "auto"')
-            sync_folder(path.parent)
+            self._file = OnDisk(self._fd)
+            self._places = self._hdf5.places(self._file)
+            self._places.set_text(self._file, "storage_mode", self.mode)
             undo.pop_all()
-        detector = self._file[layout.DETECTOR]
-        self._pixels: h5d.DatasetID = detector["data"].id
-        self._columns: list[h5d.DatasetID] = [detector[field.column].id for field in STORED]
+        self.frames = 0  # committed
+        self.durable_frames = -1  # -1: not even the file itself
+        self._durable: tuple[int, ...] = (0,) * (1 + len(ROWS))
+        self._clock = clock
         self._written = 0  # frames whose pixels are in place, rows or not
         self._rows: list[NDArray[Any]] = []
         self._committed_ns = clock()
-        self._is_closed = False
+        self._is_closed = self._is_removed = False
         self._first: NDArray[Any] | None = None  # the first frame's metadata
-        try:
-            with self._errors("make"):
-                self._set("storage_mode", self.mode)
-        except StorageError:
-            self.discard()
-            raise
 
     @property
     def mode(self) -> str:
-        """How pixels are written: "direct" past the page cache, or "buffered" through HDF5."""
+        """How pixels are written: "direct" past the page cache, or "buffered" through it."""
         return "buffered" if self._direct is None else "direct"
+
+    @property
+    def free_bytes(self) -> int:
+        """Room on the disk, as the last look found; from any thread."""
+        return self._room.free_bytes
 
     @property
     def commit_due_s(self) -> float | None:
@@ -121,13 +119,12 @@ class Recording:
 
         Every block but a file's last one must come whole, in one span or in several.
         """
-        with self._errors("write frames to"):
-            self._look_for_cuts()
+        with self._room.errors("write frames to"):
+            self._look_for_changes()
             for span in spans:
-                size = self._format.nbytes * len(span)
-                self._look_for_room(size)
+                self._room.look_for(self._format.nbytes * len(span))
                 total = self._written + len(span)
-                self._pixels.set_extent((total, self._format.height, self._format.width))
+                self._hdf5.extend(total)
                 self._write_pixels(span)
                 # A copy: the block is filled anew long before its rows are committed.
                 self._rows.append(span.metadata.copy())
@@ -143,13 +140,12 @@ class Recording:
         chunk, offset = divmod(self._written, self._per_chunk)
         if offset != span.start:
             raise AssertionError(f"{span!r} does not follow frame {self._written} of {self.path}")
-        coordinates = (chunk * self._per_chunk, 0, 0)
+        address = self._hdf5.chunk_address(chunk * self._per_chunk)
         memory = span.block.memory[: self._chunk_bytes]
+        start, stop = span.start * self._format.nbytes, span.stop * self._format.nbytes
         if self._direct is not None:
-            address = self._pixels.get_chunk_info_by_coord(coordinates).byte_offset
-            size = self._format.nbytes
             try:
-                self._direct.write(memory, span.start * size, span.stop * size, address)
+                self._direct.write(memory, start, stop, address)
                 return
             except OSError as error:
                 # Some file systems open for direct I/O and refuse the first write.
@@ -157,89 +153,76 @@ class Recording:
                     raise
                 self._direct.close()
                 self._direct = None
-                self._set("storage_mode", self.mode)
-        self._pixels.write_direct_chunk(coordinates, memory)
+                self._places.set_text(self._file, "storage_mode", self.mode)
+        write_at(self._fd, address + start, memory[start:stop])
 
     def commit(self) -> None:
         """Give the frames written their rows, and flush: from now on they exist."""
         self._committed_ns = self._clock()
         if not self._rows:
             return
-        with self._errors("commit frames to"):
-            self._look_for_cuts()
+        with self._room.errors("commit frames to"):
+            self._look_for_changes()
             metadata = np.concatenate(self._rows)
             if self._first is None:
-                self._first = metadata[0]
                 # The wall clock is looked at once, and brought back to the first frame.
-                age_s = (self._clock() - int(self._first["host_time_ns"])) * 1e-9
-                self._set_start(_utc(time.time() - age_s))
-            for column, values in zip(self._columns, stored_columns(metadata, self._first), strict=True):
-                column.set_extent((self._written,))
-                space = column.get_space()
-                space.select_hyperslab((self.frames,), (len(metadata),))
-                column.write(h5s.create_simple((len(metadata),)), space, np.ascontiguousarray(values))
-            # Pixels and columns become visible together.
-            for dataset in (self._pixels, *self._columns):
-                dataset.flush()
-            self._lock.seal(self._file.id.get_filesize())
-            self.frames = self._written
+                age_s = (self._clock() - int(metadata[0]["host_time_ns"])) * 1e-9
+                moment = _utc(time.time() - age_s)
+                self._places.set_text(self._file, "start_time", moment)
+                self._hdf5.set_start(moment)
+                self._first = metadata[0]
+            self._hdf5.write_columns(self.frames, list(stored_columns(metadata, self._first)))
+            # From here on readers see them, whatever becomes of the superblock.
+            self.frames += len(metadata)
             self._rows.clear()
+            self._lock.seal(self._hdf5.allocated())
 
     def drop_uncommitted(self) -> None:
-        """Give up frames that have no rows: `finish` takes back their room."""
+        """Give up frames that have no rows: closing takes back their room."""
         self._rows.clear()
-
-    def _set_start(self, moment: str) -> None:
-        """Say when the first frame was exposed, and from when on its column of times counts."""
-        self._set("start_time", moment)
-        column = self._file[layout.DETECTOR][layout.TIME_COLUMN]
-        h5a.open(column.id, b"start").write(np.array(moment.encode(), ISO_TIME))
 
     def add_rows(self, rows: Sequence[Row]) -> None:
         """Append rows to their tables, and flush them; the frames written so far get theirs before."""
         self.commit()
-        with self._errors("write rows to"):
+        with self._room.errors("write rows to"):
             self._append_rows(rows)
 
     def _append_rows(self, rows: Sequence[Row]) -> None:
-        for _, group in itertools.groupby(rows, type):
-            same = list(group)
-            kind = type(same[0])
-            new = np.array([row.packed() for row in same], kind.dtype())
-            dataset = self._file["entry"][kind.table]
-            count = len(dataset)
-            dataset.resize((count + len(new),))
-            dataset[count:] = new
-            dataset.flush()
-        self._look_for_cuts()
-        self._lock.seal(self._file.id.get_filesize())
+        self._hdf5.append_rows(rows)
+        self._look_for_changes()
+        self._lock.seal(self._hdf5.allocated())
 
     def finish(self, losses: Sequence[Loss] = ()) -> None:
-        """Commit what is written, and take back room for frames that never came; rows may still be added.
+        """Commit what is written; rows may still be added.
 
         Raises DiskFullError or StorageError; as much of it is done as can be.
         """
-        self._ballast.close()
-        problem = self._first_problem(
-            self._look_for_cuts,
-            self.commit,
-            self._trim,
-            *([partial(self._append_rows, [LossRow.of(loss) for loss in losses])] if losses else []),
-            self._file.flush,
-        )
-        if problem is not None:
-            raise problem
+        self._room.give_back()
+        try:
+            self.commit()
+        finally:
+            if losses:
+                with self._room.errors("write rows to"):
+                    self._append_rows([LossRow.of(loss) for loss in losses])
 
     def sync(self) -> None:
-        """Return once all that was written is on the disk; no h5py in it, for a thread of its own.
+        """Return once all that was written is on the disk; no HDF5 in it, for a thread of its own.
 
         By descriptor, wherever the file has been moved to. After `close` it is the last. Raises StorageError.
         """
         if self._sync_fd < 0:
             return
-        with self._errors("bring to the disk"):
+        with self._room.errors("bring to the disk"):
             try:
+                counts = (self.frames, *self._hdf5.rows.values())
                 sync_data(self._sync_fd)
+                if self.durable_frames < 0:
+                    sync_folder(self.path.parent)
+                if counts != self._durable:
+                    self._places.set_durable(OnDisk(self._sync_fd), counts)
+                    sync_data(self._sync_fd)
+                    self._durable = counts
+                self.durable_frames = counts[0]
             finally:
                 if self._is_closed:
                     os.close(self._sync_fd)
@@ -248,96 +231,111 @@ class Recording:
     def close(self, verdict: Verdict, cause: str) -> None:
         """Say how it ended, and close the file; `sync` then makes that durable.
 
-        Raises DiskFullError or StorageError; as much of it is done as can be.
+        Raises DiskFullError or StorageError for what nobody knows of yet; as much of it is done as can be.
         """
-        if self._lock.was_cut:
-            verdict, cause = Verdict.FAILED, f"{self.path}: {CUT}"
-        problem = self._first_problem(
-            partial(self._set, "cause", cause),
-            partial(self._set, "verdict", verdict),
-            partial(self._set, "end_time", _utc(time.time())),
-            self._close_handles,
-        )
-        self._is_closed = True
-        if problem is not None or self._lock.was_cut:
-            raise problem or StorageError(cause)
-
-    def _first_problem(self, *steps: Callable[[], object]) -> StorageError | None:
-        """Carry out every step, whether or not the one before succeeded; return what went wrong first."""
-        first: StorageError | None = None
-        for step in steps:
-            try:
-                with self._errors("close"):
-                    step()
-            except StorageError as error:
-                first = first or error
-        return first
-
-    def _close_handles(self) -> None:
+        problem: StorageError | None = None
         try:
-            if self._direct is not None:
-                self._direct.close()
-            # While HDF5 closes the file it is still ours.
-            self._file.close()
+            if self._hdf5.is_alive:
+                problem = self._first_problem(self._look_for_changes, self._hdf5.flush)
+            elif verdict is not Verdict.FAILED:
+                problem = StorageError(self._hdf5.cause)
+            if problem is None and self._lock.was_changed:
+                problem = StorageError(f"{self.path}: {CHANGED}")
+            is_in_order = self._hdf5.is_alive and self._hdf5.frames == self.frames
+            self._hdf5.let_go()
+            # A write that fails once may well succeed the next time; what failed is then the cause.
+            for _ in range(2):
+                if problem is not None:
+                    verdict, cause = Verdict.FAILED, str(problem)
+                again = self._first_problem(
+                    *([] if is_in_order else [self._trim]),
+                    partial(self._describe_end, verdict, cause),
+                    self._lock.seal_closed,
+                )
+                if again is None:
+                    break
+                problem = problem or again
         finally:
-            self._lock.close()
-
-    def discard(self) -> None:
-        """Close and remove a file that holds no frame."""
-        if self.frames:
-            raise AssertionError(f"{self.path} holds {self.frames} frames")
-        with self._errors("remove"):
-            self._ballast.close()
-            os.close(self._sync_fd)
-            self._sync_fd = -1
+            self._is_closed = True
             self._close_handles()
-            self.path.unlink()
-
-    def _look_for_cuts(self) -> None:
-        if self._lock.look():
-            log.error("%s: %s", self.path, CUT)
+        if problem is not None:
+            raise problem
 
     def _trim(self) -> None:
-        """Take back room for frames that never came or have no row."""
-        if self.frames != self._pixels.shape[0]:
-            self._pixels.set_extent((self.frames, self._format.height, self._format.width))
-        for column in self._columns:
-            if column.shape[0] != self.frames:
-                column.set_extent((self.frames,))
+        """Have the file hold what was committed and nothing else, without the library."""
+        places, file = self._places, self._file
+        for address in (places.pixels, *places.columns.values()):
+            GrowingDataset.read(file, address).keep(file, self.frames)
+        for table, address in places.tables.items():
+            GrowingDataset.read(file, address).keep(file, self._hdf5.rows[table])
 
-    def _set(self, name: str, text: str) -> None:
-        dataset = self._file["entry"][name]
-        dataset[()] = fitted(text, dataset.dtype.itemsize)
+    def _describe_end(self, verdict: Verdict, cause: str) -> None:
+        for name, text in (("cause", cause), ("verdict", verdict), ("end_time", _utc(time.time()))):
+            self._places.set_text(self._file, name, text)
 
-    def _look_for_room(self, size: int) -> None:
-        """Raise DiskFullError before anything is touched where `size` bytes would eat up the reserve."""
-        self.free_bytes = shutil.disk_usage(self.path.parent).free
-        if self.free_bytes < size + self._reserve:
-            raise DiskFullError(self._disk_full())
-
-    def _disk_full(self) -> str:
-        reserve = (
-            f"{self._reserve / 1e6:g} MB are kept for closing (storage.reserve); " if self._reserve else ""
-        )
-        return (
-            f"{self.path.parent}: the disk is full; {reserve}make room, or choose another disk with --output"
-        )
-
-    @contextlib.contextmanager
-    def _errors(self, doing: str) -> Iterator[None]:
-        """Translate what the system says; HDF5 puts errno into its text."""
+    def _first_problem(self, *steps: Callable[[], object]) -> StorageError | None:
+        """Carry out steps up to the first that fails; return what went wrong."""
         try:
-            yield
-        except RecorderError:
-            raise
-        except OSError as error:
-            if error.errno == errno.ENOSPC or os.strerror(errno.ENOSPC) in str(error):
-                self._ballast.close()
-                raise DiskFullError(self._disk_full()) from error
-            raise StorageError(f"cannot {doing} {self.path}: {error}") from error
-        except (RuntimeError, KeyError, ValueError, TypeError) as error:
-            # HDF5 has more than one way to say that it could not read or write.
-            raise StorageError(f"cannot {doing} {self.path}: {error}") from error
+            with self._room.errors("close"):
+                for step in steps:
+                    step()
+        except StorageError as error:
+            return error
+        return None
+
+    def _close_handles(self) -> None:
+        self._hdf5.let_go()
+        self._room.give_back()
+        closes: list[Callable[[], None]] = [self._lock.close, partial(os.close, self._fd)]
+        if self._direct is not None:
+            closes.append(self._direct.close)
+        for close in closes:
+            # Everything is written and checked: what a disk that is gone says now changes nothing.
+            with contextlib.suppress(OSError):
+                close()
+
+    def discard(self) -> None:
+        """Close and remove a file that holds no frame; one that was moved or replaced stays where it is."""
+        if self.frames:
+            raise AssertionError(f"{self.path} holds {self.frames} frames")
+        is_ours = _is_at(self.path, self._sync_fd)
+        self._close_handles()
+        with contextlib.suppress(OSError):
+            os.close(self._sync_fd)
+        self._sync_fd = -1
+        if is_ours:
+            with self._room.errors("remove"):
+                self.path.unlink(missing_ok=True)
+
+    def look_where_it_is(self) -> None:
+        """Take the file's new name for its `path` where it was moved; on the thread of `sync`.
+
+        Raises StorageError, once, where it was removed.
+        """
+        if self._sync_fd < 0 or self._is_removed or _is_at(self.path, self._sync_fd):
+            return
+        new = name_of(self._sync_fd)
+        if new is not None and _is_at(new, self._sync_fd):
+            log.warning("%s was moved while it was written, and is %s now", self.path, new)
+            self.path = new
+        else:
+            self._is_removed = True
+            raise StorageError(
+                f"{self.path} was removed while it was written: its frames are lost when it is closed; "
+                "begin another file with: save new"
+            )
+
+    def _look_for_changes(self) -> None:
+        if self._lock.look():
+            log.error("%s: %s", self.path, CHANGED)
+
+
+def _is_at(path: Path, fd: int) -> bool:
+    """Return whether the file open as `fd` stands at `path`."""
+    try:
+        return os.path.samestat(path.stat(), os.fstat(fd))
+    except OSError:
+        return False
 
 
 def _utc(seconds: float) -> str:

@@ -4,13 +4,13 @@ While a file grows HDF5 keeps its end in memory, and leaves on disk where it end
 mend a file after a kill (h5clear) cut it off there, and every frame with it.
 """
 
-import os
 import struct
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Self
 
 from recorder.errors import NotOurFileError
+from recorder.storage.file_bytes import FileBytes
 
 _SIGNATURE = b"\x89HDF\r\n\x1a\n"
 # Signature, version, sizes of offsets and lengths, flags, base address, extension, end of file, root group.
@@ -35,10 +35,9 @@ class Superblock:
     root: int
 
     @classmethod
-    def read(cls, path: Path) -> Self:
+    def read(cls, file: FileBytes, path: Path) -> Self:
         """Raises OSError, and NotOurFileError for a file of another layout or with a damaged superblock."""
-        with path.open("rb") as file:
-            data = file.read(_SIZE)
+        data = file.read(0, _SIZE)
         if len(data) == _SIZE:
             signature, version, offsets, lengths, flags, base, extension, end, root = _FIELDS.unpack_from(
                 data
@@ -62,13 +61,12 @@ class Superblock:
         """Return the superblock of a file that no writer has open."""
         return replace(self, flags=self.flags & ~_OPEN_FLAGS)
 
-    def write(self, fd: int) -> None:
+    def write(self, file: FileBytes) -> None:
         """Put it in its place, in one write; raises OSError."""
         data = _FIELDS.pack(
             _SIGNATURE, _VERSION, 8, 8, self.flags, self.base, self.extension, self.end, self.root
         )
-        os.lseek(fd, 0, os.SEEK_SET)
-        os.write(fd, data + _CHECKSUM.pack(lookup3(data)))
+        file.write(0, data + _CHECKSUM.pack(lookup3(data)))
 
 
 def lookup3(data: bytes) -> int:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from recorder.storage.direct_io import open_again
+from recorder.storage.file_bytes import OnDisk
 from recorder.storage.superblock import FLAGS_AT, Superblock
 
 # One byte that no file reaches: HDF5 has locks of its own on all of the file, which know nothing of this one.
@@ -21,18 +22,22 @@ class WriterLock:
 
     def __init__(self, path: Path) -> None:
         """Raises OSError, and NotOurFileError for a file of another layout."""
-        self._superblock = Superblock.read(path)
         self._fd = open_again(path)
+        self._file = OnDisk(self._fd)
+        try:
+            self._superblock = Superblock.read(self._file, path)
+        except BaseException:
+            os.close(self._fd)
+            raise
         self._end = 0
-        self.was_cut = False
+        self.was_changed = False
         _lock(self._fd)
 
     def look(self) -> bool:
-        """Tell whether another program has cut the file since the last `note`, or marked it closed; once."""
-        os.lseek(self._fd, FLAGS_AT, os.SEEK_SET)
-        is_marked = os.read(self._fd, 1) != bytes([self._superblock.flags])
-        is_news = not self.was_cut and (is_marked or os.fstat(self._fd).st_size < self._end)
-        self.was_cut |= is_news
+        """Return True, once, if another program has shortened the file since `note`, or marked it closed."""
+        is_marked = self._file.read(FLAGS_AT, 1) != bytes([self._superblock.flags])
+        is_news = not self.was_changed and (is_marked or os.fstat(self._fd).st_size < self._end)
+        self.was_changed |= is_news
         return is_news
 
     def note(self) -> None:
@@ -48,7 +53,11 @@ class WriterLock:
         if self._end < allocated:
             os.ftruncate(self._fd, allocated)
             self._end = allocated
-        self._superblock.ending_at(self._end).write(self._fd)
+        self._superblock.ending_at(self._end).write(self._file)
+
+    def seal_closed(self) -> None:
+        """Have the file on disk be one that no writer has open, whatever the library still keeps of it."""
+        self._superblock.ending_at(os.fstat(self._fd).st_size).closed().write(self._file)
 
     def close(self) -> None:
         """Let go of the file; a second time does nothing."""
@@ -64,7 +73,7 @@ class WriterLock:
 
 
 def is_being_written(path: Path) -> bool:
-    """Tell whether a recorder has the file open to write; False where that cannot be told."""
+    """Return whether a recorder has the file open to write; False where that cannot be known."""
     fd = open_again(path)
     try:
         return not _lock(fd)

@@ -1,4 +1,4 @@
-"""What every camera keeps to, whatever it is made of."""
+"""The contract of every camera, checked on each kind of it."""
 
 import time
 from collections.abc import Callable, Iterator

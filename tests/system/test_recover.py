@@ -11,6 +11,7 @@ import h5py
 import pytest
 
 from recorder.camera import timestamp
+from recorder.storage.file_bytes import OnDisk
 from recorder.storage.layout import DETECTOR
 from recorder.storage.superblock import Superblock, lookup3
 from tests.conftest import need
@@ -77,22 +78,16 @@ def test_blocks_that_were_half_full_survive_whatever_mends_the_file(
             assert [row["label"] for row in file["entry/marks"]] == [b"a", b"b"]
 
 
-def test_a_recovery_that_was_interrupted_is_taken_up_again(recorder: Recorder, tmp_path: Path) -> None:
+def test_a_note_of_another_file_beside_it_counts_for_nothing(recorder: Recorder, tmp_path: Path) -> None:
+    """Older recorders left a note beside a file whose recovery was interrupted, with the length it had."""
     path, frames = killed(tmp_path)
-    size = path.stat().st_size * 2 // 3
-    whole = path.stat().st_size
-    os.truncate(path, size)
-    # As a kill leaves it after the file was stretched and before rows were taken away.
-    (tmp_path / "x.h5.recovering").write_text(str(size))
-    os.truncate(path, whole)
-    with path.open("r+b") as file:
-        Superblock.read(path).ending_at(whole).closed().write(file.fileno())
+    note = tmp_path / "x.h5.recovering"
+    note.write_text(str(path.stat().st_size // 2))
     assert recorder("recover", path).code == 0
-    with h5py.File(path) as opened:
-        left = len(opened["data"])
-    assert 10 < left < frames
-    check_every_frame(path, left)
-    assert not (tmp_path / "x.h5.recovering").exists()
+    check_every_frame(path, frames)
+    assert "nothing to do" in recorder("recover", path).out
+    check_every_frame(path, frames)
+    assert note.exists()
 
 
 def test_one_file_that_cannot_be_recovered_keeps_no_other_from_it(recorder: Recorder, tmp_path: Path) -> None:
@@ -108,7 +103,8 @@ def test_recover_finds_the_end_of_a_file_whose_beginning_does_not_tell_it(
 ) -> None:
     path, frames = killed(tmp_path)
     with path.open("r+b") as file:
-        replace(Superblock.read(path), end=14_803).write(file.fileno())
+        disk = OnDisk(file.fileno())
+        replace(Superblock.read(disk, path), end=14_803).write(disk)
     assert recorder("recover", path).code == 0
     check_every_frame(path, frames)
 

@@ -1,4 +1,4 @@
-"""The door for other programs: what a stimulus computer sends, and what strangers do."""
+"""The remote control server: what a stimulus computer sends, and what strangers do."""
 
 import contextlib
 import json
@@ -47,7 +47,7 @@ def free_port() -> int:
 
 
 def listen(folder: Path, *arguments: str) -> Listening:
-    """Start a recorder in `folder` with its door open, and wait until it records."""
+    """Start a recorder in `folder` with its remote control server, and wait until it records."""
     port = free_port()
     command = [*COMMAND, "run", *arguments, "--headless", "--output", "x.h5", "--json"]
     command += ["--set", f"remote.listen=127.0.0.1:{port}", "--set", f"remote.token={TOKEN}"]

@@ -1,4 +1,4 @@
-"""A PCO camera: the methods of every camera, in the SDK's terms."""
+"""A PCO camera: the `Camera` protocol, implemented with the vendor's SDK."""
 
 import contextlib
 import logging
@@ -33,21 +33,22 @@ from recorder.settings.cameras import Interface, PcoCameraSettings
 
 log = logging.getLogger(__name__)
 
-# The driver's FIFO, where nobody says how deep: a second of frames, in at most so much memory.
+# Depth of the driver's FIFO where the settings have none: the frames of so many s, in at most so much memory.
 FIFO_S = 1.0
 FIFO_BYTES = 512_000_000
-SHALLOWEST = 16
+MIN_FIFO_FRAMES = 16
 
-# A camera that restarts is away for some seconds, and is knocked at again and again for so long.
+# A camera that restarts does not answer for some seconds: it is opened again after the first time, then tried
+# until the second has passed.
 RESTART_S = 8.0
-RESTART_PATIENCE_S = 40.0
+RESTART_TIMEOUT_S = 40.0
 
 
 class PcoCamera:
-    """The camera of `settings`; `notify` is called with what it says of its health.
+    """The camera of `settings`; `notify` is called on the camera thread, with each message about its state.
 
-    Into its own memory it records `frames`, or for `duration_s`; through the FIFO the reader decides.
-    `wait` (s) stands for time passing, and a test brings its own.
+    `frames` and `duration_s` limit a recording into the camera's own memory only; one through the FIFO ends
+    when it is halted. `wait` sleeps for so many s; a test passes its own.
     """
 
     def __init__(
@@ -67,20 +68,24 @@ class PcoCamera:
         self._reader: FifoReader | MemoryReader | None = None
 
     def open(self) -> CameraDescription:
-        """Connect, check the settings against what the camera can do, and apply them."""
+        """Connect, check the settings against the camera's capabilities, and apply them.
+
+        Blocks for seconds, and for 8 s or more where the shutter mode changes, as the camera restarts.
+        Raises CameraError, and ConfigurationError for a setting that this camera cannot have.
+        """
         s = self._settings
         camera = self._connect(s.serial, s.interface)
-        # What the camera can do hangs on its shutter mode, so that settings are checked in the new one.
+        # The capabilities depend on the shutter mode, so that settings are checked in the new one.
         if s.shutter is not None and change_shutter(camera, s.shutter):
             camera = self._reconnect(camera.vendor.camera_serial, camera.vendor.interface, s.shutter)
         with translated("setting up the camera"):
             self._readout = readout = set_up(camera, s)
             self._health = Health(camera.sdk)
-            told = details(camera, readout)
+            known = details(camera, readout)
             name, serial = camera.vendor.camera_name.strip("\0 "), str(camera.vendor.camera_serial)
         self._ask_for_health()
         rate = 1 / readout.period_s if readout.period_s else math.inf
-        return CameraDescription(name, serial, readout.format, rate, told)
+        return CameraDescription(name, serial, readout.format, rate, known)
 
     def _connect(self, serial: int | None, interface: Interface | None) -> OpenCamera:
         vendor = open_camera(serial, interface)
@@ -97,7 +102,7 @@ class PcoCamera:
         """Wait for the camera to restart with another shutter mode."""
         with contextlib.suppress(CameraError):
             self.close()
-        deadline = time.monotonic() + RESTART_PATIENCE_S
+        deadline = time.monotonic() + RESTART_TIMEOUT_S
         while True:
             self._wait(RESTART_S)
             try:
@@ -111,30 +116,30 @@ class PcoCamera:
         return camera
 
     def arm(self) -> None:
-        """Start exposing."""
+        """Start exposing, into the FIFO or into the camera's own memory; blocks for up to seconds."""
         camera, readout = self._opened()
         if self._settings.memory != "fifo":
-            self._reader = self._into_memory(camera, readout)
+            self._reader = self._record_into_memory(camera, readout)
             return
         vendor = camera.vendor
-        wanted = self._settings.fifo or self._depth(readout)
+        wanted = self._settings.fifo or self._fifo_depth(readout)
         with translated("starting the camera"):
             vendor.record(number_of_images=wanted, mode="fifo")
             depth = int(vendor.rec.get_settings()["required number of images"])
             if depth < wanted:
                 log.warning("camera.fifo: there is memory for %d frames only, not for %d", depth, wanted)
-            if told := lossy_transfer(camera):
-                self._notify(told)
+            if warning := lossy_transfer(camera):
+                self._notify(warning)
             copier = self._copier(camera, readout)
-            # Where somebody else decides when frames are exposed, time tells nothing of their number.
+            # Where a trigger decides when frames are exposed, their number does not follow from the time.
             period_s = readout.period_s if self._settings.runs_free else 0.0
             self._reader = FifoReader(vendor, copier, depth, period_s, self._notify, wait=self._wait)
 
-    def _into_memory(self, camera: OpenCamera, readout: Readout) -> MemoryReader:
+    def _record_into_memory(self, camera: OpenCamera, readout: Readout) -> MemoryReader:
         """Start recording into the camera's own memory."""
         s, vendor = self._settings, camera.vendor
         with translated("starting the camera"):
-            # What is left from opening the camera would be taken for this run's.
+            # The recorder left from opening the camera would be taken for this run's.
             _delete_recorder(vendor)
             camera.sdk.arm_camera()
             segment = vendor.camram_segment
@@ -162,16 +167,16 @@ class PcoCamera:
 
     def _copier(self, camera: OpenCamera, readout: Readout) -> FrameCopier:
         form = readout.format
-        # Where a pulse decides how long is exposed, what is set tells nothing.
+        # Where the length of a pulse is the exposure, the exposure set is not the one of the frames.
         exposure_s = None if "control" in self._settings.trigger else exposure_of(camera)
         return FrameCopier(
             camera.vendor, form.width, form.height, metadata=readout.metadata, exposure_s=exposure_s
         )
 
     @staticmethod
-    def _depth(readout: Readout) -> int:
+    def _fifo_depth(readout: Readout) -> int:
         rate = FIFO_S / readout.period_s if readout.period_s else math.inf
-        return max(SHALLOWEST, int(min(rate, FIFO_BYTES / readout.format.nbytes)))
+        return max(MIN_FIFO_FRAMES, int(min(rate, FIFO_BYTES / readout.format.nbytes)))
 
     def _opened(self) -> tuple[OpenCamera, Readout]:
         if self._camera is None or self._readout is None:
@@ -179,7 +184,12 @@ class PcoCamera:
         return self._camera, self._readout
 
     def read_into(self, slot: NDArray[Any], timeout_s: float) -> FrameInfo:
-        """Copy the oldest frame into `slot`."""
+        """Copy the oldest frame into `slot` (H, W), C-contiguous; wait up to `timeout_s` for one.
+
+        Asks for the camera's health every `INTERVAL_S` and reports changes to `notify`. Raises
+        CameraTimeoutError where no frame came, StillRecordingError while the camera's memory fills,
+        EndOfSourceError after the last frame in it, CameraDisconnectedError, CameraError.
+        """
         if self._reader is None:
             raise CameraError("the camera is not armed")
         if time.monotonic() - self._asked_s > INTERVAL_S:
@@ -189,12 +199,15 @@ class PcoCamera:
     def _ask_for_health(self) -> None:
         self._asked_s = time.monotonic()
         if self._health is not None:
-            for line in self._health.news():
+            for line in self._health.poll():
                 self._notify(line)
 
     def set_exposure(self, seconds: float, first: int | None = None) -> float:
-        """Expose for `seconds` from the next exposure on; return what the camera made of it."""
-        del first  # no camera takes a setting ahead of time
+        """Expose for `seconds` from the next exposure on; return the exposure that the camera set.
+
+        `first` has no effect. Raises CameraError, also where camera.rate leaves no room for the exposure.
+        """
+        del first  # no PCO camera accepts a setting for a later frame
         camera, _ = self._opened()
         s = self._settings
         with translated(f"changing the exposure to {seconds:g} s"):
@@ -202,24 +215,24 @@ class PcoCamera:
                 limits.check_exposure(seconds, camera.description)
             except ConfigurationError as error:
                 raise CameraError(str(error)) from None
-            if not math.isinf(s.rate) and camera.keeps_rate and seconds >= limits.LONGEST_WITH_RATE_S:
+            if not math.isinf(s.rate) and camera.keeps_rate and seconds >= limits.MAX_EXPOSURE_WITH_RATE_S:
                 raise CameraError(
-                    f"with camera.rate an exposure is shorter than {limits.LONGEST_WITH_RATE_S:g} s"
+                    f"with camera.rate an exposure is shorter than {limits.MAX_EXPOSURE_WITH_RATE_S:g} s"
                 )
             if not math.isinf(s.rate) and seconds > 1 / s.rate:
                 raise CameraError(
                     f"an exposure of {seconds:g} s does not fit into the {1 / s.rate:g} s of a frame: "
                     f"camera.rate is {s.rate:g}"
                 )
-            took_s = change_exposure(camera, seconds, s)
+            actual_s = change_exposure(camera, seconds, s)
             if isinstance(self._reader, FifoReader):
-                # The exposure is changed already, whatever a model says to this question.
+                # The exposure is changed already, also on a model that does not answer this question.
                 with contextlib.suppress(ValueError, LookupError):
-                    self._reader.changed(took_s, frame_time_of(camera))
-            return took_s
+                    self._reader.update_timing(actual_s, frame_time_of(camera))
+            return actual_s
 
     def trigger(self) -> None:
-        """Expose one frame now, in the trigger modes that listen to software."""
+        """Expose one frame now; raises CameraError while busy, and in modes without software trigger."""
         camera, _ = self._opened()
         if "software trigger" not in self._settings.trigger:
             raise CameraError(f"no software trigger in trigger mode {self._settings.trigger}")
@@ -228,14 +241,15 @@ class PcoCamera:
                 raise CameraError("the camera is busy with the frame before: trigger again")
 
     def halt(self) -> int | None:
-        """Stop exposing; what the FIFO or the camera's memory holds can still be read.
+        """Stop exposing; frames in the FIFO or in the camera's memory can still be read.
 
-        Returns the counter of the last frame known to be exposed.
+        Blocks for up to 4 s, where no frame comes. Returns the counter of the last frame known to be exposed,
+        None where it is not known before all frames are read.
         """
         return self._reader.halt() if self._reader is not None else None
 
     def disarm(self) -> None:
-        """Leave the recording state; also after an error, and twice."""
+        """Leave the recording state and free the FIFO; may be called after an error, and twice."""
         reader, self._reader = self._reader, None
         if reader is None or self._camera is None:
             return
@@ -243,7 +257,7 @@ class PcoCamera:
             _delete_recorder(self._camera.vendor)
 
     def close(self) -> None:
-        """Let go of the camera; also after an error, and twice."""
+        """Close the camera; may be called after an error, and twice."""
         camera, self._camera = self._camera, None
         self._reader = self._health = None
         if camera is not None:
@@ -252,7 +266,7 @@ class PcoCamera:
 
 
 def _delete_recorder(vendor: Any) -> None:  # noqa: ANN401
-    """Have the SDK give up its recorder, and the memory of its FIFO, where it has one."""
+    """Delete the SDK's recorder, and with it the memory of the FIFO, where there is one."""
     if vendor.rec.recorder_handle.value is not None:
         with contextlib.suppress(ValueError):
             vendor.rec.stop_record()

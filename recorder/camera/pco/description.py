@@ -1,4 +1,4 @@
-"""What the file tells of a PCO camera."""
+"""The details of a PCO camera that are stored in the file."""
 
 import contextlib
 import functools
@@ -21,9 +21,12 @@ _COLOURS = {1: "R", 2: "G", 3: "G", 4: "B", 5: "C", 6: "M", 7: "Y"}
 
 
 def details(camera: OpenCamera, readout: Readout) -> dict[str, str | int | float]:
-    """Return what describes the camera, for the file; what a model does not tell is left out."""
+    """Return the camera's properties, by their names in the file; those a model does not report are left out.
+
+    Times are in s, temperatures in degrees Celsius, pixel rates in Hz. Raises no errors of the SDK.
+    """
     sdk, sensor, vendor = camera.sdk, camera.sensor, camera.vendor
-    # Three answers come of one question.
+    # One question gives three of the values.
     kind = functools.cache(sdk.get_camera_type)
     questions: dict[str, Callable[[], str | int | float]] = {
         "sensor_width": lambda: sensor["max. horizontal resolution standard"],
@@ -53,20 +56,23 @@ def details(camera: OpenCamera, readout: Readout) -> dict[str, str | int | float
         questions["cooling_setpoint"] = lambda: sdk.get_cooling_setpoint_temperature()[
             "cooling setpoint temperature"
         ]
-    told: dict[str, str | int | float] = {}
+    known: dict[str, str | int | float] = {}
     for name, ask in questions.items():
         with contextlib.suppress(ValueError, LookupError):
-            told[name] = ask()
+            known[name] = ask()
     with contextlib.suppress(ValueError, LookupError):
         for name, celsius in sdk.get_temperature().items():
-            # What stands for none comes through the package as a very low temperature.
+            # The package returns a very low temperature where the camera has none.
             if celsius > NO_TEMPERATURE:
-                told[name.replace(" ", "_")] = celsius
-    return told
+                known[name.replace(" ", "_")] = celsius
+    return known
 
 
 def lossy_transfer(camera: OpenCamera) -> str:
-    """Say where frames travel with fewer bits than the sensor has, "" where they do not; once armed."""
+    """Return a warning if frames are transferred with fewer bits than the sensor has, else ""; after arming.
+
+    Returns "" also where the camera does not answer.
+    """
     vendor = camera.vendor
     if not str(vendor.interface).startswith("Camera Link"):
         return ""
@@ -83,7 +89,10 @@ def lossy_transfer(camera: OpenCamera) -> str:
 
 
 def pattern(sensor: Mapping[str, Any], roi: tuple[int, int, int, int]) -> str:
-    """Return the colours of the frame's four pixels at the upper left, row by row, for example RGGB."""
+    """Return the colours of a frame's four pixels at the upper left, row by row, for example RGGB.
+
+    `sensor` is the SDK's description, `roi` x0, y0, x1, y1, from 1; "?" stands for an unknown colour.
+    """
     code = sensor["Color Pattern DESC"]
     colours = [_COLOURS.get(code >> 4 * i & 0xF, "?") for i in range(4)]
     right, down = (roi[0] - 1) % 2, (roi[1] - 1) % 2

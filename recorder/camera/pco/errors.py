@@ -1,4 +1,4 @@
-"""Errors of the SDK in words that say what to do.
+"""Translate errors of the SDK into errors whose message says what to do.
 
 A code of the SDK is 0x80000000, or 0xC0000000 for a warning, with a layer (0x1000 the camera, 0x2000 the
 driver, 0x3000 the library), a device (0x00FF0000) and a number; 0x20000000 marks those common to all layers.
@@ -54,37 +54,43 @@ ADVICE = {
 
 
 def bare(code: int) -> int:
-    """Return the code without what differs from device to device."""
+    """Return the code without its device, and without its layer where the number is common to all layers."""
     code &= 0xFFFFFFFF & ~_DEVICE
     return code & ~_LAYER if code & _COMMON and code & 0xC0000000 == 0x80000000 else code
 
 
 def is_error(code: int) -> bool:
-    """Tell an error from success and from a warning."""
+    """Return whether the code is an error; success and warnings are not."""
     return bool(code & 0x80000000) and not code & 0x40000000
 
 
 def from_code(code: int, text: str, doing: str) -> CameraError:
-    """Return the error of `code`, which the SDK calls `text`, met while `doing` something."""
+    """Return the error for `code`, with the SDK's `text` for it; `doing` names the step that failed.
+
+    It is a CameraDisconnectedError for codes of a lost connection.
+    """
     advice = ADVICE.get(bare(code), _UNKNOWN)
     kind = CameraDisconnectedError if advice is _GONE else CameraError
-    said = text.rpartition(": ")[2].strip().rstrip(".") or "no explanation from the camera's library"
-    return kind(f"{doing}: {advice} (0x{code & 0xFFFFFFFF:08x}: {said})")
+    meaning = text.rpartition(": ")[2].strip().rstrip(".") or "no explanation from the camera's library"
+    return kind(f"{doing}: {advice} (0x{code & 0xFFFFFFFF:08x}: {meaning})")
 
 
 def code_of(error: BaseException) -> int:
-    """Return the code that the vendor's package gives with its exception, 0 where it gives none."""
+    """Return the SDK's code in an exception of the vendor's package, 0 where it has none."""
     code = getattr(error, "error_code", 0)
     return code & 0xFFFFFFFF if isinstance(code, int) else 0
 
 
 @contextlib.contextmanager
 def translated(doing: str) -> Iterator[None]:
-    """Turn whatever the vendor's package raises into a CameraError that says what to do."""
+    """Raise a CameraError in place of an exception of the vendor's package; `doing` names the failed step.
+
+    Errors of this program pass unchanged.
+    """
     try:
         yield
     except (ValueError, LookupError, TypeError, ArithmeticError, NameError, OSError) as error:
-        # Its CameraException is a ValueError; where it meets what it did not expect, it raises bare ones.
+        # Its CameraException is a ValueError; for answers it does not expect, it raises built-in ones.
         if isinstance(error, RecorderError):
             raise
         code = code_of(error)

@@ -1,4 +1,4 @@
-"""Frames as they come, through the FIFO of the SDK's recorder."""
+"""Read frames while the camera records, through the FIFO of the SDK's recorder."""
 
 import ctypes
 import logging
@@ -15,27 +15,30 @@ from recorder.errors import CameraError, CameraTimeoutError
 
 log = logging.getLogger(__name__)
 
-# The recorder has no event to wait for. While the FIFO is empty its state is asked for four times a frame,
+# The recorder has no event to wait for. While the FIFO is empty its state is polled four times a frame,
 # but not so often that it costs a core, and once a millisecond at least: a trigger may come.
-SHORTEST_NAP_S = 0.0001
-LONGEST_NAP_S = 0.001
+MIN_POLL_S = 0.0001
+MAX_POLL_S = 0.001
 
-# The state of the FIFO is asked for at least so often while frames wait in it.
-LOOK_NS = 20_000_000
+# The state of the FIFO is polled at least so often while frames wait in it.
+STATUS_INTERVAL_NS = 20_000_000
 
-# The last places of the FIFO are buffers under way from the driver: frames in them are not counted as
-# waiting until one before them has been read, so that a full FIFO tells of so many less.
-UNDER_WAY = 3
+# The last places of the FIFO are buffers in transfer from the driver: frames in them are not counted as
+# waiting until one before them has been read, so that a full FIFO reports so many less than its depth.
+IN_TRANSFER = 3
 
-# A first counter beyond what can have been exposed since arming, and this, did not begin at 1.
-SLACK = 1000
+# A counter that begins with more than the frames that can have been exposed since arming, and this many, did
+# not begin at 1.
+FIRST_NUMBER_MARGIN = 1000
 
 
 class FifoReader:
     """Read the oldest frame of `camera`, a pco.Camera that records into a FIFO of `depth` frames.
 
-    `notify` hears what is odd. The flags of the SDK's recorder tell less than their names say (decision 8):
-    that of full buffers stays set once the FIFO has gone round, the one of an overflow after the first.
+    Every method is called on the camera thread and blocks. `period_s` is the time from frame to frame, 0
+    where a trigger decides; `notify` is called with each message for the user; `clock` gives host monotonic
+    ns, `wait` sleeps for so many s. The flags of the SDK's recorder mean less than their names (decision 8):
+    that of full buffers stays set once the FIFO has wrapped around, that of an overflow after the first.
     """
 
     def __init__(
@@ -49,8 +52,8 @@ class FifoReader:
         wait: Callable[[float], object] = time.sleep,
     ) -> None:
         self._camera, self._copier, self._notify = camera, copier, notify
-        self._full_at = max(1, depth - UNDER_WAY)
-        self._most_at_first = depth + SLACK
+        self._full_at = max(1, depth - IN_TRANSFER)
+        self._max_first_number = depth + FIRST_NUMBER_MARGIN
         self._clock, self._wait = clock, wait
         # From frame to frame, 0 where a trigger decides.
         self.period_s = period_s
@@ -62,55 +65,55 @@ class FifoReader:
         )
         self._armed_ns = clock()
         self._waiting = 0
-        self._looked_ns = 0
+        self._polled_ns = 0
         self._read = 0
         self._last_number = 0
-        # Frames read since then that came empty.
-        self._spoiled = 0
-        self._all_spoiled = 0
-        # What the camera's counter is ahead of one that begins at 1.
-        self._ahead = 0
+        # Frames whose transfer failed, which come empty: since the last good one, and in all.
+        self._failed_since_last = 0
+        self._failed_total = 0
+        # The difference between the camera's counter and one that begins at 1.
+        self._counter_offset = 0
         # When the FIFO last had room, and the counter that had been reached then.
         self._had_room = (self._armed_ns, 0)
         self._was_overflow = False
-        # Up to this many frames read, a gap in the counter is the FIFO's.
-        self._explained = -1
+        # Up to this many frames read, an overflow of the FIFO is the cause of a gap in the counter.
+        self._overflow_until = -1
         self._failure: CameraError | None = None
-        self._told_error = 0
+        self._reported_error = 0
         self._halted = False
-        self._known = 0
+        self._last_exposed = 0
 
     @property
     def _reached(self) -> int:
-        """The counter of the newest frame that waits, where none is missing."""
-        return self._last_number + self._spoiled + self._waiting
+        """The counter of the newest frame that waits, if none is missing."""
+        return self._last_number + self._failed_since_last + self._waiting
 
-    def _look(self) -> int:
+    def _poll_status(self) -> int:
         """Ask for the state of the FIFO and return how many frames wait in it.
 
-        An error is kept until these are read: they are in the computer's memory already.
+        An error is raised only after these are read: they are in the computer's memory already.
         """
         code = self._get_status(
             *self._handles,
             self._running, self._auto, self._error, self._count, self._asked,
             self._full, self._overflow, self._began, self._ended,
         )  # fmt: skip
-        self._looked_ns = self._clock()
+        self._polled_ns = self._clock()
         if is_error(code):
             self._failure = self._failure or self._error_of(code)
             return self._waiting
         self._waiting = self._count.value
         is_full = self._waiting >= self._full_at
         if is_full or (self._overflow.value and not self._was_overflow):
-            # What was exposed meanwhile is missing behind the frames that wait, and before the next one.
-            self._explained = self._read + self._waiting + UNDER_WAY + 1
-        if not is_full and self._read >= self._explained:
-            # No gap waits in the FIFO, so that its newest frame's counter is known.
-            self._had_room = (self._looked_ns, self._reached)
+            # Frames exposed meanwhile are missing after those that wait.
+            self._overflow_until = self._read + self._waiting + IN_TRANSFER + 1
+        if not is_full and self._read >= self._overflow_until:
+            # The FIFO contains no gap, so that the counter of its newest frame is known.
+            self._had_room = (self._polled_ns, self._reached)
         self._was_overflow = self._overflow.value
         failed = self._error.value
-        if self._running.value and is_error(failed) and failed != self._told_error:
-            self._told_error = failed
+        if self._running.value and is_error(failed) and failed != self._reported_error:
+            self._reported_error = failed
             self._notify(f"{self._error_of(failed)}; the recording goes on, and what is missing is counted")
         return self._waiting
 
@@ -118,66 +121,68 @@ class FifoReader:
         return from_code(code, self._camera.sdk.get_error_text(code), f"after frame {self._last_number}")
 
     def read_into(self, slot: NDArray[Any], timeout_s: float) -> FrameInfo:
-        """Copy the oldest frame into `slot` (H, W); raises CameraTimeoutError where none comes in time.
+        """Copy the oldest frame into `slot` (H, W), C-contiguous; wait up to `timeout_s` for one.
 
-        Frames that come empty, because their transfer failed, are passed over: the counter tells of them.
+        Frames that come empty, because their transfer failed, are skipped: they show as a gap in the counter.
+        Raises CameraTimeoutError where none came, CameraDisconnectedError, CameraError.
         """
         deadline_ns = self._clock() + round(timeout_s * 1e9)
         while True:
-            if self._waiting == 0 or self._clock() - self._looked_ns > LOOK_NS:
+            if self._waiting == 0 or self._clock() - self._polled_ns > STATUS_INTERVAL_NS:
                 self._await_frame(deadline_ns)
             copied = self._copier.copy(0, slot)
             self._waiting -= 1
             self._read += 1
             if copied is not None:
                 break
-            self._note_spoiled()
-        self._spoiled = 0
+            self._count_failed_transfer()
+        self._failed_since_last = 0
         if self._last_number == 0:
             self._check_first(copied.number)
-        number = copied.number - self._ahead
+        number = copied.number - self._counter_offset
         gap = number != self._last_number + 1
         self._last_number = number
         return FrameInfo(
-            number, *copied[1:], backlog=self._waiting, overflowed=gap and self._read <= self._explained
+            number, *copied[1:], backlog=self._waiting, overflowed=gap and self._read <= self._overflow_until
         )
 
-    def _note_spoiled(self) -> None:
-        self._spoiled += 1
-        self._all_spoiled += 1
-        # Once, and then seldom: there may be thousands.
-        if str(self._all_spoiled).rstrip("0") == "1":
+    def _count_failed_transfer(self) -> None:
+        self._failed_since_last += 1
+        self._failed_total += 1
+        count = self._failed_total
+        # Reported at 1, 10, 100, ...: there may be thousands.
+        if str(count).rstrip("0") == "1":
             self._notify(
-                f"the transfer of {self._all_spoiled} frame{'s' * (self._all_spoiled > 1)} failed, the last "
+                f"the transfer of {count} frame{'s' * (count > 1)} failed, the last "
                 f"time after frame {self._last_number}: check the camera's cable and its frame grabber"
             )
 
     def _check_first(self, number: int) -> None:
-        """See whether the counter can have begun at 1; if not, count from here."""
+        """Check whether the counter can have begun at 1; if not, count from this frame."""
         passed_s = (self._clock() - self._armed_ns) * 1e-9
         exposed = passed_s / self.period_s if self.period_s else 0
-        if number > 2 * exposed + self._most_at_first:
-            self._ahead = number - 1
+        if number > 2 * exposed + self._max_first_number:
+            self._counter_offset = number - 1
             self._notify(
                 f"the camera's counter stands at {number} with the first frame: frames are counted "
                 "from there, and what is missing before it cannot be told"
             )
 
     def _await_frame(self, deadline_ns: int) -> None:
-        nap_s = min(max(self.period_s / 4, SHORTEST_NAP_S), LONGEST_NAP_S)
-        while not self._look():
+        interval_s = min(max(self.period_s / 4, MIN_POLL_S), MAX_POLL_S)
+        while not self._poll_status():
             if self._failure is not None:
                 raise self._failure
             if not self._running.value:
                 if self._halted:
                     raise CameraTimeoutError("the camera is stopped, and its FIFO empty")
                 raise self._why_stopped()
-            if self._looked_ns >= deadline_ns:
+            if self._polled_ns >= deadline_ns:
                 raise CameraTimeoutError("no frame in time")
-            self._wait(nap_s)
+            self._wait(interval_s)
 
     def _why_stopped(self) -> CameraError:
-        """Find out why the SDK's recorder stopped; it does so without an error when a camera is unplugged."""
+        """Return why the SDK's recorder stopped; it does so without an error when a camera is unplugged."""
         if is_error(self._error.value):
             return self._error_of(self._error.value)
         try:
@@ -191,41 +196,42 @@ class FifoReader:
         )
 
     def halt(self) -> int:
-        """Stop exposing, once; return the counter of the last frame known to be exposed.
+        """Stop exposing; return the counter of the last frame known to be exposed, also in a second call.
 
-        The SDK cannot be asked for it. What waits in the FIFO was exposed; where that is full, what came
-        after is reckoned from the time since it had room.
+        Blocks for up to 4 s, where no trigger comes. The SDK has no function for this counter: frames that
+        wait in the FIFO were exposed, and where that is full, the number of later ones is estimated from the
+        time since it had room. Raises CameraError.
         """
         if self._halted:
-            return self._known
+            return self._last_exposed
         self._halted = True
         if not self.period_s:
             log.info("stopping the camera; where no trigger comes this takes some 4 s")
-        # Stopping takes its time, in which nothing is exposed any more.
-        is_full = self._look() >= self._full_at
+        # Polled before the stop, which takes some time, in which nothing is exposed any more.
+        is_full = self._poll_status() >= self._full_at
         had_room_ns, reached = self._had_room
-        full_s = (self._looked_ns - had_room_ns) * 1e-9
+        full_s = (self._polled_ns - had_room_ns) * 1e-9
         try:
             with translated("stopping the camera"):
                 self._camera.stop()
         except CameraError:
-            # Who reads on hears of the first failure.
+            # An earlier failure is raised by `read_into`, once the frames in the FIFO are read.
             if self._failure is None:
                 raise
-        self._look()
-        self._known = self._reached
+        self._poll_status()
+        self._last_exposed = self._reached
         if is_full and self.period_s:
-            self._known = max(self._known, reached + int(full_s / self.period_s))
+            self._last_exposed = max(self._last_exposed, reached + int(full_s / self.period_s))
         elif is_full and self._overflow.value:
-            self._known += 1
+            self._last_exposed += 1
             self._notify(
                 "the camera's FIFO was full at the stop: frames triggered since then are lost; how many, "
                 "cannot be told, and one is counted"
             )
-        return self._known
+        return self._last_exposed
 
-    def changed(self, exposure_s: float, period_s: float) -> None:
-        """Hear that frames are exposed for so long from now on, one in `period_s`."""
+    def update_timing(self, exposure_s: float, period_s: float) -> None:
+        """Use this exposure, and this time from frame to frame, from now on; does not block."""
         self._copier.expect(exposure_s)
         if self.period_s:
             self.period_s = period_s

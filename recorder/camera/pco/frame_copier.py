@@ -1,7 +1,7 @@
-"""One frame out of the SDK's recorder into a slot: no allocation, no second copy, no garbage.
+"""Copy one frame out of the SDK's recorder into a slot, once and without allocating memory.
 
-pco.Camera.image() allocates each frame, copies it, and leaves a reference cycle behind. The function under it
-takes any address; its arguments are prepared once here.
+pco.Camera.image() allocates each frame, copies it, and leaves a reference cycle behind. The C function that
+it calls takes any address; its arguments are prepared once here.
 """
 
 import calendar
@@ -19,27 +19,28 @@ from recorder.errors import CameraError
 _BCD = [(byte >> 4) * 10 + (byte & 0xF) for byte in range(256)]
 
 # PCO_METADATA_STRUCT: time bases of the exposure as the vendor's package reads them, and as the SDK's other
-# functions number them. Which of the two a camera means shows in its first frames.
+# functions number them. Which of the two a camera uses is found from its first frames.
 _TIME_BASES_S = ((1e-3, 1e-6, 1e-9), (1e-9, 1e-6, 1e-3))
 
-# What stands for no temperature.
+# The value for no temperature.
 _NO_TEMPERATURE = -32768
 
 
 class CopiedFrame(NamedTuple):
-    """What came with a frame."""
+    """The metadata of a frame that was copied."""
 
-    number: int
-    camera_time_ns: int  # start of the exposure; its end where the exposure is not known
-    exposure_s: float
-    temperature_c: float
+    number: int  # the camera's counter, also beyond its eight digits
+    camera_time_ns: int  # start of the exposure since 1970; its end where exposure_s is NaN
+    exposure_s: float  # NaN where not known
+    temperature_c: float  # of the sensor; NaN where not known
 
 
 class FrameCopier:
     """Copy frames of `width` by `height` pixels out of the recorder of a pco.Camera that records.
 
-    Without metadata the counter and the time come from the binary timestamp in the pixels. `exposure_s` is
-    what is set, None where a pulse decides.
+    Every method is called on the camera thread. Without `metadata` the counter and the time come from the
+    binary timestamp in the pixels. `exposure_s` is the exposure set, None where the length of a pulse
+    decides.
     """
 
     def __init__(
@@ -64,9 +65,9 @@ class FrameCopier:
         self._timestamp.wSize = ctypes.sizeof(PCO_TIMESTAMP_STRUCT)
         self._has_metadata = metadata
         self._time_base_s = _TIME_BASES_S[0]
-        # Until the time bases are known.
+        # None once the time bases are known.
         self._expected_s = exposure_s
-        # Counter and time are thirteen BCD bytes in a row; where they begin, the package's structure says.
+        # Counter and time are thirteen BCD bytes in a row, from this field of the structure on.
         begin = PCO_METADATA_STRUCT.bIMAGE_COUNTER_BCD.offset
         self._digits = memoryview(self._metadata).cast("B")[begin : begin + 13]
         self._second_key = b""
@@ -75,15 +76,15 @@ class FrameCopier:
         self._wraps = 0
 
     def expect(self, exposure_s: float) -> None:
-        """Hear that this exposure is set from now on."""
+        """Expect this exposure from now on; does not block."""
         if self._expected_s is not None:
             self._expected_s = exposure_s
 
     def copy(self, index: int, slot: NDArray[Any]) -> CopiedFrame | None:
         """Copy frame `index` of the recorder (0: the oldest of a FIFO) into `slot` (H, W), C-contiguous.
 
-        Returns None for a frame that the SDK's recorder left empty because its transfer failed. Raises
-        CameraError.
+        Blocks for the copy, or the transfer out of the camera's memory. Returns None for a frame that is
+        empty because its transfer failed. Raises CameraError, also for a frame without counter and time.
         """
         code = self._copy(
             *self._handles,
@@ -130,7 +131,7 @@ class FrameCopier:
         )
 
     def _choose_time_base(self, count: int, base: int) -> None:
-        """Take the time bases by which an exposure of `count` is nearer to what is set."""
+        """Choose the time bases with which an exposure of `count` is nearer to the exposure set."""
         expected_s, self._expected_s = self._expected_s or 1, None
         self._time_base_s = min(
             _TIME_BASES_S, key=lambda bases: abs(math.log(max(count, 1) * bases[base] / expected_s))

@@ -1,11 +1,11 @@
-"""What the camera says of its own health, asked seldom."""
+"""Warnings and errors that the camera reports about its own state, asked for every few seconds."""
 
 from typing import Any
 
 from recorder.camera.pco.errors import translated
 from recorder.errors import CameraDisconnectedError, CameraError
 
-# Between two questions while frames come; the question takes the camera about a millisecond.
+# Time between two questions while frames come; the camera takes about a millisecond to answer.
 INTERVAL_S = 5.0
 
 # sc2_defs.h, the bits of PCO_GetCameraHealthStatus.
@@ -33,17 +33,21 @@ ERRORS = {
 
 
 class Health:
-    """Ask `sdk` for warnings and errors, and tell of those that are new or over."""
+    """Ask `sdk` for the camera's warnings and errors, and report those that begin or end.
+
+    Used on the camera thread.
+    """
 
     def __init__(self, sdk: Any) -> None:  # noqa: ANN401 - a pco.sdk.Sdk
         self._sdk = sdk
         self._known: tuple[int, int] = (0, 0)
         self._answers = True
 
-    def news(self) -> list[str]:
-        """Return a line for each change since the last time; raises CameraDisconnectedError.
+    def poll(self) -> list[str]:
+        """Ask the camera, and return a line for each change since the last time; blocks for about 1 ms.
 
-        A camera that does not answer the question may still deliver frames: that is told once.
+        Raises CameraDisconnectedError. Any other error is returned as a line, once until the camera answers
+        again: it may still deliver frames.
         """
         try:
             with translated("asking the camera for its health"):

@@ -1,4 +1,8 @@
-"""Load the vendor's package and its libraries, and find cameras; say what is missing where there are none."""
+"""Load the vendor's package and its libraries, and find cameras; the errors say what is missing.
+
+All of it blocks, some of it for seconds. Called on the camera thread, and on the main thread by
+`recorder cameras`.
+"""
 
 import contextlib
 import logging
@@ -33,7 +37,7 @@ INTERFACES: tuple[Interface, ...] = (
 
 @dataclass(frozen=True)
 class Connected:
-    """A camera that is connected; what is not known is empty."""
+    """A camera that is connected; "" where a value is not known. `note` says why it cannot be opened."""
 
     model: str
     serial: int
@@ -44,7 +48,7 @@ class Connected:
 
 
 def vendor() -> Any:  # noqa: ANN401 - a module
-    """Import the vendor's package; raises CameraError where it is not there."""
+    """Import and return the vendor's package; raises CameraError where it cannot be imported."""
     try:
         import pco  # noqa: PLC0415 - takes a third of a second, and only those with a camera need it
     except ImportError as error:
@@ -52,14 +56,14 @@ def vendor() -> Any:  # noqa: ANN401 - a module
             f"the vendor's package pco cannot be imported ({error}): it exists for Python up to 3.12 "
             "on 64-bit Linux and Windows; install it with: pip install pco"
         ) from None
-    # It tells of every call it makes, and its warnings say nothing that we do not.
+    # It logs every call it makes, and its warnings repeat the errors that this program reports.
     logging.getLogger("pco").setLevel(logging.CRITICAL)
     return pco
 
 
 @contextlib.contextmanager
 def loading() -> Iterator[None]:
-    """Say which library is missing where those of the vendor cannot be loaded."""
+    """Raise a CameraError that names the missing library where those of the vendor cannot be loaded."""
     try:
         yield
     except OSError as error:
@@ -75,11 +79,14 @@ def loading() -> Iterator[None]:
 
 
 def open_camera(serial: int | None, interface: Interface | None) -> Any:  # noqa: ANN401 - a pco.Camera
-    """Return the vendor's camera object for the camera asked for; raises CameraError."""
+    """Open a camera and return it as a pco.Camera; None: the first one found, or at any interface.
+
+    Raises CameraError, CameraDisconnectedError where the connection is lost.
+    """
     pco = vendor()
     from pco.loader import shared_library_loader  # noqa: PLC0415
 
-    # Loaded beforehand, so that what goes wrong with the libraries is not taken for the camera's fault.
+    # Loaded before, so that an error of the libraries is not taken for one of the camera.
     with loading():
         shared_library_loader.increment()
     try:
@@ -94,7 +101,10 @@ def open_camera(serial: int | None, interface: Interface | None) -> Any:  # noqa
 
 
 def why_not_found(serial: int | None, interface: Interface | None) -> str:
-    """Say what keeps the camera asked for from being found."""
+    """Return a message that says why this camera cannot be found or opened; None as for `open_camera`.
+
+    Looks for cameras, and raises CameraError where that fails.
+    """
     others = connected()
     meant = [one for one in others if serial in {None, one.serial} and interface in {None, one.interface}]
     if meant:
@@ -107,7 +117,10 @@ def why_not_found(serial: int | None, interface: Interface | None) -> str:
 
 
 def connected() -> list[Connected]:
-    """List the cameras that are connected, those in use by other programs included where that can be told."""
+    """Return the cameras that are connected; on Linux also those in use by other programs.
+
+    `vendor` has to be called before. Opens and closes each camera that is free. Raises CameraError.
+    """
     from pco.loader import shared_library_loader  # noqa: PLC0415
     from pco.sdk import Sdk  # noqa: PLC0415
 
@@ -121,7 +134,7 @@ def connected() -> list[Connected]:
 
 
 def _scan(sdk: Any) -> list[Connected]:  # noqa: ANN401 - an Sdk
-    """List what the SDK's scan finds; Linux only."""
+    """Return the cameras that the SDK's scan finds; Linux only."""
     try:
         with translated("looking for cameras"):
             devices = sdk.scan_cameras()["devices"]
@@ -155,7 +168,7 @@ def _scan(sdk: Any) -> list[Connected]:  # noqa: ANN401 - an Sdk
 
 
 def _try_all(sdk: Any) -> list[Connected]:  # noqa: ANN401 - an Sdk
-    """Open what can be opened at each interface; Windows has no scan."""
+    """Return the cameras that can be opened at each interface; the SDK for Windows has no scan."""
     found = []
     for interface in INTERFACES:
         for number in range(8):
@@ -167,7 +180,7 @@ def _try_all(sdk: Any) -> list[Connected]:  # noqa: ANN401 - an Sdk
 
 
 def _look_into(sdk: Any, interface: str) -> Connected:  # noqa: ANN401 - an Sdk
-    """Describe the camera that is open, and close it."""
+    """Return a description of the camera that is open, and close it."""
     try:
         with translated("asking the camera what it is"):
             kind, sensor = sdk.get_camera_type(), sdk.get_camera_description()
@@ -188,12 +201,15 @@ def _look_into(sdk: Any, interface: str) -> Connected:  # noqa: ANN401 - an Sdk
 
 
 def firmware_of(kind: Mapping[str, Any]) -> str:
-    """Return the devices of a camera and the versions of their firmware, from the SDK's camera type."""
+    """Return the names of a camera's devices with their firmware versions, from the SDK's camera type."""
     return ", ".join(f"{d['name']} {d['major']}.{d['minor']}" for d in kind["firmware version"])
 
 
 def usb_trouble(devices: Path = Path("/sys/bus/usb/devices"), nodes: Path = Path("/dev/bus/usb")) -> str:
-    """Say why a camera on the USB cannot be opened, "" where there is none; Linux only."""
+    """Return a message that says why a PCO camera on the USB cannot be opened, "" where there is none.
+
+    Reads `devices` and `nodes`, which exist on Linux only.
+    """
     for vendor_file in sorted(devices.glob("*/idVendor")):
         try:
             if vendor_file.read_text().strip() != USB_VENDOR:

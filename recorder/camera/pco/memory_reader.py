@@ -1,4 +1,4 @@
-"""Frames recorded into the camera's own memory (CamRAM), and read out of it afterwards."""
+"""Read frames that were recorded into the camera's own memory (CamRAM), once the recording has ended."""
 
 import logging
 import math
@@ -15,18 +15,20 @@ from recorder.errors import CameraError, CameraTimeoutError
 
 log = logging.getLogger(__name__)
 
-# How often the camera is asked how full its memory is: each question is a telegram to it.
-LOOK_S = 0.1
+# Time between two questions to the camera how full its memory is: each is a telegram to it.
+POLL_INTERVAL_S = 0.1
 
-# How often a frame is read where its transfer out of the camera fails.
+# How many times a frame is read whose transfer out of the camera fails.
 ATTEMPTS = 3
 
 
 class MemoryReader:
-    """Watch a `camera`, a pco.Camera, fill its memory; once it stands still, read frame after frame.
+    """Wait while `camera`, a pco.Camera, records into its memory, then read the frames one by one.
 
-    Recording ends by itself with `frames` or after `duration_s`, or when the memory is full; with `ring` the
-    memory is never full, and what was exposed longest ago is overwritten.
+    Recording ends by itself after `frames`, after `duration_s`, or when the memory `segment` is full; with
+    `ring` the oldest frames are overwritten instead, and it ends after `duration_s` or with `halt`. Every
+    method is called on the camera thread and blocks. `clock` gives host monotonic ns, `wait` sleeps for so
+    many s.
     """
 
     def __init__(
@@ -45,35 +47,36 @@ class MemoryReader:
         self._ring, self._frames = ring, frames
         self._duration_s = math.inf if duration_s is None else duration_s
         self._clock, self._wait = clock, wait
-        self._armed_ns = self._looked_ns = clock()
+        self._armed_ns = self._polled_ns = clock()
         self._next = 0
-        # Where frames are read from: after the last one is the end.
+        # How many frames there are to read; None while the camera records.
         self._total: int | None = None
         self._images = self._capacity = 0
         self._fills = True
-        # Of the first frame read out: camera time at the start of the run, and what its counter begins at.
+        # From the first frame read out: camera time at the start of the run, and the offset of the counter.
         self._began_ns = 0
         self._offset = 0
-        # Frames passed over before it.
-        self._passed = 0
+        # Frames skipped before it.
+        self._skipped = 0
         # By the host's clock, when the first frame began.
         self._first_ns = 0
 
     def read_into(self, slot: NDArray[Any], timeout_s: float) -> FrameInfo:
-        """Copy the next frame of the memory into `slot` (H, W).
+        """Copy the next frame of the memory into `slot` (H, W), C-contiguous.
 
-        Raises StillRecordingError while the camera records and its memory fills, CameraTimeoutError while it
-        does not fill, EndOfSourceError after the last frame.
+        While the camera records, waits up to `timeout_s`, at most `POLL_INTERVAL_S`, and raises
+        StillRecordingError if the memory fills, CameraTimeoutError if it does not. Raises EndOfSourceError
+        after the last frame, CameraDisconnectedError, CameraError.
         """
         if self._total is None:
             self._watch(timeout_s)
         copied = self._read_next(slot)
         if self._began_ns == 0:
-            # A ring has overwritten what came before: its first frame is the first of the run.
-            self._offset = copied.number - 1 - self._passed if self._ring else 0
+            # A ring has overwritten the frames before: its first one is the first of the run.
+            self._offset = copied.number - 1 - self._skipped if self._ring else 0
             self._began_ns = copied.camera_time_ns
-            if self._passed:
-                self._began_ns -= self._passed * self._period_ns()
+            if self._skipped:
+                self._began_ns -= self._skipped * self._period_ns()
         exposed_ns = 0 if math.isnan(copied.exposure_s) else round(copied.exposure_s * 1e9)
         return FrameInfo(
             copied.number - self._offset,
@@ -86,7 +89,7 @@ class MemoryReader:
         )
 
     def _read_next(self, slot: NDArray[Any]) -> CopiedFrame:
-        """Read the next frame; those whose transfer fails again and again are passed over."""
+        """Read the next frame; those whose transfer fails `ATTEMPTS` times are skipped."""
         failed = 0
         while self._next < (self._total or 0):
             for _ in range(ATTEMPTS):
@@ -95,7 +98,7 @@ class MemoryReader:
                     return copied
             self._next += 1
             failed += 1
-            self._passed += 1
+            self._skipped += 1
             log.warning("frame %d of the camera's memory cannot be read out: its transfer fails", self._next)
         if failed:
             raise CameraError(
@@ -104,16 +107,16 @@ class MemoryReader:
         raise EndOfSourceError
 
     def _watch(self, timeout_s: float) -> None:
-        """Return once the camera has recorded all it should; until then raise what that looks like."""
-        if self._clock() - self._looked_ns < LOOK_S * 1e9:
-            self._wait(min(timeout_s, LOOK_S))
+        """Return once the recording has ended, ending it if complete; else raise the error of `_state`."""
+        if self._clock() - self._polled_ns < POLL_INTERVAL_S * 1e9:
+            self._wait(min(timeout_s, POLL_INTERVAL_S))
             raise self._state()
-        self._looked_ns = self._clock()
+        self._polled_ns = self._clock()
         before = self._images
         self._images, self._capacity = self._fill()
         with translated("asking the camera whether it records"):
             records = self._camera.sdk.get_recording_state()["recording state"] == "on"
-        passed_s = (self._looked_ns - self._armed_ns) * 1e-9
+        passed_s = (self._polled_ns - self._armed_ns) * 1e-9
         is_full = self._wanted and self._images >= self._wanted
         if passed_s >= self._duration_s or is_full or (not records and self._images):
             self.halt()
@@ -126,14 +129,14 @@ class MemoryReader:
             raise self._state()
 
     def _state(self) -> CameraTimeoutError:
-        """Return what is raised while the camera records."""
+        """Return the error to raise while the camera records."""
         if self._fills:
             return StillRecordingError(self._images, self._wanted)
         return CameraTimeoutError(f"the camera's memory stays at {self._images} frames")
 
     @property
     def _wanted(self) -> int:
-        """How many frames end the recording, 0 for none."""
+        """How many frames end the recording, 0 where their number does not."""
         if self._ring:
             return 0
         return self._capacity if self._frames is None else min(self._capacity, self._frames)
@@ -145,7 +148,11 @@ class MemoryReader:
         return int(state["images in segment"]), int(state["max image count"])
 
     def halt(self) -> int | None:
-        """Stop recording, once; from now on frames are read out, which alone tells the last counter."""
+        """Stop recording, once; from now on frames are read out.
+
+        Blocks while the camera stops. Returns None: the last counter is known only once all frames are read.
+        Raises CameraError.
+        """
         if self._total is not None:
             return None
         with translated("stopping the camera"):
@@ -153,10 +160,10 @@ class MemoryReader:
         stopped_ns = self._clock()
         images = self._fill()[0]
         self._total = images
-        # A ring's first frame began its memory's length ago; a sequence's when the camera was armed.
+        # The first frame of a ring began so many frame times before the stop; of a sequence, at arming.
         self._first_ns = stopped_ns - images * self._period_ns() if self._ring else self._armed_ns
         if self._frames is not None and self._ring:
-            # Those asked for are the last ones.
+            # Of a ring the last frames are the ones asked for.
             self._next = max(0, images - self._frames)
             self._first_ns = stopped_ns - (images - self._next) * self._period_ns()
         elif self._frames is not None:

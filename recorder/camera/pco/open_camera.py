@@ -1,4 +1,4 @@
-"""A camera that is open, with what it says of itself."""
+"""A camera that is open, with its descriptions."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,9 +9,10 @@ from recorder.camera.pco import validation as limits
 
 @dataclass(frozen=True)
 class OpenCamera:
-    """A pco.Camera that is open, and its descriptions, which do not change until it is closed.
+    """A pco.Camera that is open, as `vendor`, and its descriptions, which do not change until it is closed.
 
-    `description` is that of pco.Camera, `sensor` the SDK's own. Asking takes telegrams to the camera.
+    `description` is that of pco.Camera, `sensor` the SDK's own; they are kept, as asking takes telegrams to
+    the camera.
     """
 
     vendor: Any
@@ -20,16 +21,16 @@ class OpenCamera:
 
     @classmethod
     def of(cls, vendor: Any) -> Self:  # noqa: ANN401
-        """Ask the camera for its descriptions; errors of the SDK come as they are."""
+        """Return the open camera with its descriptions; blocks for them, and raises the vendor's errors."""
         return cls(vendor, vendor.sdk.get_camera_description(), vendor.description)
 
     @property
     def sdk(self) -> Any:  # noqa: ANN401
-        """The SDK's functions on this camera."""
+        """The SDK's functions for this camera, a pco.sdk.Sdk; they block, and raise the vendor's errors."""
         return self.vendor.sdk
 
     def has(self, capability: int) -> bool:
-        """Tell whether the bit of its general capabilities is set."""
+        """Return whether this bit of the general capabilities is set; `validation` names them."""
         return bool(self.sensor["dwGeneralCapsDESC1"] & capability)
 
     @property
@@ -39,7 +40,7 @@ class OpenCamera:
 
     @property
     def bits(self) -> int:
-        """The bits of a pixel as it comes."""
+        """Bits of a pixel as it is transferred; may block, and raises the vendor's errors."""
         if len(self.description["supported pixel formats"]) > 1:
             return int(self.sdk.get_camera_setup("pixel format")["setup"].split()[0])
         return int(self.sensor["bit resolution"])

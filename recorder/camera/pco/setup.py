@@ -1,4 +1,8 @@
-"""Bring an opened camera into the state that the settings ask for, and say what will come of it."""
+"""Apply the settings to an opened camera, and read back the resulting format and timing.
+
+Called on the camera thread; each call to the camera blocks for a telegram or more. Where nothing else is
+said, errors of the vendor's package are raised unchanged, for `errors.translated`. Times are in s.
+"""
 
 import contextlib
 import logging
@@ -18,16 +22,16 @@ from recorder.units import format_seconds
 
 log = logging.getLogger(__name__)
 
-# A region that takes this share of the full frame's time is no faster, to those who chose it for its speed.
-AS_SLOW = 0.95
+# A region whose frame time is more than this share of the full frame's is reported: it is hardly faster.
+SLOW_REGION_SHARE = 0.95
 
-# An exposure this near to the one asked for is the camera's rounding.
-AS_GOOD = 0.02
+# A difference up to this share between the exposure asked for and the one set is the camera's rounding.
+EXPOSURE_TOLERANCE = 0.02
 
-# Time-outs of a command, an image and its transfer while the shutter mode changes, as the vendor has it.
+# Time-outs of a command, an image and its transfer while the shutter mode changes, as the vendor sets them.
 SHUTTER_TIMEOUTS_MS = (2000, 3000, 250)
 
-# The smallest time that the camera's clock of frames resolves, by far.
+# Differences of the frame time up to this are rounding; the camera's steps are larger.
 _ROUNDING_S = 2e-9
 
 _EXPOSURE_LINE = 4
@@ -36,7 +40,11 @@ _LEVELS = ("high level", "low level")
 
 @dataclass(frozen=True)
 class Readout:
-    """What the camera delivers: `period_s` is the time from frame to frame, 0 where a trigger decides."""
+    """The frames that the camera delivers: `period_s` from frame to frame, 0 where a trigger decides.
+
+    `metadata` is whether they carry metadata; `roi` is x0, y0, x1, y1 in binned pixels, from 1, both ends
+    included.
+    """
 
     format: FrameFormat
     period_s: float
@@ -45,9 +53,10 @@ class Readout:
 
 
 def set_up(camera: OpenCamera, settings: PcoCameraSettings) -> Readout:
-    """Apply `settings` to a camera that does not record; ConfigurationError comes before any change.
+    """Apply `settings` to a camera that does not record; return what it will deliver.
 
-    The SDK's own errors come as they are.
+    Raises ConfigurationError for a setting that the camera cannot have, before anything is changed; only a
+    rate that is too low for its longest delay is found later, when the other settings are applied.
     """
     sdk, description = camera.sdk, camera.description
     lines = check(camera, settings)
@@ -62,7 +71,7 @@ def set_up(camera: OpenCamera, settings: PcoCameraSettings) -> Readout:
     if camera.has(limits.NOISE_FILTER):
         sdk.set_noise_filter_mode("on" if settings.noise_filter else "off")
     if settings.memory == "fifo":
-        # All frames in their order out of a camera that has a memory, not the latest one only.
+        # A camera with a memory then delivers all frames in order, instead of the latest only.
         with contextlib.suppress(ValueError):
             sdk.set_storage_mode("fifo")
     if settings.cooling is not None:
@@ -82,10 +91,10 @@ def set_up(camera: OpenCamera, settings: PcoCameraSettings) -> Readout:
         _set_times(camera, settings.exposure, settings.delay)
         full_s = _arm(camera)
     sdk.set_roi(*roi)
-    # After the region: a rate that the full frame cannot have would be cut to what it can.
+    # After the region: a rate too high for the full frame would be lowered.
     expose(camera, settings.exposure, settings.delay, settings.rate)
-    period_s = _keep_pace(camera, settings)
-    if full_s and period_s > AS_SLOW * full_s > AS_SLOW * 1.05 * settings.exposure:
+    period_s = _apply_rate(camera, settings)
+    if full_s and period_s > SLOW_REGION_SHARE * full_s > SLOW_REGION_SHARE * 1.05 * settings.exposure:
         log.warning(
             "camera.roi %s is read out as slowly as the full frame, %s: on this sensor the number of rows "
             "decides, and where they are",
@@ -99,24 +108,31 @@ def set_up(camera: OpenCamera, settings: PcoCameraSettings) -> Readout:
 
 
 def check(camera: OpenCamera, settings: PcoCameraSettings) -> list[tuple[Any, ...]]:
-    """Raise ConfigurationError for what the camera cannot have; return what its hardware lines are set to."""
+    """Check the settings; return the arguments of set_hwio_signal for each hardware line among them.
+
+    Raises ConfigurationError for the first setting that the camera cannot have. Changes nothing.
+    """
     limits.check(settings, camera.description, camera.sensor)
     return [_line(camera, line) for line in settings.lines]
 
 
 def expose(camera: OpenCamera, exposure_s: float, delay_s: float, rate: float) -> float:
-    """Set exposure and delay, or exposure and rate where the camera knows rates; return what it took."""
+    """Set exposure and delay, or exposure and rate (frames/s) on a camera that keeps one.
+
+    Returns the exposure that the camera set, and logs a warning where that is another one. A rate of inf sets
+    none.
+    """
     if not math.isinf(rate) and camera.keeps_rate:
         camera.sdk.set_frame_rate(round(rate * 1000), round(exposure_s * 1e9))
     else:
         _set_times(camera, exposure_s, delay_s)
-    took_s = exposure_of(camera)
+    actual_s = exposure_of(camera)
     step_s = camera.sensor["Min Expos Step DESC"] / 1e9
-    if abs(took_s - exposure_s) > max(2 * step_s, AS_GOOD * exposure_s):
+    if abs(actual_s - exposure_s) > max(2 * step_s, EXPOSURE_TOLERANCE * exposure_s):
         log.warning(
-            "asked to expose for %s, the camera took %s", format_seconds(exposure_s), format_seconds(took_s)
+            "asked to expose for %s, the camera took %s", format_seconds(exposure_s), format_seconds(actual_s)
         )
-    return took_s
+    return actual_s
 
 
 def _set_times(camera: OpenCamera, exposure_s: float, delay_s: float) -> None:
@@ -126,12 +142,12 @@ def _set_times(camera: OpenCamera, exposure_s: float, delay_s: float) -> None:
 
 
 def exposure_of(camera: OpenCamera) -> float:
-    """Return the exposure that is set, in s."""
+    """Return the exposure that is set, in s; asks the camera."""
     return _time_set(camera, "exposure")
 
 
 def delay_of(camera: OpenCamera) -> float:
-    """Return the delay that is set, in s."""
+    """Return the delay that is set, in s; asks the camera."""
     return _time_set(camera, "delay")
 
 
@@ -141,21 +157,25 @@ def _time_set(camera: OpenCamera, which: str) -> float:
 
 
 def change_exposure(camera: OpenCamera, exposure_s: float, settings: PcoCameraSettings) -> float:
-    """Change the exposure of a camera that records, and keep its rate; return the exposure it took."""
+    """Change the exposure of a camera that records, and keep the rate of the settings.
+
+    Returns the exposure that the camera set.
+    """
     rate, delay_s = settings.rate, delay_of(camera)
-    took_s = expose(camera, exposure_s, delay_s, rate)
+    actual_s = expose(camera, exposure_s, delay_s, rate)
     if not math.isinf(rate) and not camera.keeps_rate:
         off_s = 1 / rate - frame_time_of(camera)
         if abs(off_s) > _ROUNDING_S:
-            took_s = expose(camera, exposure_s, max(settings.delay, delay_s + off_s), math.inf)
-    return took_s
+            actual_s = expose(camera, exposure_s, max(settings.delay, delay_s + off_s), math.inf)
+    return actual_s
 
 
 def _in_time_base(seconds: float, step_ns: int) -> tuple[int, str]:
-    """Write a time in 32 bits, as finely as a camera of that step can have it.
+    """Return a time as a number of 32 bits and its base, as finely as a camera with that step can set it.
 
-    The SDK tells the camera base and number one after the other: whichever base changes while the camera
-    records, a frame may be exposed for something else in between. Microseconds hold for all times.
+    The SDK sends base and number to the camera one after the other: where the base changes while the camera
+    records, a frame between the two may get another exposure. Microseconds are used for as many times as
+    possible, so that it seldom changes.
     """
     if step_ns and step_ns % 1000 == 0 and seconds * 1e6 < 2**32:
         return round(seconds * 1e6), "us"
@@ -166,17 +186,17 @@ def _in_time_base(seconds: float, step_ns: int) -> tuple[int, str]:
 
 
 def frame_time_of(camera: OpenCamera) -> float:
-    """Return the time from frame to frame, in s."""
+    """Return the time from frame to frame, in s, as of the last arming; asks the camera."""
     return float(camera.sdk.get_coc_runtime()["coc runtime"])
 
 
 def _arm(camera: OpenCamera) -> float:
-    """Arm, which has the camera work out its timing, and return the time from frame to frame."""
+    """Arm the camera, which computes its timing then; return the time from frame to frame."""
     camera.sdk.arm_camera()
     return frame_time_of(camera)
 
 
-def _keep_pace(camera: OpenCamera, settings: PcoCameraSettings) -> float:
+def _apply_rate(camera: OpenCamera, settings: PcoCameraSettings) -> float:
     """Lengthen the delay until frames come at the rate asked for; return the time from frame to frame."""
     period_s = _arm(camera)
     if math.isinf(settings.rate):
@@ -200,7 +220,7 @@ def _keep_pace(camera: OpenCamera, settings: PcoCameraSettings) -> float:
 
 
 def _line(camera: OpenCamera, line: LineSettings) -> tuple[Any, ...]:
-    """Return what set_hwio_signal takes for one line; what is omitted stays as the camera has it."""
+    """Return the arguments of set_hwio_signal for one line; those omitted stay as the camera has them."""
     sdk, index = camera.sdk, line.number - 1
     count = sdk.get_hwio_signal_count()["hwio signal count"]
     if line.number > count:
@@ -231,20 +251,21 @@ def _line(camera: OpenCamera, line: LineSettings) -> tuple[Any, ...]:
 
 
 def shutter_of(camera: OpenCamera) -> str:
-    """Return the camera's shutter mode; raises CameraError where it has none."""
+    """Return the camera's shutter mode, such as "rolling shutter"; raises CameraError where it has none."""
     with translated("asking the camera for its shutter mode"):
         return str(camera.sdk.get_camera_setup("shutter mode")["setup"])
 
 
 def change_shutter(camera: OpenCamera, wanted: str) -> bool:
-    """Have the camera restart with another shutter mode; False where it has it already.
+    """Restart the camera with the shutter mode `wanted`; return False where it has that mode already.
 
-    After True the camera object is of no more use: close it, and open the camera anew once it is back.
+    After True this object cannot be used any more: close it, and open the camera again once it answers.
+    Raises CameraError.
     """
     if shutter_of(camera) == wanted:
         return False
     with translated(f"changing the shutter to {wanted}"):
-        # It takes longer than other commands.
+        # The change takes longer than other commands.
         camera.sdk.set_timeouts(*SHUTTER_TIMEOUTS_MS)
         camera.sdk.set_camera_setup("shutter mode", wanted)
         camera.sdk.reboot_camera()

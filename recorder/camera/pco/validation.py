@@ -1,4 +1,7 @@
-"""Check settings against what the camera says of itself, before it is touched."""
+"""Check settings against the camera's descriptions. Plain functions that do not ask the camera.
+
+The key and the value of a setting, and what is allowed, are in the message of each ConfigurationError.
+"""
 
 import math
 from collections.abc import Iterable, Mapping
@@ -19,7 +22,7 @@ FRAME_RATE = 0x00008000
 HARDWARE_LINES = 0x40000000
 
 # PCO_SetFrameRate takes the exposure in ns, in 32 bits.
-LONGEST_WITH_RATE_S = 4.29
+MAX_EXPOSURE_WITH_RATE_S = 4.29
 
 # The binary timestamp takes so many pixels of the first row.
 STAMP_PIXELS = 14
@@ -28,9 +31,9 @@ Description = Mapping[str, Any]
 
 
 def check(settings: PcoCameraSettings, camera: Description, sensor: Description) -> None:
-    """Raise ConfigurationError, with what is allowed, for the first setting that the camera cannot have.
+    """Raise ConfigurationError for the first setting that the camera cannot have.
 
-    `camera` is the description that pco.Camera gives, `sensor` the SDK's own.
+    `camera` is the description of pco.Camera, `sensor` the SDK's own. Hardware lines are checked by `setup`.
     """
     caps = sensor["dwGeneralCapsDESC1"]
     check_exposure(settings.exposure, camera)
@@ -62,26 +65,26 @@ def check(settings: PcoCameraSettings, camera: Description, sensor: Description)
         _refuse(
             "rate", f"{settings.rate:g}", f'with trigger = "{settings.trigger}" the trigger decides; omit it'
         )
-    _check_pace(settings, caps)
+    _check_rate(settings, caps)
     _check_counting(settings, caps)
 
 
-def _check_pace(settings: PcoCameraSettings, caps: int) -> None:
-    """Refuse what does not go together with a rate that the camera keeps itself."""
+def _check_rate(settings: PcoCameraSettings, caps: int) -> None:
+    """Refuse settings that cannot be combined with a rate that the camera keeps itself."""
     if settings.rate == math.inf or not caps & FRAME_RATE:
         return
     if settings.delay:
         _refuse(
             "delay", format_seconds(settings.delay), "this camera keeps camera.rate itself; leave one out"
         )
-    if settings.exposure >= LONGEST_WITH_RATE_S:
-        longest = format_seconds(LONGEST_WITH_RATE_S)
+    if settings.exposure >= MAX_EXPOSURE_WITH_RATE_S:
+        longest = format_seconds(MAX_EXPOSURE_WITH_RATE_S)
         why = f"must be less than {longest} with camera.rate; leave one out"
         _refuse("exposure", format_seconds(settings.exposure), why)
 
 
 def _check_counting(settings: PcoCameraSettings, caps: int) -> None:
-    """Refuse settings that leave no counter to find missing frames by."""
+    """Refuse settings with which frames have no counter, so that missing frames cannot be found."""
     if not caps & METADATA and caps & NO_TIMESTAMP:
         raise ConfigurationError(
             "camera.kind: this camera sends neither metadata nor timestamps, so that nobody "
@@ -98,14 +101,14 @@ def _check_counting(settings: PcoCameraSettings, caps: int) -> None:
 
 
 def check_exposure(seconds: float, camera: Description) -> None:
-    """Raise ConfigurationError where the camera cannot expose for so long, or so shortly."""
+    """Raise ConfigurationError where the exposure is outside the camera's range; `camera` as for `check`."""
     _within("exposure", seconds, camera["min exposure time"], camera["max exposure time"])
 
 
 def whole_frame(sensor: Description, binning: tuple[int, int]) -> tuple[int, int, int, int]:
-    """Return the region of interest that is all of the sensor.
+    """Return the region of interest of the whole sensor as x0, y0, x1, y1 in binned pixels, from 1.
 
-    pco.Camera.description has the extended sensor format at this place, whichever is set.
+    Taken from the SDK's description, as pco.Camera.description always has the extended sensor format.
     """
     width, height = (sensor[f"max. {way} resolution standard"] for way in ("horizontal", "vertical"))
     return 1, 1, width // binning[0], height // binning[1]
@@ -116,7 +119,7 @@ def check_roi(
 ) -> None:
     """Raise ConfigurationError for a region of interest that the sensor cannot read out.
 
-    `roi` is x0, y0, x1, y1 in binned pixels, counted from 1, both ends included.
+    `roi` is x0, y0, x1, y1 in binned pixels, from 1, both ends included; the descriptions are as for `check`.
     """
     shown = f"[{', '.join(map(str, roi))}]"
     full = whole_frame(sensor, binning)
@@ -142,12 +145,12 @@ def check_roi(
             camera["roi is vert symmetric"],
         ),
     ):
-        least = max(1, camera[f"min {which}"] // factor)
+        min_size = max(1, camera[f"min {which}"] // factor)
         size = last - first + 1
         if not 1 <= first <= last <= whole:
             _refuse("roi", shown, f"{axis} must go up, within 1 and {whole}")
-        if size < least:
-            _refuse("roi", shown, f"its {which} of {size} is less than the least, {least}")
+        if size < min_size:
+            _refuse("roi", shown, f"its {which} of {size} is less than the least, {min_size}")
         if step == 0 and size != whole:
             _refuse("roi", shown, f"this camera reads its whole {which} only: {axis} from 1 to {whole}")
         if step > 1 and ((first - 1) % step or last % step):
@@ -162,7 +165,7 @@ def check_roi(
 
 
 def _nearest(first: int, last: int, step: int, whole: int) -> tuple[int, int]:
-    """Return the region in whole steps that is nearest."""
+    """Return the nearest first and last pixel in whole steps."""
     near_first = round((first - 1) / step) * step + 1
     near_last = min(max(round(last / step) * step, near_first + step - 1), whole // step * step)
     return near_first, near_last

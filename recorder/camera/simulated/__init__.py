@@ -1,1 +1,1 @@
-"""A camera made of numbers: its sensor, its FIFO and clock, the scene it sees."""
+"""A simulated camera: its FIFO and clock, and the pictures it delivers."""

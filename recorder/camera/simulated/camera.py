@@ -1,4 +1,4 @@
-"""A camera made of numbers that behaves like a pco.edge: its FIFO, counter, stamps, timing and failures."""
+"""A simulated camera that behaves like a pco.edge: its FIFO, counter, timestamps, timing and failures."""
 
 import logging
 import math
@@ -31,7 +31,10 @@ SWING_FRAMES = 10_000
 
 
 class SimulatedCamera:
-    """The camera of `settings`; `clock` (ns) and `wait` (s) stand for time, and a test brings its own."""
+    """The simulated camera of `settings`, as `Camera` describes it; uses no hardware.
+
+    `clock` gives host monotonic ns, `wait` sleeps for so many s; a test passes its own.
+    """
 
     def __init__(
         self,
@@ -57,7 +60,7 @@ class SimulatedCamera:
         self._coming: deque[tuple[int, float]] = deque()
 
     def open(self) -> CameraDescription:
-        """Prepare the scene, so that a frame costs one copy."""
+        """Compute the pictures of the scene, which takes up to seconds, and describe the camera."""
         s = self._settings
         self._scene = Scene(s.height, s.width, s.seed)
         form = FrameFormat(s.height, s.width, np.dtype(np.uint16))
@@ -82,7 +85,7 @@ class SimulatedCamera:
         return CameraDescription("simulated pco.edge", f"simulated-{s.seed}", form, rate, details)
 
     def arm(self) -> None:
-        """Start exposing, with a new counter, clock and FIFO."""
+        """Start exposing, with a new counter and an empty FIFO; does not block."""
         self._number = 0
         self._halted = False
         self._armed_ns = self._clock()
@@ -91,12 +94,18 @@ class SimulatedCamera:
         self._fifo = None if free_running else Fifo(s.rate, self._exposure_s, s.fifo, self._armed_ns)
 
     def read_into(self, slot: NDArray[Any], timeout_s: float) -> FrameInfo:
-        """Copy the oldest frame into `slot`, with its stamp."""
+        """Copy the oldest frame, timestamp included, into `slot` (H, W); wait up to `timeout_s` for one.
+
+        Raises CameraTimeoutError where none came; CameraError and CameraDisconnectedError for the faults of
+        the settings.
+        """
         if self._scene is None:
             raise CameraError("the simulated camera is not open")
         deadline_ns = self._clock() + round(timeout_s * 1e9)
         exposed, backlog = self._next(deadline_ns)
-        while self._faults and exposed.number >= self._faults[0].at and not self._survives(exposed.number):
+        while (
+            self._faults and exposed.number >= self._faults[0].at and not self._is_delivered(exposed.number)
+        ):
             if self._clock() > deadline_ns:
                 raise CameraTimeoutError("the frames of this time were lost on the way")
             exposed, backlog = self._next(deadline_ns)
@@ -136,7 +145,7 @@ class SimulatedCamera:
         return Exposed(self._number, now, self._exposure_s, overflowed=False), 0
 
     def _ready_ns(self, now_ns: int) -> int:
-        """Return when a frame can be read: a time that has passed where one waits."""
+        """Return when a frame can be read, in host monotonic ns: `now_ns` where one waits already."""
         never = now_ns + 10**12
         if self._silent:
             return never
@@ -146,8 +155,8 @@ class SimulatedCamera:
             return now_ns
         return never if self._halted else self._fifo.next_complete_ns()
 
-    def _survives(self, number: int) -> bool:
-        """Play the faults planned for frame `number`; False where it is lost on the way."""
+    def _is_delivered(self, number: int) -> bool:
+        """Apply the next fault of the settings to frame `number`; return False where the frame is lost."""
         fault = self._faults[0]
         match fault:
             case Drop():
@@ -173,7 +182,7 @@ class SimulatedCamera:
         return True
 
     def set_exposure(self, seconds: float, first: int | None = None) -> float:
-        """Expose frames that begin from now on, or from counter `first` on, for `seconds`."""
+        """Expose frames that begin from now on, or from counter `first` on, for `seconds`; return these."""
         if self._fifo is not None:
             self._fifo.set_exposure(seconds, self._clock(), first)
             self._exposure_s = seconds
@@ -182,20 +191,20 @@ class SimulatedCamera:
         return seconds
 
     def trigger(self) -> None:
-        """Refuse: the simulated camera runs by itself."""
+        """Raise CameraError: the simulated camera takes no trigger."""
         raise CameraError("no software trigger in trigger mode auto sequence")
 
     def halt(self) -> int | None:
-        """Stop exposing; return the counter of the last frame exposed."""
+        """Stop exposing; return the counter of the last frame exposed, None after the fault `disconnect`."""
         self._halted = True
         if self._gone:
             return None
         return self._number if self._fifo is None else self._fifo.halt(self._clock())
 
     def disarm(self) -> None:
-        """Stop exposing."""
+        """Stop exposing; does nothing else."""
         self._halted = True
 
     def close(self) -> None:
-        """Let go of the scene's memory."""
+        """Free the memory of the scene."""
         self._scene = None

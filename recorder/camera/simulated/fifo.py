@@ -1,7 +1,7 @@
-"""The camera's own FIFO and clock, computed instead of waited for.
+"""The FIFO of a simulated camera, computed from the time instead of filled by a thread.
 
-Frames are exposed at fixed times whether anyone reads or not. Those not yet read stand in the FIFO;
-while it is full, recording pauses, and the counter shows the gap afterwards.
+Frames are exposed at fixed times whether anyone reads or not. Those not yet read are in the FIFO; frames
+exposed while it is full are lost, and the counter shows the gap afterwards.
 """
 
 from collections import deque
@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 
 class Exposed(NamedTuple):
-    """One frame that left the sensor."""
+    """One frame out of the FIFO."""
 
     number: int
     start_ns: int  # host monotonic clock at the start of the exposure
@@ -37,7 +37,11 @@ class _Regime:
 
 
 class Fifo:
-    """Frames of a camera at `rate` frames/s, exposed from `start_ns` on, in a FIFO of `depth` frames."""
+    """Frames of a camera at `rate` frames/s, exposed from `start_ns` on, in a FIFO of `depth` frames.
+
+    Every method is called on the camera thread and does not block; times are host monotonic ns. An exposure
+    longer than 1 / `rate` lowers the rate.
+    """
 
     def __init__(self, rate: float, exposure_s: float, depth: int, start_ns: int) -> None:
         self._shortest_ns = round(1e9 / rate)
@@ -56,7 +60,7 @@ class Fifo:
         return _Regime(number, start_ns, period, exposure_s)
 
     def advance(self, now_ns: int) -> int:
-        """Let the sensor run up to `now_ns`; return how many frames wait to be read."""
+        """Put frames exposed by `now_ns` into the FIFO; return how many frames wait to be read."""
         last = self._complete_by(now_ns)
         if self._halted_at is not None:
             last = min(last, self._halted_at)
@@ -85,7 +89,7 @@ class Fifo:
         return self._regimes[-1].complete_by(now_ns)
 
     def pop(self) -> Exposed:
-        """Take the oldest frame that waits; only after `advance` said there is one."""
+        """Return and remove the oldest frame; raises IndexError where `advance` returned 0."""
         run = self._runs[0]
         number, overflowed = run[0], bool(run[2])
         run[0] += 1
@@ -99,13 +103,13 @@ class Fifo:
         return Exposed(number, regime.start_of(number), regime.exposure_s, overflowed)
 
     def next_complete_ns(self) -> int:
-        """Return when the next frame will have been exposed."""
+        """Return when the exposure of the next frame ends, as of the last `advance`."""
         number = self._exposed + 1
         regime = next(r for r in reversed(self._regimes) if r.number <= number)
         return regime.start_of(number) + round(regime.exposure_s * 1e9)
 
     def set_exposure(self, seconds: float, now_ns: int, first: int | None = None) -> None:
-        """Expose the frames that begin after `now_ns`, or (`first`) from that counter on, for `seconds`."""
+        """Expose frames for `seconds`: those that begin after `now_ns`, and not before counter `first`."""
         self.advance(now_ns)
         current = self._regimes[-1]
         number = current.number + (now_ns - current.start_ns) // current.period_ns + 1
@@ -114,7 +118,7 @@ class Fifo:
         self._regimes.append(self._regime(number, current.start_of(number), seconds))
 
     def halt(self, now_ns: int) -> int:
-        """Stop exposing; return the counter of the last frame that was."""
+        """Stop exposing at `now_ns`; return the counter of the last frame exposed by then."""
         self.advance(now_ns)
         self._halted_at = self._exposed
         return self._exposed

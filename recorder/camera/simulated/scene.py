@@ -1,4 +1,4 @@
-"""What the simulated camera sees: drifting blobs with shot noise, prepared so that a frame costs one copy."""
+"""The pictures of the simulated camera: drifting blobs with shot noise, computed before the run."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -24,7 +24,10 @@ _STRIP = 1 << 16
 
 
 class Scene:
-    """Pictures (H, W) uint16 that depend on seed, frame number and exposure alone."""
+    """Pictures (H, W) uint16 that depend on seed, frame number and exposure alone.
+
+    Used on the camera thread; making one blocks for up to seconds.
+    """
 
     def __init__(self, height: int, width: int, seed: int) -> None:
         self._height, self._width = height, width
@@ -46,7 +49,10 @@ class Scene:
             self._expose(i, REFERENCE_EXPOSURE_S)
 
     def frame(self, number: int, exposure_s: float) -> NDArray[Any]:
-        """Return frame `number` (H, W) at this exposure: a view, to be copied at once."""
+        """Return frame `number` (H, W), exposed for `exposure_s`: a view, valid until the next call.
+
+        With a new exposure the picture is rescaled first, which takes longer than a copy.
+        """
         which = number % len(self._pictures)
         if self._exposures[which] != exposure_s:
             self._expose(which, exposure_s)

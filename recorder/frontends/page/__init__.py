@@ -1,1 +1,1 @@
-"""The page for browsers: its server, and what the browser gets."""
+"""The preview page for browsers: its server, and what the browser gets."""

@@ -4,7 +4,7 @@ const token = new URLSearchParams(location.search).get("token") || "";
 const state = { head: null, status: {}, history: [], trace: [], rect: null, drag: null, marks: 0, next: 1, waiting: new Map() };
 let socket = null;
 
-// The connection, made anew when it is lost.
+// The connection, opened again when it is lost.
 
 function connect() {
   socket = new WebSocket(`${location.protocol === "https:" ? "wss" : "ws"}://${location.host}/ws?token=${encodeURIComponent(token)}`);
@@ -78,7 +78,7 @@ function fit(canvas) {
   return canvas.getContext("2d");
 }
 
-// Where the picture stands in its canvas: pixels of the frame to pixels of the canvas.
+// Where the picture is in its canvas: pixels of the frame to pixels of the canvas.
 function place() {
   const [x, y, w, h] = state.head.region;
   const scale = Math.min(picture.width / w, picture.height / h);
@@ -233,7 +233,7 @@ function drawTrace() {
   drawLine(pen, state.trace, 2, 6, pen.canvas.width - 4, pen.canvas.height - 12, "#ffd75f");
 }
 
-// What the recorder tells, and the chart of the last minutes.
+// The figures of the recorder, and the chart of the last minutes.
 
 const units = [["h", 3600], ["min", 60], ["s", 1]];
 const words = (s) => { if (s === null) return "without end"; const [u, n] = units.find(([, n]) => s >= n) || ["s", 1]; return `${(s / n).toFixed(s / n < 10 ? 1 : 0)} ${u}`; };
@@ -243,7 +243,7 @@ function showStatus(s) {
   const parts = [
     [s.state], [s.saving ? `saving ${s.saving}` : "not saving", !s.saving], [`frame ${s.number}`],
     [`${s.rate.toFixed(1)}/s`], [`${s.MBps.toFixed(0)} MB/s`], [`pool ${(s.pool * 100).toFixed(0)}%`, s.pool > 0.5],
-    [`lost ${s.lost}`, s.lost > 0], [`exposure ${s.exposure}`], [s.temperature === null ? "" : `${s.temperature.toFixed(1)} °C`],
+    [s.unanswered, true], [s.saving ? `${s.durable} on the disk` : ""], [`lost ${s.lost}`, s.lost > 0], [`exposure ${s.exposure}`], [s.temperature === null ? "" : `${s.temperature.toFixed(1)} °C`],
     [`disk ${words(s.disk_time_left_s)}`, s.disk_time_left_s !== null && s.disk_time_left_s < 120], [s.in_camera === null ? "" : `in the camera ${s.in_camera}`],
     ...Object.entries(s.analysis).map(([name, value]) => [`${name} ${value === null ? "not a number" : Number(value.toPrecision(5))}`]),
   ].filter(([text]) => text);

@@ -1,7 +1,7 @@
-"""The page: the live picture and a command line in any browser, behind a token.
+"""The preview page: the live picture and a command line in any browser, behind a token.
 
-A browser is trusted with nothing: foreign hosts and origins are turned away, messages are small, and one that
-is slow gets fewer pictures while nobody waits for it.
+No browser is trusted: requests by other host names or from other pages are refused, messages are small, and a
+slow browser gets fewer pictures, without a delay for anything else.
 """
 
 import asyncio
@@ -23,12 +23,12 @@ from urllib.parse import urlsplit
 from aiohttp import WSCloseCode, WSMsgType, web
 
 from recorder.errors import UsageError
-from recorder.frontends.display import Backend, Display
+from recorder.frontends.display_connection import DisplayConnection, SessionAccess
 from recorder.settings import address
 
 log = logging.getLogger(__name__)
 
-# Pages at once, bytes of one message from a page.
+# How many pages may be open at once, and how long a message from a page may be, in bytes.
 MAX_PAGES = 8
 MAX_MESSAGE = 4096
 
@@ -38,28 +38,28 @@ STATUS_S = 0.5
 SAMPLE_S = 1.0
 SAMPLES = 300
 
-# A browser that answers no ping for so long is gone.
+# A browser that answers no ping for so long is disconnected.
 HEARTBEAT_S = 20.0
 
-# How long the end waits for a browser to take its leave.
+# How long closing waits for a browser to answer.
 LEAVE_S = 0.5
 
-# How often at most foreign requests are logged.
+# Refused requests are logged at most so often.
 LOG_S = 60.0
 
-# Connections at once, pages or not.
+# How many connections there may be at once, pages and others.
 MAX_CONNECTIONS = 64
 
 LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 
 
-class Page:
-    """Serve the page at `host` until closed; `token` opens it."""
+class PageServer:
+    """The web application of the page: answers requests that come by the name `host` and with `token`."""
 
-    def __init__(self, backend: Backend, host: str, token: str) -> None:
-        self._backend, self._token = backend, token
+    def __init__(self, access: SessionAccess, host: str, token: str) -> None:
+        self._access, self._token = access, token
         self._hosts = LOOPBACK | {host, socket.gethostname()}
-        # Where every address of this computer listens, its addresses are ours, but no other name is.
+        # A server on all addresses of this computer is called by any address, but by no other name.
         self._everywhere = host in {"0.0.0.0", "::"}
         self._turned_away = 0
         self._logged_s = -LOG_S
@@ -73,14 +73,14 @@ class Page:
         self._html = (files / "page.html").read_text(encoding="utf-8")
 
     def application(self) -> web.Application:
-        """Return what answers requests."""
+        """Return the aiohttp application that answers requests for this page."""
         app = web.Application(middlewares=[self._guard], client_max_size=MAX_MESSAGE)
         app.add_routes([web.get("/", self._get_page), web.get("/ws", self._get_socket)])
         return app
 
     @web.middleware
     async def _guard(self, request: web.Request, handler: Any) -> web.StreamResponse:  # noqa: ANN401
-        """Turn away whoever comes by another name, from another page, or without the token."""
+        """Refuse requests by another host name, from another page, or without the token."""
         if not self._is_ours(request.headers.get("Host", ""), request.headers.get("Origin")):
             self._turned_away += 1
             if time.monotonic() - self._logged_s > LOG_S:
@@ -93,7 +93,7 @@ class Page:
         return response
 
     def _is_ours(self, host: str, origin: str | None) -> bool:
-        """Tell whether a request came by a name of ours, and from no other page than ours."""
+        """Return whether a request came by a host name of ours, and from no other page than ours."""
         try:
             name = urlsplit(f"//{host}").hostname or ""
             if origin is not None and urlsplit(origin).netloc != host:
@@ -128,7 +128,7 @@ class Page:
         self._pages.add(page)
         try:
             await page.prepare(request)
-            await _Client(page, self._backend).serve(list(self._history))
+            await _PageConnection(page, self._access).serve(list(self._history))
             if page.close_code == WSCloseCode.ABNORMAL_CLOSURE:
                 log.warning("page: a browser does not answer any more and was let go; the recording goes on")
         finally:
@@ -136,13 +136,13 @@ class Page:
         return page
 
     async def sample(self) -> None:
-        """Note the figures of the chart until cancelled."""
+        """Remember the figures of the chart, one sample each `SAMPLE_S`, until cancelled."""
         while True:
-            self._history.append(sample_of(self._backend.status()))
+            self._history.append(sample_of(self._access.status()))
             await asyncio.sleep(SAMPLE_S)
 
     async def close(self) -> None:
-        """Take leave of all browsers; those that do not answer are dropped."""
+        """Close the connections to all browsers, waiting at most `LEAVE_S` for each to answer."""
         for page in list(self._pages):
             with contextlib.suppress(TimeoutError, OSError):
                 async with asyncio.timeout(LEAVE_S):
@@ -150,7 +150,7 @@ class Page:
 
 
 def sample_of(status: Mapping[str, Any]) -> list[float | None]:
-    """Return what the chart shows: frames/s, pool in %, frames lost, minutes until the disk is full."""
+    """Return a sample of the chart: frames/s, pool in %, frames lost, minutes until the disk is full."""
     disk_time_left_s = status["disk_time_left_s"]
     return [
         status["rate"],
@@ -160,12 +160,12 @@ def sample_of(status: Mapping[str, Any]) -> list[float | None]:
     ]
 
 
-class _Client:
-    """One open page."""
+class _PageConnection:
+    """The connection to one open page."""
 
-    def __init__(self, socket: web.WebSocketResponse, backend: Backend) -> None:
-        self._socket, self._backend = socket, backend
-        self._display = Display(backend, "page", self._send)
+    def __init__(self, socket: web.WebSocketResponse, access: SessionAccess) -> None:
+        self._socket, self._access = socket, access
+        self._display = DisplayConnection(access, "page", self._send)
 
     async def _send(self, message: dict[str, Any]) -> None:
         await self._socket.send_str(json.dumps(message))
@@ -191,7 +191,7 @@ class _Client:
     async def _send_status(self) -> None:
         since_s = 0.0
         while True:
-            status = self._backend.status()
+            status = self._access.status()
             if since_s >= SAMPLE_S:
                 since_s = 0.0
                 status["sample"] = sample_of(status)
@@ -204,33 +204,35 @@ class _Client:
             if message.type is not WSMsgType.TEXT:
                 return
             try:
-                wanted = json.loads(message.data)
-                await self._display.take(wanted)
+                await self._display.receive(json.loads(message.data))
             except ValueError:
                 return
 
 
 @contextlib.asynccontextmanager
-async def open_page(where: str, token: str, backend: Backend) -> AsyncIterator[None]:
-    """Serve the page at HOST:PORT, opened by `token` (empty: a new one); raises UsageError."""
+async def serve_page(where: str, token: str, access: SessionAccess) -> AsyncIterator[None]:
+    """Serve the page at `where` (HOST:PORT) during `with`, and log its address; `token` opens it.
+
+    An empty `token` means a new one, which is logged too. Raises UsageError where the address cannot be used.
+    """
     host, port = address.split(where)
     own_token = not token
     token = token or address.new_token()
-    page = Page(backend, host, token)
+    page = PageServer(access, host, token)
     runner = web.AppRunner(page.application(), access_log=None, shutdown_timeout=LEAVE_S)
     await runner.setup()
 
     def connect() -> asyncio.Protocol:
         handler = runner.server
         if handler is None or len(handler.connections) >= MAX_CONNECTIONS:
-            return _Closed()
+            return _Refused()
         return handler()
 
     try:
         server = await asyncio.get_running_loop().create_server(connect, host, port, backlog=16)
     except OSError as error:
         await runner.cleanup()
-        # The loop words an address in use at length; a name that is not found has a number of its own kind.
+        # asyncio's message for an address in use is long; an unknown name has a negative errno.
         number = getattr(error, "errno", None) or 0
         reason = os.strerror(number) if number > 0 else getattr(error, "strerror", None) or error
         raise UsageError(f"preview.web = {where}: {reason}") from None
@@ -246,11 +248,11 @@ async def open_page(where: str, token: str, backend: Backend) -> AsyncIterator[N
         await runner.cleanup()
 
 
-class _Closed(asyncio.Protocol):
-    """A connection more than there may be."""
+class _Refused(asyncio.Protocol):
+    """The protocol of a connection beyond `MAX_CONNECTIONS`: closes it at once."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Close it."""
+        """Close the new connection."""
         transport.close()
 
 

@@ -1,1 +1,1 @@
-"""The window on this computer: the process that feeds it, and the program in it."""
+"""The window on this computer: `process` runs and feeds it, `app` is the program of that process."""

@@ -1,4 +1,4 @@
-"""The window itself: a program of its own, fed with pictures on standard input, answering on standard output.
+"""The program of the preview window: pictures come on standard input, requests go to standard output.
 
 python -m recorder.frontends.window.app
 """
@@ -19,7 +19,7 @@ BACK, PANEL, TEXT, FAINT = "#121212", "#1c1c1e", "#d6d6d6", "#8a8a8a"
 LOW, HIGH, ALARM = "#5fafd7", "#ffd75f", "#af0000"
 
 # How often the window looks for something new, in ms.
-LOOK_MS = 10
+POLL_MS = 10
 
 # Shades of grey, and red for saturated pixels.
 PALETTE = [v for i in range(255) for v in (i, i, i)] + [255, 48, 48]
@@ -27,14 +27,15 @@ PALETTE = [v for i in range(255) for v in (i, i, i)] + [255, 48, 48]
 SIDE = 300
 TRACE = 300
 
+# One step of the wheel, and the smallest region that it leads to, in pixels of the frame.
 ZOOM = 0.8
-LEAST = 16
+MIN_REGION = 16
 
 Message = tuple[dict[str, Any], dict[str, Any] | None, bytes]
 
 
-def read_messages(pipe: BinaryIO, box: "queue.Queue[Message | None]") -> None:
-    """Put what comes into `box` until the recorder is gone, then None; in a thread of its own."""
+def read_messages(pipe: BinaryIO, inbox: "queue.Queue[Message | None]") -> None:
+    """Put the recorder's messages into `inbox`, then None where they end; blocks, on a thread of its own."""
 
     def take() -> bytes:
         size = struct.unpack("<I", pipe.read(4))[0]
@@ -47,17 +48,17 @@ def read_messages(pipe: BinaryIO, box: "queue.Queue[Message | None]") -> None:
             if length := head.get("picture"):
                 text = take()
                 picture, pixels = json.loads(text), pipe.read(length - 4 - len(text))
-            box.put((head, picture, pixels))
+            inbox.put((head, picture, pixels))
     except (struct.error, ValueError, OSError):
-        box.put(None)
+        inbox.put(None)
 
 
 class Window:
-    """The picture, its histogram with levels, the mean of a rectangle over time."""
+    """The window: picture, histogram with levels, mean of a rectangle over time; on the main thread."""
 
     def __init__(self, root: tk.Tk) -> None:
         self._root = root
-        self._box: queue.Queue[Message | None] = queue.Queue()
+        self._inbox: queue.Queue[Message | None] = queue.Queue()
         self._head: dict[str, Any] | None = None
         self._image: Image.Image | None = None
         self._shown: ImageTk.PhotoImage | None = None
@@ -81,7 +82,7 @@ class Window:
             (("mark (m)", self._mark), ("snapshot (s)", lambda: self._command("snapshot"))),
             (("auto (a)", lambda: self._command("preview levels auto")),
              ("full range", lambda: self._command("preview levels full"))),
-            (("whole frame (Esc)", lambda: self._tell(region=None)),),
+            (("whole frame (Esc)", lambda: self._send(region=None)),),
         ):  # fmt: skip
             line = tk.Frame(side, background=PANEL)
             line.pack(fill="x", padx=6, pady=3)
@@ -100,19 +101,19 @@ class Window:
             side="bottom", fill="x", padx=6, pady=6
         )
         self._bind()
-        threading.Thread(target=read_messages, args=(sys.stdin.buffer, self._box), daemon=True).start()
-        self._tell(ready=True)
-        root.after(LOOK_MS, self._look)
+        threading.Thread(target=read_messages, args=(sys.stdin.buffer, self._inbox), daemon=True).start()
+        self._send(ready=True)
+        root.after(POLL_MS, self._poll)
 
     def _bind(self) -> None:
         root, picture, histogram = self._root, self._picture, self._histogram
         root.bind("m", lambda _: self._mark())
         root.bind("s", lambda _: self._command("snapshot"))
         root.bind("a", lambda _: self._command("preview levels auto"))
-        root.bind("<Escape>", lambda _: self._tell(region=None))
+        root.bind("<Escape>", lambda _: self._send(region=None))
         picture.bind("<Configure>", lambda _: self._draw())
         picture.bind("<Motion>", lambda e: self._probe(e.x, e.y))
-        picture.bind("<Leave>", lambda _: self._tell(probe=None))
+        picture.bind("<Leave>", lambda _: self._send(probe=None))
         picture.bind("<MouseWheel>", lambda e: self._zoom(e.x, e.y, e.delta > 0))
         picture.bind("<Button-4>", lambda e: self._zoom(e.x, e.y, True))
         picture.bind("<Button-5>", lambda e: self._zoom(e.x, e.y, False))
@@ -124,7 +125,7 @@ class Window:
 
     # To the recorder.
 
-    def _tell(self, **message: Any) -> None:  # noqa: ANN401
+    def _send(self, **message: Any) -> None:  # noqa: ANN401
         try:
             sys.stdout.write(json.dumps(message) + "\n")
             sys.stdout.flush()
@@ -132,22 +133,22 @@ class Window:
             self._root.destroy()
 
     def _command(self, line: str) -> None:
-        self._tell(command=line)
+        self._send(command=line)
 
     def _mark(self) -> None:
         self._marks += 1
         self._command(f"mark window{self._marks}")
 
     def _close(self) -> None:
-        self._tell(closed=True)
+        self._send(closed=True)
         self._root.destroy()
 
     # From the recorder.
 
-    def _look(self) -> None:
-        """Take what has come; of several pictures there is only ever one, for we ask for each."""
-        while not self._box.empty():
-            message = self._box.get()
+    def _poll(self) -> None:
+        """Show what has come; there is never more than one picture, for we ask for each."""
+        while not self._inbox.empty():
+            message = self._inbox.get()
             if message is None:
                 self._root.destroy()
                 return
@@ -158,8 +159,8 @@ class Window:
                 self._show_status(head["status"])
             if picture is not None:
                 self._show(picture, pixels)
-                self._tell(ready=True)
-        self._root.after(LOOK_MS, self._look)
+                self._send(ready=True)
+        self._root.after(POLL_MS, self._poll)
 
     def _show_status(self, s: dict[str, Any]) -> None:
         time_left = "" if s["disk_time_left_s"] is None else f"   disk {s['disk_time_left_s'] / 60:.0f} min"
@@ -235,12 +236,12 @@ class Window:
         if head is None:
             return
         wide, tall, right = canvas.winfo_width(), canvas.winfo_height(), self._span()
-        counts, most = head["histogram"], max(head["histogram"])
+        counts, highest = head["histogram"], max(head["histogram"])
         points = [0.0, float(tall)]
         bins = max(2, min(len(counts), round(right * len(counts) / 65536)))
         for i in range(bins):
-            # The square root lets few pixels be seen beside many.
-            points += [i / (bins - 1) * wide, tall - (counts[i] / most) ** 0.5 * (tall - 30)]
+            # The square root makes bins with few pixels visible beside those with many.
+            points += [i / (bins - 1) * wide, tall - (counts[i] / highest) ** 0.5 * (tall - 30)]
         canvas.create_polygon(*points, wide, tall, fill="#7a8a94", outline="")
         for value, colour, row in ((head["low"], LOW, 8), (head["high"], HIGH, 22)):
             x = value / right * wide
@@ -273,18 +274,18 @@ class Window:
     def _probe(self, x: int, y: int) -> None:
         if self._head is not None:
             at = self._to_frame(x, y)
-            self._tell(probe=[int(at[0]), int(at[1])])
+            self._send(probe=[int(at[0]), int(at[1])])
 
     def _set_region(self, x: float, y: float, w: float, h: float) -> None:
         if self._head is None:
             return
         full_w, full_h = self._head["frame_width"], self._head["frame_height"]
         if w >= full_w and h >= full_h:
-            self._tell(region=None)
+            self._send(region=None)
             return
-        w, h = min(max(LEAST, w), full_w), min(max(LEAST, h), full_h)
+        w, h = min(max(MIN_REGION, w), full_w), min(max(MIN_REGION, h), full_h)
         x, y = min(max(0, x), full_w - w), min(max(0, y), full_h - h)
-        self._tell(region=[round(x), round(y), round(w), round(h)])
+        self._send(region=[round(x), round(y), round(w), round(h)])
 
     def _zoom(self, x: int, y: int, nearer: bool) -> None:
         if self._head is None:
@@ -313,7 +314,7 @@ class Window:
             if min(self._rect[2:]) < 2:
                 self._rect = None
             self._trace.clear()
-            self._tell(rect=self._rect)
+            self._send(rect=self._rect)
 
     def _grip_level(self, x: int) -> None:
         if self._head is None:
@@ -330,12 +331,12 @@ class Window:
         low, high = self._head["low"], self._head["high"]
         low, high = (min(value, high - 1), high) if self._grip == "low" else (low, max(value, low + 1))
         self._head["low"], self._head["high"] = max(0, low), min(65535, high)
-        self._tell(levels=[self._head["low"], self._head["high"]])
+        self._send(levels=[self._head["low"], self._head["high"]])
         self._draw_histogram()
 
 
 def main() -> None:
-    """Show the window until it is closed or the recorder is gone."""
+    """Show the window until it is closed or the recorder is gone; exit with a message without a display."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
         root = tk.Tk(className="recorder")

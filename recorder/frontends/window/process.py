@@ -1,4 +1,4 @@
-"""The window on this computer, in a process of its own: a hung display or its death touch nothing here."""
+"""Run the preview window in a process of its own: where it hangs or dies, nothing else is affected."""
 
 import asyncio
 import contextlib
@@ -12,12 +12,12 @@ import sys
 from collections.abc import AsyncIterator
 from typing import Any
 
-from recorder.frontends.display import Backend, Display
+from recorder.frontends.display_connection import DisplayConnection, SessionAccess
 from recorder.settings.model import PreviewSettings
 
 log = logging.getLogger(__name__)
 
-# Without a picture for so long, the figures go alone.
+# Where no picture comes for so long, the figures are sent without one.
 STATUS_S = 1.0
 
 # How long the window may take to close by itself.
@@ -25,13 +25,18 @@ CLOSE_S = 1.0
 
 
 def has_display() -> bool:
-    """Tell whether this computer has a display that we may use."""
+    """Return whether this computer seems to have a display that we may use."""
     return sys.platform in {"win32", "darwin"} or bool(os.environ.get("DISPLAY"))
 
 
 @contextlib.asynccontextmanager
-async def open_window(settings: PreviewSettings, backend: Backend, *, attended: bool) -> AsyncIterator[None]:
-    """Show a window whenever preview is on, where the settings ask for one."""
+async def open_window(
+    settings: PreviewSettings, access: SessionAccess, *, attended: bool
+) -> AsyncIterator[None]:
+    """Show a window whenever preview is on, during `with`, where the settings ask for one.
+
+    `attended`: somebody sits at this computer. Where the window fails, that is logged and preview is off.
+    """
     wanted = attended and has_display() if settings.window == "auto" else settings.window
     if wanted and importlib.util.find_spec("tkinter") is None:
         log.warning(
@@ -42,7 +47,7 @@ async def open_window(settings: PreviewSettings, backend: Backend, *, attended: 
     if not wanted:
         yield
         return
-    showing = asyncio.ensure_future(_keep_showing(backend))
+    showing = asyncio.ensure_future(_keep_showing(access))
     try:
         yield
     finally:
@@ -50,15 +55,15 @@ async def open_window(settings: PreviewSettings, backend: Backend, *, attended: 
         await asyncio.gather(showing, return_exceptions=True)
 
 
-async def _keep_showing(backend: Backend) -> None:
-    """Open the window with the preview, again and again."""
-    preview = backend.preview
+async def _keep_showing(access: SessionAccess) -> None:
+    """Open the window each time the preview is switched on, until cancelled."""
+    preview = access.preview
     while True:
         await preview.until_on()
         try:
-            reason = await _Window(backend).show()
+            reason = await _Window(access).show()
         except Exception as error:
-            # No program, no pipe, an answer that makes no sense: the window is lost, and nothing else.
+            # No program, a broken pipe, a message that makes no sense: only the window is lost.
             reason = f"{type(error).__name__}: {error}"
         if preview.on:
             preview.switch(False)
@@ -71,9 +76,9 @@ async def _keep_showing(backend: Backend) -> None:
 class _Window:
     """One life of the window's process."""
 
-    def __init__(self, backend: Backend) -> None:
-        self._backend, self._preview = backend, backend.preview
-        self._display = Display(backend, "window", _log_result)
+    def __init__(self, access: SessionAccess) -> None:
+        self._access, self._preview = access, access.preview
+        self._display = DisplayConnection(access, "window", _log_result)
         self._was_closed = False
 
     async def show(self) -> str:
@@ -94,8 +99,8 @@ class _Window:
         try:
             await self._listen(process)
             code = await process.wait()
-            said = await reading_errors
-            return "" if self._was_closed else said or f"its process ended with {code}"
+            last_error = await reading_errors
+            return "" if self._was_closed else last_error or f"its process ended with {code}"
         finally:
             for task in (feeding, reading_errors):
                 task.cancel()
@@ -117,18 +122,18 @@ class _Window:
                 async with asyncio.timeout(STATUS_S):
                     message = await self._display.picture()
             except TimeoutError:
-                await _send(process.stdin, {"status": self._backend.status()})
+                await _send(process.stdin, {"status": self._access.status()})
                 continue
-            await _send(process.stdin, {"status": self._backend.status(), "picture": len(message)}, message)
+            await _send(process.stdin, {"status": self._access.status(), "picture": len(message)}, message)
 
     async def _listen(self, process: asyncio.subprocess.Process) -> None:
-        """Take the window's wishes until it ends."""
+        """Carry out the window's messages until it ends."""
         if process.stdout is None:
             raise AssertionError("a process with a pipe has it")
         while line := await process.stdout.readline():
-            wanted = json.loads(line)
-            await self._display.take(wanted)
-            if wanted.get("closed"):
+            message = json.loads(line)
+            await self._display.receive(message)
+            if message.get("closed"):
                 self._was_closed = True
 
 
@@ -143,7 +148,7 @@ async def _send(pipe: asyncio.StreamWriter, head: dict[str, Any], body: bytes = 
 
 
 async def _last_line(process: asyncio.subprocess.Process) -> str:
-    """Return the last line of what the process complains of."""
+    """Return the last line that the process wrote on standard error."""
     last = ""
     if process.stderr is not None:
         async for line in process.stderr:
@@ -152,7 +157,7 @@ async def _last_line(process: asyncio.subprocess.Process) -> str:
 
 
 async def _end(process: asyncio.subprocess.Process) -> None:
-    """End the process, in order or not."""
+    """End the process: ask it to close, then kill it."""
     if process.returncode is not None:
         return
     if process.stdin is not None:

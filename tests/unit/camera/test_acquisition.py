@@ -79,7 +79,7 @@ class ScriptedCamera:
 
 
 class Collector:
-    """An broadcaster that notes what comes and when, and gives the lease back."""
+    """A broadcaster that notes what comes and when, and gives the lease back."""
 
     def __init__(self, clock: Clock) -> None:
         self.clock = clock
@@ -242,7 +242,7 @@ class Facts(Collector):
     ("holder", "cause"),
     [("writer", Cause.STORAGE), ("preview", Cause.BUFFER_EXHAUSTED), (None, Cause.CAMERA_OVERFLOW)],
 )
-def test_an_overflow_is_blamed_on_whoever_held_the_blocks(
+def test_an_overflow_has_the_cause_of_who_held_the_blocks(
     clock: Clock, holder: str | None, cause: Cause
 ) -> None:
     steps: list[Step] = [info(1, 3), info(2, 2), info(9, 1, overflowed=True), info(12, 0)]
@@ -262,7 +262,7 @@ def test_an_overflow_is_blamed_on_whoever_held_the_blocks(
     assert pool.statistics().waits == (1 if holder else 0)
 
 
-def test_statistics_tell_the_longest_pause(clock: Clock) -> None:
+def test_statistics_have_the_longest_pause(clock: Clock) -> None:
     broadcaster = Collector(clock)
     camera = ScriptedCamera(clock, [1] * 4)
     subject = link(clock, camera, broadcaster)

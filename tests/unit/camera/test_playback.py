@@ -103,7 +103,7 @@ def test_frames_wait_for_a_slow_reader(stack: Path, clock: Clock) -> None:
     camera.close()
 
 
-def test_what_cannot_be_played_is_told_before_anything_is_opened(stack: Path, tmp_path: Path) -> None:
+def test_what_cannot_be_played_is_reported_before_anything_is_opened(stack: Path, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="no such file"):
         TiffSource(tmp_path / "none.tif")
     text = tmp_path / "text.tif"

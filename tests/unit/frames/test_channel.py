@@ -78,7 +78,7 @@ async def test_discard_gives_back_what_waits(pool: Pool) -> None:
     assert pool.leases() == 0
 
 
-async def test_an_outlet_carries_everything_from_another_thread_in_order(pool: Pool) -> None:
+async def test_a_broadcaster_carries_everything_from_another_thread_in_order(pool: Pool) -> None:
     loop = asyncio.get_running_loop()
     broadcaster = Broadcaster(loop)
     every, latest = Channel("writer"), LatestChannel("preview")
@@ -112,7 +112,7 @@ async def test_an_outlet_carries_everything_from_another_thread_in_order(pool: P
     assert pool.leases() == 0
 
 
-async def test_the_eager_see_frames_before_they_are_put_and_nobody_else_does(pool: Pool) -> None:
+async def test_the_eager_see_frames_before_they_are_published_and_nobody_else_does(pool: Pool) -> None:
     broadcaster = Broadcaster(asyncio.get_running_loop())
     every, eager = Channel("writer"), LatestChannel("analysis")
     broadcaster.connect(every)
@@ -125,7 +125,7 @@ async def test_the_eager_see_frames_before_they_are_put_and_nobody_else_does(poo
     broadcaster.deliver()
     assert numbers(await eager.receive()) == [3]
     assert every.statistics().waiting == 0
-    # What was shown and what is put come in their order, whoever was late.
+    # Frames shown early and frames published come in their order, whichever thread was late.
     broadcaster.publish(FrameSpan(block, 0, 4, "broadcaster"))
     broadcaster.show_early(fill(block, 2, 3, 3))
     broadcaster.deliver()

@@ -12,7 +12,7 @@ import pytest
 from recorder.assembly import build_session
 from recorder.errors import ConfigurationError
 from recorder.frontends.session_context import session_context
-from recorder.preview.analysis import GIVE_UP, as_values, find
+from recorder.preview.analysis import MAX_CONSECUTIVE_ERRORS, as_values, find
 from recorder.session.session import LEAVE_S
 from recorder.settings.model import AnalysisSettings, validate
 from recorder.storage.layout import DETECTOR
@@ -52,17 +52,17 @@ async def analysed(tmp_path: Path, seconds: float, **analysis: Any) -> tuple[Pat
     async with session_context(session) as dispatch:
         await session.start()
         await asyncio.sleep(seconds)
-        told = await dispatch.execute("status", "test")
+        status = await dispatch.execute("status", "test")
         summary = await session.close()
     assert summary.lost == 0
-    assert told is not None
-    return tmp_path / "x.h5", told.message
+    assert status is not None
+    return tmp_path / "x.h5", status.message
 
 
 @pytest.mark.usefixtures("virtual_time")
 async def test_a_slow_function_sees_the_latest_frames_and_costs_none(tmp_path: Path) -> None:
     seen.clear()
-    path, told = await analysed(tmp_path, 1.5, function="tests.unit.preview.test_analysis:slow")
+    path, status = await analysed(tmp_path, 1.5, function="tests.unit.preview.test_analysis:slow")
     with h5py.File(path) as file:
         rows = file["entry/analysis"][:]
         numbers = file[DETECTOR]["frame_number"][:]
@@ -74,7 +74,7 @@ async def test_a_slow_function_sees_the_latest_frames_and_costs_none(tmp_path: P
         for row in rows:
             assert row["value"] == file[DETECTOR]["data"][row["frame"]].mean()
         assert set(rows["name"]) == {b"value"}
-    assert "analysis value" in told
+    assert "analysis value" in status
 
 
 @pytest.mark.usefixtures("virtual_time")
@@ -93,15 +93,15 @@ async def test_a_quick_function_does_not_wait_for_blocks_to_fill(tmp_path: Path)
 
 
 @pytest.mark.usefixtures("virtual_time")
-async def test_a_function_that_fails_is_told_counted_and_switched_off(
+async def test_a_function_that_fails_is_logged_counted_and_switched_off(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    path, told = await analysed(tmp_path, 0.5, function="tests.unit.preview.test_analysis:failing")
+    path, status = await analysed(tmp_path, 0.5, function="tests.unit.preview.test_analysis:failing")
     with h5py.File(path) as file:
         assert len(file["entry/analysis"]) == 0
         assert file["entry/verdict"][()] == b"complete"
-    assert f"{GIVE_UP} errors, switched off" in told
-    assert caplog.text.count("no idea what to do with (64, 128)") == GIVE_UP
+    assert f"{MAX_CONSECUTIVE_ERRORS} errors, switched off" in status
+    assert caplog.text.count("no idea what to do with (64, 128)") == MAX_CONSECUTIVE_ERRORS
     assert "the recording goes on" in caplog.text
 
 
@@ -129,14 +129,14 @@ def hanging(frame: Any, metadata: Mapping[str, Any]) -> float:
 
 @pytest.mark.usefixtures("virtual_time")
 async def test_a_function_cannot_write_into_what_is_recorded(tmp_path: Path) -> None:
-    path, told = await analysed(tmp_path, 0.3, function="tests.unit.preview.test_analysis:meddling")
-    assert "errors" not in told
+    path, status = await analysed(tmp_path, 0.3, function="tests.unit.preview.test_analysis:meddling")
+    assert "errors" not in status
     with h5py.File(path) as file:
         assert len(file["entry/analysis"]) > 0
 
 
 @pytest.mark.usefixtures("virtual_time")
-async def test_a_function_that_wants_to_leave_is_told_in_a_line(
+async def test_a_function_that_raises_system_exit_is_logged_in_a_line(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     await analysed(tmp_path, 0.3, function="tests.unit.preview.test_analysis:leaving")
@@ -173,18 +173,18 @@ async def test_the_worked_example_stores_two_values_a_frame(tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize(
-    ("function", "told"),
+    ("function", "message"),
     [
         ("nowhere:at_all", "nowhere cannot be imported: ModuleNotFoundError: No module named 'nowhere'"),
         ("recorder.preview.threshold:crosing", "no function crosing in it; did you mean crossing?"),
     ],
 )
-def test_a_function_that_is_not_there_is_told_before_anything_begins(function: str, told: str) -> None:
+def test_a_missing_function_is_reported_before_anything_begins(function: str, message: str) -> None:
     with pytest.raises(ConfigurationError, match=r"analysis\.options: crossing.*'zz'"):
         find(AnalysisSettings(function="recorder.preview.threshold:crossing", options={"zz": 1}))
     with pytest.raises(ConfigurationError) as caught:
         find(AnalysisSettings(function=function))
-    assert told in str(caught.value)
+    assert message in str(caught.value)
 
 
 def test_numbers_are_kept_and_nothing_else() -> None:

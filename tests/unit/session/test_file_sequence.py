@@ -12,7 +12,7 @@ import h5py
 import pytest
 
 from recorder.assembly import build_session
-from recorder.control.call import CommandResult
+from recorder.control.command_types import CommandResult
 from recorder.control.dispatcher import Dispatcher
 from recorder.errors import StorageError
 from recorder.frontends.session_context import session_context

@@ -54,7 +54,7 @@ def run_with(
         wanted = {"frames": limits.frames, "duration": limits.duration_s}
         recording = settings.recording.model_copy(update=wanted)
         settings = settings.model_copy(update={"recording": recording})
-    files = FileSequence(make_file)
+    files = FileSequence(make_file, 1.0)
     _sequences.append(files)
     settings = settings.model_copy(update={"storage": settings.storage.model_copy(update={"reserve": 0})})
     return Run(camera or make_camera(settings), files, settings, Path(settings.recording.output))
@@ -318,6 +318,7 @@ def test_numbers_for_json_are_the_designs() -> None:
             "journal",
             "verdict",
             "frames",
+            "durable",
             "lost",
             "marks",
             "seconds",

@@ -49,7 +49,7 @@ class FakeFile(DryRun):
 @contextlib.asynccontextmanager
 async def writer(file: FakeFile, told: list[Any]) -> AsyncIterator[Writer]:
     """Write into one file of a session."""
-    files = FileSequence(lambda *_: file)
+    files = FileSequence(lambda *_: file, 1.0)
     camera = CameraDescription("test", "0", SMALL, 100.0)
     await files.switch_to(await files.prepare(validate({}), None, camera, 4))
     yield Writer(files, Ledger(), Timeline(), lambda: told.append("failed"), told.append)

@@ -68,10 +68,10 @@ def test_overrides() -> None:
         ("camera.width.deep=1", ["width is a value"]),
     ],
 )
-def test_what_is_wrong_is_told_in_one_line(override: str, words: list[str]) -> None:
-    with pytest.raises(ConfigurationError) as told:
+def test_what_is_wrong_is_reported_in_one_line(override: str, words: list[str]) -> None:
+    with pytest.raises(ConfigurationError) as caught:
         load(CONFIGS / "simulated.toml", (override,))
-    message = str(told.value)
+    message = str(caught.value)
     assert message.startswith("--set")
     assert "\n" not in message
     for word in words:

@@ -5,7 +5,7 @@ from recorder.errors import CameraDisconnectedError, CameraError, ConfigurationE
 
 
 @pytest.mark.parametrize(
-    ("code", "text", "told"),
+    ("code", "text", "message"),
     [
         (
             0x80162015,
@@ -24,10 +24,10 @@ from recorder.errors import CameraDisconnectedError, CameraError, ConfigurationE
         ),
     ],
 )
-def test_a_code_becomes_what_to_do(code: int, text: str, told: str) -> None:
+def test_a_code_becomes_what_to_do(code: int, text: str, message: str) -> None:
     error = from_code(code, text, "reading")
-    assert told in str(error)
-    assert isinstance(error, CameraDisconnectedError) == ("is gone" in told)
+    assert message in str(error)
+    assert isinstance(error, CameraDisconnectedError) == ("is gone" in message)
 
 
 def test_the_device_is_taken_out_of_a_code_and_the_layer_where_it_says_nothing() -> None:
@@ -40,8 +40,8 @@ def test_the_device_is_taken_out_of_a_code_and_the_layer_where_it_says_nothing()
 
 
 def test_what_the_package_raises_is_translated_and_our_own_errors_pass() -> None:
-    told = r"setting up: the vendor's package met an answer it does not know \(KeyError\('trigger'\)\)"
-    with pytest.raises(CameraError, match=told), translated("setting up"):
+    message = r"setting up: the vendor's package met an answer it does not know \(KeyError\('trigger'\)\)"
+    with pytest.raises(CameraError, match=message), translated("setting up"):
         raise KeyError("trigger")
     with pytest.raises(ConfigurationError, match="as it is"), translated("setting up"):
         raise ConfigurationError("as it is")

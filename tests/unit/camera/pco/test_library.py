@@ -22,7 +22,7 @@ def rig() -> Iterator[Rig]:
         yield rig
 
 
-def test_connected_cameras_are_listed_with_who_uses_them(rig: Rig) -> None:
+def test_connected_cameras_are_listed_with_the_process_that_uses_them(rig: Rig) -> None:
     edge, panda = connected()
     assert (edge.model, edge.serial, edge.interface) == ("pco.edge 5.5 M CLHS", 61_000_001, "CLHS")
     assert (edge.firmware, edge.sensor) == ("main uP 1.22", "2560x2160, 16 bit")
@@ -39,7 +39,7 @@ def test_the_command_lists_them_too(rig: Rig) -> None:
 
 
 @pytest.mark.parametrize(
-    ("serial", "interface", "told"),
+    ("serial", "interface", "message"),
     [
         (
             7,
@@ -50,10 +50,10 @@ def test_the_command_lists_them_too(rig: Rig) -> None:
         (None, "USB 3.0", "in use by process 4711: close Camware"),
     ],
 )
-def test_a_camera_that_is_not_found_is_told_with_what_there_is(
-    rig: Rig, serial: int | None, interface: Any, told: str
+def test_a_camera_that_is_not_found_is_reported_with_those_there_are(
+    rig: Rig, serial: int | None, interface: Any, message: str
 ) -> None:
-    with pytest.raises(CameraError, match=told.replace(".", r"\.")):
+    with pytest.raises(CameraError, match=message.replace(".", r"\.")):
         open_camera(serial, interface)
     del rig
 
@@ -72,14 +72,14 @@ def test_without_the_package_the_message_says_how_to_get_it(monkeypatch: pytest.
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "message"),
     [
         ("libusb-1.0.so.0: cannot open shared object file", "apt install libusb-1.0-0"),
         ("libpco_sc2cam.so.1: file too short", "reinstall pco"),
     ],
 )
-def test_a_library_that_cannot_be_loaded_is_named(text: str, told: str) -> None:
-    with pytest.raises(CameraError, match=told), library.loading():
+def test_a_library_that_cannot_be_loaded_is_named(text: str, message: str) -> None:
+    with pytest.raises(CameraError, match=message), library.loading():
         raise OSError(text)
 
 
@@ -95,13 +95,13 @@ def plug_in(folder: Path, vendor_id: str) -> tuple[Path, Path]:
 
 def test_a_camera_on_the_usb_that_nobody_may_open_asks_for_the_rule(tmp_path: Path) -> None:
     devices, nodes = plug_in(tmp_path, "1cb2")
-    told = usb_trouble(devices, nodes)
-    assert "002/005" in told
-    assert 'ATTR{idVendor}=="1cb2"' in told
+    message = usb_trouble(devices, nodes)
+    assert "002/005" in message
+    assert 'ATTR{idVendor}=="1cb2"' in message
     (nodes / "002" / "005").touch()
     assert "close other programs" in usb_trouble(devices, nodes)
 
 
-def test_other_things_on_the_usb_are_none_of_our_business(tmp_path: Path) -> None:
+def test_other_things_on_the_usb_are_ignored(tmp_path: Path) -> None:
     assert usb_trouble(*plug_in(tmp_path, "046d")) == ""
     assert usb_trouble(tmp_path / "nothing") == ""

@@ -24,7 +24,7 @@ def readout(camera: VirtualCamera, **settings: Any) -> Readout:
             opened.close()
 
 
-def test_a_region_that_is_no_faster_is_told(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_region_that_is_no_faster_is_logged(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.WARNING):
         fast = readout(VirtualCamera(EDGE_55), roi=[1, 1017, 2560, 1144])
     assert not caplog.records
@@ -35,7 +35,7 @@ def test_a_region_that_is_no_faster_is_told(caplog: pytest.LogCaptureFixture) ->
     assert slow.period_s > 8 * fast.period_s
 
 
-def test_a_rate_out_of_reach_is_told(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_rate_out_of_reach_is_logged(caplog: pytest.LogCaptureFixture) -> None:
     for model in (EDGE_55, PANDA_42):
         caplog.clear()
         slow = readout(VirtualCamera(model), rate=5000)
@@ -74,10 +74,10 @@ def test_hardware_lines_are_set_and_checked() -> None:
     assert camera.lines[3][:5] == [1, 1, 2, 1, 1]
     assert camera.lines[3][5] == [0, 4, 0, 0]
     assert camera.lines[1][0] == 0
-    for wrong, told in (
+    for wrong, message in (
         ({"number": 1, "polarity": "low level"}, "line 1 takes rising edge or falling edge"),
         ({"number": 3, "signal": "status expos"}, "tells status busy or status line or status armed"),
         ({"number": 3, "timing": "global"}, "only line 4 has it"),
     ):
-        with pytest.raises(ConfigurationError, match=told):
+        with pytest.raises(ConfigurationError, match=message):
             readout(VirtualCamera(EDGE_55), lines=[wrong])

@@ -11,8 +11,8 @@ from tests.virtual_sc2.libraries import installed
 from tests.virtual_sc2.models import DIMAX, EDGE_55, PANDA_42, PCO_1400, Model
 
 
-def told(model: Model, **settings: Any) -> str:
-    """What a camera of `model` says to the settings, "" where it takes them."""
+def refusal(model: Model, **settings: Any) -> str:
+    """The error for these settings on a camera of `model`, "" where it accepts them."""
     import pco
 
     wanted = validate({"camera": {"kind": "pco", **settings}}).camera
@@ -55,7 +55,7 @@ def told(model: Model, **settings: Any) -> str:
 def test_what_a_camera_cannot_have_is_refused_with_what_it_can(
     model: Model, settings: dict[str, Any], message: str
 ) -> None:
-    assert told(model, **settings) == message
+    assert refusal(model, **settings) == message
 
 
 @pytest.mark.parametrize(
@@ -69,4 +69,4 @@ def test_what_a_camera_cannot_have_is_refused_with_what_it_can(
     ],
 )
 def test_what_it_can_have_is_taken(model: Model, settings: dict[str, Any]) -> None:
-    assert told(model, **settings) == ""
+    assert refusal(model, **settings) == ""

@@ -45,7 +45,7 @@ def test_frames_depend_on_the_seed_alone(clock: Clock) -> None:
     clock.wait(0)
 
 
-def test_the_stamp_tells_counter_and_time(clock: Clock) -> None:
+def test_the_timestamp_has_counter_and_time(clock: Clock) -> None:
     sensor, frame = camera(clock), slot()
     for number in range(1, 50):
         info = sensor.read_into(frame, 1)

@@ -1,4 +1,7 @@
-"""Measure this machine with the real session: memory, raw disk, whole pipeline, in turn, durable times."""
+"""Measure the throughput of this machine: memory, raw disk and whole recorder, in turn.
+
+Times include the fsync; the recorder is measured with the real session on a simulated camera.
+"""
 
 import asyncio
 import contextlib
@@ -25,19 +28,22 @@ from recorder.session.status import Summary
 from recorder.settings.cameras import SimulatedCameraSettings
 from recorder.settings.model import Settings, validate
 
-# Small frames that everyone's recorder is asked about: width and height.
+# The small frames that are measured too: width and height.
 SMALL_FRAMES = (128, 256)
 
-# What is written to find out how much a measurement of the time asked for will write.
+# How much is written to find out how fast the disk is, and so how much to write in the time asked for.
 CALIBRATION_BYTES = 256 * 2**20
 
-# Room left on the disk by every measurement.
+# The room that every measurement leaves free on the disk.
 SPARE_BYTES = 500 * 10**6
 
 
 @dataclass(frozen=True)
 class Measurement:
-    """One measurement: `group` is the frame size; GB/s and CPU s/GB over bytes durably on the disk."""
+    """One measurement: `group` is the frame size ("2560x2160"), `way` what was measured ("raw direct").
+
+    GB/s and CPU s/GB are over the bytes that were written durably (of "memcpy": copied), `fps` is frames/s.
+    """
 
     group: str
     way: str
@@ -49,7 +55,10 @@ class Measurement:
 
 @dataclass
 class Report:
-    """All measurements, and what the configured camera needs in GB/s (inf: as much as it gets)."""
+    """All measurements, and what the configured camera needs in GB/s (inf: it runs as fast as it can).
+
+    `configured` is the group of the configured camera, `frame_bytes` the size of a frame of each group.
+    """
 
     needs_gb_per_s: float
     configured: str
@@ -57,21 +66,21 @@ class Report:
     measurements: list[Measurement] = field(default_factory=list)
 
     def of(self, group: str, way: str) -> list[Measurement]:
-        """Return the measurements of a kind, in the order of the rounds."""
+        """Return the measurements of a frame size and a way, in the order of the rounds."""
         return [m for m in self.measurements if (m.group, m.way) == (group, way)]
 
     def median(self, group: str, way: str) -> float:
-        """Return the median GB/s."""
+        """Return the median GB/s of a frame size and a way; raises StatisticsError where there is none."""
         return statistics.median(m.gb_per_s for m in self.of(group, way))
 
     def ratio(self, group: str, way: str, base: str) -> float:
-        """Return the median ratio of a way to its base measured in the same round; NaN without a base."""
+        """Return the median, over the rounds, of the ratio of `way` to `base` in GB/s; NaN without a base."""
         pairs = zip(self.of(group, way), self.of(group, base), strict=False)
         ratios = [a.gb_per_s / b.gb_per_s for a, b in pairs]
         return statistics.median(ratios) if ratios else math.nan
 
     def verdict(self) -> str:
-        """Say whether this machine sustains the configured camera."""
+        """Return a sentence: whether this machine sustains the configured camera, and with what headroom."""
         ways = {
             m.way for m in self.measurements if m.group == self.configured and m.way.startswith("recorder")
         }
@@ -84,15 +93,15 @@ class Report:
         return f"needs {needs}, this machine sustains {best:.2f} GB/s, {word} {headroom:.1f}x"
 
     def rows(self) -> Iterator[dict[str, Any]]:
-        """Yield a row for each kind of measurement."""
+        """Yield a row for each frame size and way, by the names of its columns; a missing ratio is NaN."""
         for group, way in dict.fromkeys((m.group, m.way) for m in self.measurements):
             runs = self.of(group, way)
             yield {
                 "frames": group,
                 "way": way,
                 "GB/s": self.median(group, way),
-                "least": min(m.gb_per_s for m in runs),
-                "most": max(m.gb_per_s for m in runs),
+                "min": min(m.gb_per_s for m in runs),
+                "max": max(m.gb_per_s for m in runs),
                 "frames/s": statistics.median(m.fps for m in runs),
                 "CPU s/GB": statistics.median(m.cpu_s_per_gb for m in runs),
                 "of raw direct": self.ratio(group, way, "raw direct"),
@@ -111,7 +120,7 @@ class Report:
         console.print(self.verdict(), highlight=False)
 
     def for_json(self) -> dict[str, Any]:
-        """Return rows and verdict."""
+        """Return rows and verdict for JSON, which has no NaN: None in its place."""
         rows = [
             {k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in row.items()}
             for row in self.rows()
@@ -134,7 +143,11 @@ def default_folder(settings: Settings) -> Path:
 
 
 def measure(settings: Settings, folder: Path, seconds: float, rounds: int, console: Console) -> Report:
-    """Measure `rounds` times in turn, about `seconds` each, in `folder`; raises UsageError, StorageError."""
+    """Measure everything `rounds` times in turn, about `seconds` each, with scratch files in `folder`.
+
+    Blocks until done, and runs event loops of its own. Progress goes to `console`. Raises UsageError for a
+    folder or a camera that cannot be measured, StorageError where the disk has too little room or fails.
+    """
     if not folder.is_dir():
         raise UsageError(f"--folder {folder}: no such folder")
     camera = settings.camera

@@ -1,6 +1,6 @@
-"""The door at full frames: 1,000 marks in 10 s, then 200 strangers, and what the process's memory does.
+"""The remote control server at full frames: 1,000 marks in 10 s, then 200 strangers; memory of the process.
 
-python -m tests.benchmarks.door [--config configs/simulated.toml]
+python -m tests.benchmarks.remote_control [--config configs/simulated.toml]
 
 Needs room on the disk for half a minute of frames. Linux: memory is read from /proc.
 """
@@ -29,9 +29,9 @@ def resident_mb(pid: int) -> float:
     raise ValueError("no VmRSS")
 
 
-def send_marks(door: Listening) -> float:
+def send_marks(recorder: Listening) -> float:
     """Send the marks, evenly over their time; return how long it took until the last was answered."""
-    client, lines = door.connect()
+    client, lines = recorder.connect()
     with client:
         lines.readline()
         began = time.monotonic()
@@ -43,12 +43,12 @@ def send_marks(door: Listening) -> float:
         return time.monotonic() - began
 
 
-def crowd(door: Listening) -> list[socket.socket]:
+def crowd(recorder: Listening) -> list[socket.socket]:
     """Connect strangers: idle, with garbage, with a wrong token."""
     strangers = []
     for i in range(STRANGERS):
         with contextlib.suppress(OSError):
-            client = socket.create_connection(("127.0.0.1", door.port), timeout=5)
+            client = socket.create_connection(("127.0.0.1", recorder.port), timeout=5)
             client.sendall((b"", b"\x00\xff" * 20_000, b"wrong\nmark never\n")[i % 3])
             strangers.append(client)
     return strangers
@@ -61,25 +61,25 @@ def main() -> None:
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        door = listen(folder, str(asked.config.resolve()), "--duration", "1h")
-        memory = [resident_mb(door.run.pid)]
+        recorder = listen(folder, str(asked.config.resolve()), "--duration", "1h")
+        memory = [resident_mb(recorder.run.pid)]
         try:
-            took = send_marks(door)
-            memory.append(resident_mb(door.run.pid))
+            took = send_marks(recorder)
+            memory.append(resident_mb(recorder.run.pid))
             for _ in range(asked.rounds):
-                strangers = crowd(door)
+                strangers = crowd(recorder)
                 time.sleep(2.5)
-                memory.append(resident_mb(door.run.pid))
+                memory.append(resident_mb(recorder.run.pid))
                 for stranger in strangers:
                     stranger.close()
-            told = door.finish()
+            summary = recorder.finish()
         finally:
-            door.run.kill()
-            door.run.wait()
+            recorder.run.kill()
+            recorder.run.wait()
         with h5py.File(folder / "x.h5") as file:
             labels = {row["label"] for row in file["entry/marks"]}
         print(f"{MARKS} marks in {took:.1f} s, {len(labels)} labels in the file")
-        print(f"{told['frames']} frames, {told['lost']} lost")
+        print(f"{summary['frames']} frames, {summary['lost']} lost")
         print(
             f"VmRSS in MB at the start, after the marks, in each crowd of {STRANGERS}: "
             f"{', '.join(f'{mb:.1f}' for mb in memory)}"

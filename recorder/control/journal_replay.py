@@ -1,7 +1,7 @@
-"""Carry out a journal again: the same commands at the frames, or the times, where they were given.
+"""Replay a journal: the same commands at the frames, or at the times, where they were given.
 
-By frames, each command that changes frames is told from which counter on it did so then; on a camera that can
-begin there exactly (the simulated one) the frames come out the same.
+By frames, each command that changes frames is given the counter from which on it took effect then; on a
+camera that can begin exactly there (the simulated one) the frames come out the same.
 """
 
 import asyncio
@@ -9,20 +9,25 @@ from dataclasses import replace
 from typing import Literal
 
 from recorder.control.dispatcher import Dispatcher
-from recorder.control.journal import Entry, Log
-from recorder.control.registry import find
+from recorder.control.journal import JournalContents, JournalEntry
+from recorder.control.registry import find_command
 
 # Commands that change frames are given this long before they take effect, so that the camera can prepare.
 LEAD_S = 1.0
 
 
-async def play(journal: Log, dispatch: Dispatcher, align: Literal["frame", "time"]) -> None:
-    """Carry out the journal's commands on a session whose first run is under way."""
+async def replay_journal(
+    journal: JournalContents, dispatch: Dispatcher, align: Literal["frame", "time"]
+) -> None:
+    """Carry out the journal's commands on a session whose first run is under way; return after the last.
+
+    `align`: at the same frames (camera's counter), or at the same time after the first frame of the run.
+    """
     waiting: list[asyncio.Task[None]] = []
-    ended: Entry | None = None
+    ended: JournalEntry | None = None
     for entry in journal.entries:
         run = entry.run
-        command = find(entry.command) if entry.status != "refused" else None
+        command = find_command(entry.command) if entry.status != "refused" else None
         ends_run = command is not None and command.ends_run
         starts_run = command is not None and command.name == "start"
         planned = entry
@@ -31,7 +36,7 @@ async def play(journal: Log, dispatch: Dispatcher, align: Literal["frame", "time
         elif ends_run and run in journal.last_numbers:
             planned = replace(entry, effective_number=journal.last_numbers[run] + 1)
         if starts_run or (ended is not None and ended.run == run and entry.seq > ended.seq):
-            # What belongs to the run before is done first, and what was given between two runs is after it.
+            # Commands of the run before are done first; those that were given between two runs come after it.
             await asyncio.gather(*waiting)
             waiting.clear()
             if not starts_run:
@@ -45,13 +50,13 @@ async def play(journal: Log, dispatch: Dispatcher, align: Literal["frame", "time
             waiting.clear()
         ahead = align == "frame" and command is not None and (command.changes_frames or ends_run)
         waiting.append(asyncio.create_task(_at_its_time(planned, dispatch, align, ahead)))
-        # In turn: of several commands at one frame the earlier one comes first.
+        # Begin them in turn: of several commands at one frame the earlier one comes first.
         await asyncio.sleep(0)
     await asyncio.gather(*waiting)
 
 
 async def _at_its_time(
-    entry: Entry, dispatch: Dispatcher, align: Literal["frame", "time"], ahead: bool
+    entry: JournalEntry, dispatch: Dispatcher, align: Literal["frame", "time"], ahead: bool
 ) -> None:
     run = dispatch.session.run
     if run is not None and align == "time":
@@ -65,5 +70,5 @@ async def _at_its_time(
     await _execute(entry, dispatch, align)
 
 
-async def _execute(entry: Entry, dispatch: Dispatcher, align: Literal["frame", "time"]) -> None:
+async def _execute(entry: JournalEntry, dispatch: Dispatcher, align: Literal["frame", "time"]) -> None:
     await dispatch.execute(entry.command, "replay", replayed=entry if align == "frame" else None)

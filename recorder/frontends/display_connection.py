@@ -1,4 +1,9 @@
-"""What a display sends and gets, be it the window or the page: pictures one way, wishes the other."""
+"""What passes between the session and a display (the window or a page): pictures out, requests in.
+
+A display sends objects of JSON with any of these keys: `ready` (it has drawn the last picture), `command` (a
+line), `complete` (the text before the cursor), `id` (comes back with the answer), and what `ReadoutRequest`
+takes.
+"""
 
 import asyncio
 import contextlib
@@ -11,32 +16,41 @@ from typing import Any
 from recorder.preview.live import Preview
 from recorder.preview.picture import Picture, Region
 
-# What a region or a level may be, so that no display can ask for nonsense.
+# The largest number that a request may have, so that no display can ask for nonsense.
 MAX_NUMBER = 1 << 20
 
-# Commands of one display under way at once.
+# How many commands of one display may be under way at once.
 UNDER_WAY = 16
 
 
 @dataclass(frozen=True)
-class Backend:
-    """What stands behind a display: the preview, the commands, the figures."""
+class SessionAccess:
+    """What a display may use of the session: its preview, commands, completion and figures.
+
+    `status` returns the fields of `LiveStatus.for_json`, `complete` words with their meanings for a text.
+    """
 
     preview: Preview
-    command: Callable[[str, str], Awaitable[dict[str, Any]]]  # line and source to outcome
+    command: Callable[[str, str], Awaitable[dict[str, Any]]]  # line and source to the fields of CommandResult
     complete: Callable[[str], list[tuple[str, str]]]
     status: Callable[[], dict[str, Any]]
 
 
 @dataclass
-class Wishes:
-    """What one display wants to know of each picture: the value at `probe` (x, y), the mean of `rect`."""
+class ReadoutRequest:
+    """What one display wants to read off each picture: the value at `probe` (x, y), the mean of `rect`.
+
+    `rect` is (x, y, w, h); both are in pixels of the frame, None: nothing.
+    """
 
     probe: tuple[int, int] | None = None
     rect: Region | None = None
 
-    def take(self, message: Mapping[str, Any], preview: Preview) -> None:
-        """Follow a display's message; raises ValueError where it makes no sense."""
+    def update(self, message: Mapping[str, Any], preview: Preview) -> None:
+        """Take over what a display asks for; `region` and `levels` go to the preview, for all displays.
+
+        Raises ValueError for a number that is missing or out of range.
+        """
         if "probe" in message:
             probe = _numbers(message["probe"], 2)
             self.probe = (probe[0], probe[1]) if probe else None
@@ -51,30 +65,33 @@ class Wishes:
             preview.levels = (low, high)
 
 
-class Display:
-    """One display, be it a page or a window: takes its messages, has the pictures it asks for.
+class DisplayConnection:
+    """The connection to one display, a page or the window: carries out its messages, has its pictures.
 
-    `source` names it in the journal; `answer` gets the result of each command, with the `id` it came with.
-    On the loop's thread.
+    `source` names it in the journal. `answer` is called with the answer to each command and completion, with
+    the `id` of the message.
     """
 
     def __init__(
-        self, backend: Backend, source: str, answer: Callable[[dict[str, Any]], Awaitable[None]]
+        self, access: SessionAccess, source: str, answer: Callable[[dict[str, Any]], Awaitable[None]]
     ) -> None:
-        self._backend, self._source, self._answer = backend, source, answer
-        self._wishes = Wishes()
+        self._access, self._source, self._answer = access, source, answer
+        self._readout = ReadoutRequest()
         self._ready = asyncio.Event()
         self._under_way: set[asyncio.Task[None]] = set()
 
-    async def take(self, message: object) -> None:
-        """Follow a message; raises ValueError where it makes no sense. Waits while too many commands run."""
+    async def receive(self, message: object) -> None:
+        """Carry out a message; a command is begun only, but waits while `UNDER_WAY` others are under way.
+
+        Raises ValueError for a message that makes no sense, and what `answer` raises.
+        """
         if not isinstance(message, dict):
             raise ValueError("a message is an object")
-        self._wishes.take(message, self._backend.preview)
+        self._readout.update(message, self._access.preview)
         if message.get("ready"):
             self._ready.set()
         if isinstance(message.get("complete"), str):
-            words = self._backend.complete(message["complete"])
+            words = self._access.complete(message["complete"])
             await self._answer({"id": message.get("id"), "words": words})
         if isinstance(message.get("command"), str):
             if len(self._under_way) >= UNDER_WAY:
@@ -84,22 +101,22 @@ class Display:
             task.add_done_callback(self._under_way.discard)
 
     async def _execute(self, line: str, number: object) -> None:
-        result = await self._backend.command(line, self._source)
+        result = await self._access.command(line, self._source)
         with contextlib.suppress(OSError):
             await self._answer({"id": number, **result})
 
     async def ready(self) -> None:
-        """Wait until the display has drawn the picture before."""
+        """Wait until the display asks for a picture, having drawn the one before."""
         await self._ready.wait()
 
     async def picture(self) -> bytes:
-        """Wait for the next picture and return it as `message_of` does; the display has to be ready again."""
-        picture = await self._backend.preview.next_picture()
+        """Wait for the next picture and return it as `picture_message` does; then `ready` waits again."""
+        picture = await self._access.preview.next_picture()
         self._ready.clear()
-        return message_of(picture, self._wishes, self._backend.preview.origin)
+        return picture_message(picture, self._readout, self._access.preview.origin)
 
     async def close(self) -> None:
-        """Wait for nobody's command any more; those under way are carried out all the same."""
+        """Stop waiting for commands under way; they are carried out all the same, without an answer."""
         for task in self._under_way:
             task.cancel()
         await asyncio.gather(*self._under_way, return_exceptions=True)
@@ -120,14 +137,17 @@ def _region(given: object) -> Region | None:
     return (numbers[0], numbers[1], numbers[2], numbers[3]) if numbers else None
 
 
-def message_of(picture: Picture, wishes: Wishes, origin: tuple[int, int]) -> bytes:
-    """Return a picture as bytes: length of the header (uint32, little-endian), header (JSON), pixels."""
+def picture_message(picture: Picture, readout: ReadoutRequest, origin: tuple[int, int]) -> bytes:
+    """Return a picture as bytes: length of the header (uint32, little-endian), header (JSON), pixels.
+
+    The header has the fields of `Picture`, and `origin`, `probe` [x, y, value] and `rect` (a mean) or null.
+    """
     head: dict[str, Any] = {
         name: value for name, value in vars(picture).items() if name not in {"pixels", "values"}
     }
-    # Displays talk of pixels of the frame, and show pixels of the sensor.
+    # Displays send positions in pixels of the frame, and show them in pixels of the sensor.
     head["origin"] = origin
-    probe, rect = wishes.probe, wishes.rect
+    probe, rect = readout.probe, readout.rect
     head["probe"] = [*probe, picture.value_at(*probe)] if probe else None
     head["rect"] = picture.mean_of(rect) if rect else None
     header = json.dumps(head).encode()

@@ -1,0 +1,55 @@
+"""The types that pass between a frontend, a command and the session: context, reply, result."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from recorder.frames.timeline import FrameRef
+from recorder.session.session import Session
+
+
+class Schedule(Protocol):
+    """A function that has a line executed later: `Dispatcher.schedule`."""
+
+    def __call__(self, wait: Awaitable[object], line: str, source: str) -> None:
+        """Execute `line` as given by `source` once `wait` has returned; return at once."""
+
+
+@dataclass(frozen=True)
+class CommandContext:
+    """The session that a command acts on, who gave the command, and when.
+
+    `entered_ns` is a time of the host's monotonic clock (`time.perf_counter_ns`). `first` is the camera's
+    counter from which on a replayed command has to take effect; None: as soon as it can.
+    """
+
+    session: Session
+    schedule: Schedule
+    source: str
+    entered_ns: int
+    first: int | None = None
+
+
+@dataclass(frozen=True)
+class CommandReply:
+    """What a command answers; `then` is awaited once the command is in the journal.
+
+    `frame` is the frame on which the command took effect, `number` the camera's counter of it.
+    """
+
+    message: str = ""
+    frame: FrameRef | None = None
+    number: int | None = None  # for a frame that is in no file, or has not come yet
+    then: Callable[[], Awaitable[object]] | None = None
+
+
+@dataclass(frozen=True)
+class CommandResult:
+    """How a line went: `status` is "ok", "refused" (it was wrong, nothing changed) or "failed".
+
+    `effective_frame` is the frame on which it took effect, as an index into the frames of its file.
+    """
+
+    status: str
+    message: str
+    effective_frame: int | None = None

@@ -1,0 +1,256 @@
+"""The index of a dataset's chunks as HDF5 has it on disk, read and corrected without HDF5.
+
+HDF5 calls it an extensible array: the addresses of the first chunks stand in an index block, the others in
+data blocks that grow in size; where there are many, super blocks have the data blocks' addresses. Large
+data blocks are divided into pages. Each of these has a checksum. An address is written once and never
+changes; so in a block that is half old and half new after a power cut, each address that both had is right.
+
+Source: HDF5 File Format Specification 3.0, VII.D (the extensible array index), and H5EA*.c of HDF5 1.10.
+"""
+
+import struct
+from collections.abc import Iterator
+from dataclasses import astuple, dataclass, field
+from typing import Self
+
+from recorder.errors import DamagedFileError
+from recorder.storage.file_bytes import FileBytes
+from recorder.storage.object_header import UNDEFINED
+from recorder.storage.superblock import lookup3
+
+_CHECKSUM = struct.Struct("<I")
+_ADDRESS = struct.Struct("<Q")
+_HEADER = struct.Struct("<4sBBBBBBBB6QQ")
+_PREFIX_BYTES = 14  # signature, version, kind of elements, address of the header
+
+# Addresses only; entries of filtered chunks are longer.
+_UNFILTERED = 0
+
+
+@dataclass(frozen=True)
+class _Sizes:
+    """How the index grows: the numbers that HDF5 writes into every index (H5D_EARRAY_* in H5Dearray.c)."""
+
+    max_bits: int = 32
+    in_index_block: int = 4
+    min_per_block: int = 16
+    min_pointers: int = 4
+    page_bits: int = 10
+
+    @property
+    def prefix_bytes(self) -> int:
+        """What stands before the contents of a data block or a super block."""
+        return _PREFIX_BYTES + (self.max_bits + 7) // 8
+
+    @property
+    def super_blocks(self) -> int:
+        """Number of super blocks possible, those included whose data blocks the index block points at."""
+        return 1 + self.max_bits - (self.min_per_block.bit_length() - 1)
+
+    @property
+    def inlined(self) -> int:
+        """Number of super blocks whose data blocks the index block points at."""
+        return 2 * (self.min_pointers.bit_length() - 1)
+
+    @property
+    def page_chunks(self) -> int:
+        return 1 << self.page_bits
+
+    def data_blocks(self, super_block: int) -> int:
+        """Number of data blocks of a super block."""
+        return 1 << super_block // 2
+
+    def chunks(self, super_block: int) -> int:
+        """Number of chunks in each data block of a super block."""
+        return (1 << (super_block + 1) // 2) * self.min_per_block
+
+    def pages(self, super_block: int) -> int:
+        """Number of pages of each data block of a super block; 0: it is not divided."""
+        return (
+            self.chunks(super_block) >> self.page_bits if self.chunks(super_block) > self.page_chunks else 0
+        )
+
+    def data_block_bytes(self, super_block: int) -> int:
+        if pages := self.pages(super_block):
+            page_bytes = 8 * self.page_chunks + _CHECKSUM.size
+            return self.prefix_bytes + _CHECKSUM.size + pages * page_bytes
+        return self.prefix_bytes + 8 * self.chunks(super_block) + _CHECKSUM.size
+
+    def super_block_bits(self, super_block: int) -> int:
+        """Bytes that say which pages of a super block's data blocks are in use."""
+        return self.data_blocks(super_block) * ((self.pages(super_block) + 7) // 8)
+
+
+@dataclass
+class _Part:
+    """Bytes with a checksum of their own, and what they say of chunks.
+
+    `blocks` and `page_bits` are places in `data`, and the number of the first chunk they are about.
+    """
+
+    address: int
+    data: bytearray  # without the checksum
+    at: int = 0
+    first: int = 0
+    chunks: int = 0
+    blocks: list[tuple[int, int]] = field(default_factory=list)
+    page_bits: list[tuple[int, int]] = field(default_factory=list)
+
+    def addresses(self) -> Iterator[int]:
+        for i in range(self.chunks):
+            yield _address(self.data, self.at + 8 * i)
+
+    def keep(self, count: int) -> None:
+        """Take out what is said of chunks from number `count` on."""
+        for i in range(max(0, count - self.first), self.chunks):
+            _ADDRESS.pack_into(self.data, self.at + 8 * i, UNDEFINED)
+        for at, first in self.blocks:
+            if first >= count:
+                _ADDRESS.pack_into(self.data, at, UNDEFINED)
+        for bit, first in self.page_bits:
+            at, mask = bit // 8, 0x80 >> bit % 8
+            self.data[at] = self.data[at] | mask if first < count else self.data[at] & ~mask
+
+
+@dataclass(frozen=True)
+class _Block:
+    """A super block (`chunks` 0) or a data block that the header counts, and its first chunk."""
+
+    first: int
+    size: int
+    chunks: int = 0
+
+
+class ChunkIndex:
+    """The index at `address` of a file; `read` and `keep` block, and raise OSError."""
+
+    def __init__(self, file: FileBytes, address: int, header: tuple[int, ...]) -> None:
+        self._file, self._address, self._header = file, address, header
+        self._sizes = _Sizes()
+        self._parts: list[_Part] = []
+        self._blocks: list[_Block] = []
+        # Address of each chunk, up to the first that has none.
+        self.addresses: list[int] = []
+        for part in self._read_all():
+            self._parts.append(part)
+            for chunk in part.addresses():
+                if chunk in {0, UNDEFINED}:
+                    return
+                self.addresses.append(chunk)
+
+    @classmethod
+    def read(cls, file: FileBytes, address: int) -> Self:
+        """Read the index at `address`, whether or not its checksums fit.
+
+        Raises DamagedFileError where there is no index, or one of chunks that are compressed.
+        """
+        data = file.read(address, _HEADER.size)
+        header = _HEADER.unpack(data.ljust(_HEADER.size, b"\0"))
+        if header[:9] != (b"EAHD", 0, _UNFILTERED, 8, *astuple(_Sizes())):
+            raise DamagedFileError(f"no index of chunks at byte {address}")
+        return cls(file, address, header)
+
+    def keep(self, count: int) -> None:
+        """Have the index hold its first `count` chunks and no other, with checksums that fit.
+
+        Raises DamagedFileError where it does not have so many.
+        """
+        if count > len(self.addresses):
+            raise DamagedFileError(f"the index of chunks at byte {self._address} has less than {count}")
+        for part in self._parts:
+            part.keep(count)
+            _put(self._file, part.address, bytes(part.data))
+        kept = [block for block in self._blocks if block.first < count]
+        data = [block.size for block in kept if block.chunks]
+        supers = [block.size for block in kept if not block.chunks]
+        # An index block that never reached the disk is one that was never made.
+        begun = bool(self._parts)
+        elements = self._sizes.in_index_block * begun + sum(block.chunks for block in kept)
+        figures = (len(supers), sum(supers), len(data), sum(data), count, elements)
+        index_block = self._header[-1] if begun else UNDEFINED
+        _put(self._file, self._address, _HEADER.pack(*self._header[:9], *figures, index_block))
+
+    def _read_all(self) -> Iterator[_Part]:
+        """Read one part after the other, in the order of their chunks, and stop where a block is missing."""
+        sizes = self._sizes
+        inlined = sum(sizes.data_blocks(i) for i in range(sizes.inlined))
+        pointers = inlined + sizes.super_blocks - sizes.inlined
+        data = self._block(self._header[-1], b"EAIB", 8 * (sizes.in_index_block + pointers), _PREFIX_BYTES)
+        if data is None:
+            return
+        index = _Part(self._header[-1], data, _PREFIX_BYTES, 0, sizes.in_index_block)
+        at, first = _PREFIX_BYTES + 8 * sizes.in_index_block, sizes.in_index_block
+        for super_block in range(sizes.inlined):
+            for _ in range(sizes.data_blocks(super_block)):
+                index.blocks.append((at, first))
+                at, first = at + 8, first + sizes.chunks(super_block)
+        for super_block in range(sizes.inlined, sizes.super_blocks):
+            index.blocks.append((at, first))
+            at, first = at + 8, first + sizes.chunks(super_block) * sizes.data_blocks(super_block)
+        yield index
+        pointed = iter(index.blocks)
+        for super_block in range(sizes.super_blocks):
+            if super_block < sizes.inlined:
+                for _ in range(sizes.data_blocks(super_block)):
+                    yield from self._data_block(index, *next(pointed), super_block)
+            else:
+                yield from self._super_block(index, *next(pointed), super_block)
+
+    def _super_block(self, parent: _Part, at: int, first: int, super_block: int) -> Iterator[_Part]:
+        sizes = self._sizes
+        bits, count = sizes.super_block_bits(super_block), sizes.data_blocks(super_block)
+        address = _address(parent.data, at)
+        data = self._block(address, b"EASB", bits + 8 * count, sizes.prefix_bytes)
+        if data is None:
+            return
+        part = _Part(address, data)
+        self._blocks.append(_Block(first, len(data) + _CHECKSUM.size))
+        pages = sizes.pages(super_block)
+        for block in range(count):
+            begin = first + block * sizes.chunks(super_block)
+            part.blocks.append((sizes.prefix_bytes + bits + 8 * block, begin))
+            for page in range(pages):
+                bit = 8 * sizes.prefix_bytes + block * pages + page
+                part.page_bits.append((bit, begin + page * sizes.page_chunks))
+        yield part
+        for place, begin in part.blocks:
+            yield from self._data_block(part, place, begin, super_block)
+
+    def _data_block(self, parent: _Part, at: int, first: int, super_block: int) -> Iterator[_Part]:
+        sizes = self._sizes
+        address, chunks, pages = (
+            _address(parent.data, at),
+            sizes.chunks(super_block),
+            sizes.pages(super_block),
+        )
+        data = self._block(address, b"EADB", 0 if pages else 8 * chunks, sizes.prefix_bytes)
+        if data is None:
+            return
+        self._blocks.append(_Block(first, sizes.data_block_bytes(super_block), chunks))
+        yield _Part(address, data, sizes.prefix_bytes, first, 0 if pages else chunks)
+        at = address + sizes.prefix_bytes + _CHECKSUM.size
+        for page in range(pages):
+            # A page in which nothing was ever written has no contents that mean anything.
+            begin = first + page * sizes.page_chunks
+            if len(self.addresses) < begin:
+                return
+            content = self._file.read(at, 8 * sizes.page_chunks).ljust(8 * sizes.page_chunks, b"\0")
+            yield _Part(at, bytearray(content), 0, begin, sizes.page_chunks)
+            at += len(content) + _CHECKSUM.size
+
+    def _block(self, address: int, signature: bytes, size: int, prefix: int) -> bytearray | None:
+        """Return the bytes of a block without its checksum, None where there is none."""
+        if address in {0, UNDEFINED}:
+            return None
+        data = self._file.read(address, prefix + size)
+        whole = len(data) == prefix + size and data[:4] == signature
+        return bytearray(data) if whole and _address(data, 6) == self._address else None
+
+
+def _address(data: bytes | bytearray, at: int) -> int:
+    (address,) = _ADDRESS.unpack_from(data, at)
+    return int(address)
+
+
+def _put(file: FileBytes, address: int, data: bytes) -> None:
+    file.write(address, data + _CHECKSUM.pack(lookup3(data)))

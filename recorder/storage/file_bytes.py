@@ -1,0 +1,108 @@
+"""The bytes of a file at their addresses: those on the disk, or those it would have after a change."""
+
+import bisect
+import io
+import os
+from typing import Protocol
+
+from recorder.storage.direct_io import read_at, write_at
+
+
+class FileBytes(Protocol):
+    """What can be read and written at an address; both methods block, and raise OSError."""
+
+    def read(self, address: int, size: int) -> bytes:
+        """Return up to `size` bytes, less where the file ends before."""
+
+    def write(self, address: int, data: bytes) -> None:
+        """Write all of `data`."""
+
+
+class OnDisk:
+    """The bytes of an open file."""
+
+    def __init__(self, fd: int) -> None:
+        self.fd = fd
+
+    def read(self, address: int, size: int) -> bytes:
+        """Return up to `size` bytes, less where the file ends before."""
+        return read_at(self.fd, address, size)
+
+    def write(self, address: int, data: bytes) -> None:
+        """Write all of `data`."""
+        write_at(self.fd, address, data)
+
+
+class Changed:
+    """A file as it would be: what is written is kept in memory until `apply`."""
+
+    def __init__(self, file: OnDisk) -> None:
+        self._file = file
+        self.size = os.fstat(file.fd).st_size
+        self._addresses: list[int] = []
+        self._changes: dict[int, bytes] = {}
+
+    def read(self, address: int, size: int) -> bytes:
+        """Return up to `size` bytes with the changes made so far."""
+        size = max(0, min(size, self.size - address))
+        data = bytearray(self._file.read(address, size).ljust(size, b"\0"))
+        # Changes do not overlap, but a later one may take an earlier one's place.
+        at = max(0, bisect.bisect_left(self._addresses, address) - 1)
+        for change in self._addresses[at:]:
+            if change >= address + size:
+                break
+            content = self._changes[change]
+            start, stop = max(change, address), min(change + len(content), address + size)
+            if start < stop:
+                data[start - address : stop - address] = content[start - change : stop - change]
+        return bytes(data)
+
+    def write(self, address: int, data: bytes) -> None:
+        """Keep a change; it begins where an earlier one of the same place did."""
+        if address not in self._changes:
+            bisect.insort(self._addresses, address)
+        self._changes[address] = bytes(data)
+        self.size = max(self.size, address + len(data))
+
+    def apply(self) -> None:
+        """Write all changes, the one at the file's beginning last: it is the one that says it is in order."""
+        for address in reversed(self._addresses):
+            if address == 0:
+                os.fsync(self._file.fd)
+                if os.fstat(self._file.fd).st_size < self.size:
+                    os.ftruncate(self._file.fd, self.size)
+            self._file.write(address, self._changes[address])
+        os.fsync(self._file.fd)
+
+
+class Readable(io.RawIOBase):
+    """The bytes of a file for programs that read files; raises OSError."""
+
+    def __init__(self, content: Changed) -> None:
+        self._content = content
+        self._at = 0
+
+    def seekable(self) -> bool:
+        """Return True."""
+        return True
+
+    def readable(self) -> bool:
+        """Return True."""
+        return True
+
+    def tell(self) -> int:
+        """Return the address of the next byte to be read."""
+        return self._at
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        """Read on from another address; return it."""
+        begin = {os.SEEK_SET: 0, os.SEEK_CUR: self._at, os.SEEK_END: self._content.size}[whence]
+        self._at = begin + offset
+        return self._at
+
+    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
+        """Fill `buffer` with what comes next; return how many bytes that were, 0 at the end."""
+        data = self._content.read(self._at, len(buffer))
+        buffer[: len(data)] = data
+        self._at += len(data)
+        return len(data)

@@ -1,0 +1,150 @@
+"""Where in a file that grows the things are that change, to correct them without HDF5.
+
+What grows (frames, their columns, the tables) is described by a header and an index of chunks; single values
+(verdict, cause, times, frames synced) stand at fixed places. None of these is ever moved.
+"""
+
+import struct
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Self
+
+import h5py
+
+from recorder.errors import DamagedFileError
+from recorder.frames.metadata import STORED
+from recorder.storage import layout
+from recorder.storage.chunk_index import ChunkIndex
+from recorder.storage.file_bytes import FileBytes
+from recorder.storage.object_header import ObjectHeader
+from recorder.storage.records import ROWS, fitted
+
+# Frames, then rows of each table.
+_DURABLE = struct.Struct(f"<{1 + len(ROWS)}Q")
+
+VALUES = ("verdict", "cause", "start_time", "end_time", "storage_mode", layout.DURABLE)
+
+
+@dataclass(frozen=True)
+class GrowingDataset:
+    """A dataset with chunks as it is on disk: `rows` by its header, and the address of each chunk."""
+
+    header_address: int
+    rows: int
+    row_bytes: int
+    rows_per_chunk: int
+    index_address: int
+    chunks: tuple[int, ...]
+
+    @classmethod
+    def read(cls, file: FileBytes, address: int) -> Self:
+        """Read the dataset whose header is at `address`; raises OSError and DamagedFileError."""
+        header = ObjectHeader.read(file, address)
+        place = header.chunk_index
+        try:
+            chunks = tuple(ChunkIndex.read(file, place.address).addresses)
+        except DamagedFileError:
+            # None yet, or one that never reached the disk: whoever knows of rows in it finds them missing.
+            chunks = ()
+        row_bytes = place.chunk_bytes // place.rows_per_chunk
+        return cls(address, header.shape[0], row_bytes, place.rows_per_chunk, place.address, chunks)
+
+    @property
+    def chunk_bytes(self) -> int:
+        """Size of a chunk in the file."""
+        return self.row_bytes * self.rows_per_chunk
+
+    def address_of(self, row: int) -> int:
+        """Return where a row begins."""
+        return self.chunks[row // self.rows_per_chunk] + row % self.rows_per_chunk * self.row_bytes
+
+    def rows_within(self, size: int) -> int:
+        """Return how many rows are there in a file of `size` bytes, of those that the header tells of."""
+        rows = min(self.rows, len(self.chunks) * self.rows_per_chunk)
+        # Chunks are laid out in their order, but for those of a damaged file.
+        while rows and self.address_of(rows - 1) + self.row_bytes > size:
+            begin = (rows - 1) // self.rows_per_chunk * self.rows_per_chunk
+            inside = max(0, size - self.address_of(begin)) // self.row_bytes
+            rows = begin + min(inside, rows - 1 - begin)
+        return rows
+
+    def read_rows(self, file: FileBytes, first: int, stop: int) -> bytes:
+        """Return the bytes of rows [first, stop), zeros for what is not in the file; raises OSError."""
+        parts = []
+        for begin in range(first // self.rows_per_chunk * self.rows_per_chunk, stop, self.rows_per_chunk):
+            start, end = max(first, begin), min(stop, begin + self.rows_per_chunk)
+            size = (end - start) * self.row_bytes
+            parts.append(file.read(self.address_of(start), size).ljust(size, b"\0"))
+        return b"".join(parts)
+
+    def keep(self, file: FileBytes, rows: int) -> int:
+        """Have the dataset hold its first `rows` rows, all checksums right; return where the last chunk ends.
+
+        Raises OSError, and DamagedFileError where it does not have so many.
+        """
+        count = -(-rows // self.rows_per_chunk)
+        header = ObjectHeader.read(file, self.header_address)
+        if count:
+            ChunkIndex.read(file, self.index_address).keep(count)
+        else:
+            header.forget_chunk_index()
+        header.set_length(rows)
+        header.write(file)
+        return max(self.chunks[:count], default=0) + self.chunk_bytes if count else 0
+
+
+@dataclass(frozen=True)
+class Places:
+    """Addresses of the headers of what grows, and place and size of the single values."""
+
+    pixels: int
+    columns: Mapping[str, int]
+    tables: Mapping[str, int]
+    values: Mapping[str, tuple[int, int]]
+
+    @classmethod
+    def of(cls, hdf5: h5py.File, file: FileBytes) -> Self:
+        """Look the addresses up in the links of an open file; the headers may be damaged.
+
+        Raises OSError, KeyError, and DamagedFileError.
+        """
+        entry, detector = hdf5["entry"].id, hdf5[layout.DETECTOR].id
+        columns = [field.column if _has(detector, field.column) else field.alias for field in STORED]
+        return cls(
+            pixels=_header_address(detector, "data"),
+            columns={name: _header_address(detector, name) for name in columns if _has(detector, name)},
+            tables={row.table: _header_address(entry, row.table) for row in ROWS if _has(entry, row.table)},
+            values={
+                name: ObjectHeader.read(file, _header_address(entry, name)).contiguous
+                for name in VALUES
+                if _has(entry, name)
+            },
+        )
+
+    def set_text(self, file: FileBytes, name: str, text: str) -> None:
+        """Write one of the values; a text that is too long loses its end. Raises OSError."""
+        address, size = self.values[name]
+        file.write(address, fitted(text, size).ljust(size, b"\0"))
+
+    def text(self, file: FileBytes, name: str) -> str:
+        """Return one of the values; raises OSError."""
+        address, size = self.values[name]
+        return file.read(address, size).rstrip(b"\0").decode(errors="replace")
+
+    def set_durable(self, file: FileBytes, counts: Sequence[int]) -> None:
+        """Write how many frames, and rows of each table, are on the disk for certain; raises OSError."""
+        address, _ = self.values[layout.DURABLE]
+        file.write(address, _DURABLE.pack(*counts))
+
+    def durable(self, file: FileBytes) -> tuple[int, ...] | None:
+        """Return how many frames, and rows of each table, are on the disk for certain; None: not known."""
+        address, size = self.values.get(layout.DURABLE, (0, 0))
+        return _DURABLE.unpack(file.read(address, size).ljust(size, b"\0")) if size == _DURABLE.size else None
+
+
+def _has(group: h5py.h5g.GroupID, name: str) -> bool:
+    return bool(name and group.links.exists(name.encode()))
+
+
+def _header_address(group: h5py.h5g.GroupID, name: str) -> int:
+    return int(group.links.get_info(name.encode()).u)

@@ -1,0 +1,156 @@
+"""Recovery itself, on files of a recorder that ended at every moment."""
+
+import os
+import shutil
+from pathlib import Path
+
+import h5py
+import pytest
+
+from recorder.errors import NotOurFileError, StorageError
+from recorder.files.recover import recover
+from recorder.frames.pool import Pool
+from recorder.storage.file_bytes import OnDisk
+from recorder.storage.layout import DETECTOR
+from recorder.storage.recording import Recording
+from recorder.storage.records import MarkRow, Verdict
+from tests.conftest import SMALL, fill, take
+from tests.unit.storage.test_recording import describe
+
+PER_CHUNK = 4
+
+
+@pytest.fixture(autouse=True)
+def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("recorder.files.recover.STILL_S", 0)
+
+
+def recorded(path: Path, frames: int) -> Recording:
+    """A file of so many frames (whole chunks) and a mark on each tenth, still open."""
+    recording = Recording(path, describe(SMALL, PER_CHUNK))
+    pool = Pool(SMALL, PER_CHUNK, 1)
+    for first in range(0, frames, PER_CHUNK):
+        with fill(take(pool), 0, PER_CHUNK, first + 1) as span:
+            recording.append([span])
+        recording.commit()
+    recording.add_rows([MarkRow(i, 0.1 * i, f"mark {i}", "", "test") for i in range(0, frames, 10)])
+    return recording
+
+
+def left(path: Path) -> list[int]:
+    """Numbers of the frames of a file, which any program can open, each with its own pixels."""
+    with h5py.File(path) as file:
+        numbers: list[int] = file[DETECTOR]["frame_number"][:].tolist()
+        assert file["data"][:, 0, 0].tolist() == numbers
+        assert all(mark["frame"] < len(numbers) for mark in file["entry/marks"])
+        assert file["entry/verdict"][()] == Verdict.FAILED.encode()
+    return numbers
+
+
+def copy_of_a_growing_file(tmp_path: Path, frames: int) -> Path:
+    """What a kill leaves."""
+    recording = recorded(tmp_path / "x.h5", frames)
+    shutil.copy(recording.path, tmp_path / "killed.h5")
+    recording.close(Verdict.COMPLETE, "")
+    recording.sync()
+    return tmp_path / "killed.h5"
+
+
+def test_every_frame_of_a_killed_recorder_is_kept(tmp_path: Path) -> None:
+    path = copy_of_a_growing_file(tmp_path, 40)
+    assert recover(path).removed == 0
+    assert left(path) == list(range(1, 41))
+    assert recover(path).removed is None
+
+
+def test_a_recovery_that_ends_at_any_write_is_begun_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = copy_of_a_growing_file(tmp_path, 40)
+    os.truncate(path, path.stat().st_size * 3 // 4)
+    content = path.read_bytes()
+    recover(path)
+    expected, whole = left(path), path.read_bytes()
+    assert 10 < len(expected) < 40
+    write, writes = OnDisk.write, 0
+
+    def failing(self: OnDisk, address: int, data: bytes) -> None:
+        nonlocal writes
+        writes -= 1
+        if writes < 0:
+            raise OSError(5, "Input/output error")
+        write(self, address, data)
+
+    for count in range(100):
+        path.write_bytes(content)
+        writes = count
+        with monkeypatch.context() as patch:
+            patch.setattr(OnDisk, "write", failing)
+            try:
+                recover(path)
+            except StorageError as error:
+                assert "cannot be recovered: Input/output error" in str(error)
+            else:
+                break
+        recover(path)
+        assert left(path) == expected
+        assert path.read_bytes() == whole
+    assert 10 < count < 100
+
+
+def test_a_file_that_cannot_be_recovered_stays_as_it_was(tmp_path: Path) -> None:
+    path = copy_of_a_growing_file(tmp_path, 40)
+    with h5py.File(path, "r", swmr=True) as file:
+        detector = file[DETECTOR].id
+        header = int(detector.links.get_info(b"data").u)
+    with path.open("r+b") as damaged:
+        damaged.seek(header)
+        damaged.write(b"gone")
+    content = path.read_bytes()
+    with pytest.raises(NotOurFileError, match="no description of a dataset"):
+        recover(path)
+    assert path.read_bytes() == content
+
+
+@pytest.mark.parametrize("content", [b"", bytes(4096)], ids=["empty", "zeros"])
+def test_a_file_killed_while_it_was_made_holds_nothing(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "x.h5"
+    path.write_bytes(content)
+    with pytest.raises(NotOurFileError, match="holds nothing"):
+        recover(path)
+    assert path.read_bytes() == content
+
+
+def test_after_a_power_cut_only_what_reached_the_disk_is_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recording = recorded(tmp_path / "x.h5", 40)
+    recording.sync()
+    assert recording.durable_frames == 40
+    pool = Pool(SMALL, PER_CHUNK, 1)
+    for first in range(40, 60, PER_CHUNK):
+        with fill(take(pool), 0, PER_CHUNK, first + 1) as span:
+            recording.append([span])
+        recording.commit()
+    recording.add_rows([MarkRow(59, 0.1, "late", "", "test")])
+    path = tmp_path / "cut.h5"
+    shutil.copy(recording.path, path)
+    recording.close(Verdict.COMPLETE, "")
+    recording.sync()
+    with h5py.File(path, "r", swmr=True) as file:
+        chunk = file["data"].id.get_chunk_info_by_coord((48, 0, 0)).byte_offset
+    with path.open("r+b") as damaged:  # the pixels of frame 50 are not there
+        damaged.seek(chunk + 2 * SMALL.nbytes)
+        damaged.write(bytes(SMALL.nbytes))
+    untouched = path.read_bytes()
+    monkeypatch.setattr("recorder.files.presence.is_same_boot", lambda _: False)
+    assert recover(path).removed == 10
+    assert left(path) == list(range(1, 51))
+    with h5py.File(path) as file:
+        assert b"the computer went down" in file["entry/cause"][()]
+        assert [row["label"] for row in file["entry/marks"]] == [
+            f"mark {i}".encode() for i in (0, 10, 20, 30)
+        ]
+    monkeypatch.setattr("recorder.files.presence.is_same_boot", lambda _: True)
+    path.write_bytes(untouched)
+    assert recover(path).removed == 0  # on the same start of the computer nothing is in doubt
