@@ -1,8 +1,10 @@
 """What `recorder run --headless` promises, checked on the files it leaves."""
 
+import contextlib
 import json
 import os
 import pstats
+import re
 import select
 import shutil
 import signal
@@ -53,11 +55,30 @@ def losses(path: Path) -> list[tuple[Any, ...]]:
         ]
 
 
-def test_without_a_configuration_it_records_a_simulated_camera(recorder: Recorder) -> None:
+def test_without_a_configuration_it_records_a_simulated_camera(recorder: Recorder, tmp_path: Path) -> None:
+    """What it tells in words is what is in the file: 640x540 at 100 frames/s, 5 ms each."""
     result = recorder("run", "--headless", "--frames", 50)
     assert result.code == 0
-    assert "complete: 50 frames" in result.out
-    assert "69.0 MB/s" in result.out or "MB/s" in result.out
+    (path,) = (tmp_path / "recordings").glob("recording_*Z.h5")
+    assert path.with_suffix(".commands.jsonl").exists()
+    first, second = result.out.splitlines()
+    assert first == f"complete: 50 frames in {path.relative_to(tmp_path)}"
+    told = re.match(r"([\d.]+) GB in ([\d.]+) s, ([\d.]+) frames/s, (\d+) MB/s; ", second)
+    assert told is not None, second
+    size, seconds, rate, flow = map(float, told.groups())
+    assert size == pytest.approx(50 * 640 * 540 * 2 / 1e9, abs=0.001)
+    assert rate == pytest.approx(50 / seconds, rel=0.02)
+    assert flow == pytest.approx(rate * 640 * 540 * 2 / 1e6, rel=0.02)
+    check(path, 50, "complete")
+    with h5py.File(path) as file:
+        detector = file[DETECTOR]
+        assert detector["description"][()].decode().startswith("simulated pco.edge")
+        assert (file["data"].shape, file["data"].dtype) == ((50, 540, 640), np.uint16)
+        assert np.diff(detector["start_time"][:]) == pytest.approx(0.01)
+        assert set(detector["count_time"][:]) == {0.005}
+        # A picture, not a constant, and not the same one twice.
+        assert file["data"][0].std() > 1
+        assert (file["data"][0] != file["data"][49]).mean() > 0.5
 
 
 def test_json_is_one_line_and_the_only_one(recorder: Recorder, tmp_path: Path) -> None:
@@ -268,13 +289,17 @@ def test_a_kill_leaves_every_committed_frame(tmp_path: Path, mode: str) -> None:
 @pytest.mark.parametrize("mode", ["direct", "buffered"])
 def test_a_reader_never_sees_a_frame_whose_pixels_are_not_there_yet(tmp_path: Path, mode: str) -> None:
     command = [*COMMAND, "run", "--headless", "--output", "x.h5", "--frames", "3000", *FAST]
-    command += ["--set", f"storage.mode={mode}"]
-    with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as run:
+    # Deep enough that a busy machine loses none.
+    command += ["--set", f"storage.mode={mode}", "--set", "camera.fifo=5000"]
+    looks, seen = 0, 0
+    with (
+        subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as run,
+        contextlib.ExitStack() as stack,
+    ):
         file = None
-        looks, seen = 0, 0
         while file is None:
             try:
-                file = h5py.File(tmp_path / "x.h5", "r", swmr=True)
+                file = stack.enter_context(h5py.File(tmp_path / "x.h5", "r", swmr=True))
             except OSError:
                 time.sleep(0.01)
         column, data = file[DETECTOR]["frame_number"], file["data"]
@@ -289,7 +314,6 @@ def test_a_reader_never_sees_a_frame_whose_pixels_are_not_there_yet(tmp_path: Pa
                 assert stamp.number == column[i] == i + 1
             looks += rows > seen
             seen = rows
-        file.close()
     assert seen == 3000
     assert looks > 5
 

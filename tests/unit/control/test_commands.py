@@ -12,10 +12,11 @@ from recorder.control.dispatcher import Dispatcher
 from recorder.frontends.session_context import session_context
 from recorder.settings.model import validate
 from recorder.storage.layout import DETECTOR
+from tests.virtual_time import VirtualClock
 
 
 @pytest.fixture
-async def dispatch(tmp_path: Path) -> AsyncIterator[Dispatcher]:
+async def dispatch(tmp_path: Path, virtual_time: VirtualClock) -> AsyncIterator[Dispatcher]:
     """A session on a small simulated camera, running."""
     tree = {
         "recording": {"output": str(tmp_path / "x.h5")},
@@ -80,7 +81,7 @@ async def test_a_name_given_between_runs_is_the_next_files(dispatch: Dispatcher,
 async def test_a_name_outlives_a_start_that_fails(dispatch: Dispatcher, tmp_path: Path) -> None:
     await typed(dispatch, "stop")
     await typed(dispatch, "save new trial7")
-    for line in ("set camera.width 4096", "set camera.height 4096", "set pool.memory 1000GB"):
+    for line in ("set camera.width 2048", "set camera.height 2048", "set pool.memory 1000GB"):
         await typed(dispatch, line)
     assert "failed: " in await typed(dispatch, "start")
     for line in ("set camera.width 32", "set camera.height 32", "set pool.memory 8MB"):

@@ -13,6 +13,7 @@ from recorder.assembly import build_session
 from recorder.errors import ConfigurationError
 from recorder.frontends.session_context import session_context
 from recorder.preview.analysis import MAX_CONSECUTIVE_ERRORS, as_values, find
+from recorder.session.session import LEAVE_S
 from recorder.settings.model import AnalysisSettings, validate
 from recorder.storage.layout import DETECTOR
 
@@ -58,6 +59,7 @@ async def analysed(tmp_path: Path, seconds: float, **analysis: Any) -> tuple[Pat
     return tmp_path / "x.h5", status.message
 
 
+@pytest.mark.usefixtures("virtual_time")
 async def test_a_slow_function_sees_the_latest_frames_and_costs_none(tmp_path: Path) -> None:
     seen.clear()
     path, status = await analysed(tmp_path, 1.5, function="tests.unit.preview.test_analysis:slow")
@@ -75,6 +77,7 @@ async def test_a_slow_function_sees_the_latest_frames_and_costs_none(tmp_path: P
     assert "analysis value" in status
 
 
+@pytest.mark.usefixtures("virtual_time")
 async def test_a_quick_function_does_not_wait_for_blocks_to_fill(tmp_path: Path) -> None:
     seen.clear()
     path, _ = await analysed(tmp_path, 0.5, function="tests.unit.preview.test_analysis:quick")
@@ -89,6 +92,7 @@ async def test_a_quick_function_does_not_wait_for_blocks_to_fill(tmp_path: Path)
             assert file[DETECTOR]["data"][number - 1, 0, 20] == value
 
 
+@pytest.mark.usefixtures("virtual_time")
 async def test_a_function_that_fails_is_logged_counted_and_switched_off(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -118,10 +122,12 @@ waiting = threading.Event()
 
 def hanging(frame: Any, metadata: Mapping[str, Any]) -> float:
     """Does not return."""
-    waiting.wait(20)
+    while not waiting.is_set():
+        time.sleep(0.05)
     return 0.0
 
 
+@pytest.mark.usefixtures("virtual_time")
 async def test_a_function_cannot_write_into_what_is_recorded(tmp_path: Path) -> None:
     path, status = await analysed(tmp_path, 0.3, function="tests.unit.preview.test_analysis:meddling")
     assert "errors" not in status
@@ -129,6 +135,7 @@ async def test_a_function_cannot_write_into_what_is_recorded(tmp_path: Path) -> 
         assert len(file["entry/analysis"]) > 0
 
 
+@pytest.mark.usefixtures("virtual_time")
 async def test_a_function_that_raises_system_exit_is_logged_in_a_line(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -136,19 +143,22 @@ async def test_a_function_that_raises_system_exit_is_logged_in_a_line(
     assert "analysis: SystemExit: bye for [31m now (error 1)" in caplog.text
 
 
+@pytest.mark.usefixtures("virtual_time")
 async def test_a_function_that_hangs_holds_up_no_end(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    began = time.monotonic()
+    began_s = time.perf_counter()
+    waiting.clear()
     try:
         await analysed(tmp_path, 0.3, function="tests.unit.preview.test_analysis:hanging")
-        assert time.monotonic() - began < 10
+        assert 0.3 + LEAVE_S < time.perf_counter() - began_s < 0.5 + LEAVE_S
         assert "the function does not return; it is switched off" in caplog.text
     finally:
         waiting.set()
         await asyncio.sleep(0.2)
 
 
+@pytest.mark.usefixtures("virtual_time")
 async def test_the_worked_example_stores_two_values_a_frame(tmp_path: Path) -> None:
     options = {"x": 8, "y": 4, "width": 16, "height": 8, "threshold": 0.0}
     function = "recorder.preview.threshold:crossing"

@@ -1,6 +1,7 @@
 """Every row stands in the file that holds its frame, whenever it comes; an answer says where none does."""
 
 import asyncio
+import json
 import os
 import time
 from collections.abc import AsyncIterator
@@ -19,16 +20,26 @@ from recorder.settings.model import validate
 from recorder.storage import recording
 from recorder.storage.layout import DETECTOR
 from recorder.storage.recording import Recording
+from tests.virtual_time import VirtualClock
 
-SLOW_SYNC_S = 0.4
+SLOW_S = 0.4
 
 
-@pytest.fixture
-async def dispatch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Dispatcher]:
-    """A session at 200 frames/s on a disk whose every sync takes 0.4 s."""
+@pytest.fixture(params=["slow disk", "slow journal"])
+async def dispatch(
+    request: pytest.FixtureRequest,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    virtual_time: VirtualClock,
+) -> AsyncIterator[Dispatcher]:
+    """A session at 200 frames/s on a disk whose every sync takes 0.4 s, or with a journal as slow.
+
+    On the slow disk a file is still being closed when the next one ends; with the slow journal every row
+    comes when its file could have been closed long ago.
+    """
 
     def slow(fd: int) -> None:
-        time.sleep(SLOW_SYNC_S)
+        time.sleep(SLOW_S if request.param == "slow disk" else 0)
         os.fsync(fd)
 
     monkeypatch.setattr(recording, "sync_data", slow)
@@ -39,6 +50,13 @@ async def dispatch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIter
     }
     session = build_session(validate(tree), dry_run=False)
     async with session_context(session) as dispatch:
+        add = dispatch.journal.add
+
+        async def add_late(entry: Any) -> None:
+            await asyncio.sleep(SLOW_S if request.param == "slow journal" else 0)
+            await add(entry)
+
+        monkeypatch.setattr(dispatch.journal, "add", add_late)
         await session.start()
         yield dispatch
         await session.close()
@@ -97,12 +115,13 @@ async def test_marks_and_notes_around_save_new_are_in_the_file_of_their_frame(
     for label, path in where.items():
         (row,) = (row for row in rows(path, "marks") if row["label"].decode() == label)
         assert row["frame"] == answers[label].effective_frame
-    notes = [row for path in tmp_path.glob("*.h5") for row in rows(path, "commands")]
-    assert sorted(row["command"] for row in notes if row["command"].startswith(b"note")) == [
-        b"note n0",
-        b"note n1",
-        b"note n2",
-    ]
+    # So is every command, in the file of the last frame before it, also where its row comes late.
+    journal = [json.loads(line) for line in (tmp_path / "x.commands.jsonl").read_text().splitlines()]
+    given = sorted((entry["seq"], entry["command"], entry["number"]) for entry in journal if "seq" in entry)
+    stored = [row for path in tmp_path.glob("*.h5") for row in rows(path, "commands")]
+    assert sorted((row["seq"], row["command"].decode(), row["number"]) for row in stored) == given
+    assert all(row["frame"] >= 0 for row in stored)
+    assert len(given) == 3 * (5 + 5)
 
 
 async def test_save_new_again_and_again_answers_every_line_and_loses_nothing(
@@ -182,7 +201,7 @@ async def test_trouble_with_a_file_that_is_complete_does_not_end_the_next_one(
 
 
 async def test_what_came_before_a_pause_is_synced_without_another_frame(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, virtual_time: VirtualClock
 ) -> None:
     synced: list[int] = []
     real = Recording.sync

@@ -1,5 +1,6 @@
 import asyncio
 import os
+import re
 import threading
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -264,6 +265,7 @@ async def test_a_camera_that_cannot_be_armed_leaves_no_file(tmp_path: Path) -> N
     assert os.listdir(tmp_path) == []
 
 
+@pytest.mark.usefixtures("virtual_time")
 async def test_a_slow_camera_has_each_frame_on_disk_within_a_quarter_of_a_second(tmp_path: Path) -> None:
     """At 4 frames/s a block would need seconds to fill: its frames do not wait for it."""
     settings = settings_for(tmp_path, rate=4, exposure="1ms")
@@ -273,7 +275,7 @@ async def test_a_slow_camera_has_each_frame_on_disk_within_a_quarter_of_a_second
         def commit(self) -> None:
             arrivals = [int(t) for rows in self._rows for t in rows["host_time_ns"]]
             super().commit()
-            waits.extend((time.monotonic_ns() - t) * 1e-9 for t in arrivals)
+            waits.extend((time.perf_counter_ns() - t) * 1e-9 for t in arrivals)
 
     await run_with(settings, make=Timed, limits=StopCondition(frames=4)).run()
     assert len(waits) == 4
@@ -292,14 +294,20 @@ async def test_a_dry_run_makes_no_file(tmp_path: Path) -> None:
     assert os.listdir(tmp_path) == []
 
 
+@pytest.mark.parametrize(("frames", "told"), [(10**12, True), (10, False)], ids=["too many", "few"])
 async def test_room_for_the_run_is_looked_for_before(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, frames: int, told: bool
 ) -> None:
-    sparse = settings_for(tmp_path, width=8000, height=8000, rate=1, exposure="1ms")
-    subject = run_with(sparse, limits=StopCondition(frames=10**9))
+    """A frame is 4096 bytes, so that 10**12 of them fit on no disk there is."""
+    subject = run_with(settings_for(tmp_path), limits=StopCondition(frames=frames))
     subject.stop()
     await subject.run()
-    assert "it will stop after about" in caplog.text
+    found = re.findall(
+        r"wants ([\d.]+) GB, the disk has ([\d.]+) GB: it will stop after about (\d+) f", caplog.text
+    )
+    assert [float(wanted) for wanted, _, _ in found] == [4_096_000] * told
+    for _, room, fitting in found:
+        assert int(fitting) * 4096 == pytest.approx(float(room) * 1e9, abs=1e8)
 
 
 def test_numbers_for_json_are_the_designs() -> None:

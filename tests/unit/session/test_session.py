@@ -16,13 +16,14 @@ from recorder.frontends.session_context import session_context
 from recorder.session.session import Session
 from recorder.settings.model import validate
 from recorder.storage.layout import DETECTOR
+from tests.virtual_time import VirtualClock
 
 # Lines that would end or delay the session if they were carried out.
 EFFECTIVE = {"quit", "stop", "save", "wait", "start", "snapshot", "at"}
 
 
 @pytest.fixture
-async def sitting(tmp_path: Path) -> AsyncIterator[Dispatcher]:
+async def sitting(tmp_path: Path, virtual_time: VirtualClock) -> AsyncIterator[Dispatcher]:
     tree = {
         "recording": {"output": str(tmp_path / "x.h5")},
         "camera": {"width": 64, "height": 32},
@@ -54,7 +55,7 @@ async def test_a_mark_lands_on_the_frame_exposed_at_its_moment(sitting: Dispatch
         assert found.frame is not None
         assert found.saved
         truly = (moment_ns - armed_ns(session)) // 10_000_000 + 1
-        assert abs(found.frame.number - truly) <= 1
+        assert found.frame.number == truly
 
 
 async def test_an_exposure_is_effective_exactly_where_the_journal_says(

@@ -284,20 +284,21 @@ def test_what_is_durable_is_written_down_where_a_disk_writes_it_whole(tmp_path: 
 class RefusingFile:
     """Opens for direct I/O and refuses the first write, as some network disks do."""
 
-    def __init__(self, error: int) -> None:
-        self.error = error
+    def __init__(self, error: int, opened: DirectFile | None) -> None:
+        self.error, self.opened = error, opened
 
     def write(self, *_: object) -> None:
         raise OSError(self.error, os.strerror(self.error))
 
     def close(self) -> None:
-        pass
+        if self.opened is not None:
+            self.opened.close()
 
 
 def test_a_disk_that_refuses_direct_writes_gets_buffered_ones(tmp_path: Path) -> None:
     path = tmp_path / "x.h5"
     recording = Recording(path, describe())
-    recording._direct = RefusingFile(22)  # type: ignore[assignment]
+    recording._direct = RefusingFile(22, recording._direct)  # type: ignore[assignment]
     pool = Pool(EVEN, 4, 1)
     with fill(take(pool), 0, 4, 1) as span:
         recording.append([span])
@@ -316,7 +317,7 @@ def test_a_write_that_fails_leaves_a_valid_file(
     pool = Pool(EVEN, 4, 1)
     with fill(take(pool), 0, 4, 1) as span:
         recording.append([span])
-    recording._direct = RefusingFile(number)  # type: ignore[assignment]
+    recording._direct = RefusingFile(number, recording._direct)  # type: ignore[assignment]
     with fill(take(pool), 0, 4, 5) as span, pytest.raises(kind):
         recording.append([span])
     end(recording, Verdict("failed"), "the disk")
