@@ -13,7 +13,7 @@ from recorder.assembly import build_session
 from recorder.errors import ConfigurationError
 from recorder.frontends.session_context import session_context
 from recorder.preview.analysis import MAX_CONSECUTIVE_ERRORS, as_values, find
-from recorder.session.session import LEAVE_S
+from recorder.session.run_observers import LEAVE_S
 from recorder.settings.model import AnalysisSettings, validate
 from recorder.storage.layout import DETECTOR
 
