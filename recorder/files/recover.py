@@ -18,8 +18,9 @@ import h5py
 import numpy as np
 
 from recorder.errors import DamagedFileError, NotOurFileError, StorageError, UsageError
+from recorder.files.opening import DAMAGE, check_layout
 from recorder.files.presence import Presence
-from recorder.files.reader import check_layout, present_frames
+from recorder.files.reader import present_frames
 from recorder.storage import layout
 from recorder.storage.direct_io import open_again
 from recorder.storage.file_bytes import Changed, OnDisk, Readable
@@ -35,9 +36,6 @@ HOLDS_NOTHING = "holds nothing: its recorder ended while it made the file"
 
 # Files of less than this hold no frame: the columns of the first ones alone take more.
 EMPTY_BYTES = 65536
-
-# What HDF5 says of structures that are damaged.
-DAMAGE = (OSError, RuntimeError, KeyError, ValueError)
 
 # Where locks are not to be had, a file that is written changes within so long.
 STILL_S = 0.5
