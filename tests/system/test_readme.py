@@ -129,7 +129,7 @@ def test_every_line_of_the_synopsis_runs(folder: Path, recording: Path, tmp_path
         "--script FILE": ["--script", script],
         "--set camera.exposure=5ms ...": ["--set", "camera.exposure=50us"],
         "--profile FILE": ["--profile", tmp_path / "profile"],
-        "LOG": [journal],
+        "JOURNAL": [journal],
         "FILE": [recording],
     }
     expected = {"run": "verdict", "replay": "complete", "info": "complete", "recover": "nothing to do"}
