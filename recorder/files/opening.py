@@ -1,5 +1,6 @@
 """Open our own files to read them, whatever state they are in."""
 
+import contextlib
 from pathlib import Path
 
 import h5py
@@ -35,6 +36,7 @@ def open_recording(path: Path) -> h5py.File:
         raise DamagedFileError(f"{path}: cannot be read: {error}") from None
     try:
         check_layout(file, path)
+        _check_frames(file, path)
     except DAMAGE as error:
         file.close()
         if isinstance(error, NotOurFileError):
@@ -47,22 +49,24 @@ def _open(path: Path) -> h5py.File:
     if not h5py.is_hdf5(path):
         raise NotOurFileError(f"{path}: not an HDF5 file; expected a file that this recorder wrote")
     readable = Readable.of(path)
-    try:
+    with contextlib.ExitStack() as undo:
+        undo.callback(readable.close)
         superblock = Superblock.read(readable.content, path)
         if readable.content.size < superblock.end:
             raise DamagedFileError(f"{path}: cut short; recorder recover keeps what can be read")
         if superblock.is_open:
             superblock.closed().ending_at(readable.content.size).write(readable.content)
-            return h5py.File(readable, "r")
-    except BaseException:
-        readable.close()
-        raise
-    readable.close()
+            file = h5py.File(readable, "r")
+            undo.pop_all()
+            return file
     return h5py.File(path, "r")
 
 
 def check_layout(file: h5py.File, path: Path) -> None:
-    """Raise NotOurFileError where this recorder did not write the file, or a newer one did."""
+    """Raise NotOurFileError where this recorder did not write the file, or a newer one did.
+
+    Looks at what never changes after the file was made, and may therefore not be damaged by a power cut.
+    """
     missing = [
         name for name in (f"{layout.DETECTOR}/data", "entry/losses", "entry/verdict") if name not in file
     ]
@@ -74,6 +78,9 @@ def check_layout(file: h5py.File, path: Path) -> None:
             f"{path}: written by a newer recorder (layout {version}, this one reads up to "
             f"{layout.LAYOUT_VERSION}); update this one"
         )
+
+
+def _check_frames(file: h5py.File, path: Path) -> None:
     data = file[layout.DETECTOR]["data"]
     if not isinstance(data, h5py.Dataset) or data.ndim != 3 or data.chunks is None or data.dtype.kind != "u":
-        raise NotOurFileError(f"{path}: {layout.DETECTOR}/data are not frames that this recorder wrote")
+        raise NotOurFileError(f"{path}: {layout.DETECTOR}/data is no stack of frames of this recorder")

@@ -33,7 +33,7 @@ def recorded(path: Path, frames: int) -> Recording:
         with fill(take(pool), 0, PER_CHUNK, first + 1) as span:
             recording.append([span])
         recording.commit()
-    recording.add_rows([MarkRow(i, 0.1 * i, f"mark {i}", "", "test") for i in range(0, frames, 10)])
+    recording.add_rows([MarkRow(i, 0.1 * i, f"mark {i}", "", "test", 1) for i in range(0, frames, 10)])
     return recording
 
 
@@ -132,7 +132,7 @@ def test_after_a_power_cut_only_what_reached_the_disk_is_kept(
         with fill(take(pool), 0, PER_CHUNK, first + 1) as span:
             recording.append([span])
         recording.commit()
-    recording.add_rows([MarkRow(59, 0.1, "late", "", "test")])
+    recording.add_rows([MarkRow(59, 0.1, "late", "", "test", 1)])
     path = tmp_path / "cut.h5"
     shutil.copy(recording.path, path)
     recording.close(Verdict.COMPLETE, "")
