@@ -1,6 +1,7 @@
 """Open our own files to read them, whatever state they are in."""
 
 import contextlib
+import struct
 from pathlib import Path
 
 import h5py
@@ -10,8 +11,14 @@ from recorder.storage import layout
 from recorder.storage.file_bytes import Readable
 from recorder.storage.superblock import Superblock
 
+# No sensor has more.
+MAX_FRAME_BYTES = 2**31
+
 # What HDF5 raises for structures that are damaged.
-DAMAGE = (OSError, RuntimeError, KeyError, ValueError, TypeError, OverflowError, MemoryError)
+DAMAGE = (
+    *(OSError, RuntimeError, ValueError, TypeError, LookupError, AttributeError, ArithmeticError),
+    *(MemoryError, struct.error),
+)
 
 
 def is_recording(path: Path) -> bool:
@@ -82,5 +89,10 @@ def check_layout(file: h5py.File, path: Path) -> None:
 
 def _check_frames(file: h5py.File, path: Path) -> None:
     data = file[layout.DETECTOR]["data"]
-    if not isinstance(data, h5py.Dataset) or data.ndim != 3 or data.chunks is None or data.dtype.kind != "u":
+    is_stack = isinstance(data, h5py.Dataset) and data.ndim == 3 and data.chunks is not None
+    if not is_stack or data.dtype.kind != "u" or not 0 < _frame_bytes(data) <= MAX_FRAME_BYTES:
         raise NotOurFileError(f"{path}: {layout.DETECTOR}/data is no stack of frames of this recorder")
+
+
+def _frame_bytes(data: h5py.Dataset) -> int:
+    return int(data.shape[1]) * int(data.shape[2]) * int(data.dtype.itemsize)

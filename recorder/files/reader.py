@@ -10,8 +10,9 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from recorder.errors import DamagedFileError, NotOurFileError
+from recorder.errors import CameraError, DamagedFileError, NotOurFileError
 from recorder.files.opening import DAMAGE, open_recording
+from recorder.files.probe import probing
 from recorder.frames.metadata import STORED, FrameField
 from recorder.frames.pool import FrameFormat
 from recorder.storage import layout
@@ -161,22 +162,32 @@ class RecordedSource:
     """The frames of one of our files, with their times and exposures, for playback."""
 
     def __init__(self, path: Path) -> None:
+        """Open the file; raises UsageError, NotOurFileError and DamagedFileError."""
         self.path = path
+        with probing() as probe:
+            probe.ask(describe, path)  # as one on which HDF5 crashes would take the session with it
         self._file = open_recording(path)
-        detector = self._file[layout.DETECTOR]
-        self._data = detector["data"]
-        self._exposures: NDArray[np.float64] = detector["exposure"][:]
-        self.count = present_frames(self._file)
-        self.times_s: NDArray[np.float64] | None = detector["frame_time"][: self.count]
+        try:
+            detector = self._file[layout.DETECTOR]
+            self._data = detector["data"]
+            self.count = present_frames(self._file)
+            self._exposures: NDArray[np.float64] = detector["exposure"][: self.count]
+            self.times_s: NDArray[np.float64] | None = detector["frame_time"][: self.count]
+            _, height, width = self._data.shape
+            self.format = FrameFormat(height, width, self._data.dtype)
+        except DAMAGE as error:
+            self._file.close()
+            raise DamagedFileError(f"{path}: cannot be played: {error}") from None
         if self.count == 0:
             self._file.close()
             raise NotOurFileError(f"{path}: holds no frame to play")
-        _, height, width = self._data.shape
-        self.format = FrameFormat(height, width, self._data.dtype)
 
     def read(self, index: int, slot: NDArray[Any]) -> float:
-        """Copy frame `index` into `slot` (H, W); return its exposure in s."""
-        self._data.read_direct(slot, np.s_[index])
+        """Copy frame `index` into `slot` (H, W); return its exposure in s; raises CameraError."""
+        try:
+            self._data.read_direct(slot, np.s_[index])
+        except DAMAGE as error:
+            raise CameraError(f"{self.path}: frame {index} cannot be read: {error}") from None
         return float(self._exposures[index])
 
     def close(self) -> None:

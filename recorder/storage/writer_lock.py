@@ -76,9 +76,17 @@ class WriterLock:
         self.close()
 
 
-def is_being_written(path: Path) -> bool:
-    """Return whether a recorder has the file open to write; False where that cannot be known."""
-    fd = open_again(path)
+def is_being_written(path: Path, *, may_write: bool = True) -> bool:
+    """Return whether a recorder has the file open to write; False where that cannot be known.
+
+    `may_write` False: also where the file may not be written by us. Raises OSError.
+    """
+    try:
+        fd = open_again(path)
+    except OSError:
+        if may_write:
+            raise
+        return False
     try:
         return not _lock(fd)
     finally:
