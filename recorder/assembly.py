@@ -67,4 +67,5 @@ def describe(settings: Settings, camera: CameraDescription, frames_per_chunk: in
         frames_per_chunk=frames_per_chunk,
         detector={"description": camera.model, "serial_number": camera.serial, **details},
         configuration=settings.to_toml(),
+        checksums=settings.storage.checksum,
     )

@@ -86,6 +86,7 @@ def verify(files: tuple[Path, ...], as_json: bool) -> int:
 def _report(found: Verified) -> str:
     verdict = {0: "sound", 3: "sound, and frames are missing as it says", 1: "damaged"}[found.exit_code]
     stamps = f", {found.stamped} timestamps compared" if found.stamped else ""
+    stamps += f", {found.summed} checksums compared" if found.summed else ""
     head = f"{found.path}: {verdict}: {found.frames} frames, {found.bytes / 1e9:.3f} GB{stamps}"
     return "\n".join([head, *(f"  {problem.check}: {problem.text}" for problem in found.problems)])
 
@@ -94,6 +95,7 @@ def _for_json(found: Verified) -> dict[str, Any]:
     problems = [{"kind": p.kind, "check": p.check, "text": p.text} for p in found.problems]
     damaged = any(p.kind is Kind.DAMAGE for p in found.problems)
     fields = {"frames": found.frames, "lost": found.lost, "bytes": found.bytes, "stamped": found.stamped}
+    fields["summed"] = found.summed
     return {"file": str(found.path), "sound": not damaged, **fields, "problems": problems}
 
 

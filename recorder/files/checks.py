@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from recorder.errors import DamagedFileError, UsageError
 from recorder.files.opening import DAMAGE, open_recording
 from recorder.files.reader import column
-from recorder.frames.metadata import STORED
+from recorder.frames.metadata import CHECKSUM, COLUMNS, STORED
 from recorder.storage import layout
 from recorder.storage.file_bytes import Readable
 from recorder.storage.layout import JOURNAL_SUFFIX
@@ -51,6 +51,7 @@ class Structure:
     frames_per_chunk: int
     chunks: tuple[int, ...]
     numbers: NDArray[np.uint64]
+    checksums: NDArray[np.uint32] | None
     lost: int
     problems: tuple[Problem, ...]
 
@@ -115,7 +116,7 @@ def check_layout_names(subject: Subject) -> Iterator[Problem]:
 
 def check_lengths(subject: Subject) -> Iterator[Problem]:
     """Every frame has its pixels and a value in each column."""
-    for field in STORED:
+    for field in COLUMNS:
         values = column(subject.detector, field)
         if values is not None and len(values) != subject.pixels.rows:
             yield _damage(
@@ -249,6 +250,7 @@ def structure_of(path: Path) -> Structure:
                     problems += check(subject)
                 except DAMAGE as error:
                     problems.append(_damage(check.__name__.removeprefix("check_"), str(error)))
+            sums = column(detector, CHECKSUM)
             _, height, width = detector["data"].shape
             return Structure(
                 frames=min(pixels.rows_within(readable.content.size), len(numbers)),
@@ -257,6 +259,7 @@ def structure_of(path: Path) -> Structure:
                 frames_per_chunk=pixels.rows_per_chunk,
                 chunks=pixels.chunks,
                 numbers=numbers,
+                checksums=None if sums is None else sums[:],
                 lost=int(subject.losses["count"].sum()),
                 problems=tuple(problems),
             )

@@ -9,6 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recorder.errors import DamagedFileError
+from recorder.frames.checksum import checksums
+from recorder.frames.metadata import CHECKSUM
 from recorder.frames.pool import PAGE
 from recorder.storage import layout
 from recorder.storage.boot import is_same_boot
@@ -59,6 +61,9 @@ class Presence:
         if synced is not None and is_in_doubt:
             for dataset in (pixels, *columns.values()):
                 frames = _present(file, dataset, min(synced[0], frames), frames)
+            if CHECKSUM.column in columns:
+                sums = columns[CHECKSUM.column]
+                frames = _unchanged(file, pixels, sums, min(synced[0], frames), frames)
             for row, count in zip(ROWS, synced[1:], strict=True):
                 rows[row.table] = min(rows[row.table], count)
         claimed = max(column.rows for column in columns.values())
@@ -109,6 +114,15 @@ def _present(file: FileBytes, dataset: GrowingDataset, first: int, stop: int) ->
         for row in range(first, stop):
             if _has_gap(file, dataset, row, sizes[0]):
                 return row
+    return stop
+
+
+def _unchanged(file: FileBytes, pixels: GrowingDataset, sums: GrowingDataset, first: int, stop: int) -> int:
+    """Return how many frames there are up to the first of [first, stop) with other pixels than were summed."""
+    for row in range(first, stop):
+        (found,) = checksums([memoryview(pixels.read_rows(file, row, row + 1))])
+        if int(found) != int.from_bytes(sums.read_rows(file, row, row + 1), "little"):
+            return row
     return stop
 
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from recorder.errors import CameraError, DamagedFileError, NotOurFileError
 from recorder.files.opening import DAMAGE, open_recording
 from recorder.files.probe import probing
-from recorder.frames.metadata import STORED, FrameField
+from recorder.frames.metadata import COLUMNS, FrameField
 from recorder.frames.pool import FrameFormat
 from recorder.storage import layout
 
@@ -38,7 +38,7 @@ def column(detector: h5py.Group, field: FrameField) -> h5py.Dataset | None:
 
 def columns(detector: h5py.Group) -> list[h5py.Dataset]:
     """Return the columns that the file has, in the order of the fields."""
-    found = (column(detector, field) for field in STORED)
+    found = (column(detector, field) for field in COLUMNS)
     return [dataset for dataset in found if dataset is not None]
 
 
@@ -122,7 +122,7 @@ def _describe(path: Path) -> FileInfo:
             cause = row["cause"].decode()
             cause = OLD_CAUSES.get(cause, cause)
             losses[cause] = losses.get(cause, 0) + int(row["count"])
-        per_frame = {"data", *(name for field in STORED for name in (field.column, field.alias))}
+        per_frame = {"data", *(name for field in COLUMNS for name in (field.column, field.alias))}
         return FileInfo(
             path=path,
             verdict=_text(entry["verdict"]),

@@ -14,6 +14,7 @@ from recorder.camera import timestamp
 from recorder.errors import UsageError
 from recorder.files.checks import Kind, Problem, Structure, structure_of
 from recorder.files.probe import Probe
+from recorder.frames.checksum import checksums
 from recorder.storage.direct_io import open_to_read, read_at
 from recorder.storage.writer_lock import is_being_written
 
@@ -33,13 +34,18 @@ MAX_NAMED = 10
 
 @dataclass(frozen=True)
 class Verified:
-    """What was found in a file: `stamped` frames carry a timestamp, which was compared with their row."""
+    """What was found in a file.
+
+    `stamped` frames carry a timestamp, which was compared with their row; the pixels of `summed` were
+    compared with their checksums.
+    """
 
     path: Path
     frames: int
     lost: int
     bytes: int
     stamped: int
+    summed: int
     problems: tuple[Problem, ...]
 
     @property
@@ -62,7 +68,9 @@ def verify(path: Path, probe: Probe, on_progress: Callable[[int, int], object]) 
     structure = probe.ask(structure_of, path, TIMEOUT_S + size * 1e-9 * TIMEOUT_S_PER_GB)
     found = _Pixels(path, structure)
     problems = [*structure.problems, *found.check(on_progress)]
-    return Verified(path, structure.frames, structure.lost, found.bytes, found.stamped, tuple(problems))
+    return Verified(
+        path, structure.frames, structure.lost, found.bytes, found.stamped, found.summed, tuple(problems)
+    )
 
 
 class _Pixels:
@@ -74,7 +82,7 @@ class _Pixels:
         self._dtype = np.dtype(structure.dtype)
         self._frame_bytes = height * width * self._dtype.itemsize
         self.bytes = structure.frames * self._frame_bytes
-        self.stamped = 0
+        self.stamped = self.summed = 0
         self._fd = -1
 
     def check(self, on_progress: Callable[[int, int], object]) -> Iterator[Problem]:
@@ -84,8 +92,10 @@ class _Pixels:
         try:
             if hasattr(os, "posix_fadvise"):
                 os.posix_fadvise(self._fd, 0, 0, os.POSIX_FADV_SEQUENTIAL)
-            for first, frames in self._read_ahead():
-                wrong += self._compare(first, frames)
+            for first, frames, sums in self._read_ahead():
+                wrong += self._compare_stamps(first, frames)
+                if sums is not None:
+                    wrong += self._compare_sums(first, sums)
                 done += frames.nbytes
                 on_progress(done, self.bytes)
         except OSError as error:
@@ -110,24 +120,37 @@ class _Pixels:
             for first in range(begin, end, step):
                 yield first, address + (first - begin) * self._frame_bytes, min(step, end - first)
 
-    def _read_ahead(self) -> Iterator[tuple[int, NDArray[Any]]]:
-        """Yield frames (n, H * W) with the index of the first, while further ones are being read."""
+    def _read_ahead(self) -> Iterator[tuple[int, NDArray[Any], NDArray[np.uint32] | None]]:
+        """Yield frames (n, H * W) with the index of the first and checksums; others are read meanwhile."""
         with ThreadPoolExecutor(READERS, "verify") as readers:
             waiting = []
             for first, address, count in self._pieces():
                 waiting.append((first, readers.submit(self._read, address, count)))
                 if len(waiting) > READERS:
                     begin, reading = waiting.pop(0)
-                    yield begin, reading.result()
+                    yield begin, *reading.result()
             for begin, reading in waiting:
-                yield begin, reading.result()
+                yield begin, *reading.result()
 
-    def _read(self, address: int, count: int) -> NDArray[Any]:
+    def _read(self, address: int, count: int) -> tuple[NDArray[Any], NDArray[np.uint32] | None]:
         data = read_at(self._fd, address, count * self._frame_bytes)
         whole = len(data) // self._frame_bytes
-        return np.frombuffer(data[: whole * self._frame_bytes], self._dtype).reshape(whole, -1)
+        frames = np.frombuffer(data, self._dtype, whole * self._frame_bytes // self._dtype.itemsize)
+        if self._structure.checksums is None:
+            return frames.reshape(whole, -1), None
+        starts = range(0, whole * self._frame_bytes, self._frame_bytes)
+        sums = checksums(memoryview(data)[start : start + self._frame_bytes] for start in starts)
+        return frames.reshape(whole, -1), sums
 
-    def _compare(self, first: int, frames: NDArray[Any]) -> list[str]:
+    def _compare_sums(self, first: int, sums: NDArray[np.uint32]) -> list[str]:
+        """Return which frames from index `first` on have other pixels than their checksums say."""
+        expected = np.zeros(0, np.uint32) if self._structure.checksums is None else self._structure.checksums
+        expected = expected[first : first + len(sums)]
+        self.summed += len(expected)
+        wrong = np.flatnonzero(sums[: len(expected)] != expected)
+        return [f"the pixels of frame {first + i} are not those of its checksum" for i in wrong]
+
+    def _compare_stamps(self, first: int, frames: NDArray[Any]) -> list[str]:
         """Return what is wrong with the timestamps of frames (n, H * W) from index `first` on."""
         if not len(frames) or frames.shape[1] < timestamp.PIXELS:
             return []

@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 
 from recorder import __version__
 from recorder.errors import UsageError
-from recorder.frames.metadata import STORED
+from recorder.frames.metadata import COLUMNS, STORED, FrameField
 from recorder.frames.pool import PAGE, FrameFormat
 from recorder.storage.boot import boot_id
 from recorder.storage.direct_io import write_at
@@ -72,6 +72,12 @@ class FileDescription:
     frames_per_chunk: int
     detector: Mapping[str, str | int | float]
     configuration: str
+    checksums: bool = False
+
+    @property
+    def columns(self) -> tuple[FrameField, ...]:
+        """The columns of the file, in their order."""
+        return COLUMNS if self.checksums else STORED
 
 
 def create(path: Path, what: FileDescription) -> None:
@@ -153,7 +159,7 @@ def _lay_out(file: h5py.File, path: Path, what: FileDescription) -> None:
     for name, value in what.detector.items():
         detector[name] = fixed(value) if isinstance(value, str) else value
     _make_pixels(detector, what)
-    for field in STORED:
+    for field in what.columns:
         column = detector.create_dataset(
             field.column, (0,), field.stored_dtype, maxshape=(None,), chunks=(COLUMN_ROWS,)
         )

@@ -3,6 +3,7 @@
 import shutil
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import h5py
@@ -13,8 +14,13 @@ from recorder.errors import NotOurFileError, UnreadableFileError, UsageError
 from recorder.files.checks import Kind
 from recorder.files.probe import Probe, probing
 from recorder.files.verify import Verified, verify
+from recorder.frames.pool import Pool
 from recorder.storage.layout import DETECTOR
+from recorder.storage.recording import Recording
+from recorder.storage.records import Verdict
+from tests.conftest import SMALL, fill, take
 from tests.unit.files.damaged import DATA, check
+from tests.unit.storage.test_recording import describe
 
 NEVER_CLOSED = 'closed: it was never closed (verdict "recording"); recorder recover closes it'
 
@@ -104,6 +110,26 @@ def test_pixels_that_are_gone_are_found(tmp_path: Path, probe: Probe) -> None:
     found = verified(path, probe)
     assert (found.exit_code, found.stamped) == (1, found.frames - 1)
     assert "1 frames have no timestamp" in found.problems[0].text
+
+
+def test_one_bit_of_a_pixel_is_found_by_its_checksum(tmp_path: Path, probe: Probe) -> None:
+    path = tmp_path / "x.h5"
+    recording = Recording(path, replace(describe(SMALL), checksums=True))
+    pool = Pool(SMALL, 4, 1)
+    for first in (1, 5):
+        with fill(take(pool), 0, 4, first) as span:
+            recording.append([span])
+    recording.finish()
+    recording.close(Verdict.COMPLETE, "")
+    recording.sync()
+    found = verified(path, probe)
+    assert (found.exit_code, found.summed) == (0, 8)
+    with h5py.File(path, "r+") as file:
+        file["data"][6, 20, 30] ^= 1
+    found = verified(path, probe)
+    assert [problem.text for problem in found.problems] == [
+        "the pixels of frame 6 are not those of its checksum"
+    ]
 
 
 def test_what_is_no_file_of_ours_is_refused(tmp_path: Path, probe: Probe) -> None:

@@ -1,8 +1,10 @@
 import os
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import crc32c
 import h5py
 import numpy as np
 import pytest
@@ -228,6 +230,21 @@ def test_a_file_is_followed_to_its_new_name(tmp_path: Path) -> None:
     recording.look_where_it_is()  # it is said once
     end(recording, Verdict("failed"), "removed")
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("form", [EVEN, ODD], ids=["pages", "odd"])
+def test_a_file_has_checksums_where_they_are_wanted(tmp_path: Path, form: FrameFormat) -> None:
+    path = tmp_path / "x.h5"
+    recording = Recording(path, replace(describe(form), checksums=True))
+    pool = Pool(form, 4, 1)
+    for first in (1, 5):
+        with fill(take(pool), 0, 4, first) as span:
+            recording.append([span])
+    end(recording, Verdict("complete"), "")
+    check(path, form, 8)
+    with h5py.File(path) as file:
+        found = file[layout.DETECTOR]["checksum"][:].tolist()
+        assert found == [crc32c.crc32c(frame.tobytes()) for frame in file["data"]]
 
 
 def test_the_library_is_let_go_of_after_its_first_error(
