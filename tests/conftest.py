@@ -109,7 +109,7 @@ def fill(block: Block, start: int, stop: int, first_number: int, owner: str = "t
     for i in range(start, stop):
         number = first_number + i - start
         block.pixels[i] = number % 65536
-        block.metadata[i] = (number, number * 10**7, 5 * 10**9 + number * 10**7, 0.005, 7.0, 0)
+        block.metadata[i] = (number, number * 10**7, 5 * 10**9 + number * 10**7, 0.005, 7.0, 0, 0)
     span = FrameSpan(block, start, stop, owner)
     if (lease := _taken.pop(id(block), None)) is not None:
         lease.release()

@@ -73,6 +73,7 @@ FIELDS = (
         unit="degC",
     ),
     FrameField("gap_cause", np.uint8, "why frames before this one are missing, 0: none are"),
+    FrameField("away_ns", np.int64, "how long the camera thread was away while those were missed, at most"),
 )
 STORED = tuple(field for field in FIELDS if field.column)
 

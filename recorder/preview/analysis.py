@@ -121,7 +121,11 @@ class Analysis:
                     if row["frame_number"] == last_seen:
                         continue
                     last_seen = row["frame_number"]
-                    metadata = {name: row[name].item() for name in row.dtype.names if name != "gap_cause"}
+                    metadata = {
+                        name: row[name].item()
+                        for name in row.dtype.names
+                        if name not in {"gap_cause", "away_ns"}
+                    }
                     # Over a read-only buffer: the flag of an array alone could be reset by the function.
                     pixels = span.pixels[-1]
                     frame = np.frombuffer(memoryview(pixels).toreadonly(), pixels.dtype).reshape(pixels.shape)

@@ -118,7 +118,10 @@ class AnalysisRow(Row):
 
 @dataclass(frozen=True)
 class LossRow(Row):
-    """A gap of `count` frames after `after_frame`, the first of which had the counter `first_missing`."""
+    """A gap of `count` frames after `after_frame`, the first of which had the counter `first_missing`.
+
+    `away_s` is how long the camera thread was away from the camera before, at most; 0: not known.
+    """
 
     table = "losses"
     help = "after_frame: index into data, -1 before the first; first_missing: the camera's counter"
@@ -128,11 +131,13 @@ class LossRow(Row):
     cause: str = _column(WORD)
     elapsed_s: float = _column(np.float64)
     first_missing: int = _column(np.int64)
+    away_s: float = _column(np.float64)
 
     @classmethod
     def of(cls, loss: Loss) -> "LossRow":
         """Return the row of a loss."""
-        return cls(loss.after_frame, loss.count, loss.cause.words, loss.elapsed_s, loss.first_missing)
+        words = loss.cause.words
+        return cls(loss.after_frame, loss.count, words, loss.elapsed_s, loss.first_missing, loss.away_s)
 
 
 ROWS: tuple[type[Row], ...] = (MarkRow, CommandRow, AnalysisRow, LossRow)

@@ -131,7 +131,7 @@ def test_the_layout_is_what_the_design_promises(tmp_path: Path) -> None:
         assert detector["frame_time"][:].tolist() == pytest.approx([0, 0.01])
         assert detector["host_time"][:].tolist() == pytest.approx([0, 0.01])
         assert detector["exposure"][:].tolist() == [0.005, 0.005]
-        assert file["entry/losses"][:].tolist() == [(-1, 4, b"camera overflow", 0.0, 1)]
+        assert file["entry/losses"][:].tolist() == [(-1, 4, b"camera overflow", 0.0, 1, 0.0)]
         assert file["entry/verdict"][()] == b"frames lost"
         assert file["entry/cause"][()] == b"because"
         assert file["entry/configuration"][()].decode() == "[camera]\nkind = 'µ'\n"
