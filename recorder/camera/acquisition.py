@@ -61,7 +61,7 @@ class AcquisitionThread:
         self._last_return_ns = 0
         self._silent_since_ns = 0
         self._longest_pause_ns = 0
-        self._away_ns = 0  # the longest since the camera's FIFO was empty
+        self._unread_ns = 0  # the longest since the camera's FIFO was empty
         self._inside: StillRecordingError | None = None
         self._halted = False
         self._halted_ns = 0
@@ -264,10 +264,10 @@ class AcquisitionThread:
             info = self._camera.read_into(block.slots[index], SLICE_S)
         finally:
             self._last_return_ns = now = self._clock()
-        # Where frames have gathered meanwhile, the call came back late.
-        late_ns = max(pause_ns, now - called_ns if info.backlog else 0)
-        away_ns = max(self._away_ns, late_ns)
-        self._away_ns = late_ns if self._caught_up else away_ns
+        # Where frames have gathered, this one was late: held up here, or by the camera's library.
+        late_ns = now - self._silent_since_ns if info.backlog else pause_ns
+        unread_ns = max(self._unread_ns, late_ns)
+        self._unread_ns = late_ns if self._caught_up else unread_ns
         cause: Cause | None = None
         if self._last is not None and info.number != self._last.number + 1:
             cause = (self._starved_by or Cause.CAMERA_OVERFLOW) if info.overflowed else Cause.COUNTER_GAP
@@ -280,7 +280,7 @@ class AcquisitionThread:
         # In the order of frames.metadata.FIELDS: one assignment costs a third of one for each name.
         block.metadata[index] = (
             *(info.number, info.camera_time_ns, host_ns, info.exposure_s, info.temperature_c),
-            *(cause.code if cause else 0, away_ns if cause else 0),
+            *(cause.code if cause else 0, unread_ns if cause else 0),
         )
         self._last = info
         self._silent_since_ns = now

@@ -35,9 +35,10 @@ class Loss:
     """`count` frames missing after the file's frame with index `after_frame` (-1: before its first).
 
     `first_missing` is the camera's counter of the first of them. `elapsed_s` is the time in s from the run's
-    first frame to the frame after the gap, or to the end of the run, by the host's clock. `away_s` is the
-    longest time in s that the camera thread was away from the camera before, 0 where that is not known: long
-    where it got no processor or no free block, short where the camera or its cable skipped frames.
+    first frame to the frame after the gap, or to the end of the run, by the host's clock. `unread_s` is the
+    longest time in s before it in which no frame was read from the camera, 0 where that is not known: long
+    where the camera thread got no processor or no block, or the camera's library held it up; short where the
+    camera or its cable skipped frames.
     """
 
     after_frame: int
@@ -45,7 +46,7 @@ class Loss:
     cause: Cause
     elapsed_s: float
     first_missing: int
-    away_s: float = 0.0
+    unread_s: float = 0.0
 
 
 class Ledger:
@@ -99,7 +100,7 @@ class Ledger:
                 cause=Cause.of_code(int(metadata["gap_cause"][i])),
                 elapsed_s=self.elapsed_s(int(metadata["host_time_ns"][i])),
                 first_missing=int(numbers[i] - steps[i]) + 1,
-                away_s=int(metadata["away_ns"][i]) * 1e-9,
+                unread_s=int(metadata["unread_ns"][i]) * 1e-9,
             )
             self._lost[loss.cause] += loss.count
             losses.append(loss)

@@ -73,7 +73,9 @@ FIELDS = (
         unit="degC",
     ),
     FrameField("gap_cause", np.uint8, "why frames before this one are missing, 0: none are"),
-    FrameField("away_ns", np.int64, "how long the camera thread was away while those were missed, at most"),
+    FrameField(
+        "unread_ns", np.int64, "longest time before in which no frame was read, 0 where none is missing"
+    ),
 )
 STORED = tuple(field for field in FIELDS if field.column)
 

@@ -124,7 +124,7 @@ class Analysis:
                     metadata = {
                         name: row[name].item()
                         for name in row.dtype.names
-                        if name not in {"gap_cause", "away_ns"}
+                        if name not in {"gap_cause", "unread_ns"}
                     }
                     # Over a read-only buffer: the flag of an array alone could be reset by the function.
                     pixels = span.pixels[-1]

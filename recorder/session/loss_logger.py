@@ -34,7 +34,7 @@ class LossLogger:
         self._logged_s = time.perf_counter()
         first, last = self._unlogged[0], self._unlogged[-1]
         count = sum(loss.count for loss in self._unlogged)
-        away_s = max(loss.away_s for loss in self._unlogged)
+        unread_s = max(loss.unread_s for loss in self._unlogged)
         log.warning(
             "lost %d frame%s in %d place%s, camera counter %d to %d: %s%s",
             count,
@@ -44,6 +44,6 @@ class LossLogger:
             first.first_missing,
             last.first_missing + last.count - 1,
             ", ".join(sorted({loss.cause.words for loss in self._unlogged})),
-            f"; the camera thread was away for {away_s * 1e3:.0f} ms" if away_s else "",
+            f"; before, no frame was read for {unread_s * 1e3:.0f} ms" if unread_s else "",
         )
         self._unlogged.clear()

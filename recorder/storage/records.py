@@ -120,7 +120,7 @@ class AnalysisRow(Row):
 class LossRow(Row):
     """A gap of `count` frames after `after_frame`, the first of which had the counter `first_missing`.
 
-    `away_s` is how long the camera thread was away from the camera before, at most; 0: not known.
+    `unread_s` is the longest time before it in which no frame was read from the camera; 0: not known.
     """
 
     table = "losses"
@@ -131,13 +131,13 @@ class LossRow(Row):
     cause: str = _column(WORD)
     elapsed_s: float = _column(np.float64)
     first_missing: int = _column(np.int64)
-    away_s: float = _column(np.float64)
+    unread_s: float = _column(np.float64)
 
     @classmethod
     def of(cls, loss: Loss) -> "LossRow":
         """Return the row of a loss."""
         words = loss.cause.words
-        return cls(loss.after_frame, loss.count, words, loss.elapsed_s, loss.first_missing, loss.away_s)
+        return cls(loss.after_frame, loss.count, words, loss.elapsed_s, loss.first_missing, loss.unread_s)
 
 
 ROWS: tuple[type[Row], ...] = (MarkRow, CommandRow, AnalysisRow, LossRow)
