@@ -8,6 +8,7 @@ import asyncio
 from dataclasses import replace
 from typing import Literal
 
+from recorder.control.command_types import REPLAY
 from recorder.control.dispatcher import Dispatcher
 from recorder.control.journal import JournalContents, JournalEntry
 from recorder.control.registry import find_command
@@ -71,4 +72,4 @@ async def _at_its_time(
 
 
 async def _execute(entry: JournalEntry, dispatch: Dispatcher, align: Literal["frame", "time"]) -> None:
-    await dispatch.execute(entry.command, "replay", replayed=entry if align == "frame" else None)
+    await dispatch.execute(entry.command, REPLAY, replayed=entry if align == "frame" else None)
