@@ -276,7 +276,22 @@ async def wait(context: CommandContext, time: Seconds) -> CommandReply:
 
 @command(ends_run=True)
 async def quit_(context: CommandContext) -> CommandReply:
-    """Stop, close the file and leave."""
+    """Stop, close the file and leave; while frames are being saved, that is asked for once more."""
+    session = context.session
+    path = session.run.file.path if session.run and session.run.file else None
+    # The console asks by itself; a script and a journal mean what they say.
+    if session.running and session.saving and not context.is_operator and not context.is_replay:
+        raise UsageError(f"{path or 'a file'} is being saved; quit now stops, closes the file and leaves")
+    return _leave(context)
+
+
+@command(ends_run=True)
+async def quit_now(context: CommandContext) -> CommandReply:
+    """Stop, close the file and leave, also while frames are being saved."""
+    return _leave(context)
+
+
+def _leave(context: CommandContext) -> CommandReply:
     session = context.session
 
     async def leave() -> None:

@@ -5,6 +5,7 @@ camera that can begin exactly there (the simulated one) the frames come out the 
 """
 
 import asyncio
+import logging
 from dataclasses import replace
 from typing import Literal
 
@@ -12,6 +13,8 @@ from recorder.control.command_types import REPLAY
 from recorder.control.dispatcher import Dispatcher
 from recorder.control.journal import JournalContents, JournalEntry
 from recorder.control.registry import find_command
+
+log = logging.getLogger(__name__)
 
 # Commands that change frames are given this long before they take effect, so that the camera can prepare.
 LEAD_S = 1.0
@@ -22,13 +25,17 @@ async def replay_journal(
 ) -> None:
     """Carry out the journal's commands on a session whose first run is under way; return after the last.
 
-    `align`: at the same frames (camera's counter), or at the same time after the first frame of the run.
+    What was refused is left out; what is refused now is logged. `align`: at the same frames (camera's
+    counter), or at the same time after the first frame of the run.
     """
     waiting: list[asyncio.Task[None]] = []
     ended: JournalEntry | None = None
     for entry in journal.entries:
+        if entry.status == "refused":
+            # It changed nothing then, and might do so now: a program's quit is refused, a replay's is not.
+            continue
         run = entry.run
-        command = find_command(entry.command) if entry.status != "refused" else None
+        command = find_command(entry.command)
         ends_run = command is not None and command.ends_run
         starts_run = command is not None and command.name == "start"
         planned = entry
@@ -72,4 +79,6 @@ async def _at_its_time(
 
 
 async def _execute(entry: JournalEntry, dispatch: Dispatcher, align: Literal["frame", "time"]) -> None:
-    await dispatch.execute(entry.command, REPLAY, replayed=entry if align == "frame" else None)
+    result = await dispatch.execute(entry.command, REPLAY, replayed=entry if align == "frame" else None)
+    if result is not None and result.status == "refused":
+        log.warning("%s: %s: %s", entry.command, result.status, result.message)

@@ -164,8 +164,9 @@ async def _take_lines(prompt: PromptSession[str], session: Session, dispatch: Di
             continue
         except EOFError:
             line = "quit"
-        leaves = line.split()[:1] == ["quit"] and session.saving and session.running
-        if leaves and time.monotonic() - asked_s > QUIT_S:
+        words = line.split()
+        asks = words[:1] == ["quit"] and words[1:2] != ["now"] and session.saving and session.running
+        if asks and time.monotonic() - asked_s > QUIT_S:
             asked_s = time.monotonic()
             question = "frames are being saved; quit again to stop, close the file and leave"
             print_above_prompt(question, "class:refused")

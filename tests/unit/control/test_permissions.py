@@ -1,5 +1,6 @@
 """What programs and displays may not do, and settings that `set` cannot change."""
 
+import asyncio
 import json
 import sys
 from collections.abc import AsyncIterator
@@ -157,3 +158,29 @@ async def test_a_token_that_somebody_types_is_written_nowhere(dispatch: Dispatch
     commands = [json.loads(line).get("command") for line in text.splitlines()[1:]]
     assert commands[0] == "set remote.token ..."
     assert without_token("mark token 5") == "mark token 5"
+
+
+@pytest.mark.parametrize("source", CLIENTS)
+async def test_a_client_that_quits_while_frames_are_saved_is_asked(dispatch: Dispatcher, source: str) -> None:
+    session, path = dispatch.session, Path("rec", "x.h5")
+    answer = await told(dispatch, "quit", source)
+    assert answer == f"refused: {path} is being saved; quit now stops, closes the file and leaves"
+    await asyncio.sleep(0.1)
+    assert session.running
+    assert not session.leaving.is_set()
+    assert await told(dispatch, "quit now", source) == "ok: leaving"
+    assert session.leaving.is_set()
+
+
+@pytest.mark.parametrize("before", ["save off", "stop"])
+async def test_where_nothing_is_saved_a_client_quits_at_once(dispatch: Dispatcher, before: str) -> None:
+    await told(dispatch, before, "console")
+    assert await told(dispatch, "quit", "remote") == "ok: leaving"
+    assert dispatch.session.leaving.is_set()
+
+
+@pytest.mark.parametrize("source", ["console", "script", "replay"])
+@pytest.mark.parametrize("line", ["quit", "quit now"])
+async def test_operator_script_and_journal_just_quit(dispatch: Dispatcher, source: str, line: str) -> None:
+    assert await told(dispatch, line, source) == "ok: leaving"
+    assert dispatch.session.leaving.is_set()
