@@ -6,6 +6,7 @@ camera that can begin exactly there (the simulated one) the frames come out the 
 
 import asyncio
 import logging
+from collections.abc import Collection
 from dataclasses import replace
 from typing import Literal
 
@@ -13,11 +14,39 @@ from recorder.control.command_types import REPLAY
 from recorder.control.dispatcher import Dispatcher
 from recorder.control.journal import JournalContents, JournalEntry
 from recorder.control.registry import find_command
+from recorder.settings.model import Settings, validate
 
 log = logging.getLogger(__name__)
 
 # Commands that change frames are given this long before they take effect, so that the camera can prepare.
 LEAD_S = 1.0
+
+
+# What a journal, which may come from elsewhere, opens and runs on this computer only where it is asked for.
+LEFT_OUT = {
+    "analysis": ("analysis.function", "analysis.options"),
+    "remote": ("remote.listen",),
+    "page": ("preview.web", "preview.window"),
+}
+
+# A journal has none of these, and a password that others know would be none.
+TOKENS = ("remote.token", "preview.token")
+
+
+def settings_for_replay(settings: Settings, wanted: Collection[str]) -> tuple[Settings, tuple[str, ...]]:
+    """Return a journal's settings as far as they describe the recording, and the keys that were left out.
+
+    `wanted` are the parts of `LEFT_OUT` to keep all the same. Passwords are never kept, and not told.
+    """
+    tree, defaults = settings.model_dump(exclude_none=True), Settings().model_dump(exclude_none=True)
+    unwanted = [key for part, keys in LEFT_OUT.items() if part not in wanted for key in keys]
+    gone = []
+    for key in (*unwanted, *TOKENS):
+        section, _, name = key.partition(".")
+        value = tree[section].pop(name, None)
+        if key not in TOKENS and value != defaults[section].get(name):
+            gone.append(key)
+    return validate(tree), tuple(gone)
 
 
 async def replay_journal(
