@@ -24,8 +24,11 @@ async def send(where: str, token: str, lines: AsyncIterator[str]) -> AsyncIterat
         raise RecorderError(f"{where}: no recorder listens there: {error.strerror or error}") from None
     try:
         writer.write(token.encode() + b"\n")
-        if not await reader.readline():
-            raise RecorderError(f"{where}: the token is wrong, or too many are connected")
+        welcome = await reader.readline()
+        if not welcome:
+            raise RecorderError(f"{where}: the token is wrong; it is the one that the recorder printed")
+        if (told := json.loads(welcome))["status"] != "ok":
+            raise RecorderError(f"{where}: {told['message']}")
         async for line in lines:
             writer.write(line.encode() + b"\n")
             answer = await reader.readline()
