@@ -1,6 +1,5 @@
 """`recorder info` and `recorder recover`: show what a file holds, and repair one."""
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +8,7 @@ import click
 from recorder.errors import RecorderError, UsageError
 from recorder.files import reader
 from recorder.files.recover import recover as recover_file
-from recorder.frontends.printing import print_error, print_line
+from recorder.frontends.printing import escaped, print_error, print_json, print_line
 
 FILES = click.argument("files", nargs=-1, required=True, metavar="FILE...", type=click.Path(path_type=Path))
 
@@ -25,7 +24,7 @@ def info(files: tuple[Path, ...], as_json: bool) -> int:
     for number, file in enumerate(files):
         found = reader.describe(file)
         if as_json:
-            print_line(json.dumps(vars(found), default=str))
+            print_json(vars(found))
             continue
         losses = ", ".join(f"{count} {cause}" for cause, count in found.losses.items())
         shape = f"{found.width}x{found.height}"
@@ -45,7 +44,8 @@ def info(files: tuple[Path, ...], as_json: bool) -> int:
         }
         if number:
             print_line("")
-        print_line("\n".join(f"{name:{NAME_WIDTH}} {value}" for name, value in rows.items()))
+        shown = ((escaped(name), escaped(str(value))) for name, value in rows.items())
+        print_line("\n".join(f"{name:{NAME_WIDTH}} {value}" for name, value in shown))
     return 0
 
 

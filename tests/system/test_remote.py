@@ -166,6 +166,32 @@ def test_strangers_change_nothing_and_disturb_nobody(listening: Listening) -> No
 
 
 @pytest.mark.parametrize(
+    ("answer", "told"),
+    [
+        (b'{"status": "ok", "message": "a\x7f\\u001b[2J"}\n', ""),
+        (b'{"status": "refused", "message": "a\x7f\\u001b[2J"}\n', r"a\x7f\x1b[2J"),
+        (b"\x1b[2JSSH-2.0\r\n", "what listens there is no recorder"),
+        (b"[]\n", "what listens there is no recorder"),
+    ],
+)
+def test_what_answers_does_not_command_the_terminal(answer: bytes, told: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        to = f"127.0.0.1:{server.getsockname()[1]}"
+        command = [*COMMAND, "send", "--to", to, "--token", TOKEN, "mark", "x"]
+        run = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        client, _ = server.accept()
+        with client:
+            client.sendall(answer * 2)
+            out, err = run.communicate(timeout=20)
+    assert run.returncode == (1 if told else 0), err
+    assert b"\x1b" not in out + err
+    assert b"\x7f" not in out + err
+    assert told in err.decode()
+    if not told:
+        assert json.loads(out) == {"status": "ok", "message": "a\x7f\x1b[2J"}
+
+
+@pytest.mark.parametrize(
     ("token", "code", "told"),
     [("x", 1, "no recorder listens there"), ("", 2, "no token: set RECORDER_TOKEN, or write --token")],
 )
