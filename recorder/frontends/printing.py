@@ -9,8 +9,8 @@ from pathlib import Path
 
 import click
 
-# Characters that command a terminal (Cc, ESC among them), that hide or turn round what is beside them (Cf), that
-# break lines, and that cannot be written at all (Cs, half a character).
+# Characters that command a terminal (Cc, ESC among them), hide or turn round what is beside them (Cf), break
+# lines, or cannot be written at all (Cs, half a character).
 _NOT_SHOWN = {"Cc", "Cf", "Cs", "Zl", "Zp"}
 
 
