@@ -9,7 +9,8 @@ from recorder.camera.base import Camera, CameraDescription
 from recorder.camera.pco.camera import PcoCamera
 from recorder.camera.playback import FrameSource, PlaybackCamera, TiffSource
 from recorder.camera.simulated.camera import SimulatedCamera
-from recorder.files.reader import RecordedSource, is_recording
+from recorder.files.opening import is_recording
+from recorder.files.reader import RecordedSource
 from recorder.session.session import Session
 from recorder.settings.cameras import PcoCameraSettings, SimulatedCameraSettings
 from recorder.settings.model import Settings
@@ -66,4 +67,5 @@ def describe(settings: Settings, camera: CameraDescription, frames_per_chunk: in
         frames_per_chunk=frames_per_chunk,
         detector={"description": camera.model, "serial_number": camera.serial, **details},
         configuration=settings.to_toml(),
+        checksums=settings.storage.checksum,
     )

@@ -5,6 +5,7 @@ RecorderError
 │   ├── ConfigurationError            a key, value or unit in the configuration
 │   └── NotOurFileError               a file that this program did not write
 │       └── DamagedFileError          a file that it wrote, and that cannot be read any more
+│           └── UnreadableFileError   one on which HDF5 crashes, or does not return
 ├── CameraError                       the person at the camera
 │   ├── CameraTimeoutError (TimeoutError)  no frame came in time
 │   └── CameraDisconnectedError       the cable, the power, the driver
@@ -34,6 +35,10 @@ class NotOurFileError(UsageError):
 
 class DamagedFileError(NotOurFileError):
     """What a file says of itself is damaged; the message says where."""
+
+
+class UnreadableFileError(DamagedFileError):
+    """HDF5 crashes on a file, or does not return from it."""
 
 
 class CameraError(RecorderError):

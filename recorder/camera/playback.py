@@ -95,7 +95,9 @@ class TiffSource:
 
     def _interval_s(self) -> float | None:
         interval = (self._file.imagej_metadata or {}).get("finterval")
-        return float(interval) if interval else None
+        with contextlib.suppress(ValueError, TypeError):
+            return float(interval) if interval else None
+        return None
 
     def read(self, index: int, slot: NDArray[Any]) -> float:
         """Copy page `index` (from 0) into `slot` (H, W); return NaN, as the exposure is not known."""

@@ -2,7 +2,7 @@
 
 Each pixel carries two BCD digits in its low byte (pco.edge manual, "Timestamp Mode"):
 4 pixels of counter, then year (2), month, day, hour, minute, second, and 3 of microseconds.
-Used on the camera thread; nothing blocks.
+Used on the camera thread, and to check files; nothing blocks.
 """
 
 import calendar
@@ -11,6 +11,7 @@ import time
 from dataclasses import dataclass
 from typing import Any, cast
 
+import numpy as np
 from numpy.typing import NDArray
 
 PIXELS = 14
@@ -20,6 +21,8 @@ COUNTER_MODULUS = 100_000_000
 
 _BCD = [value // 10 << 4 | value % 10 for value in range(100)]
 _VALUE = {code: value for value, code in enumerate(_BCD)}
+# By code; 255: none.
+_VALUES = np.array([_VALUE.get(code, 255) for code in range(256)], np.uint8)
 _PACK = struct.Struct(f"={PIXELS}H").pack_into
 
 
@@ -79,3 +82,13 @@ def read(frame: NDArray[Any]) -> Timestamp | None:
     return Timestamp(
         number, (calendar.timegm((year, month, day, hour, minute, second)) * 1_000_000 + us) * 1000
     )
+
+
+def read_numbers(frames: NDArray[Any]) -> tuple[NDArray[np.uint64], NDArray[np.bool_]]:
+    """Return the counters in frames (n, pixels), and which of the frames have a timestamp at all."""
+    codes = frames[:, :PIXELS].astype(np.uint8)
+    values = _VALUES[codes].astype(np.uint64)
+    month, day, hour, minute, second = values[:, 6:11].T
+    is_stamp = (values < 100).all(axis=1) & (month >= 1) & (month <= 12) & (day >= 1) & (day <= 31)
+    is_stamp &= (hour < 24) & (minute < 60) & (second < 61)
+    return values[:, :4] @ np.array([1_000_000, 10_000, 100, 1], np.uint64), is_stamp

@@ -1,31 +1,46 @@
-"""`recorder info` and `recorder recover`: show what a file holds, and repair one."""
+"""`recorder info`, `verify` and `recover`: what a file holds, whether it is sound, and repairing one."""
 
+import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import click
 
-from recorder.errors import RecorderError, UsageError
+from recorder.errors import DamagedFileError, RecorderError, UsageError
 from recorder.files import reader
+from recorder.files.checks import Kind
+from recorder.files.probe import Probe, probing
 from recorder.files.recover import recover as recover_file
+from recorder.files.verify import Verified
+from recorder.files.verify import verify as verify_file
 from recorder.frontends.printing import escaped, print_error, print_json, print_line
 
 FILES = click.argument("files", nargs=-1, required=True, metavar="FILE...", type=click.Path(path_type=Path))
+AS_JSON = click.option("--json", "as_json", is_flag=True, help="Print a line of JSON for each file.")
 
-# The width of the longest name in the description of a camera.
+# The longest name of what describes a camera.
 NAME_WIDTH = 24
+
+# How often the progress of `verify` is shown, on a terminal.
+PROGRESS_S = 0.5
+
+# Of several files the worst one counts.
+_SEVERITY = (0, 3, 2, 1)
 
 
 @click.command()
 @FILES
-@click.option("--json", "as_json", is_flag=True, help="Print a line of JSON for each file.")
+@AS_JSON
 def info(files: tuple[Path, ...], as_json: bool) -> int:
     """Show what each FILE holds and how its recording ended; also while it grows."""
-    for number, file in enumerate(files):
-        found = reader.describe(file)
+
+    def show(file: Path, probe: Probe) -> int:
+        found = probe.ask(reader.describe, file)
         if as_json:
             print_json(vars(found))
-            continue
+            return 0
         losses = ", ".join(f"{count} {cause}" for cause, count in found.losses.items())
         shape = f"{found.width}x{found.height}"
         rows: dict[str, Any] = {
@@ -42,28 +57,95 @@ def info(files: tuple[Path, ...], as_json: bool) -> int:
             "camera": f"{found.camera}, serial {found.serial_number}",
             **{k: v for k, v in found.detector.items() if k not in {"description", "serial_number"}},
         }
-        if number:
+        if file is not files[0]:
             print_line("")
         shown = ((escaped(name), escaped(str(value))) for name, value in rows.items())
         print_line("\n".join(f"{name:{NAME_WIDTH}} {value}" for name, value in shown))
-    return 0
+        return 0
+
+    return _each(files, show)
+
+
+@click.command()
+@FILES
+@AS_JSON
+def verify(files: tuple[Path, ...], as_json: bool) -> int:
+    """Check all of each FILE; exit code 0: it is sound, 3: sound, and frames are missing, 1: damaged."""
+
+    def check(file: Path, probe: Probe) -> int:
+        with_progress = sys.stderr.isatty() and not as_json
+        found = verify_file(file, probe, _progress(file) if with_progress else lambda _done, _all: None)
+        if with_progress:
+            click.echo("\r\x1b[K", nl=False, err=True)
+        if as_json:
+            print_json(_for_json(found))
+        else:
+            print_line(_report(found))
+        return found.exit_code
+
+    return _each(files, check)
+
+
+def _report(found: Verified) -> str:
+    verdict = {0: "sound", 3: "sound, and frames are missing as it says", 1: "damaged"}[found.exit_code]
+    stamps = f", {found.stamped} timestamps compared" if found.stamped else ""
+    stamps += f", {found.summed} checksums compared" if found.summed else ""
+    head = f"{found.path}: {verdict}: {found.frames} frames, {found.bytes / 1e9:.3f} GB{stamps}"
+    return "\n".join([escaped(head), *(f"  {p.check}: {escaped(p.text)}" for p in found.problems)])
+
+
+def _for_json(found: Verified) -> dict[str, Any]:
+    problems = [{"kind": p.kind, "check": p.check, "text": p.text} for p in found.problems]
+    damaged = any(p.kind is Kind.DAMAGE for p in found.problems)
+    fields = {"frames": found.frames, "lost": found.lost, "bytes": found.bytes, "stamped": found.stamped}
+    fields["summed"] = found.summed
+    return {"file": str(found.path), "sound": not damaged, **fields, "problems": problems}
+
+
+def _progress(file: Path) -> Callable[[int, int], None]:
+    shown_s, began_s = 0.0, time.monotonic()
+
+    def show(done: int, size: int) -> None:
+        nonlocal shown_s
+        now_s = time.monotonic()
+        if now_s - shown_s >= PROGRESS_S:
+            shown_s = now_s
+            flow = done / max(now_s - began_s, 1e-3)
+            click.echo(
+                f"\r{escaped(file.name)}: {done / size:.0%} of {size / 1e9:.1f} GB, {flow / 1e9:.2f} GB/s ",
+                nl=False,
+                err=True,
+            )
+
+    return show
 
 
 @click.command()
 @FILES
 def recover(files: tuple[Path, ...]) -> int:
     """Repair each FILE whose recorder was killed, in place, so that every program opens it."""
-    code = 0
-    for file in files:
-        try:
-            done = recover_file(file)
-        except RecorderError as error:
-            print_error(str(error))
-            code = max(code, 2 if isinstance(error, UsageError) else 1)
-            continue
+
+    def repair(file: Path, probe: Probe) -> int:
+        done = recover_file(file, probe)
         if done.removed is None:
             print_line(f"{file}: {done.frames} frames; it was closed in order, nothing to do")
-            continue
+            return 0
         gone = f"; {done.removed} more have no pixels and are gone" if done.removed else ""
         print_line(f"{file}: recovered with {done.frames} frames{gone}")
-    return code
+        return 0
+
+    return _each(files, repair)
+
+
+def _each(files: tuple[Path, ...], act: Callable[[Path, Probe], int]) -> int:
+    """Do something with each file, whatever became of the others; return the worst exit code."""
+    codes = [0]
+    with probing() as probe:
+        for file in files:
+            try:
+                codes.append(act(file, probe))
+            except RecorderError as error:
+                print_error(str(error))
+                is_usage = isinstance(error, UsageError) and not isinstance(error, DamagedFileError)
+                codes.append(2 if is_usage else 1)
+    return max(codes, key=_SEVERITY.index)

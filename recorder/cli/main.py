@@ -22,6 +22,7 @@ COMMANDS = {
     "send": "recorder.cli.send:send",
     "cameras": "recorder.cli.cameras:cameras",
     "info": "recorder.cli.files:info",
+    "verify": "recorder.cli.files:verify",
     "recover": "recorder.cli.files:recover",
     "bench": "recorder.cli.bench:bench",
 }

@@ -39,14 +39,19 @@ def record(
         session = assembly.build_session(settings, dry_run=dry_run)
         async with session_context(session, attended=not is_headless) as dispatch:
             give_lines = partial(script, dispatch) if script else None
-            if is_headless:
-                return with_journal(await headless.run(session, console, give_lines), dispatch)
-            with headless.handle_signals(session):
-                # Imported only for those at a prompt: it takes a fifth of a second.
-                from recorder.frontends import repl  # noqa: PLC0415
+            try:
+                if is_headless:
+                    await headless.run(session, console, give_lines)
+                else:
+                    with headless.handle_signals(session):
+                        # Imported only for those at a prompt: it takes a fifth of a second.
+                        from recorder.frontends import repl  # noqa: PLC0415
 
-                await repl.run(session, dispatch, give_lines, on_stderr=as_json)
-            return with_journal(await session.close(), dispatch)
+                        await repl.run(session, dispatch, give_lines, on_stderr=as_json)
+            finally:
+                # Whatever ended it: files are closed in order.
+                summary = await session.close()
+            return with_journal(summary, dispatch)
 
     with profiling.profiled(profile):
         try:

@@ -45,6 +45,7 @@ KEY_RULES = {
     "pool.memory": _BY_RUN,
     "storage.mode": _BY_RUN,
     "storage.reserve": _BY_RUN,
+    "storage.checksum": _BY_RUN,
     "storage.durable_every": _BY_PROGRAM,
     "remote.listen": _BY_PROGRAM_AT_CONSOLE,
     "remote.token": _BY_PROGRAM_AT_CONSOLE,

@@ -9,6 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recorder.errors import DamagedFileError
+from recorder.frames.checksum import checksums
+from recorder.frames.metadata import CHECKSUM, COLUMNS
 from recorder.frames.pool import PAGE
 from recorder.storage import layout
 from recorder.storage.boot import is_same_boot
@@ -18,6 +20,8 @@ from recorder.storage.records import ROWS
 
 # What a disk writes as a whole.
 SECTOR = 512
+
+_CLOCKS = [name for field in COLUMNS if field.is_clock for name in (field.column, field.alias)]
 
 # Fields of tables that are indices into the frames' dataset.
 _INDICES = ("frame", "effective_frame", "after_frame")
@@ -53,12 +57,18 @@ class Presence:
         frames = min(dataset.rows_within(size) for dataset in (pixels, *columns.values()))
         rows = {name: table.rows_within(size) for name, table in tables.items()}
         synced = places.durable(file)
+        clocks = [columns[name] for name in _CLOCKS if name in columns]
         is_in_doubt = synced is not None and not is_same_boot(
             bytes(hdf5["entry"][layout.DURABLE].attrs["boot_id"]).decode(errors="replace")
         )
         if synced is not None and is_in_doubt:
             for dataset in (pixels, *columns.values()):
-                frames = _present(file, dataset, min(synced[0], frames), frames)
+                # Clocks begin at 0.
+                begin = 1 if dataset in clocks else 0
+                frames = _present(file, dataset, min(max(begin, synced[0]), frames), frames)
+            if CHECKSUM.column in columns:
+                sums = columns[CHECKSUM.column]
+                frames = _unchanged(file, pixels, sums, min(synced[0], frames), frames)
             for row, count in zip(ROWS, synced[1:], strict=True):
                 rows[row.table] = min(rows[row.table], count)
         claimed = max(column.rows for column in columns.values())
@@ -104,11 +114,20 @@ def _present(file: FileBytes, dataset: GrowingDataset, first: int, stop: int) ->
     What did not is zeros: a sector of a frame, or a page of it; a value of a column. Where the row before
     `first`, which did, has such zeros as well, they mean nothing.
     """
-    sizes = [size for size in (SECTOR, PAGE) if first == 0 or not _has_gap(file, dataset, first - 1, size)]
+    sizes = [size for size in (SECTOR, PAGE) if first <= 1 or not _has_gap(file, dataset, first - 1, size)]
     if sizes:
         for row in range(first, stop):
             if _has_gap(file, dataset, row, sizes[0]):
                 return row
+    return stop
+
+
+def _unchanged(file: FileBytes, pixels: GrowingDataset, sums: GrowingDataset, first: int, stop: int) -> int:
+    """Return how many frames there are up to the first of [first, stop) that its checksum does not fit."""
+    for row in range(first, stop):
+        (found,) = checksums([memoryview(pixels.read_rows(file, row, row + 1))])
+        if int(found) != int.from_bytes(sums.read_rows(file, row, row + 1), "little"):
+            return row
     return stop
 
 

@@ -1,6 +1,7 @@
 """Read our own files: what `info` tells of them, and their frames for playback."""
 
 import bisect
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,10 +10,16 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from recorder.errors import NotOurFileError, UsageError
-from recorder.frames.metadata import STORED, FrameField
+from recorder.errors import CameraError, DamagedFileError, NotOurFileError
+from recorder.files.opening import DAMAGE, open_recording
+from recorder.files.probe import probing
+from recorder.frames.metadata import COLUMNS, FrameField
 from recorder.frames.pool import FrameFormat
 from recorder.storage import layout
+
+# How often, and how far apart, it is tried to read a file that does not fit together.
+MAX_ATTEMPTS = 5
+ATTEMPT_S = 0.05
 
 # Causes of losses as files of layout 1 call them.
 OLD_CAUSES = {
@@ -31,7 +38,7 @@ def column(detector: h5py.Group, field: FrameField) -> h5py.Dataset | None:
 
 def columns(detector: h5py.Group) -> list[h5py.Dataset]:
     """Return the columns that the file has, in the order of the fields."""
-    found = (column(detector, field) for field in STORED)
+    found = (column(detector, field) for field in COLUMNS)
     return [dataset for dataset in found if dataset is not None]
 
 
@@ -54,56 +61,6 @@ def present_frames(file: h5py.File, size: int | None = None) -> int:
 
     # Chunks are laid out in their order: what lies behind the end are the last ones.
     return bisect.bisect_left(range(rows), True, key=lambda frame: not is_there(frame))
-
-
-def is_recording(path: Path) -> bool:
-    """Tell whether `path` is an HDF5 file."""
-    return path.is_file() and bool(h5py.is_hdf5(path))
-
-
-def open_recording(path: Path) -> h5py.File:
-    """Open one of our files to read, also while it grows or after a crash.
-
-    Raises UsageError where there is none, NotOurFileError where it is something else.
-    """
-    if not path.is_file():
-        raise UsageError(f"{path}: {'a folder, not a file' if path.is_dir() else 'no such file'}")
-    if not h5py.is_hdf5(path):
-        raise NotOurFileError(f"{path}: not an HDF5 file; expected a file that this recorder wrote")
-    try:
-        try:
-            file = h5py.File(path, "r")
-        except OSError as error:
-            # Marked as being written: it grows now, or its writer was killed. Nothing else is tried that way:
-            # on a file that was cut short HDF5 would wait for a writer to complete it.
-            if "already open for write" not in str(error):
-                raise
-            file = h5py.File(path, "r", swmr=True)
-    except OSError as error:
-        if "truncated file" in str(error):
-            raise NotOurFileError(f"{path}: cut short; recorder recover keeps what can be read") from None
-        raise NotOurFileError(f"{path}: cannot be read: {error}") from None
-    try:
-        check_layout(file, path)
-    except NotOurFileError:
-        file.close()
-        raise
-    return file
-
-
-def check_layout(file: h5py.File, path: Path) -> None:
-    """Raise NotOurFileError where this recorder did not write the file, or a newer one did."""
-    missing = [
-        name for name in (f"{layout.DETECTOR}/data", "entry/losses", "entry/verdict") if name not in file
-    ]
-    if missing:
-        raise NotOurFileError(f"{path}: has no {missing[0]}; expected a file that this recorder wrote")
-    version = int(file["entry/definition_version"][()]) if "entry/definition_version" in file else 1
-    if version > layout.LAYOUT_VERSION:
-        raise NotOurFileError(
-            f"{path}: written by a newer recorder (layout {version}, this one reads up to "
-            f"{layout.LAYOUT_VERSION}); update this one"
-        )
 
 
 @dataclass(frozen=True)
@@ -134,7 +91,25 @@ class FileInfo:
 
 
 def describe(path: Path) -> FileInfo:
-    """Return what the file at `path` tells; raises UsageError or NotOurFileError."""
+    """Return what the file at `path` says of itself, also while it grows; blocks.
+
+    Raises UsageError or NotOurFileError.
+    """
+    # A file that grows is read while it changes: what does not fit together now does the next moment.
+    for _ in range(MAX_ATTEMPTS):
+        try:
+            return _describe(path)
+        except NotOurFileError as error:
+            problem: NotOurFileError = error
+            if not isinstance(error, DamagedFileError):
+                break
+        except DAMAGE as error:
+            problem = DamagedFileError(f"{path}: cannot be read: {error}")
+        time.sleep(ATTEMPT_S)
+    raise problem
+
+
+def _describe(path: Path) -> FileInfo:
     with open_recording(path) as file:
         entry, detector = file["entry"], file[layout.DETECTOR]
         data = detector["data"]
@@ -147,7 +122,7 @@ def describe(path: Path) -> FileInfo:
             cause = row["cause"].decode()
             cause = OLD_CAUSES.get(cause, cause)
             losses[cause] = losses.get(cause, 0) + int(row["count"])
-        per_frame = {"data", *(name for field in STORED for name in (field.column, field.alias))}
+        per_frame = {"data", *(name for field in COLUMNS for name in (field.column, field.alias))}
         return FileInfo(
             path=path,
             verdict=_text(entry["verdict"]),
@@ -187,22 +162,32 @@ class RecordedSource:
     """The frames of one of our files, with their times and exposures, for playback."""
 
     def __init__(self, path: Path) -> None:
+        """Open the file; raises UsageError, NotOurFileError and DamagedFileError."""
         self.path = path
+        with probing() as probe:
+            probe.ask(describe, path)  # as one on which HDF5 crashes would take the session with it
         self._file = open_recording(path)
-        detector = self._file[layout.DETECTOR]
-        self._data = detector["data"]
-        self._exposures: NDArray[np.float64] = detector["exposure"][:]
-        self.count = present_frames(self._file)
-        self.times_s: NDArray[np.float64] | None = detector["frame_time"][: self.count]
+        try:
+            detector = self._file[layout.DETECTOR]
+            self._data = detector["data"]
+            self.count = present_frames(self._file)
+            self._exposures: NDArray[np.float64] = detector["exposure"][: self.count]
+            self.times_s: NDArray[np.float64] | None = detector["frame_time"][: self.count]
+            _, height, width = self._data.shape
+            self.format = FrameFormat(height, width, self._data.dtype)
+        except DAMAGE as error:
+            self._file.close()
+            raise DamagedFileError(f"{path}: cannot be played: {error}") from None
         if self.count == 0:
             self._file.close()
             raise NotOurFileError(f"{path}: holds no frame to play")
-        _, height, width = self._data.shape
-        self.format = FrameFormat(height, width, self._data.dtype)
 
     def read(self, index: int, slot: NDArray[Any]) -> float:
-        """Copy frame `index` into `slot` (H, W); return its exposure in s."""
-        self._data.read_direct(slot, np.s_[index])
+        """Copy frame `index` into `slot` (H, W); return its exposure in s; raises CameraError."""
+        try:
+            self._data.read_direct(slot, np.s_[index])
+        except DAMAGE as error:
+            raise CameraError(f"{self.path}: frame {index} cannot be read: {error}") from None
         return float(self._exposures[index])
 
     def close(self) -> None:

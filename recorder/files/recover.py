@@ -17,13 +17,23 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from recorder.errors import DamagedFileError, NotOurFileError, StorageError, UsageError
+from recorder.errors import (
+    DamagedFileError,
+    NotOurFileError,
+    RecorderError,
+    StorageError,
+    UnreadableFileError,
+    UsageError,
+)
+from recorder.files.opening import DAMAGE, check_layout
 from recorder.files.presence import Presence
-from recorder.files.reader import check_layout, present_frames
+from recorder.files.probe import Probe
+from recorder.files.reader import present_frames
 from recorder.storage import layout
 from recorder.storage.direct_io import open_again
 from recorder.storage.file_bytes import Changed, OnDisk, Readable
-from recorder.storage.records import Verdict
+from recorder.storage.places import Places
+from recorder.storage.records import ROWS, Verdict
 from recorder.storage.superblock import Superblock
 from recorder.storage.writer_lock import is_being_written
 
@@ -35,9 +45,6 @@ HOLDS_NOTHING = "holds nothing: its recorder ended while it made the file"
 
 # Files of less than this hold no frame: the columns of the first ones alone take more.
 EMPTY_BYTES = 65536
-
-# What HDF5 says of structures that are damaged.
-DAMAGE = (OSError, RuntimeError, KeyError, ValueError)
 
 # Where locks are not to be had, a file that is written changes within so long.
 STILL_S = 0.5
@@ -52,15 +59,23 @@ class Recovered:
     removed: int | None
 
 
-def recover(path: Path) -> Recovered:
+def recover(path: Path, probe: Probe | None = None) -> Recovered:
     """Close the file as its recorder would have, with the frames that have pixels and rows.
 
-    Blocks. Changes the file in place; a second time does nothing. Raises UsageError for a file that is being
-    written, NotOurFileError for what is no file of ours, StorageError where the disk or the damage does not
-    let it: then the file is as it was.
+    `probe` looks at the file first, so that one on which HDF5 crashes is refused. Changes the file in place;
+    a second time does nothing. Blocks. Raises UsageError for a file that is being written, NotOurFileError
+    for what is no file of ours, StorageError where the disk or the damage does not let it: then the file is
+    as it was.
     """
     if not path.is_file():
         raise UsageError(f"{path}: {'a folder, not a file' if path.is_dir() else 'no such file'}")
+    if probe is not None:
+        try:
+            probe.ask(look_at, path)
+        except UnreadableFileError:
+            raise
+        except RecorderError:
+            pass  # what is wrong with it is found again below, and may be mended
     try:
         fd = open_again(path)
     except OSError as error:
@@ -79,6 +94,24 @@ def recover(path: Path) -> Recovered:
         raise StorageError(f"{path}: cannot be recovered: {error}; keep a copy of it") from error
     finally:
         os.close(fd)
+
+
+def look_at(path: Path) -> None:
+    """Do all that recovery does with HDF5, and change nothing; in a process that can be given up."""
+    readable = Readable.of(path)
+    try:
+        content = readable.content
+        Superblock.read(content, path).closed().ending_at(content.size).write(content)
+        with _opened(content, path) as file:
+            Places.of(file, content)
+            for row in ROWS:
+                _ = file["entry"][row.table][:]
+    except RecorderError:
+        raise
+    except DAMAGE as error:
+        raise DamagedFileError(f"{path}: {error}") from None
+    finally:
+        readable.close()
 
 
 def _recover(path: Path, disk: OnDisk) -> Recovered:

@@ -76,6 +76,12 @@ FIELDS = (
 )
 STORED = tuple(field for field in FIELDS if field.column)
 
+# Worked out by the writer, where storage.checksum asks for it.
+CHECKSUM = FrameField("checksum", np.uint32, "CRC-32C of the frame's pixels", column="checksum")
+
+# Every column that a file may have.
+COLUMNS = (*STORED, CHECKSUM)
+
 # One row of a block's metadata.
 METADATA = np.dtype([(field.name, field.dtype) for field in FIELDS], align=True)
 
@@ -88,8 +94,3 @@ def stored_columns(metadata: NDArray[Any], first: NDArray[Any]) -> Iterator[NDAr
     for field in STORED:
         values = metadata[field.name]
         yield (values - first[field.name]) * 1e-9 if field.is_clock else values
-
-
-def as_dict(row: NDArray[Any]) -> dict[str, Any]:
-    """Return the stored fields of one row as plain Python numbers, by name; clocks in ns."""
-    return {field.name: row[field.name].item() for field in STORED}

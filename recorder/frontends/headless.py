@@ -35,6 +35,7 @@ async def run(session: Session, console: Console, script: Callable[[], Awaitable
     with handle_signals(session):
         show = _bar if console.is_terminal else _lines
         showing = asyncio.ensure_future(show(session, console))
+        scripting: asyncio.Future[None] | None = None
         try:
             await session.start()
             scripting = asyncio.ensure_future(script()) if script else None
@@ -52,8 +53,10 @@ async def run(session: Session, console: Console, script: Callable[[], Awaitable
                 await _end_script(scripting)
             return await session.close()
         finally:
-            showing.cancel()
-            await asyncio.gather(showing, return_exceptions=True)
+            left = [showing, *([scripting] if scripting else [])]
+            for task in left:
+                task.cancel()
+            await asyncio.gather(*left, return_exceptions=True)
 
 
 async def _end_script(scripting: "asyncio.Future[None]") -> None:

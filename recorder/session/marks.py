@@ -64,7 +64,8 @@ class Marks:
             # In a memory that goes round, the frames of a moment before the first one are overwritten.
             is_gone = goes_round and found.index == 0 and elapsed_s < 0
             index = -1 if is_gone else found.index
-            row = MarkRow(index, elapsed_s, mark.label, mark.text, mark.source)
+            number = -1 if is_gone else found.number
+            row = MarkRow(index, elapsed_s, mark.label, mark.text, mark.source, number)
             saved = await run.add_row(found.file_index, row, index)
             run.marks += saved
         return PlacedMark(None if is_gone else found, saved)

@@ -60,6 +60,7 @@ class Session:
         self._next_name: str | None = None
         # Files that are being made: their names are taken, though nothing stands there yet.
         self._promised: set[Path | None] = set()
+        self._is_closed = False
         self._task: asyncio.Task[Summary] | None = None
         self._summaries: list[Summary] = []
         self._error: RecorderError | None = None
@@ -154,12 +155,17 @@ class Session:
         return None
 
     async def close(self) -> Summary:
-        """Stop what runs and return the summary of all runs; raises RecorderError if nothing came of it."""
-        self.stop()
-        await self.stopped()
-        self._close_unused_camera()
-        self._observers.close()
-        await self.files.close()
+        """Stop what runs and return the summary of all runs; a second time only the latter.
+
+        Raises RecorderError where nothing came of it.
+        """
+        if not self._is_closed:
+            self.stop()
+            await self.stopped()
+            self._is_closed = True
+            self._close_unused_camera()
+            self._observers.close()
+            await self.files.close()
         if self._error is not None and len(self._summaries) == 1:
             raise self._error
         return self.summary()

@@ -93,6 +93,11 @@ def write_at(fd: int, address: int, data: bytes | memoryview) -> None:
     _write_all(fd, memoryview(data), address)
 
 
+def open_to_read(path: Path) -> int:
+    """Open an existing file for its bytes, to read only; raises OSError."""
+    return os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
+
+
 def sync_data(fd: int) -> None:
     """Return once the bytes written to a file, and its length, are on the disk; raises OSError."""
     getattr(os, "fdatasync", os.fsync)(fd)

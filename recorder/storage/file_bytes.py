@@ -3,9 +3,10 @@
 import bisect
 import io
 import os
-from typing import Protocol
+from pathlib import Path
+from typing import Protocol, Self
 
-from recorder.storage.direct_io import read_at, write_at
+from recorder.storage.direct_io import open_to_read, read_at, write_at
 
 
 class FileBytes(Protocol):
@@ -79,8 +80,24 @@ class Readable(io.RawIOBase):
     """The bytes of a file for programs that read files; raises OSError."""
 
     def __init__(self, content: Changed) -> None:
-        self._content = content
+        self.content = content
         self._at = 0
+        self._own_fd = -1
+
+    @classmethod
+    def of(cls, path: Path) -> Self:
+        """Open the file at `path`; `close` closes it."""
+        fd = open_to_read(path)
+        readable = cls(Changed(OnDisk(fd)))
+        readable._own_fd = fd
+        return readable
+
+    def close(self) -> None:
+        """Close the file that `of` opened; a second time does nothing."""
+        if self._own_fd >= 0:
+            os.close(self._own_fd)
+            self._own_fd = -1
+        super().close()
 
     def seekable(self) -> bool:
         """Return True."""
@@ -96,13 +113,13 @@ class Readable(io.RawIOBase):
 
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
         """Read on from another address; return it."""
-        begin = {os.SEEK_SET: 0, os.SEEK_CUR: self._at, os.SEEK_END: self._content.size}[whence]
+        begin = {os.SEEK_SET: 0, os.SEEK_CUR: self._at, os.SEEK_END: self.content.size}[whence]
         self._at = begin + offset
         return self._at
 
     def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
         """Fill `buffer` with what comes next; return how many bytes that were, 0 at the end."""
-        data = self._content.read(self._at, len(buffer))
+        data = self.content.read(self._at, len(buffer))
         buffer[: len(data)] = data
         self._at += len(data)
         return len(data)

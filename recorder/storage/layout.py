@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 
 from recorder import __version__
 from recorder.errors import UsageError
-from recorder.frames.metadata import STORED
+from recorder.frames.metadata import COLUMNS, STORED, FrameField
 from recorder.frames.pool import PAGE, FrameFormat
 from recorder.storage.boot import boot_id
 from recorder.storage.direct_io import write_at
@@ -72,6 +72,12 @@ class FileDescription:
     frames_per_chunk: int
     detector: Mapping[str, str | int | float]
     configuration: str
+    checksums: bool = False
+
+    @property
+    def columns(self) -> tuple[FrameField, ...]:
+        """The columns of the file, in their order."""
+        return COLUMNS if self.checksums else STORED
 
 
 def create(path: Path, what: FileDescription) -> None:
@@ -103,6 +109,9 @@ def _access(what: FileDescription) -> h5p.PropFAID:
     access = h5p.create(h5p.FILE_ACCESS)
     access.set_libver_bounds(h5f.LIBVER_V110, h5f.LIBVER_V110)
     access.set_alignment(min(ALIGN_FROM, what.format.nbytes * what.frames_per_chunk), PAGE)
+    # Else a reader that comes in the moment before the writer would keep it from its own file; in SWMR mode
+    # the library holds no lock later on either, and `writer_lock` keeps other recorders away.
+    access.set_file_locking(False, True)
     access.set_cache(0, CACHE_SLOTS, CACHE_BYTES, 1.0)
     return access
 
@@ -150,7 +159,7 @@ def _lay_out(file: h5py.File, path: Path, what: FileDescription) -> None:
     for name, value in what.detector.items():
         detector[name] = fixed(value) if isinstance(value, str) else value
     _make_pixels(detector, what)
-    for field in STORED:
+    for field in what.columns:
         column = detector.create_dataset(
             field.column, (0,), field.stored_dtype, maxshape=(None,), chunks=(COLUMN_ROWS,)
         )

@@ -12,7 +12,7 @@ from typing import Self
 import h5py
 
 from recorder.errors import DamagedFileError
-from recorder.frames.metadata import STORED
+from recorder.frames.metadata import COLUMNS
 from recorder.storage import layout
 from recorder.storage.chunk_index import ChunkIndex
 from recorder.storage.file_bytes import FileBytes
@@ -109,7 +109,7 @@ class Places:
         Raises OSError, KeyError, and DamagedFileError.
         """
         entry, detector = hdf5["entry"].id, hdf5[layout.DETECTOR].id
-        columns = [field.column if _has(detector, field.column) else field.alias for field in STORED]
+        columns = [field.column if _has(detector, field.column) else field.alias for field in COLUMNS]
         return cls(
             pixels=_header_address(detector, "data"),
             columns={name: _header_address(detector, name) for name in columns if _has(detector, name)},

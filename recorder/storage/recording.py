@@ -9,14 +9,10 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import Literal
 
 from recorder.errors import StorageError
 from recorder.frames.ledger import Loss
-from recorder.frames.metadata import stored_columns
 from recorder.frames.pool import FrameSpan
 from recorder.storage import layout
 from recorder.storage.direct_io import DirectFile, name_of, open_again, sync_data, sync_folder, write_at
@@ -25,6 +21,7 @@ from recorder.storage.file_bytes import OnDisk
 from recorder.storage.hdf5_writer import HDF5Writer
 from recorder.storage.places import GrowingDataset
 from recorder.storage.records import ROWS, LossRow, Row, Verdict
+from recorder.storage.uncommitted_rows import UncommittedRows
 from recorder.storage.writer_lock import WriterLock
 
 log = logging.getLogger(__name__)
@@ -92,10 +89,9 @@ class Recording:
         self._durable: tuple[int, ...] = (0,) * (1 + len(ROWS))
         self._clock = clock
         self._written = 0  # frames whose pixels are in place, rows or not
-        self._rows: list[NDArray[Any]] = []
+        self._rows = UncommittedRows(checksums=what.checksums)
         self._committed_ns = clock()
         self._is_closed = self._is_removed = False
-        self._first: NDArray[Any] | None = None  # the first frame's metadata
 
     @property
     def mode(self) -> str:
@@ -125,9 +121,8 @@ class Recording:
                 self._room.look_for(self._format.nbytes * len(span))
                 total = self._written + len(span)
                 self._hdf5.extend(total)
-                self._write_pixels(span)
-                # A copy: the block is filled anew long before its rows are committed.
-                self._rows.append(span.metadata.copy())
+                with self._rows.adding(span):
+                    self._write_pixels(span)
                 self._written = total
             self._lock.note()
             # A loss is told after the frames around it exist; if they do not come to, it is told at the end.
@@ -163,15 +158,15 @@ class Recording:
             return
         with self._room.errors("commit frames to"):
             self._look_for_changes()
-            metadata = np.concatenate(self._rows)
-            if self._first is None:
+            metadata = self._rows.metadata()
+            if self._rows.first is None:
                 # The wall clock is looked at once, and brought back to the first frame.
                 age_s = (self._clock() - int(metadata[0]["host_time_ns"])) * 1e-9
                 moment = _utc(time.time() - age_s)
                 self._places.set_text(self._file, "start_time", moment)
                 self._hdf5.set_start(moment)
-                self._first = metadata[0]
-            self._hdf5.write_columns(self.frames, list(stored_columns(metadata, self._first)))
+                self._rows.first = metadata[0]
+            self._hdf5.write_columns(self.frames, self._rows.columns(metadata))
             # From here on readers see them, whatever becomes of the superblock.
             self.frames += len(metadata)
             self.last_number = int(metadata["frame_number"][-1])
@@ -285,6 +280,7 @@ class Recording:
         return None
 
     def _close_handles(self) -> None:
+        self._rows.close()
         self._hdf5.let_go()
         self._room.give_back()
         closes: list[Callable[[], None]] = [self._lock.close, partial(os.close, self._fd)]

@@ -62,7 +62,10 @@ class Row:
 
 @dataclass(frozen=True)
 class MarkRow(Row):
-    """A mark on `frame`, -1 where its frame has been overwritten; `elapsed_s` since the run's first frame."""
+    """A mark on `frame`, -1 where its frame has been overwritten; `elapsed_s` since the run's first frame.
+
+    `number` is the camera's counter of the frame (-1: none): it holds across files.
+    """
 
     table = "marks"
     help = "frame: index into data of the frame being exposed"
@@ -72,6 +75,7 @@ class MarkRow(Row):
     label: str = _column(WORD)
     text: str = _column(TEXT)
     source: str = _column(WORD)
+    number: int = _column(np.int64)
 
 
 @dataclass(frozen=True)

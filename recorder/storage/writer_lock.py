@@ -30,19 +30,23 @@ class WriterLock:
             os.close(self._fd)
             raise
         self._end = 0
-        self.was_changed = False
+        self.was_changed = self._is_shortened = False
         _lock(self._fd)
 
     def look(self) -> bool:
         """Return True, once, if another program has shortened the file since `note`, or marked it closed."""
         is_marked = self._file.read(FLAGS_AT, 1) != bytes([self._superblock.flags])
-        is_news = not self.was_changed and (is_marked or os.fstat(self._fd).st_size < self._end)
+        self._is_shortened |= os.fstat(self._fd).st_size < self._end
+        is_news = not self.was_changed and (is_marked or self._is_shortened)
         self.was_changed |= is_news
         return is_news
 
     def note(self) -> None:
         """Take the file's size for what we have written."""
-        self._end = os.fstat(self._fd).st_size
+        size = os.fstat(self._fd).st_size
+        # We only ever make it longer.
+        self._is_shortened |= size < self._end
+        self._end = size
 
     def seal(self, allocated: int) -> None:
         """Have the file on disk end behind all that is `allocated`: it then survives whatever mends the file.
@@ -72,9 +76,17 @@ class WriterLock:
         self.close()
 
 
-def is_being_written(path: Path) -> bool:
-    """Return whether a recorder has the file open to write; False where that cannot be known."""
-    fd = open_again(path)
+def is_being_written(path: Path, *, may_write: bool = True) -> bool:
+    """Return whether a recorder has the file open to write; False where that cannot be known.
+
+    `may_write` False: also where the file may not be written by us. Raises OSError.
+    """
+    try:
+        fd = open_again(path)
+    except OSError:
+        if may_write:
+            raise
+        return False
     try:
         return not _lock(fd)
     finally:

@@ -171,9 +171,12 @@ class Simulation:
 
 
 def _places(path: Path) -> Places:
-    fd = open_again(path)
-    with h5py.File(path) as file:
-        return Places.of(file, OnDisk(fd))
+    readable = Readable.of(path)
+    try:
+        with h5py.File(path) as file:
+            return Places.of(file, readable.content)
+    finally:
+        readable.close()
 
 
 def _is_readable(path: Path) -> bool:

@@ -10,7 +10,7 @@ import recorder.control.commands  # noqa: F401 - registers the commands
 from recorder.cli.main import COMMANDS as PROGRAMS
 from recorder.control.registry import COMMANDS, parse
 from recorder.frames.ledger import Cause
-from recorder.frames.metadata import STORED
+from recorder.frames.metadata import COLUMNS
 from recorder.session.status import EXIT_CODES, Summary
 from recorder.settings.cameras import SimulatedCameraSettings
 from recorder.settings.model import SECTIONS, keys, load
@@ -131,8 +131,8 @@ def test_the_verdicts_are_these() -> None:
 def test_the_columns_of_a_frame_are_these() -> None:
     (cells,) = (cells for cells in table("where", "`/data`").rows if "detector" in cells[0])
     told = set(spans(cells[1])) - {"start"}
-    columns = {field.column for field in STORED}
-    assert told == {"data", *columns, *(field.alias for field in STORED if field.alias)}
+    columns = {field.column for field in COLUMNS}
+    assert told == {"data", *columns, *(field.alias for field in COLUMNS if field.alias)}
 
 
 @pytest.mark.parametrize("text", sorted(set(re.findall(r"--set ([\w.]+=[^\s`]+)", PROSE.replace("\n", " ")))))

@@ -79,6 +79,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     assert program == ".venv/bin/recorder"
     typed = [line for line in spans(paragraph("Set up and open a live session")) if line.islower()]
     assert typed == ["mark trial3", "exposure 2ms", "help", "quit"]
+    words += ["--set", "storage.checksum=true"]  # a column that the README names
     told = run(folder, *words, "--script", "-", "--json", stdin="\n".join(["wait 0.5s", *typed]))
     assert told.code == 0, told.err
     assert told.json["marks"] == 1
@@ -132,7 +133,13 @@ def test_every_line_of_the_synopsis_runs(folder: Path, recording: Path, tmp_path
         "JOURNAL": [journal],
         "FILE": [recording],
     }
-    expected = {"run": "verdict", "replay": "complete", "info": "complete", "recover": "nothing to do"}
+    expected = {
+        "run": "verdict",
+        "replay": "complete",
+        "info": "complete",
+        "verify": "sound",
+        "recover": "nothing to do",
+    }
     wrong_exit = {"cameras": 1}
     ran = []
     for line in re.sub(r"\n {2,}", " ", block.text).splitlines():
@@ -152,7 +159,7 @@ def test_every_line_of_the_synopsis_runs(folder: Path, recording: Path, tmp_path
         assert expected.get(name, "") in done.out
         if name == "cameras":
             assert done.err.startswith("recorder: ")
-    assert len(ran) == len(set(ran)) == 7
+    assert len(ran) == len(set(ran)) == 8
 
 
 @pytest.fixture
@@ -263,7 +270,8 @@ def test_what_the_table_of_the_file_names_is_in_a_file(recording: Path) -> None:
                 assert path in file, path
         for name in spans(next(c[1] for c in table("where", "`/data`").rows if "detector" in c[0])):
             assert name in file[DETECTOR] or name in file[DETECTOR]["start_time"].attrs
-        assert {"frame", "number"} <= set(file["entry/commands"].dtype.names)
+        for table_name in ("marks", "commands"):
+            assert {"frame", "number"} <= set(file["entry"][table_name].dtype.names)
 
 
 def test_a_wrong_configuration_is_exit_code_2(tmp_path: Path) -> None:

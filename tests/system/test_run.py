@@ -303,7 +303,10 @@ def test_a_reader_never_sees_a_frame_whose_pixels_are_not_there_yet(tmp_path: Pa
             except OSError:
                 time.sleep(0.01)
         column, data = file[DETECTOR]["frame_number"], file["data"]
-        while run.poll() is None or seen < len(column):
+        is_over = False
+        while not is_over:
+            # Asked first, so that the last look sees the file as it was left.
+            is_over = run.poll() is not None
             # The rows first: what has a row must have pixels.
             column.refresh()
             data.refresh()
@@ -314,6 +317,7 @@ def test_a_reader_never_sees_a_frame_whose_pixels_are_not_there_yet(tmp_path: Pa
                 assert stamp.number == column[i] == i + 1
             looks += rows > seen
             seen = rows
+    assert run.returncode == 0
     assert seen == 3000
     assert looks > 5
 

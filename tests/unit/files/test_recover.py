@@ -2,6 +2,7 @@
 
 import os
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import h5py
@@ -33,7 +34,7 @@ def recorded(path: Path, frames: int) -> Recording:
         with fill(take(pool), 0, PER_CHUNK, first + 1) as span:
             recording.append([span])
         recording.commit()
-    recording.add_rows([MarkRow(i, 0.1 * i, f"mark {i}", "", "test") for i in range(0, frames, 10)])
+    recording.add_rows([MarkRow(i, 0.1 * i, f"mark {i}", "", "test", 1) for i in range(0, frames, 10)])
     return recording
 
 
@@ -132,7 +133,7 @@ def test_after_a_power_cut_only_what_reached_the_disk_is_kept(
         with fill(take(pool), 0, PER_CHUNK, first + 1) as span:
             recording.append([span])
         recording.commit()
-    recording.add_rows([MarkRow(59, 0.1, "late", "", "test")])
+    recording.add_rows([MarkRow(59, 0.1, "late", "", "test", 1)])
     path = tmp_path / "cut.h5"
     shutil.copy(recording.path, path)
     recording.close(Verdict.COMPLETE, "")
@@ -154,3 +155,28 @@ def test_after_a_power_cut_only_what_reached_the_disk_is_kept(
     monkeypatch.setattr("recorder.files.presence.is_same_boot", lambda _: True)
     path.write_bytes(untouched)
     assert recover(path).removed == 0  # on the same start of the computer nothing is in doubt
+
+
+def test_a_checksum_tells_which_frames_reached_the_disk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Garbage, not zeros, where the pixels of frame 6 should be."""
+    recording = Recording(tmp_path / "x.h5", replace(describe(SMALL, PER_CHUNK), checksums=True))
+    recording.sync()
+    pool = Pool(SMALL, PER_CHUNK, 1)
+    for first in (1, 5, 9):
+        with fill(take(pool), 0, PER_CHUNK, first) as span:
+            recording.append([span])
+        recording.commit()
+    path = tmp_path / "cut.h5"
+    shutil.copy(recording.path, path)
+    recording.close(Verdict.COMPLETE, "")
+    recording.sync()
+    with h5py.File(path, "r", swmr=True) as file:
+        chunk = file["data"].id.get_chunk_info_by_coord((4, 0, 0)).byte_offset
+    with path.open("r+b") as damaged:
+        damaged.seek(chunk + 2 * SMALL.nbytes + 100)
+        damaged.write(b"garbage")
+    monkeypatch.setattr("recorder.files.presence.is_same_boot", lambda _: False)
+    assert recover(path).frames == 6
+    assert left(path) == [1, 2, 3, 4, 5, 6]

@@ -1,8 +1,10 @@
 import os
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import crc32c
 import h5py
 import numpy as np
 import pytest
@@ -97,7 +99,7 @@ def test_metadata_next_to_an_odd_chunk_survives_direct_writes(tmp_path: Path) ->
     for i in range(40):
         with fill(take(pool), 0, 3, 3 * i + 1) as span:
             recording.append([span])
-        recording.add_rows([MarkRow(i, 0.1 * i, f"mark {i}", "ü" * 600, "test")])
+        recording.add_rows([MarkRow(i, 0.1 * i, f"mark {i}", "ü" * 600, "test", 1)])
         recording.commit()
     end(recording, Verdict("complete"), "")
     check(path, ODD, 120)
@@ -171,7 +173,7 @@ def test_a_reader_sees_frames_with_their_commit_and_not_before(tmp_path: Path, c
     recording = Recording(path, describe(), clock=clock)
     pool = Pool(EVEN, 4, 1)
     assert recording.commit_due_s is None
-    with h5py.File(path, "r", swmr=True) as reader:
+    with h5py.File(path, "r", swmr=True, locking=False) as reader:
         for i in range(3):
             with fill(take(pool), 0, 4, 4 * i + 1) as span:
                 recording.append([span])
@@ -230,6 +232,21 @@ def test_a_file_is_followed_to_its_new_name(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("form", [EVEN, ODD], ids=["pages", "odd"])
+def test_a_file_has_checksums_where_they_are_wanted(tmp_path: Path, form: FrameFormat) -> None:
+    path = tmp_path / "x.h5"
+    recording = Recording(path, replace(describe(form), checksums=True))
+    pool = Pool(form, 4, 1)
+    for first in (1, 5):
+        with fill(take(pool), 0, 4, first) as span:
+            recording.append([span])
+    end(recording, Verdict("complete"), "")
+    check(path, form, 8)
+    with h5py.File(path) as file:
+        found = file[layout.DETECTOR]["checksum"][:].tolist()
+        assert found == [crc32c.crc32c(frame.tobytes()) for frame in file["data"]]
+
+
 def test_the_library_is_let_go_of_after_its_first_error(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -270,7 +287,7 @@ def test_what_is_durable_is_written_down_where_a_disk_writes_it_whole(tmp_path: 
     pool = Pool(EVEN, 4, 1)
     with fill(take(pool), 0, 4, 1) as span:
         recording.append([span])
-    recording.add_rows([MarkRow(0, 0.0, "a", "", "test"), MarkRow(1, 0.0, "b", "", "test")])
+    recording.add_rows([MarkRow(0, 0.0, "a", "", "test", 1), MarkRow(1, 0.0, "b", "", "test", 1)])
     recording.sync()
     assert recording.durable_frames == 4
     end(recording, Verdict("complete"), "")

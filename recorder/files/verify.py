@@ -1,0 +1,164 @@
+"""Check a file that is closed: its structure, its rows, and every frame's pixels."""
+
+import os
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recorder.camera import timestamp
+from recorder.errors import UsageError
+from recorder.files.checks import Kind, Problem, Structure, structure_of
+from recorder.files.probe import Probe
+from recorder.frames.checksum import checksums
+from recorder.storage.direct_io import open_to_read, read_at
+from recorder.storage.writer_lock import is_being_written
+
+# Chunks that are read ahead while one is looked at.
+READERS = 3
+
+# What is read at once, of a chunk that is larger: the disk is busy, and memory stays small.
+PIECE_BYTES = 16_000_000
+
+# The checks of structure take longer for a longer file: 5 s for one that is damaged, and this for each GB.
+TIMEOUT_S = 5.0
+TIMEOUT_S_PER_GB = 0.2
+
+# Problems of one kind that are named; the others are counted.
+MAX_NAMED = 10
+
+
+@dataclass(frozen=True)
+class Verified:
+    """What was found in a file.
+
+    `stamped` frames carry a timestamp, which was compared with their row; the pixels of `summed` were
+    compared with their checksums.
+    """
+
+    path: Path
+    frames: int
+    lost: int
+    bytes: int
+    stamped: int
+    summed: int
+    problems: tuple[Problem, ...]
+
+    @property
+    def exit_code(self) -> int:
+        """0: sound; 3: sound, and frames are missing as it says; 1: damaged."""
+        kinds = {problem.kind for problem in self.problems}
+        return 1 if Kind.DAMAGE in kinds else 3 if kinds else 0
+
+
+def verify(path: Path, probe: Probe, on_progress: Callable[[int, int], object]) -> Verified:
+    """Check all of a file, in which nothing is changed; blocks until every frame is read.
+
+    `on_progress` is called with the bytes read so far and in all. Raises UsageError where there is no file or
+    a recorder writes to it, NotOurFileError for one of another program, DamagedFileError where too little can
+    be read to check anything.
+    """
+    if path.is_file() and is_being_written(path, may_write=False):
+        raise UsageError(f"{path}: a recorder writes to it; verify it when that has closed it")
+    size = path.stat().st_size if path.is_file() else 0
+    structure = probe.ask(structure_of, path, TIMEOUT_S + size * 1e-9 * TIMEOUT_S_PER_GB)
+    found = _Pixels(path, structure)
+    problems = [*structure.problems, *found.check(on_progress)]
+    return Verified(
+        path, structure.frames, structure.lost, found.bytes, found.stamped, found.summed, tuple(problems)
+    )
+
+
+class _Pixels:
+    """The frames' pixels, read from the file without HDF5, in the order of the file."""
+
+    def __init__(self, path: Path, structure: Structure) -> None:
+        self._path, self._structure = path, structure
+        height, width = structure.frame_shape
+        self._dtype = np.dtype(structure.dtype)
+        self._frame_bytes = height * width * self._dtype.itemsize
+        self.bytes = structure.frames * self._frame_bytes
+        self.stamped = self.summed = 0
+        self._fd = -1
+
+    def check(self, on_progress: Callable[[int, int], object]) -> Iterator[Problem]:
+        """Read all frames; yield what is wrong with them."""
+        done, wrong = 0, []
+        self._fd = open_to_read(self._path)
+        try:
+            if hasattr(os, "posix_fadvise"):
+                os.posix_fadvise(self._fd, 0, 0, os.POSIX_FADV_SEQUENTIAL)
+            for first, frames, sums in self._read_ahead():
+                wrong += self._compare_stamps(first, frames)
+                if sums is not None:
+                    wrong += self._compare_sums(first, sums)
+                done += frames.nbytes
+                on_progress(done, self.bytes)
+        except OSError as error:
+            yield Problem(
+                Kind.DAMAGE, "pixels", f"{done} bytes of pixels can be read, then: {error.strerror}"
+            )
+        finally:
+            os.close(self._fd)
+        if self.stamped not in {0, self._structure.frames} and not wrong:
+            wrong.append(f"{self._structure.frames - self.stamped} frames have no timestamp, as others do")
+        for text in wrong[:MAX_NAMED]:
+            yield Problem(Kind.DAMAGE, "pixels", text)
+        if len(wrong) > MAX_NAMED:
+            yield Problem(Kind.DAMAGE, "pixels", f"and {len(wrong) - MAX_NAMED} more")
+
+    def _pieces(self) -> Iterator[tuple[int, int, int]]:
+        """Yield the first frame, the address and the number of frames of each piece to be read."""
+        per_chunk, frames = self._structure.frames_per_chunk, self._structure.frames
+        step = max(1, PIECE_BYTES // max(1, self._frame_bytes))
+        for chunk, address in enumerate(self._structure.chunks):
+            begin, end = chunk * per_chunk, min((chunk + 1) * per_chunk, frames)
+            for first in range(begin, end, step):
+                yield first, address + (first - begin) * self._frame_bytes, min(step, end - first)
+
+    def _read_ahead(self) -> Iterator[tuple[int, NDArray[Any], NDArray[np.uint32] | None]]:
+        """Yield frames (n, H * W) with the index of the first and checksums; others are read meanwhile."""
+        with ThreadPoolExecutor(READERS, "verify") as readers:
+            waiting = []
+            for first, address, count in self._pieces():
+                waiting.append((first, readers.submit(self._read, address, count)))
+                if len(waiting) > READERS:
+                    begin, reading = waiting.pop(0)
+                    yield begin, *reading.result()
+            for begin, reading in waiting:
+                yield begin, *reading.result()
+
+    def _read(self, address: int, count: int) -> tuple[NDArray[Any], NDArray[np.uint32] | None]:
+        data = read_at(self._fd, address, count * self._frame_bytes)
+        whole = len(data) // self._frame_bytes
+        frames = np.frombuffer(data, self._dtype, whole * self._frame_bytes // self._dtype.itemsize)
+        if self._structure.checksums is None:
+            return frames.reshape(whole, -1), None
+        starts = range(0, whole * self._frame_bytes, self._frame_bytes)
+        sums = checksums(memoryview(data)[start : start + self._frame_bytes] for start in starts)
+        return frames.reshape(whole, -1), sums
+
+    def _compare_sums(self, first: int, sums: NDArray[np.uint32]) -> list[str]:
+        """Return which frames from index `first` on have other pixels than their checksums say."""
+        expected = np.zeros(0, np.uint32) if self._structure.checksums is None else self._structure.checksums
+        expected = expected[first : first + len(sums)]
+        self.summed += len(expected)
+        wrong = np.flatnonzero(sums[: len(expected)] != expected)
+        return [f"the pixels of frame {first + i} are not those of its checksum" for i in wrong]
+
+    def _compare_stamps(self, first: int, frames: NDArray[Any]) -> list[str]:
+        """Return what is wrong with the timestamps of frames (n, H * W) from index `first` on."""
+        if not len(frames) or frames.shape[1] < timestamp.PIXELS:
+            return []
+        numbers, is_stamp = timestamp.read_numbers(frames)
+        self.stamped += int(is_stamp.sum())
+        expected = self._structure.numbers[first : first + len(frames)] % timestamp.COUNTER_MODULUS
+        wrong = np.flatnonzero(is_stamp & (numbers != expected))
+        return [
+            f"frame {first + i} has the timestamp of number {numbers[i]}, its row says {expected[i]}"
+            for i in wrong
+        ]
