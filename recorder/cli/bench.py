@@ -1,6 +1,5 @@
 """`recorder bench`: measure what this machine sustains, against what the camera needs."""
 
-import json
 import signal
 from pathlib import Path
 
@@ -9,7 +8,7 @@ from rich.console import Console
 
 from recorder.cli.options import CONFIG, SET, load_settings
 from recorder.cli.throughput import default_folder, measure
-from recorder.frontends.printing import print_line
+from recorder.frontends.printing import print_json
 from recorder.frontends.terminal import SafeConsole
 
 # In a narrower table, the figures would be cut off.
@@ -49,7 +48,7 @@ def bench(
     folder = folder or default_folder(settings)
     report = measure(settings, folder, seconds, rounds, console)
     if as_json:
-        print_line(json.dumps(report.for_json()))
+        print_json(report.for_json())
     else:
         report.show(SafeConsole(width=max(Console().width, TABLE_WIDTH)))
     return 0

@@ -1,12 +1,10 @@
 """`recorder cameras`: list the connected PCO cameras, or say what keeps them from being found."""
 
-import json
-
 import click
 
 from recorder.camera.pco.library import connected, vendor, why_not_found
 from recorder.errors import CameraError
-from recorder.frontends.printing import print_line
+from recorder.frontends.printing import escaped, print_json, print_line
 from recorder.frontends.terminal import reserve_stdout
 
 
@@ -20,8 +18,11 @@ def cameras(as_json: bool) -> int:
     found = connected()
     for one in found:
         known = {name: value for name, value in vars(one).items() if value != ""}
-        listed = "\n".join(f"{name:10}{value}" for name, value in known.items())
-        print_line(json.dumps(known) if as_json else f"{listed}\n")
+        if as_json:
+            print_json(known)
+        else:
+            listed = (f"{name:10}{escaped(str(value))}" for name, value in known.items())
+            print_line("\n".join([*listed, ""]))
     if not found:
         raise CameraError(why_not_found(None, None))
     return 0

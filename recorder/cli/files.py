@@ -1,6 +1,5 @@
 """`recorder info`, `verify` and `recover`: what a file holds, whether it is sound, and repairing one."""
 
-import json
 import sys
 import time
 from collections.abc import Callable
@@ -16,7 +15,7 @@ from recorder.files.probe import Probe, probing
 from recorder.files.recover import recover as recover_file
 from recorder.files.verify import Verified
 from recorder.files.verify import verify as verify_file
-from recorder.frontends.printing import print_error, print_line
+from recorder.frontends.printing import escaped, print_error, print_json, print_line
 
 FILES = click.argument("files", nargs=-1, required=True, metavar="FILE...", type=click.Path(path_type=Path))
 AS_JSON = click.option("--json", "as_json", is_flag=True, help="Print a line of JSON for each file.")
@@ -40,7 +39,7 @@ def info(files: tuple[Path, ...], as_json: bool) -> int:
     def show(file: Path, probe: Probe) -> int:
         found = probe.ask(reader.describe, file)
         if as_json:
-            print_line(json.dumps(vars(found), default=str))
+            print_json(vars(found))
             return 0
         losses = ", ".join(f"{count} {cause}" for cause, count in found.losses.items())
         shape = f"{found.width}x{found.height}"
@@ -60,7 +59,8 @@ def info(files: tuple[Path, ...], as_json: bool) -> int:
         }
         if file is not files[0]:
             print_line("")
-        print_line("\n".join(f"{name:{NAME_WIDTH}} {value}" for name, value in rows.items()))
+        shown = ((escaped(name), escaped(str(value))) for name, value in rows.items())
+        print_line("\n".join(f"{name:{NAME_WIDTH}} {value}" for name, value in shown))
         return 0
 
     return _each(files, show)
@@ -77,7 +77,10 @@ def verify(files: tuple[Path, ...], as_json: bool) -> int:
         found = verify_file(file, probe, _progress(file) if with_progress else lambda _done, _all: None)
         if with_progress:
             click.echo("\r\x1b[K", nl=False, err=True)
-        print_line(json.dumps(_for_json(found)) if as_json else _report(found))
+        if as_json:
+            print_json(_for_json(found))
+        else:
+            print_line(_report(found))
         return found.exit_code
 
     return _each(files, check)
@@ -88,7 +91,7 @@ def _report(found: Verified) -> str:
     stamps = f", {found.stamped} timestamps compared" if found.stamped else ""
     stamps += f", {found.summed} checksums compared" if found.summed else ""
     head = f"{found.path}: {verdict}: {found.frames} frames, {found.bytes / 1e9:.3f} GB{stamps}"
-    return "\n".join([head, *(f"  {problem.check}: {problem.text}" for problem in found.problems)])
+    return "\n".join([escaped(head), *(f"  {p.check}: {escaped(p.text)}" for p in found.problems)])
 
 
 def _for_json(found: Verified) -> dict[str, Any]:
@@ -109,7 +112,7 @@ def _progress(file: Path) -> Callable[[int, int], None]:
             shown_s = now_s
             flow = done / max(now_s - began_s, 1e-3)
             click.echo(
-                f"\r{file.name}: {done / size:.0%} of {size / 1e9:.1f} GB, {flow / 1e9:.2f} GB/s ",
+                f"\r{escaped(file.name)}: {done / size:.0%} of {size / 1e9:.1f} GB, {flow / 1e9:.2f} GB/s ",
                 nl=False,
                 err=True,
             )

@@ -13,7 +13,7 @@ import click
 
 from recorder import __version__
 from recorder.errors import RecorderError, UsageError
-from recorder.frontends.printing import print_error
+from recorder.frontends.printing import escaped, print_error
 
 # The module and function of each, in the order in which help lists them; imported when they are called.
 COMMANDS = {
@@ -90,7 +90,8 @@ def main() -> NoReturn:
         code = 130
     except BaseException:
         # An error of our own: printed in full, and the process ends all the same.
-        traceback.print_exc()
+        with contextlib.suppress(OSError):
+            click.echo(escaped(traceback.format_exc(), lines=True), err=True)
         code = 1
     with contextlib.suppress(OSError, AttributeError, ValueError):
         sys.stdout.flush()

@@ -1,7 +1,6 @@
 """One session from its settings to its summary: what `run` and `replay` share."""
 
 import asyncio
-import json
 from collections.abc import Awaitable, Callable
 from functools import partial
 from pathlib import Path
@@ -11,7 +10,7 @@ from recorder.cli import profiling
 from recorder.control.dispatcher import Dispatcher
 from recorder.errors import RecorderError, UsageError
 from recorder.frontends import headless
-from recorder.frontends.printing import print_error, print_line
+from recorder.frontends.printing import print_error, print_json, print_line
 from recorder.frontends.session_context import session_context, with_journal
 from recorder.frontends.terminal import SafeConsole, log_to, reserve_stdout, summary_text
 from recorder.session.status import Summary
@@ -61,9 +60,12 @@ def record(
             raise
         except RecorderError as error:
             if as_json:
-                print_line(json.dumps(Summary.of_nothing(str(error)).for_json()))
+                print_json(Summary.of_nothing(str(error)).for_json())
             raise
-    print_line(json.dumps(summary.for_json()) if as_json else summary_text(summary))
+    if as_json:
+        print_json(summary.for_json())
+    else:
+        print_line(summary_text(summary))
     if summary.verdict == "failed":
         print_error(summary.cause)
     return summary.exit_code

@@ -10,7 +10,9 @@ from recorder.cli.options import SET, load_settings
 from recorder.cli.record import record
 from recorder.control.dispatcher import Dispatcher
 from recorder.control.journal import read_journal
-from recorder.control.journal_replay import replay_journal
+from recorder.control.journal_replay import LEFT_OUT, replay_journal, settings_for_replay
+from recorder.errors import UsageError, did_you_mean
+from recorder.frontends.printing import print_error
 from recorder.settings.model import override
 from recorder.storage.layout import JOURNAL_SUFFIX
 
@@ -26,6 +28,13 @@ from recorder.storage.layout import JOURNAL_SUFFIX
 )
 @click.option("--align", type=click.Choice(["frame", "time"]), default="frame", show_default=True)
 @click.option("--output", metavar="PATH", help="A folder for the file, or the file itself, ending in .h5.")
+@click.option(
+    "--with",
+    "parts",
+    metavar=",".join(LEFT_OUT),
+    default="",
+    help="Also what the journal opens and runs on this computer: any of these, left out otherwise.",
+)
 @click.option("--dry-run", is_flag=True, help="Do everything but write the file.")
 @click.option("--json", "as_json", is_flag=True, help="Print one line of JSON at the end, and nothing else.")
 def replay(
@@ -34,10 +43,21 @@ def replay(
     config_file: Path | None,
     align: Literal["frame", "time"],
     output: str | None,
+    parts: str,
     dry_run: bool,
     as_json: bool,
 ) -> int:
-    """Run again with the configuration and the commands of JOURNAL, at the same frames or times."""
+    """Run again with the configuration and the commands of JOURNAL, at the same frames or times.
+
+    What the journal opens and runs on this computer beside the recording is left out, but for --with.
+    """
+    wanted = [part.strip() for part in parts.split(",") if part.strip()]
+    for part in wanted:
+        if part not in LEFT_OUT:
+            near = did_you_mean(part, LEFT_OUT)
+            raise UsageError(
+                f"--with {part}: must be {' or '.join(LEFT_OUT)}, with commas between them{near}"
+            )
     journal = read_journal(journal_file)
     if config_file is not None:
         settings = load_settings(config_file, overrides, {"--output": output})
@@ -47,7 +67,10 @@ def replay(
         folder = journal_file.with_name(f"{stem}_replay_{datetime.now(UTC):%Y%m%dT%H%M%SZ}")
         beside = folder / f"{stem}.h5"
         target = output or str(beside)
-        settings = journal.settings
+        settings, left_out = settings_for_replay(journal.settings, wanted)
+        if left_out:
+            of = ",".join(part for part, keys in LEFT_OUT.items() if set(keys) & set(left_out))
+            print_error(f"left out of the journal: {', '.join(left_out)}; --with {of} takes it all the same")
         for text in overrides:
             settings = override(settings, text)
         settings = override(settings, "recording.output", target)

@@ -1,7 +1,6 @@
 """`recorder send`: send command lines to a running recorder."""
 
 import asyncio
-import json
 import sys
 from collections.abc import AsyncIterator
 
@@ -9,7 +8,7 @@ import click
 
 from recorder.errors import UsageError
 from recorder.frontends import remote_client
-from recorder.frontends.printing import print_line
+from recorder.frontends.printing import print_json
 
 
 @click.command()
@@ -33,7 +32,7 @@ def send(address: str, token: str, line: tuple[str, ...]) -> int:
     async def talk() -> int:
         worst = 0
         async for answer in remote_client.send(address, token, lines()):
-            print_line(json.dumps(answer))
+            print_json(answer)
             worst = max(worst, 0 if answer["status"] == "ok" else 1)
         return worst
 

@@ -15,6 +15,11 @@ class Schedule(Protocol):
         """Execute `line` as given by `source` once `wait` has returned; return at once."""
 
 
+# Who types at the console, and who gave the script, are the operator; all others are programs and displays.
+OPERATOR = frozenset({"console", "script"})
+REPLAY = "replay"
+
+
 @dataclass(frozen=True)
 class CommandContext:
     """The session that a command acts on, who gave the command, and when.
@@ -28,6 +33,16 @@ class CommandContext:
     source: str
     entered_ns: int
     first: int | None = None
+
+    @property
+    def is_operator(self) -> bool:
+        """Whether the operator gave the command; a journal that is replayed may come from elsewhere."""
+        return self.source in OPERATOR
+
+    @property
+    def is_replay(self) -> bool:
+        """Whether a journal is replayed."""
+        return self.source == REPLAY
 
 
 @dataclass(frozen=True)

@@ -9,11 +9,13 @@ from pathlib import Path
 from typing import Literal
 
 from recorder.control.command_types import CommandContext, CommandReply
+from recorder.control.permissions import changed_keys, check_keys, is_plain_name
 from recorder.control.registry import COMMANDS, Key, Number, Seconds, Word, command, parse, whole_number
 from recorder.errors import CameraError, UsageError, did_you_mean
 from recorder.session.run import Run
 from recorder.session.session import Session
 from recorder.session.status import FinishReason, State
+from recorder.settings.model import override
 from recorder.units import format_seconds, parse_seconds
 
 SLOWEST_PREVIEW = 0.1
@@ -165,8 +167,17 @@ async def save_new(context: CommandContext, name: Word = "") -> CommandReply:
 
 @command()
 async def snapshot(context: CommandContext, path: Word = "") -> CommandReply:
-    """Write the next frame to PATH: .tif with all its bits, .png with the preview's levels."""
-    where, number = await context.session.snapshot(Path(path) if path else None)
+    """Write the next frame to PATH: .tif with all its bits, .png with the preview's levels.
+
+    Other programs and displays give a name only; the picture stands in the recording's folder.
+    """
+    if path and not context.is_operator and not is_plain_name(path):
+        raise UsageError(
+            f"snapshot {path}: write a name without folders, such as eye.tif; the console alone takes others"
+        )
+    where, number = await context.session.snapshot(
+        Path(path) if path else None, beside_file=not context.is_operator
+    )
     return CommandReply(f"frame with counter {number} in {where}")
 
 
@@ -209,9 +220,10 @@ async def set_(context: CommandContext, key: Key, *value: Word) -> CommandReply:
     if not value:
         raise UsageError("set: VALUE is missing; write: set KEY VALUE")
     text = " ".join(value)
-    live = next((known.name for known in COMMANDS.values() if known.live == key), "")
-    if live and context.session.running:
-        raise UsageError(f"{key} is changed while it runs by: {live} {text}")
+    check_keys(context, key)
+    # What is set may be several keys: a section is written in braces.
+    now = context.session.settings
+    check_keys(context, *changed_keys(now, override(now, f"{key}={text}")))
     context.session.set(key, text)
     return CommandReply(f"{key} = {text} from the next start on")
 
@@ -239,7 +251,7 @@ async def at(context: CommandContext, when: Word, *line: Word) -> CommandReply:
     run = context.session.run
     if run is None or not context.session.running:
         raise UsageError("not running; start comes first")
-    if context.source != "replay":
+    if not context.is_replay:
         # A replay has the line itself, with the frame it took effect on.
         context.schedule(_moment(context.session, run, seconds, frame), text, context.source)
     return CommandReply(f"at {when}{'' if frame is None else f' {frame}'}: {text}")
@@ -257,14 +269,29 @@ async def _moment(session: Session, run: Run, seconds: float, frame: int | None)
 @command()
 async def wait(context: CommandContext, time: Seconds) -> CommandReply:
     """Let TIME pass before the next line of a script."""
-    if context.source != "replay":
+    if not context.is_replay:
         await asyncio.sleep(time)
     return CommandReply()
 
 
 @command(ends_run=True)
 async def quit_(context: CommandContext) -> CommandReply:
-    """Stop, close the file and leave."""
+    """Stop, close the file and leave; while frames are being saved, that is asked for once more."""
+    session = context.session
+    path = session.run.file.path if session.run and session.run.file else None
+    # The console asks by itself; a script and a journal mean what they say.
+    if session.running and session.saving and not context.is_operator and not context.is_replay:
+        raise UsageError(f"{path or 'a file'} is being saved; quit now stops, closes the file and leaves")
+    return _leave(context)
+
+
+@command(ends_run=True)
+async def quit_now(context: CommandContext) -> CommandReply:
+    """Stop, close the file and leave, also while frames are being saved."""
+    return _leave(context)
+
+
+def _leave(context: CommandContext) -> CommandReply:
     session = context.session
 
     async def leave() -> None:

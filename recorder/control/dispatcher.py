@@ -9,6 +9,7 @@ from typing import Any
 
 from recorder.control.command_types import CommandContext, CommandReply, CommandResult
 from recorder.control.journal import Journal, JournalEntry, utc_now
+from recorder.control.permissions import without_token
 from recorder.control.registry import MAX_LINE, ParsedLine, parse
 from recorder.errors import RecorderError, StorageError, UsageError
 from recorder.frames.timeline import FrameRef
@@ -83,9 +84,9 @@ class Dispatcher:
                 elapsed_s=round(elapsed_s, 6),
                 frame=replayed.frame if replayed else entered_at.index if entered_at else -1,
                 source=source,
-                command=line.strip()[:MAX_LINE],
+                command=without_token(line.strip()[:MAX_LINE]),
                 status=result.status,
-                message=result.message,
+                message=without_token(result.message),
                 effective_frame=result.effective_frame,
                 run=self.session.runs,
                 number=replayed.number if replayed else entered_at.number if entered_at else 0,

@@ -5,15 +5,48 @@ camera that can begin exactly there (the simulated one) the frames come out the 
 """
 
 import asyncio
+import logging
+from collections.abc import Collection
 from dataclasses import replace
 from typing import Literal
 
+from recorder.control.command_types import REPLAY
 from recorder.control.dispatcher import Dispatcher
 from recorder.control.journal import JournalContents, JournalEntry
 from recorder.control.registry import find_command
+from recorder.settings.model import Settings, validate
+
+log = logging.getLogger(__name__)
 
 # Commands that change frames are given this long before they take effect, so that the camera can prepare.
 LEAD_S = 1.0
+
+
+# What a journal, which may come from elsewhere, opens and runs on this computer only where it is asked for.
+LEFT_OUT = {
+    "analysis": ("analysis.function", "analysis.options"),
+    "remote": ("remote.listen",),
+    "page": ("preview.web", "preview.window"),
+}
+
+# A journal has none of these, and a password that others know would be none.
+TOKENS = ("remote.token", "preview.token")
+
+
+def settings_for_replay(settings: Settings, wanted: Collection[str]) -> tuple[Settings, tuple[str, ...]]:
+    """Return a journal's settings as far as they describe the recording, and the keys that were left out.
+
+    `wanted` are the parts of `LEFT_OUT` to keep all the same. Passwords are never kept, and not told.
+    """
+    tree, defaults = settings.model_dump(exclude_none=True), Settings().model_dump(exclude_none=True)
+    unwanted = [key for part, keys in LEFT_OUT.items() if part not in wanted for key in keys]
+    gone = []
+    for key in (*unwanted, *TOKENS):
+        section, _, name = key.partition(".")
+        value = tree[section].pop(name, None)
+        if key not in TOKENS and value != defaults[section].get(name):
+            gone.append(key)
+    return validate(tree), tuple(gone)
 
 
 async def replay_journal(
@@ -21,13 +54,17 @@ async def replay_journal(
 ) -> None:
     """Carry out the journal's commands on a session whose first run is under way; return after the last.
 
-    `align`: at the same frames (camera's counter), or at the same time after the first frame of the run.
+    What was refused is left out; what is refused now is logged. `align`: at the same frames (camera's
+    counter), or at the same time after the first frame of the run.
     """
     waiting: list[asyncio.Task[None]] = []
     ended: JournalEntry | None = None
     for entry in journal.entries:
+        if entry.status == "refused":
+            # It changed nothing then, and might do so now: a program's quit is refused, a replay's is not.
+            continue
         run = entry.run
-        command = find_command(entry.command) if entry.status != "refused" else None
+        command = find_command(entry.command)
         ends_run = command is not None and command.ends_run
         starts_run = command is not None and command.name == "start"
         planned = entry
@@ -71,4 +108,6 @@ async def _at_its_time(
 
 
 async def _execute(entry: JournalEntry, dispatch: Dispatcher, align: Literal["frame", "time"]) -> None:
-    await dispatch.execute(entry.command, "replay", replayed=entry if align == "frame" else None)
+    result = await dispatch.execute(entry.command, REPLAY, replayed=entry if align == "frame" else None)
+    if result is not None and result.status == "refused":
+        log.warning("%s: %s: %s", entry.command, result.status, result.message)

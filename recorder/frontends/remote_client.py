@@ -24,15 +24,29 @@ async def send(where: str, token: str, lines: AsyncIterator[str]) -> AsyncIterat
         raise RecorderError(f"{where}: no recorder listens there: {error.strerror or error}") from None
     try:
         writer.write(token.encode() + b"\n")
-        if not await reader.readline():
-            raise RecorderError(f"{where}: the token is wrong, or too many are connected")
+        welcome = await reader.readline()
+        if not welcome:
+            raise RecorderError(f"{where}: the token is wrong; it is the one that the recorder printed")
+        if (told := _read(where, welcome))["status"] != "ok":
+            raise RecorderError(f"{where}: {told['message']}")
         async for line in lines:
             writer.write(line.encode() + b"\n")
             answer = await reader.readline()
             if not answer:
                 raise RecorderError(f"{where}: the recorder closed the connection")
-            yield json.loads(answer)
+            yield _read(where, answer)
     except OSError as error:
         raise RecorderError(f"{where}: {error.strerror or error}") from None
     finally:
         writer.close()
+
+
+def _read(where: str, line: bytes) -> dict[str, object]:
+    """Return an answer; raises RecorderError where it is not one of ours."""
+    try:
+        answer = json.loads(line)
+    except ValueError:
+        answer = None
+    if not isinstance(answer, dict) or not {"status", "message"} <= set(answer):
+        raise RecorderError(f"{where}: what listens there is no recorder; --to HOST:PORT says where one is")
+    return answer

@@ -17,16 +17,17 @@ from typing import Any
 from recorder.control.dispatcher import Dispatcher
 from recorder.control.registry import MAX_LINE
 from recorder.errors import UsageError
+from recorder.frontends.entrance import Entrance, StrangerLog
 from recorder.settings import address
 from recorder.settings.model import RemoteSettings
 
 log = logging.getLogger(__name__)
 
-# How many clients may be connected at once, more are refused; one stimulus computer needs one.
-MAX_CONNECTIONS = 16
+# How many clients with the token may be connected at once, more are refused; a stimulus computer needs one.
+MAX_CLIENTS = 16
 
-# How long a new client may take to send the token.
-TOKEN_S = 2.0
+# The longest first line in bytes: a token has 200 at most.
+MAX_TOKEN_LINE = 1024
 
 # Lines a second from one client; what a faster one sends waits, without an error.
 LINES_PER_S = 500
@@ -42,27 +43,30 @@ class RemoteServer:
         self._dispatch, self._token = dispatch, token
         self._clients: set[asyncio.Task[None]] = set()
 
-    def admit(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Serve a new connection in a task of its own, or close it where there are `MAX_CONNECTIONS`."""
-        if len(self._clients) >= MAX_CONNECTIONS:
-            writer.close()
-            return
+    def admit(self, words: bytes) -> tuple[asyncio.Protocol, bytes] | None:
+        """Return what serves a connection that begins with these words, None where they are not the token."""
+        shown, _, rest = words.partition(b"\n")
+        if not hmac.compare_digest(shown.strip(), self._token.encode()):
+            return None
+        reader = asyncio.StreamReader(limit=4 * MAX_LINE)
+        return asyncio.StreamReaderProtocol(reader, self._begin), rest
+
+    def _begin(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Serve a client in a task of its own."""
         task = asyncio.ensure_future(self._serve(reader, writer))
         self._clients.add(task)
         task.add_done_callback(self._clients.discard)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        peer = writer.get_extra_info("peername")
         try:
-            async with asyncio.timeout(TOKEN_S):
-                shown = (await reader.readline()).strip()
-            if not hmac.compare_digest(shown, self._token.encode()):
-                log.warning("remote: %s sent a wrong token and was turned away", peer)
+            if len(self._clients) > MAX_CLIENTS:
+                full = f"{MAX_CLIENTS} programs are connected already; close one of them"
+                await _answer(writer, {"status": "refused", "message": full})
                 return
             await _answer(writer, {"status": "ok", "message": "welcome"})
             await self._take_lines(reader, writer)
-        except (TimeoutError, OSError, ValueError):
-            # No token in time, a line without an end, a client that went away: nothing to report.
+        except (OSError, ValueError):
+            # A line without an end, a client that went away: nothing to report.
             pass
         finally:
             writer.close()
@@ -119,8 +123,9 @@ async def serve_remote(settings: RemoteSettings, dispatch: Dispatcher) -> AsyncI
     host, port = address.split(settings.listen)
     token = settings.token or address.new_token()
     remote = RemoteServer(dispatch, token)
+    entrance = Entrance(b"\n", MAX_TOKEN_LINE, remote.admit, StrangerLog("remote"))
     try:
-        server = await asyncio.start_server(remote.admit, host, port, limit=4 * MAX_LINE)
+        server = await entrance.open(host, port)
     except OSError as error:
         raise UsageError(f"remote.listen = {settings.listen}: {error.strerror or error}") from None
     where = server.sockets[0].getsockname()
@@ -129,5 +134,6 @@ async def serve_remote(settings: RemoteSettings, dispatch: Dispatcher) -> AsyncI
         yield
     finally:
         server.close()
+        entrance.close()
         await remote.close()
         await server.wait_closed()

@@ -25,6 +25,7 @@ from recorder.control.command_types import CommandResult
 from recorder.control.dispatcher import Dispatcher
 from recorder.control.registry import complete
 from recorder.frontends.live_status import live_status
+from recorder.frontends.printing import escaped
 from recorder.frontends.rate_meter import RateMeter
 from recorder.frontends.toolbar import toolbar
 from recorder.session.session import Session
@@ -69,8 +70,8 @@ class _LogHandler(logging.Handler):
 
 
 def print_above_prompt(text: str, style: str = "") -> None:
-    """Print lines above the prompt, the first with the time of day; called on any thread."""
-    for i, line in enumerate(text.splitlines()):
+    """Print lines above the prompt, the first with the time of day, escaped; called on any thread."""
+    for i, line in enumerate(escaped(text, lines=True).split("\n")):
         parts = FormattedText([("class:hint", "  " if i else time.strftime("%H:%M:%S ")), (style, line)])
         # A terminal that went away is no reason to lose a frame.
         with contextlib.suppress(OSError):
@@ -164,8 +165,9 @@ async def _take_lines(prompt: PromptSession[str], session: Session, dispatch: Di
             continue
         except EOFError:
             line = "quit"
-        leaves = line.split()[:1] == ["quit"] and session.saving and session.running
-        if leaves and time.monotonic() - asked_s > QUIT_S:
+        words = line.split()
+        asks = words[:1] == ["quit"] and words[1:2] != ["now"] and session.saving and session.running
+        if asks and time.monotonic() - asked_s > QUIT_S:
             asked_s = time.monotonic()
             question = "frames are being saved; quit again to stop, close the file and leave"
             print_above_prompt(question, "class:refused")

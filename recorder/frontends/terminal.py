@@ -8,6 +8,7 @@ from datetime import datetime
 
 from rich.console import Console
 
+from recorder.frontends.printing import escaped
 from recorder.session.status import Summary
 
 # How many files the summary names.
@@ -49,7 +50,9 @@ class ConsoleHandler(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         """Print the record, on the thread that logs it; where the console cannot be written, do nothing."""
         style = "yellow" if record.levelno >= logging.WARNING else None
-        line = f"{datetime.fromtimestamp(record.created):%H:%M:%S} {record.getMessage()}"
+        # The lines after the first are set in, so that no text can pass for a record of its own.
+        text = escaped(record.getMessage(), lines=True).replace("\n", "\n  ")
+        line = f"{datetime.fromtimestamp(record.created):%H:%M:%S} {text}"
         # A terminal that went away, or a full disk behind a redirection, is no reason to lose a frame.
         with contextlib.suppress(OSError, ValueError):
             self._console.print(line, style=style, markup=False, highlight=False, soft_wrap=True)

@@ -14,6 +14,7 @@ from recorder.preview.levels import bits_of
 from recorder.preview.live import Preview
 from recorder.session.run import Run
 from recorder.settings.model import Settings
+from recorder.storage.new_file import new_file
 
 log = logging.getLogger(__name__)
 
@@ -68,9 +69,14 @@ class RunObservers:
             await self.analysis.watch(run.broadcaster, self._analysis_thread, run.add_analysis)
 
     async def write_snapshot(self, frame: NDArray[Any], path: Path, details: Mapping[str, Any]) -> None:
-        """Write a frame (H, W) to `path` on the preview's thread; raises UsageError or StorageError."""
-        loop, levels, bits = asyncio.get_running_loop(), self.preview.levels, bits_of(details)
-        await loop.run_in_executor(self._preview_thread, snapshot.write, frame, path, levels, bits)
+        """Write a frame (H, W) to the new file `path` on the preview's thread; raises as `new_file` does."""
+        levels, bits = self.preview.levels, bits_of(details)
+
+        def write() -> None:
+            with new_file(path) as file:
+                snapshot.write(frame, file, path.suffix, levels, bits)
+
+        await asyncio.get_running_loop().run_in_executor(self._preview_thread, write)
 
     def close(self) -> None:
         """Let go of the threads; an analysis that hangs is left behind."""

@@ -275,18 +275,23 @@ class Session:
         self.saving = on
         return path, number
 
-    async def snapshot(self, path: Path | None) -> tuple[Path, int]:
-        """Write the next frame as a picture; return where, and the frame's counter."""
+    async def snapshot(self, path: Path | None, *, beside_file: bool = False) -> tuple[Path, int]:
+        """Write the next frame as a picture; return where, and the frame's counter.
+
+        `beside_file`: of `path` only the name counts, in the folder of the recording.
+        """
         run = self._running()
+        if path is not None:
+            snapshot.check_name(path)
         if run.broadcaster is None:
             raise UsageError("not running; start comes first")
         taken = await snapshot.next_frame(run.broadcaster, SNAPSHOT_S)
         if taken is None:
             raise CameraError(f"no frame came within {SNAPSHOT_S:g} s")
         number, frame = taken
-        if path is None:
-            beside = (run.file.path if run.file else None) or self.path or Path("snapshot")
-            path = beside.with_name(f"{beside.stem}_frame{number}.tif")
+        beside = (run.file.path if run.file else None) or self.path or Path("snapshot")
+        if path is None or beside_file:
+            path = beside.with_name(path.name if path else f"{beside.stem}_frame{number}.tif")
         await self._observers.write_snapshot(frame, path, run.description.details if run.description else {})
         return path, number
 

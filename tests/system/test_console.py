@@ -145,6 +145,12 @@ def test_ctrl_c_clears_the_line_and_ctrl_d_asks(terminal: Terminal) -> None:
         assert [row["label"] for row in file["entry/marks"]] == [b"once"]
 
 
+def test_quit_now_does_not_ask(terminal: Terminal) -> None:
+    terminal.type("quit now", "complete:")
+    assert left(terminal) == 0
+    assert "quit again" not in terminal.shown
+
+
 def test_save_off_and_on_and_stop_and_start(terminal: Terminal) -> None:
     terminal.type("save off", "saving nothing")
     terminal.type("save on", "saving x_2.h5")

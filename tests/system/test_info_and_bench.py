@@ -1,4 +1,5 @@
 import json
+import sys
 from pathlib import Path
 
 import h5py
@@ -24,6 +25,30 @@ def test_info_tells_the_story(recorder: Recorder) -> None:
         assert words in result.out
     told = json.loads(recorder("info", "x.h5", "--json").out)
     assert (told["frames"], told["lost"], told["losses"]) == (50, 2, {"counter gap": 2})
+
+
+def test_a_file_does_not_command_the_terminal(recorder: Recorder, tmp_path: Path) -> None:
+    recorder("run", "--headless", "--frames", 5, "--output", "x.h5")
+    with h5py.File(tmp_path / "x.h5", "r+") as file:
+        del file["entry/cause"]
+        file["entry/cause"] = "\x1b[2J\x9b2J\a\rdone\nverdict                  complete"
+    result = recorder("info", "x.h5")
+    assert result.code == 0
+    assert r"ended                    \x1b[2J\x9b2J\x07\x0ddone\x0averdict      " in result.out
+    assert sum(line.startswith("verdict") for line in result.out.splitlines()) == 1
+    told = json.loads(recorder("info", "x.h5", "--json").out)
+    assert told["cause"].startswith("\x1b[2J\x9b2J\a\r")
+
+
+@pytest.mark.parametrize("name", ["a\x1b[2J.h5", "a\udc80.h5", "a\nb.h5"])
+@pytest.mark.skipif(sys.platform == "win32", reason="no such names there")
+def test_a_name_does_not_command_the_terminal(recorder: Recorder, tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_text("hello")
+    result = recorder("info", name)
+    assert (result.code, result.out) == (2, "")
+    (line,) = result.err.splitlines()
+    assert line.isprintable()
+    assert name not in line
 
 
 @pytest.mark.parametrize("kind", ["nothing", "text", "folder", "foreign", "cut"])

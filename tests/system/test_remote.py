@@ -112,6 +112,27 @@ def test_send_is_a_client_for_scripts(listening: Listening) -> None:
         assert [(row["label"], row["text"]) for row in file["entry/marks"]] == [(b"trial3", b"left eye")]
 
 
+def test_send_quit_asks_while_frames_are_saved(listening: Listening) -> None:
+    to = [*COMMAND, "send", "--to", f"127.0.0.1:{listening.port}", "--token", TOKEN]
+    done = subprocess.run([*to, "quit"], capture_output=True, text=True, timeout=20, check=False)
+    assert done.returncode == 1
+    told = "x.h5 is being saved; quit now stops, closes the file and leaves"
+    assert json.loads(done.stdout) == {"status": "refused", "message": told, "effective_frame": None}
+    assert listening.run.poll() is None
+    done = subprocess.run([*to, "quit", "now"], capture_output=True, text=True, timeout=20, check=False)
+    assert (done.returncode, json.loads(done.stdout)["status"]) == (0, "ok")
+    out, err = listening.run.communicate(timeout=20)
+    assert listening.run.returncode == 0, err
+    frames = json.loads(out)["frames"]
+    # Again, it ends at the same frame.
+    again = [*COMMAND, "replay", "x.commands.jsonl", "--output", "y.h5", "--json"]
+    done = subprocess.run(
+        again, cwd=listening.folder, capture_output=True, text=True, timeout=40, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["frames"] == frames
+
+
 def test_strangers_change_nothing_and_disturb_nobody(listening: Listening) -> None:
     strangers = []
     for i in range(200):
@@ -142,6 +163,32 @@ def test_strangers_change_nothing_and_disturb_nobody(listening: Listening) -> No
     with h5py.File(listening.folder / "x.h5") as file:
         assert [row["label"] for row in file["entry/marks"]] == [b"yes", b"still"]
     assert told["marks"] == 2
+
+
+@pytest.mark.parametrize(
+    ("answer", "told"),
+    [
+        (b'{"status": "ok", "message": "a\x7f\\u001b[2J"}\n', ""),
+        (b'{"status": "refused", "message": "a\x7f\\u001b[2J"}\n', r"a\x7f\x1b[2J"),
+        (b"\x1b[2JSSH-2.0\r\n", "what listens there is no recorder"),
+        (b"[]\n", "what listens there is no recorder"),
+    ],
+)
+def test_what_answers_does_not_command_the_terminal(answer: bytes, told: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        to = f"127.0.0.1:{server.getsockname()[1]}"
+        command = [*COMMAND, "send", "--to", to, "--token", TOKEN, "mark", "x"]
+        run = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        client, _ = server.accept()
+        with client:
+            client.sendall(answer * 2)
+            out, err = run.communicate(timeout=20)
+    assert run.returncode == (1 if told else 0), err
+    assert b"\x1b" not in out + err
+    assert b"\x7f" not in out + err
+    assert told in err.decode()
+    if not told:
+        assert json.loads(out) == {"status": "ok", "message": "a\x7f\x1b[2J"}
 
 
 @pytest.mark.parametrize(

@@ -13,17 +13,19 @@ import logging
 import os
 import secrets
 import socket
-import time
 from collections import deque
 from collections.abc import AsyncIterator, Mapping
 from importlib import resources
 from typing import Any
 from urllib.parse import urlsplit
+from weakref import WeakSet
 
 from aiohttp import WSCloseCode, WSMsgType, web
+from aiohttp.http import HttpProcessingError
 
 from recorder.errors import UsageError
 from recorder.frontends.display_connection import DisplayConnection, SessionAccess
+from recorder.frontends.entrance import Entrance, StrangerLog
 from recorder.settings import address
 
 log = logging.getLogger(__name__)
@@ -44,11 +46,12 @@ HEARTBEAT_S = 20.0
 # How long closing waits for a browser to answer.
 LEAVE_S = 0.5
 
-# Refused requests are logged at most so often.
-LOG_S = 60.0
-
-# How many connections there may be at once, pages and others.
+# How many connections with the token there may be at once, of pages and others, and how long one may be idle.
 MAX_CONNECTIONS = 64
+IDLE_S = 75.0
+
+# The longest head of a request, in bytes.
+MAX_HEAD = 16384
 
 LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 
@@ -56,13 +59,12 @@ LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 class PageServer:
     """The web application of the page: answers requests that come by the name `host` and with `token`."""
 
-    def __init__(self, access: SessionAccess, host: str, token: str) -> None:
-        self._access, self._token = access, token
+    def __init__(self, access: SessionAccess, host: str, token: str, strangers: StrangerLog) -> None:
+        self._access, self._token, self._strangers = access, token, strangers
         self._hosts = LOOPBACK | {host, socket.gethostname()}
         # A server on all addresses of this computer is called by any address, but by no other name.
         self._everywhere = host in {"0.0.0.0", "::"}
-        self._turned_away = 0
-        self._logged_s = -LOG_S
+        self._connections: WeakSet[asyncio.BaseTransport] = WeakSet()
         self._pages: set[web.WebSocketResponse] = set()
         self._history: deque[list[float | None]] = deque(maxlen=SAMPLES)
         files = resources.files("recorder.frontends") / "page"
@@ -81,14 +83,23 @@ class PageServer:
     @web.middleware
     async def _guard(self, request: web.Request, handler: Any) -> web.StreamResponse:  # noqa: ANN401
         """Refuse requests by another host name, from another page, or without the token."""
+        refusal = ""
         if not self._is_ours(request.headers.get("Host", ""), request.headers.get("Origin")):
-            self._turned_away += 1
-            if time.monotonic() - self._logged_s > LOG_S:
-                self._logged_s = time.monotonic()
-                log.warning("page: turned away %d foreign requests", self._turned_away)
-            raise web.HTTPForbidden(text="not from here\n")
-        if not hmac.compare_digest(request.query.get("token", "").encode(), self._token.encode()):
-            raise web.HTTPForbidden(text="open the address that the recorder printed, with its token\n")
+            refusal = "not from here\n"
+        elif not hmac.compare_digest(request.query.get("token", "").encode(), self._token.encode()):
+            refusal = "open the address that the recorder printed, with its token\n"
+        if refusal:
+            self._strangers.add(request.transport)
+            refused = web.HTTPForbidden(text=refusal)
+            # Who has no token keeps no connection.
+            refused.force_close()
+            raise refused
+        if request.transport is not None:
+            self._connections.add(request.transport)
+        if sum(not one.is_closing() for one in self._connections) > MAX_CONNECTIONS:
+            full = web.HTTPServiceUnavailable(text=f"{MAX_CONNECTIONS} connections are open already\n")
+            full.force_close()
+            raise full
         response: web.StreamResponse = await handler(request)
         return response
 
@@ -218,18 +229,26 @@ async def serve_page(where: str, token: str, access: SessionAccess) -> AsyncIter
     host, port = address.split(where)
     own_token = not token
     token = token or address.new_token()
-    page = PageServer(access, host, token)
-    runner = web.AppRunner(page.application(), access_log=None, shutdown_timeout=LEAVE_S)
+    strangers = StrangerLog("page")
+    page = PageServer(access, host, token, strangers)
+    runner = web.AppRunner(
+        page.application(),
+        access_log=None,
+        shutdown_timeout=LEAVE_S,
+        keepalive_timeout=IDLE_S,
+        # The rest of a request that was refused is not waited for.
+        lingering_time=0,
+        logger=_HttpLog(log, strangers),
+    )
     await runner.setup()
 
-    def connect() -> asyncio.Protocol:
+    def admit(words: bytes) -> tuple[asyncio.Protocol, bytes] | None:
         handler = runner.server
-        if handler is None or len(handler.connections) >= MAX_CONNECTIONS:
-            return _Refused()
-        return handler()
+        return (handler(), words) if handler is not None else None
 
+    entrance = Entrance(b"\r\n\r\n", MAX_HEAD, admit, strangers)
     try:
-        server = await asyncio.get_running_loop().create_server(connect, host, port, backlog=16)
+        server = await entrance.open(host, port)
     except OSError as error:
         await runner.cleanup()
         # asyncio's message for an address in use is long; an unknown name has a negative errno.
@@ -244,16 +263,24 @@ async def serve_page(where: str, token: str, access: SessionAccess) -> AsyncIter
     finally:
         sampling.cancel()
         server.close()
+        entrance.close()
         await page.close()
         await runner.cleanup()
 
 
-class _Refused(asyncio.Protocol):
-    """The protocol of a connection beyond `MAX_CONNECTIONS`: closes it at once."""
+class _HttpLog(logging.LoggerAdapter[logging.Logger]):
+    """The log that aiohttp writes to: what is no HTTP comes from strangers, and is counted with them."""
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Close the new connection."""
-        transport.close()
+    def __init__(self, logger: logging.Logger, strangers: StrangerLog) -> None:
+        super().__init__(logger)
+        self._strangers = strangers
+
+    def exception(self, msg: object, *args: object, **kwargs: Any) -> None:  # noqa: ANN401 - those of logging
+        """Log an error with its traceback, or count a request that makes no sense."""
+        if isinstance(kwargs.get("exc_info"), HttpProcessingError):
+            self._strangers.add(None)
+        else:
+            super().exception(msg, *args, **kwargs)
 
 
 def _is_address(name: str) -> bool:

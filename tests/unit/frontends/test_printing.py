@@ -1,0 +1,78 @@
+"""Nothing that comes from elsewhere commands the terminal."""
+
+import json
+import logging
+from io import StringIO
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from recorder.frontends import repl
+from recorder.frontends.printing import escaped, print_error, print_json, print_line
+from recorder.frontends.terminal import ConsoleHandler, SafeConsole
+
+# Clears the screen, rings, goes back to the start of the line; clears by a character of C1; turns text round.
+NASTY = "a\x1b[2J\x07b\rc\x9b2Jd\u202ee\x7f"
+SHOWN = r"a\x1b[2J\x07b\x0dc\x9b2Jd\u202ee\x7f"
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        (NASTY, SHOWN),
+        ("plain", "plain"),
+        ("5 °C, 20 µm, 眼", "5 °C, 20 µm, 眼"),
+        ("two\nlines\tand", r"two\x0alines\x09and"),
+        ("\u2028\udc80\U000e0001", r"\u2028\udc80\U000e0001"),
+        ("", ""),
+    ],
+)
+def test_control_characters_are_written_out(text: str, shown: str) -> None:
+    assert escaped(text) == shown
+
+
+def test_line_breaks_stay_where_there_are_lines() -> None:
+    assert escaped("a\n\tb\r\n", lines=True) == "a\n\tb\\x0d\n"
+
+
+@given(st.text())
+def test_whatever_it_is_can_be_printed(text: str) -> None:
+    shown = escaped(text)
+    assert all(character >= " " and not "\x7f" <= character <= "\x9f" for character in shown)
+    shown.encode()
+    assert escaped(shown) == shown
+
+
+def test_what_is_printed_is_escaped(capfd: pytest.CaptureFixture[str]) -> None:
+    print_line(f"{NASTY}\nnext")
+    print_error(f"{NASTY}\nnext")
+    out, err = capfd.readouterr()
+    assert out == f"{SHOWN}\nnext\n"
+    assert err == f"recorder: {SHOWN}\\x0anext\n"
+
+
+def test_json_stays_json(capfd: pytest.CaptureFixture[str]) -> None:
+    print_json({"message": NASTY})
+    out, _ = capfd.readouterr()
+    assert out.isascii()
+    assert "\x7f" not in out
+    assert json.loads(out) == {"message": NASTY}
+
+
+def test_an_answer_at_the_console_is_escaped(monkeypatch: pytest.MonkeyPatch) -> None:
+    shown: list[list[tuple[str, str]]] = []
+    monkeypatch.setattr(repl, "print_formatted_text", lambda parts, **_: shown.append(list(parts)))
+    repl.print_above_prompt(f"{NASTY}\nnext\x0bline", "class:refused")
+    assert [parts[1] for parts in shown] == [("class:refused", SHOWN), ("class:refused", r"next\x0bline")]
+
+
+def test_a_record_of_the_log_is_escaped_and_cannot_pass_for_two() -> None:
+    stream = StringIO()
+    console = SafeConsole(file=stream, force_terminal=True, color_system=None)
+    record = logging.LogRecord("x", logging.INFO, "", 1, "%s: %s", (NASTY, "one\n12:00:00 two"), None)
+    ConsoleHandler(console).emit(record)
+    first, second, end = stream.getvalue().split("\n")
+    assert first.endswith(f" {SHOWN}: one")
+    assert second.strip("\r") == "  12:00:00 two"
+    assert end == ""
