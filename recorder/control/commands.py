@@ -216,7 +216,10 @@ async def stop(context: CommandContext) -> CommandReply:
 
 @command()
 async def set_(context: CommandContext, key: Key, *value: Word) -> CommandReply:
-    """Change a setting for the next run, for example set camera.rate 50."""
+    """Change a setting for the next run, for example set camera.rate 50.
+
+    Some are read when the program starts only, and some are for the console alone; the answer says so.
+    """
     if not value:
         raise UsageError("set: VALUE is missing; write: set KEY VALUE")
     text = " ".join(value)
