@@ -16,6 +16,8 @@ RecorderError
 from collections.abc import Iterable
 from difflib import get_close_matches
 
+MAX_WORD = 200
+
 
 class RecorderError(Exception):
     """Base of every error that is shown to the user as one line, without a traceback."""
@@ -63,5 +65,6 @@ class DiskFullError(StorageError, OSError):
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """Return "; did you mean X?" for the known word nearest to `word`, "" where none is similar."""
-    near = get_close_matches(word, list(known), n=1, cutoff=0.6)
+    # Long words are like none that is known, and take long to compare.
+    near = get_close_matches(word, list(known), n=1, cutoff=0.6) if len(word) < MAX_WORD else []
     return f"; did you mean {near[0]}?" if near else ""

@@ -83,7 +83,7 @@ def verify(files: tuple[Path, ...], as_json: bool) -> int:
             print_line(_report(found))
         return found.exit_code
 
-    return _each(files, check)
+    return _each(files, check, damaged_code=1)
 
 
 def _report(found: Verified) -> str:
@@ -137,8 +137,11 @@ def recover(files: tuple[Path, ...]) -> int:
     return _each(files, repair)
 
 
-def _each(files: tuple[Path, ...], act: Callable[[Path, Probe], int]) -> int:
-    """Do something with each file, whatever became of the others; return the worst exit code."""
+def _each(files: tuple[Path, ...], act: Callable[[Path, Probe], int], damaged_code: int = 2) -> int:
+    """Do something with each file, whatever became of the others; return the worst exit code.
+
+    `damaged_code` is that of a file which cannot be read.
+    """
     codes = [0]
     with probing() as probe:
         for file in files:
@@ -146,6 +149,6 @@ def _each(files: tuple[Path, ...], act: Callable[[Path, Probe], int]) -> int:
                 codes.append(act(file, probe))
             except RecorderError as error:
                 print_error(str(error))
-                is_usage = isinstance(error, UsageError) and not isinstance(error, DamagedFileError)
-                codes.append(2 if is_usage else 1)
+                code = damaged_code if isinstance(error, DamagedFileError) else 2
+                codes.append(code if isinstance(error, UsageError) else 1)
     return max(codes, key=_SEVERITY.index)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, get_type_hints
 
 import aiofiles
 
@@ -224,8 +224,18 @@ def read_journal(path: Path) -> JournalContents:
             lines += [last] if isinstance(json.loads(last), dict) else []
         header, *rows = [json.loads(line) for line in lines if line]
         settings = validate(header["configuration"])
-        entries = tuple(JournalEntry(**row) for row in rows if "seq" in row)
-        ends = {row["end_of_run"]: row["last_number"] for row in rows if "end_of_run" in row}
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        entries = tuple(_entry(row) for row in rows if "seq" in row)
+        ends = {int(row["end_of_run"]): int(row["last_number"]) for row in rows if "end_of_run" in row}
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError, OverflowError) as error:
         raise NotOurFileError(f"{path}: not a journal of this recorder: {error}") from None
     return JournalContents(settings, entries, ends)
+
+
+def _entry(row: dict[str, Any]) -> JournalEntry:
+    """Return the command of a line; raises TypeError where a field is missing, or of another kind."""
+    entry = JournalEntry(**row)
+    for name, kind in get_type_hints(JournalEntry).items():
+        value = getattr(entry, name)
+        if not isinstance(value, kind) and not (kind is float and isinstance(value, int)):
+            raise TypeError(f"{name} = {str(value)[:40]!r} is of another kind")
+    return entry

@@ -10,7 +10,7 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from recorder.errors import CameraError, DamagedFileError, NotOurFileError
+from recorder.errors import CameraError, DamagedFileError, NotOurFileError, UsageError
 from recorder.files.opening import DAMAGE, open_recording
 from recorder.files.probe import probing
 from recorder.frames.metadata import COLUMNS, FrameField
@@ -99,10 +99,10 @@ def describe(path: Path) -> FileInfo:
     for _ in range(MAX_ATTEMPTS):
         try:
             return _describe(path)
-        except NotOurFileError as error:
-            problem: NotOurFileError = error
-            if not isinstance(error, DamagedFileError):
-                break
+        except DamagedFileError as error:
+            problem = error
+        except UsageError:
+            raise
         except DAMAGE as error:
             problem = DamagedFileError(f"{path}: cannot be read: {error}")
         time.sleep(ATTEMPT_S)

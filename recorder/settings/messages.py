@@ -8,6 +8,9 @@ from pydantic import BaseModel
 
 from recorder.errors import did_you_mean
 
+# Characters of a wrong value, or of its name, that are shown.
+MAX_SHOWN = 100
+
 
 @dataclass(frozen=True)
 class SettingsModels:
@@ -33,7 +36,7 @@ def explain(error: dict[str, Any], root: type[BaseModel], models: SettingsModels
             if field is not None and isinstance(field.annotation, type):
                 known = field.annotation if issubclass(field.annotation, BaseModel) else known
             keys.append(str(part))
-    name = ".".join(keys)
+    name = ".".join(keys)[:MAX_SHOWN]
     match error["type"]:
         case "extra_forbidden":
             return f"{name}: {_unknown_key(name, keys[-1], known, models)}"
@@ -69,11 +72,14 @@ def explain(error: dict[str, Any], root: type[BaseModel], models: SettingsModels
                 .replace("a valid", "a")
                 .replace("a integer", "an integer")
             )
-    value = error["input"]
-    shown = (
-        f'"{value}"' if isinstance(value, str) else str(value).lower() if value in (True, False) else value
-    )
-    return f"{name} = {shown}: {reason}"
+    return f"{name} = {_shown(error['input'])}: {reason}"
+
+
+def _shown(value: object) -> str:
+    """Return a value as people write it, the beginning of a long one."""
+    text = f'"{value}"' if isinstance(value, str) else str(value)
+    text = text.lower() if isinstance(value, bool) else text
+    return text if len(text) <= MAX_SHOWN else f"{text[:MAX_SHOWN]}..."
 
 
 def _unknown_key(name: str, key: str, known: type[BaseModel], models: SettingsModels) -> str:

@@ -145,7 +145,8 @@ def load(
             raise ConfigurationError(f"{path}: no such configuration file{near}") from None
         except (OSError, UnicodeDecodeError) as error:
             raise ConfigurationError(f"{path}: cannot be read: {error}") from None
-        except tomllib.TOMLDecodeError as error:
+        except (ValueError, RecursionError) as error:
+            # Besides what is no TOML: numbers of thousands of digits, brackets in brackets in brackets.
             raise ConfigurationError(f"{path}: not valid TOML: {error}") from None
     for text in overrides:
         _set(tree, *_split(text))
@@ -172,12 +173,11 @@ def validate(tree: dict[str, Any]) -> Settings:
     except UnicodeEncodeError:
         raise ConfigurationError("a text that is not valid UTF-8, a file name perhaps; rename it") from None
     except ValidationError as error:
-        messages = [
-            explain(dict(one), Settings, SettingsModels(SECTIONS, CAMERAS, FAULTS))
-            for one in error.errors(include_url=False)
-        ]
-        more = f" (and {len(messages) - 1} more)" if len(messages) > 1 else ""
-        raise ConfigurationError(f"{messages[0]}{more}") from None
+        first = explain(
+            dict(error.errors(include_url=False)[0]), Settings, SettingsModels(SECTIONS, CAMERAS, FAULTS)
+        )
+        more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
+        raise ConfigurationError(f"{first}{more}") from None
 
 
 def override(settings: Settings, text: str, value: str | None = None) -> Settings:
