@@ -131,6 +131,7 @@ def recover(files: tuple[Path, ...]) -> int:
             print_line(f"{file}: {done.frames} frames; it was closed in order, nothing to do")
             return 0
         gone = f"; {done.removed} more have no pixels and are gone" if done.removed else ""
+        gone += f"; {done.removed_rows} marks, commands or losses were not whole" if done.removed_rows else ""
         print_line(f"{file}: recovered with {done.frames} frames{gone}")
         return 0
 

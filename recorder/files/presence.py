@@ -14,12 +14,10 @@ from recorder.frames.metadata import CHECKSUM, COLUMNS
 from recorder.frames.pool import PAGE
 from recorder.storage import layout
 from recorder.storage.boot import is_same_boot
+from recorder.storage.chunk_index import SECTOR
 from recorder.storage.file_bytes import FileBytes
 from recorder.storage.places import GrowingDataset, Places
-from recorder.storage.records import ROWS
-
-# What a disk writes as a whole.
-SECTOR = 512
+from recorder.storage.records import ROWS, Row, Verdict
 
 _CLOCKS = [name for field in COLUMNS if field.is_clock for name in (field.column, field.alias)]
 
@@ -31,7 +29,8 @@ _INDICES = ("frame", "effective_frame", "after_frame")
 class Presence:
     """The frames and rows that are there; `claimed` frames have a row according to the file.
 
-    `is_in_doubt`: the computer has been down since, so that what was not synced may be there in parts only.
+    `is_in_doubt`: it was never closed, and the computer has been down since, in order or not: what was not
+    synced may be there in parts only.
     """
 
     places: Places
@@ -41,13 +40,15 @@ class Presence:
     frames: int
     claimed: int
     rows: Mapping[str, int]
+    was_closed: bool
     is_in_doubt: bool
 
     @classmethod
-    def look(cls, hdf5: h5py.File, file: FileBytes, size: int, *, is_cut_short: bool) -> Self:
+    def look(cls, hdf5: h5py.File, file: FileBytes, size: int, *, is_cut_short: bool, is_open: bool) -> Self:
         """Compare a file of `size` bytes with what it says of itself; `file` are its bytes.
 
-        `is_cut_short`: the file's end is gone, and frames that were durable may be as well.
+        `is_cut_short`: the file's end is gone, and frames that were durable may be as well. `is_open`: its
+        first bytes say that a recorder has it open; one that was closed is believed.
         Blocks: frames that were not synced are read. Raises OSError, KeyError, and DamagedFileError.
         """
         places = Places.of(hdf5, file)
@@ -56,27 +57,38 @@ class Presence:
         tables = {name: GrowingDataset.read(file, address) for name, address in places.tables.items()}
         frames = min(dataset.rows_within(size) for dataset in (pixels, *columns.values()))
         rows = {name: table.rows_within(size) for name, table in tables.items()}
-        synced = places.durable(file)
-        clocks = [columns[name] for name in _CLOCKS if name in columns]
-        is_in_doubt = synced is not None and not is_same_boot(
-            bytes(hdf5["entry"][layout.DURABLE].attrs["boot_id"]).decode(errors="replace")
+        durable = places.durable(file)
+        claimed = max(column.rows for column in columns.values())
+        was_closed = not is_open and places.text(file, "verdict") != Verdict.RECORDING
+        is_in_doubt = (
+            not was_closed
+            and durable is not None
+            and not is_same_boot(
+                bytes(hdf5["entry"][layout.DURABLE].attrs["boot_id"]).decode(errors="replace")
+            )
         )
-        if synced is not None and is_in_doubt:
+        if durable is not None and is_in_doubt:
+            clocks = [columns[name] for name in _CLOCKS if name in columns]
             for dataset in (pixels, *columns.values()):
-                # Clocks begin at 0.
-                begin = 1 if dataset in clocks else 0
-                frames = _present(file, dataset, min(max(begin, synced[0]), frames), frames)
+                # Clocks begin at 0, which is no sign of anything.
+                begin = max(durable[0], 2 if dataset in clocks else 0)
+                frames = _present(file, dataset, min(begin, frames), frames)
             if CHECKSUM.column in columns:
                 sums = columns[CHECKSUM.column]
-                frames = _unchanged(file, pixels, sums, min(synced[0], frames), frames)
-            for row, count in zip(ROWS, synced[1:], strict=True):
-                rows[row.table] = min(rows[row.table], count)
-        claimed = max(column.rows for column in columns.values())
-        if synced is not None and frames < min(synced[0], claimed) and not is_cut_short:
+                frames = _unchanged(file, pixels, sums, min(durable[0], frames), frames)
+            for row, count in zip(ROWS, durable[1:], strict=True):
+                if row.table in tables:
+                    rows[row.table] = _present_rows(file, tables[row.table], row, count, rows[row.table])
+        if durable is not None and frames < min(durable[0], claimed) and not is_cut_short:
             raise DamagedFileError(
-                f"damaged: {synced[0]} frames were on the disk for certain, and only {frames} can be found"
+                f"damaged: {durable[0]} frames were on the disk for certain, and only {frames} can be found"
             )
-        return cls(places, pixels, columns, tables, frames, claimed, rows, is_in_doubt)
+        return cls(places, pixels, columns, tables, frames, claimed, rows, was_closed, is_in_doubt)
+
+    @property
+    def missing_rows(self) -> int:
+        """How many rows of tables the file speaks of that are not there."""
+        return sum(table.rows - self.rows[name] for name, table in self.tables.items())
 
     @property
     def is_whole(self) -> bool:
@@ -101,11 +113,13 @@ class Presence:
         """Have no row speak of a frame that is not there: a mark says -1, a loss comes after the last."""
         for name in set(_INDICES) & set(dtype.names or ()):
             offset = dtype.fields[name][1]  # type: ignore[index]
-            for i in range(count):
-                place = table.address_of(i) + offset
-                if int.from_bytes(file.read(place, 8), "little", signed=True) >= self.frames:
-                    new = self.frames - 1 if name == "after_frame" else -1
-                    file.write(place, new.to_bytes(8, "little", signed=True))
+            if offset + 8 > table.row_bytes or not count:
+                continue
+            content = np.frombuffer(table.read_rows(file, 0, count), np.uint8).reshape(count, -1)
+            values = np.ascontiguousarray(content[:, offset : offset + 8]).view("<i8")[:, 0]
+            new = self.frames - 1 if name == "after_frame" else -1
+            for i in np.flatnonzero(values >= self.frames):
+                file.write(table.address_of(int(i)) + offset, new.to_bytes(8, "little", signed=True))
 
 
 def _present(file: FileBytes, dataset: GrowingDataset, first: int, stop: int) -> int:
@@ -114,12 +128,29 @@ def _present(file: FileBytes, dataset: GrowingDataset, first: int, stop: int) ->
     What did not is zeros: a sector of a frame, or a page of it; a value of a column. Where the row before
     `first`, which did, has such zeros as well, they mean nothing.
     """
-    sizes = [size for size in (SECTOR, PAGE) if first <= 1 or not _has_gap(file, dataset, first - 1, size)]
+    if first >= stop:
+        return stop
+    known = max(0, first - 1)
+    if not any(dataset.read_rows(file, known, known + 1)):
+        return known  # nothing of the first frame
+    sizes = [size for size in (SECTOR, PAGE) if not _has_gap(file, dataset, known, size)]
     if sizes:
         for row in range(first, stop):
             if _has_gap(file, dataset, row, sizes[0]):
                 return row
     return stop
+
+
+def _present_rows(file: FileBytes, table: GrowingDataset, row: type[Row], first: int, stop: int) -> int:
+    """Return how many rows there are up to the first of [first, stop) that lacks what every row has."""
+    dtype = row.dtype()
+    if first >= stop or table.row_bytes != dtype.itemsize:
+        return stop
+    rows = np.frombuffer(table.read_rows(file, first, stop), dtype)
+    is_whole = np.ones(len(rows), bool)
+    for name in row.required:
+        is_whole &= rows[name] != np.zeros(1, dtype[name])[0]
+    return first + (len(rows) if is_whole.all() else int(np.argmin(is_whole)))
 
 
 def _unchanged(file: FileBytes, pixels: GrowingDataset, sums: GrowingDataset, first: int, stop: int) -> int:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
-from recorder.errors import DamagedFileError, RecorderError, UnreadableFileError
+from recorder.errors import DamagedFileError, RecorderError, StorageError, UnreadableFileError
 
 T = TypeVar("T")
 
@@ -31,8 +31,12 @@ class Probe:
         """
         if self._process is None:
             command = [sys.executable, "-m", "recorder.files.probe"]
-            self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-            self._receive(BEGIN_S)
+            try:
+                self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+                self._receive(BEGIN_S)
+            except (OSError, EOFError) as error:  # TimeoutError is one
+                self.close()
+                raise StorageError(f"{path}: no process can be begun to look at it: {error!r}") from error
         with contextlib.suppress(OSError):
             assert self._process.stdin is not None
             pickle.dump((look, path), self._process.stdin)

@@ -52,7 +52,7 @@ def present_frames(file: h5py.File, size: int | None = None) -> int:
     data = detector["data"]
     rows = min(len(data), *map(len, columns(detector)))
     frame_bytes = data.dtype.itemsize * data.shape[1] * data.shape[2]
-    size = Path(file.filename).stat().st_size if size is None else size
+    size = file.id.get_filesize() if size is None else size
 
     def is_there(frame: int) -> bool:
         chunk, offset = divmod(frame, data.chunks[0])

@@ -5,6 +5,7 @@ what is in the file (`files.presence`), and written in a form that fits. All cha
 only when HDF5 reads the result do they go to the disk. A recovery that is interrupted is simply begun again.
 """
 
+import contextlib
 import errno
 import os
 import time
@@ -52,11 +53,15 @@ STILL_S = 0.5
 
 @dataclass(frozen=True)
 class Recovered:
-    """What became of a file: `frames` are whole, `removed` were not; None: it needed nothing."""
+    """What became of a file: `frames` are whole, `removed` were not; None: it needed nothing.
+
+    `removed_rows` are those of tables (marks, commands, losses, analysis) that were not whole.
+    """
 
     path: Path
     frames: int
     removed: int | None
+    removed_rows: int = 0
 
 
 def recover(path: Path, probe: Probe | None = None) -> Recovered:
@@ -105,7 +110,8 @@ def look_at(path: Path) -> None:
         with _opened(content, path) as file:
             Places.of(file, content)
             for row in ROWS:
-                _ = file["entry"][row.table][:]
+                table = file["entry"][row.table]
+                _ = [table[i] for i in {0, len(table) - 1} if 0 <= i < len(table)]
     except RecorderError:
         raise
     except DAMAGE as error:
@@ -125,25 +131,29 @@ def _recover(path: Path, disk: OnDisk) -> Recovered:
     before.closed().ending_at(size).write(content)
     try:
         with _opened(content, path) as file:
-            presence = Presence.look(file, content, size, is_cut_short=size < before.end)
+            presence = Presence.look(
+                file, content, size, is_cut_short=size < before.end, is_open=before.is_open
+            )
     except DAMAGE as error:
         is_damaged = isinstance(error, DamagedFileError) or not isinstance(error, NotOurFileError)
         if is_damaged and max(size, before.end) < EMPTY_BYTES:
             raise NotOurFileError(f"{path}: {HOLDS_NOTHING}") from None
         raise
-    verdict = presence.places.text(content, "verdict")
-    was_closed = not before.is_open and verdict != Verdict.RECORDING
-    if was_closed and presence.is_whole and size >= before.end and _is_readable(content, path, presence):
+    is_sound = presence.was_closed and presence.is_whole and size >= before.end
+    if is_sound and _is_readable(content, path, presence):
         return Recovered(path, presence.frames, None)
     if not before.is_open:
         _refuse_a_growing_file(path)
+    # First what it will say of itself: begun again after this, recovery says the same.
+    _say_how_it_ended(content, presence)
+    content.sync_before_the_rest()
     content.size = max(size, presence.keep(content))
-    _say_how_it_ended(content, presence, was_closed=was_closed)
     before.closed().ending_at(content.size).write(content)
     if not _is_readable(content, path, presence):
         raise StorageError(f"{path}: cannot be recovered: HDF5 does not read the result; keep a copy of it")
     content.apply()
-    return Recovered(path, presence.frames, max(0, presence.claimed - presence.frames))
+    removed = max(0, presence.claimed - presence.frames)
+    return Recovered(path, presence.frames, removed, presence.missing_rows)
 
 
 def _refuse_a_growing_file(path: Path) -> None:
@@ -176,16 +186,19 @@ def _is_readable(content: Changed, path: Path, presence: Presence) -> bool:
         return False
 
 
-def _say_how_it_ended(content: Changed, presence: Presence, *, was_closed: bool) -> None:
+def _say_how_it_ended(content: Changed, presence: Presence) -> None:
     places, frames = presence.places, presence.frames
-    if not was_closed:
-        places.set_text(content, "cause", POWER_CUT if presence.is_in_doubt else KILLED)
+    is_less = presence.claimed > frames or presence.missing_rows > 0
+    if not presence.was_closed:
+        places.set_text(content, "cause", POWER_CUT if presence.is_in_doubt and is_less else KILLED)
     elif presence.claimed > frames:
         places.set_text(content, "cause", CUT_SHORT.format(presence.claimed - frames))
-    if not was_closed or presence.claimed > frames:
+    if not presence.was_closed or presence.claimed > frames:
         places.set_text(content, "verdict", Verdict.FAILED)
-    start = places.text(content, "start_time")
-    if not was_closed and frames and start:
+    if not presence.was_closed and frames:
         seconds = np.frombuffer(presence.columns["host_time"].read_rows(content, frames - 1, frames))
-        end = datetime.fromisoformat(start) + timedelta(seconds=float(seconds[0]))
-        places.set_text(content, "end_time", end.isoformat(timespec="milliseconds"))
+        with contextlib.suppress(ValueError, OverflowError):  # a start that is damaged has no end either
+            end = datetime.fromisoformat(places.text(content, "start_time")) + timedelta(
+                seconds=float(seconds[0])
+            )
+            places.set_text(content, "end_time", end.isoformat(timespec="milliseconds"))

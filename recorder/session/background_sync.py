@@ -30,10 +30,8 @@ class BackgroundSync:
 
     def soon(self, file: FrameFile) -> None:
         """Have `file` synced when it is time to; of two files in that time, the last one."""
-        if file.path is None:
-            return
-        self._unsynced = file
-        if self._task is None:
+        self._unsynced = file if file.path is not None else None
+        if self._unsynced is not None and self._task is None:
             self._task = asyncio.ensure_future(self._run())
 
     async def now(self, file: FrameFile) -> None:

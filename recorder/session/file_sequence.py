@@ -165,11 +165,17 @@ class FileSequence:
             before.state = FileState.RETIRING
             task = asyncio.ensure_future(self._retire(before))
             self._retiring.add(task)
-            task.add_done_callback(self._retiring.discard)
+            task.add_done_callback(self._has_retired)
         if self._kept and self.current.takes_rows:
             rows = list(self._kept)
             await self._storage_thread.call("writing rows", self.current.file.add_rows, rows)
             del self._kept[: len(rows)]
+            self.sync.soon(self.current.file)
+
+    def _has_retired(self, task: "asyncio.Task[None]") -> None:
+        self._retiring.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self.on_problem(StorageError(f"a file could not be closed: {error!r}"))
 
     async def _retire(self, entry: SessionFile) -> None:
         """Close a file whose frames are complete, in its own time."""
@@ -227,6 +233,8 @@ class FileSequence:
         if not entry.takes_rows:
             return False
         await self._storage_thread.call("writing rows", _add_row, entry.file, row, frame)
+        if entry is self.current:
+            self.sync.soon(entry.file)
         return True
 
     def keep(self, row: Row) -> None:

@@ -269,7 +269,7 @@ class Run:
     def _note_problem(self, error: StorageError) -> None:
         """Say at once what went wrong with a file whose frames are complete; the run ends as failed."""
         log.error("%s; the recording goes on", error)
-        self._outcome.error = self._outcome.error or error
+        self._outcome.trouble = self._outcome.trouble or error
 
     async def _finish(self, parts: RunParts, result: AcquisitionResult, fault: BaseException | None) -> None:
         """Close the ledger and the file, whatever happened."""
@@ -309,7 +309,7 @@ class Run:
             log.warning("the camera could not be closed: %s", error or "its library does not return")
 
     def _summary(self, parts: RunParts, seconds: float, cpu_s: float) -> Summary:
-        verdict, cause = self._outcome.verdict(self.ledger.lost)
+        verdict, cause = self._outcome.of_run(self.ledger.lost)
         acquisition, pool = parts.acquisition.statistics(), parts.pool.statistics()
         last = self.files.current
         entries = [self.files[i] for i in self._indices]

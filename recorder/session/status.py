@@ -53,11 +53,16 @@ EXIT_CODES = {Verdict.COMPLETE: 0, Verdict.FAILED: 1, Verdict.FRAMES_LOST: 3, Ve
 
 
 class RunOutcome:
-    """Why a run ends: the first reason counts, but what cuts it short outranks an orderly stop."""
+    """Why a run ends: the first reason counts, but what cuts it short outranks an orderly stop.
+
+    `error` ended the run; `trouble` is what went wrong in a file while the recording went on in it or in the
+    next one: that file says so itself, and of the run it is known.
+    """
 
     def __init__(self) -> None:
         self.reason: FinishReason | None = None
         self.error: RecorderError | None = None
+        self.trouble: RecorderError | None = None
 
     def set_reason(self, reason: FinishReason) -> None:
         """Give a reason, which counts if it is the first."""
@@ -73,8 +78,14 @@ class RunOutcome:
         """Whether something went wrong besides lost frames."""
         return self.error is not None or self.reason in FAILURES
 
+    def of_run(self, lost: int) -> tuple[Verdict, str]:
+        """Return the verdict of the run with all its files, and the cause in a sentence."""
+        if self.trouble is not None and not self.failed:
+            return Verdict.FAILED, str(self.trouble)
+        return self.verdict(lost)
+
     def verdict(self, lost: int, fault: BaseException | None = None) -> tuple[Verdict, str]:
-        """Return the verdict, and the cause in a sentence."""
+        """Return the verdict of the current file, and the cause in a sentence."""
         verdict = Verdict.FRAMES_LOST if lost else Verdict.COMPLETE
         if self.failed:
             verdict = Verdict.FAILED

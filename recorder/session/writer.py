@@ -111,14 +111,18 @@ class Writer:
         Returns the losses that the file does not have yet, none placed behind its last frame.
         """
         await self.files.settle()
+        losses: list[Loss] = []
         for before in self._before:
             # A file that failed as it was closed may lack its last frames; it cannot tell of them itself.
             gone = before.received - before.file.frames
-            for loss in self._ledger.abandon(gone, before.file.frames, 0, now_ns):
+            first = before.file.last_number + 1
+            for loss in self._ledger.abandon(gone, before.file.frames, first, now_ns):
                 self._on_loss(loss)
+                # It is closed: the next file tells of them, as of frames before its first.
+                losses.append(replace(loss, after_frame=-1))
         entry = self.files.current
         written = entry.file.frames
-        losses = [replace(loss, after_frame=min(loss.after_frame, written - 1)) for loss in self._unsaved]
+        losses += [replace(loss, after_frame=min(loss.after_frame, written - 1)) for loss in self._unsaved]
         # A batch may have been written in part: the files know their last frame.
         last = max(file.last_number for file in (entry.file, *(before.file for before in self._before)))
         abandoned = self._ledger.abandon(entry.received - written, written, last + 1, now_ns)

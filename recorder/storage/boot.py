@@ -30,5 +30,7 @@ def _started_s() -> float:
     if sys.platform == "win32":
         import ctypes  # noqa: PLC0415
 
-        return time.time() - ctypes.windll.kernel32.GetTickCount64() * 1e-3
+        count = ctypes.windll.kernel32.GetTickCount64
+        count.restype = ctypes.c_uint64
+        return time.time() - count() * 1e-3
     return time.time() - time.monotonic()

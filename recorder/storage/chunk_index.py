@@ -8,6 +8,7 @@ changes; so in a block that is half old and half new after a power cut, each add
 Source: HDF5 File Format Specification 3.0, VII.D (the extensible array index), and H5EA*.c of HDF5 1.10.
 """
 
+import itertools
 import struct
 from collections.abc import Iterator
 from dataclasses import astuple, dataclass, field
@@ -22,6 +23,9 @@ _CHECKSUM = struct.Struct("<I")
 _ADDRESS = struct.Struct("<Q")
 _HEADER = struct.Struct("<4sBBBBBBBB6QQ")
 _PREFIX_BYTES = 14  # signature, version, kind of elements, address of the header
+
+# What a disk writes as a whole.
+SECTOR = 512
 
 # Addresses only; entries of filtered chunks are longer.
 _UNFILTERED = 0
@@ -121,6 +125,10 @@ class _Block:
     chunks: int = 0
 
 
+class MissingIndexError(DamagedFileError):
+    """An index was begun, and never reached the disk."""
+
+
 class ChunkIndex:
     """The index at `address` of a file; `read` and `keep` block, and raise OSError."""
 
@@ -142,11 +150,14 @@ class ChunkIndex:
     def read(cls, file: FileBytes, address: int) -> Self:
         """Read the index at `address`, whether or not its checksums fit.
 
-        Raises DamagedFileError where there is no index, or one of chunks that are compressed.
+        Raises MissingIndexError where there is none yet, DamagedFileError where something else is, or an
+        index of chunks that are compressed.
         """
         data = file.read(address, _HEADER.size)
         header = _HEADER.unpack(data.ljust(_HEADER.size, b"\0"))
         if header[:9] != (b"EAHD", 0, _UNFILTERED, 8, *astuple(_Sizes())):
+            if _never_landed(data, address):
+                raise MissingIndexError(f"no index of chunks at byte {address} yet")
             raise DamagedFileError(f"no index of chunks at byte {address}")
         return cls(file, address, header)
 
@@ -239,12 +250,26 @@ class ChunkIndex:
             at += len(content) + _CHECKSUM.size
 
     def _block(self, address: int, signature: bytes, size: int, prefix: int) -> bytearray | None:
-        """Return the bytes of a block without its checksum, None where there is none."""
+        """Return the bytes of a block without its checksum, None where it never reached the disk.
+
+        Raises DamagedFileError where something else is in its place.
+        """
         if address in {0, UNDEFINED}:
             return None
         data = self._file.read(address, prefix + size)
-        whole = len(data) == prefix + size and data[:4] == signature
-        return bytearray(data) if whole and _address(data, 6) == self._address else None
+        if len(data) < prefix + size:
+            return None
+        if data[:4] == signature and _address(data, 6) == self._address:
+            return bytearray(data)
+        if _never_landed(data[:prefix], address):
+            return None
+        raise DamagedFileError(f"no block of an index of chunks at byte {address}")
+
+
+def _never_landed(data: bytes, address: int) -> bool:
+    """Return whether a piece that a disk writes as a whole is all zeros in the bytes at `address`."""
+    edges = [0, *range(-address % SECTOR or SECTOR, len(data), SECTOR), len(data)]
+    return any(not any(data[start:stop]) for start, stop in itertools.pairwise(edges))
 
 
 def _address(data: bytes | bytearray, at: int) -> int:

@@ -3,6 +3,7 @@
 import contextlib
 import errno
 import os
+import threading
 from pathlib import Path
 from typing import Self
 
@@ -10,6 +11,10 @@ from recorder.frames.pool import PAGE
 
 # Greater ones are no places in a file: a damaged one may name them.
 _MAX_OFFSET = 2**62
+
+
+# Where there is no call that names the place, threads that share a descriptor take turns.
+_ONE_PLACE = threading.Lock()
 
 
 class DirectFile:
@@ -60,8 +65,9 @@ def _write_all(fd: int, data: memoryview, offset: int) -> None:
         if hasattr(os, "pwrite"):
             written = os.pwrite(fd, data, offset)
         else:
-            os.lseek(fd, offset, os.SEEK_SET)
-            written = os.write(fd, data)
+            with _ONE_PLACE:
+                os.lseek(fd, offset, os.SEEK_SET)
+                written = os.write(fd, data)
         if written == 0:
             raise OSError(errno.EIO, "the disk took no bytes")
         data, offset = data[written:], offset + written
@@ -84,8 +90,9 @@ def read_at(fd: int, address: int, size: int) -> bytes:
     """Return up to `size` bytes of a file, less where it ends before; raises OSError."""
     if hasattr(os, "pread"):
         return os.pread(fd, size, address) if address < _MAX_OFFSET else b""
-    os.lseek(fd, min(address, _MAX_OFFSET), os.SEEK_SET)
-    return os.read(fd, size)
+    with _ONE_PLACE:
+        os.lseek(fd, min(address, _MAX_OFFSET), os.SEEK_SET)
+        return os.read(fd, size)
 
 
 def write_at(fd: int, address: int, data: bytes | memoryview) -> None:
@@ -111,12 +118,3 @@ def sync_folder(folder: Path) -> None:
             os.fsync(fd)
         finally:
             os.close(fd)
-
-
-def sync(path: Path) -> None:
-    """Return once all that was written to `path` is on the disk; raises OSError."""
-    fd = open_again(path)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)

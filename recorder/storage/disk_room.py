@@ -4,6 +4,7 @@ import contextlib
 import errno
 import os
 import shutil
+import struct
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -69,7 +70,7 @@ class DiskRoom:
             yield
         except RecorderError:
             raise
-        except (OSError, RuntimeError, KeyError, ValueError, TypeError) as error:
+        except (OSError, RuntimeError, KeyError, ValueError, TypeError, struct.error) as error:
             # HDF5 has more than one way to say that it could not read or write.
             full = getattr(error, "errno", None) == errno.ENOSPC or os.strerror(errno.ENOSPC) in str(error)
             if full:

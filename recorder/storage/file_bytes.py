@@ -42,6 +42,7 @@ class Changed:
         self.size = os.fstat(file.fd).st_size
         self._addresses: list[int] = []
         self._changes: dict[int, bytes] = {}
+        self._first: list[int] = []
 
     def read(self, address: int, size: int) -> bytes:
         """Return up to `size` bytes with the changes made so far."""
@@ -65,14 +66,25 @@ class Changed:
         self._changes[address] = bytes(data)
         self.size = max(self.size, address + len(data))
 
+    def sync_before_the_rest(self) -> None:
+        """Have `apply` bring the changes made so far to the disk before those that follow."""
+        self._first = list(self._changes)
+
     def apply(self) -> None:
-        """Write all changes, the one at the file's beginning last: it is the one that says it is in order."""
-        for address in reversed(self._addresses):
-            if address == 0:
-                os.fsync(self._file.fd)
-                if os.fstat(self._file.fd).st_size < self.size:
-                    os.ftruncate(self._file.fd, self.size)
-            self._file.write(address, self._changes[address])
+        """Write all changes in the order in which they were made; that at the beginning last.
+
+        It is the one that says the file is in order. Raises OSError: then a part of them is made.
+        """
+        first = [address for address in self._first if address]
+        rest = [address for address in self._changes if address and address not in set(first)]
+        for group in (first, rest):
+            for address in group:
+                self._file.write(address, self._changes[address])
+            os.fsync(self._file.fd)
+        if os.fstat(self._file.fd).st_size < self.size:
+            os.ftruncate(self._file.fd, self.size)
+        if 0 in self._changes:
+            self._file.write(0, self._changes[0])
         os.fsync(self._file.fd)
 
 

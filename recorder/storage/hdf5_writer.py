@@ -2,7 +2,7 @@
 
 HDF5 keeps in memory what it could not write, tries again while it closes, and has crashed the process in
 doing so. Its descriptor is therefore pointed at memory before it is closed, after a failure and always: what
-it still writes goes nowhere, and `closing` puts the file in order. Used from one thread.
+it still writes goes nowhere, and `Recording.close` puts the file in order. Used from one thread.
 """
 
 import contextlib

@@ -90,14 +90,17 @@ def create(path: Path, what: FileDescription) -> None:
         fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o666)
     except FileExistsError:
         raise UsageError(f"{path}: exists already, and nothing is ever overwritten") from None
-    try:
+    with contextlib.ExitStack() as undo:
+        undo.callback(_remove, path)
+        undo.callback(os.close, fd)  # which comes first: Windows removes no file that is open
         write_at(fd, 0, content)
-    except OSError:
-        with contextlib.suppress(OSError):
-            path.unlink()
-        raise
-    finally:
-        os.close(fd)
+        undo.pop_all()
+    os.close(fd)
+
+
+def _remove(path: Path) -> None:
+    with contextlib.suppress(OSError):
+        path.unlink()
 
 
 def open_to_write(path: Path, what: FileDescription) -> h5py.File:

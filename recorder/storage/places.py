@@ -4,6 +4,7 @@ What grows (frames, their columns, the tables) is described by a header and an i
 (verdict, cause, times, frames synced) stand at fixed places. None of these is ever moved.
 """
 
+import contextlib
 import struct
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,12 +12,11 @@ from typing import Self
 
 import h5py
 
-from recorder.errors import DamagedFileError
 from recorder.frames.metadata import COLUMNS
 from recorder.storage import layout
-from recorder.storage.chunk_index import ChunkIndex
+from recorder.storage.chunk_index import ChunkIndex, MissingIndexError
 from recorder.storage.file_bytes import FileBytes
-from recorder.storage.object_header import ObjectHeader
+from recorder.storage.object_header import UNDEFINED, ObjectHeader
 from recorder.storage.records import ROWS, fitted
 
 # Frames, then rows of each table.
@@ -41,11 +41,10 @@ class GrowingDataset:
         """Read the dataset whose header is at `address`; raises OSError and DamagedFileError."""
         header = ObjectHeader.read(file, address)
         place = header.chunk_index
-        try:
-            chunks = tuple(ChunkIndex.read(file, place.address).addresses)
-        except DamagedFileError:
-            # None yet, or one that never reached the disk: whoever knows of rows in it finds them missing.
-            chunks = ()
+        chunks: tuple[int, ...] = ()
+        if place.address != UNDEFINED:
+            with contextlib.suppress(MissingIndexError):
+                chunks = tuple(ChunkIndex.read(file, place.address).addresses)
         row_bytes = place.chunk_bytes // place.rows_per_chunk
         return cls(address, header.shape[0], row_bytes, place.rows_per_chunk, place.address, chunks)
 

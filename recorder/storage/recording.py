@@ -11,16 +11,17 @@ from functools import partial
 from pathlib import Path
 from typing import Literal
 
-from recorder.errors import StorageError
+from recorder.errors import DamagedFileError, StorageError
 from recorder.frames.ledger import Loss
 from recorder.frames.pool import FrameSpan
 from recorder.storage import layout
-from recorder.storage.direct_io import DirectFile, name_of, open_again, sync_data, sync_folder, write_at
+from recorder.storage.direct_io import DirectFile, open_again, write_at
 from recorder.storage.disk_room import DiskRoom
 from recorder.storage.file_bytes import OnDisk
+from recorder.storage.file_sync import FileSync
 from recorder.storage.hdf5_writer import HDF5Writer
-from recorder.storage.places import GrowingDataset
-from recorder.storage.records import ROWS, LossRow, Row, Verdict
+from recorder.storage.places import GrowingDataset, Places
+from recorder.storage.records import LossRow, Row, Verdict
 from recorder.storage.uncommitted_rows import UncommittedRows
 from recorder.storage.writer_lock import WriterLock
 
@@ -78,25 +79,29 @@ class Recording:
             self._lock = undo.enter_context(WriterLock(path))
             self._fd = self._room.fd = open_again(path)
             undo.callback(os.close, self._fd)
-            self._sync_fd = open_again(path)
-            undo.callback(os.close, self._sync_fd)
+            self._sync = FileSync(path)
+            undo.callback(self._sync.close)
             self._file = OnDisk(self._fd)
             self._places = self._hdf5.places(self._file)
             self._places.set_text(self._file, "storage_mode", self.mode)
             undo.pop_all()
         self.frames = self.last_number = 0  # committed; the camera's counter of the last one
-        self.durable_frames = -1  # -1: not even the file itself
-        self._durable: tuple[int, ...] = (0,) * (1 + len(ROWS))
         self._clock = clock
         self._written = 0  # frames whose pixels are in place, rows or not
         self._rows = UncommittedRows(checksums=what.checksums)
         self._committed_ns = clock()
-        self._is_closed = self._is_removed = False
+        self._is_closed = False
+        self._missing: set[int] = set()  # first numbers of the losses in the file
 
     @property
     def mode(self) -> str:
         """How pixels are written: "direct" past the page cache, or "buffered" through it."""
         return "buffered" if self._direct is None else "direct"
+
+    @property
+    def durable_frames(self) -> int:
+        """Frames that survive a power cut, -1 where the file itself would not; from any thread."""
+        return self._sync.frames
 
     @property
     def free_bytes(self) -> int:
@@ -125,11 +130,10 @@ class Recording:
                     self._write_pixels(span)
                 self._written = total
             self._lock.note()
-            # A loss is told after the frames around it exist; if they do not come to, it is told at the end.
+            # A loss is reported after the frames around it exist; if they never do, at the end.
             if losses or self._clock() - self._committed_ns >= COMMIT_NS:
                 self.commit()
-            if losses:
-                self._append_rows([LossRow.of(loss) for loss in losses])
+            self._append_losses(losses)
 
     def _write_pixels(self, span: FrameSpan) -> None:
         chunk, offset = divmod(self._written, self._per_chunk)
@@ -197,32 +201,33 @@ class Recording:
         try:
             self.commit()
         finally:
-            if losses:
-                with self._room.errors("write rows to"):
-                    self._append_rows([LossRow.of(loss) for loss in losses])
+            with self._room.errors("write rows to"):
+                self._append_losses(losses)
+
+    def _append_losses(self, losses: Sequence[Loss]) -> None:
+        """Append those that are not there yet: who gives them again cannot know what an error left."""
+        new = [loss for loss in losses if loss.first_missing not in self._missing]
+        if new:
+            self._hdf5.append_rows([LossRow.of(loss) for loss in new])
+            self._missing.update(loss.first_missing for loss in new)
+            self._lock.seal(self._hdf5.allocated())
 
     def sync(self) -> None:
         """Return once all that was written is on the disk; no HDF5 in it, for a thread of its own.
 
         By descriptor, wherever the file has been moved to. After `close` it is the last. Raises StorageError.
         """
-        if self._sync_fd < 0:
+        if self._sync.fd < 0:
             return
+        # A sync that was under way when the file was closed is not the last one.
+        is_last = self._is_closed
+        counts = (self.frames, *self._hdf5.rows.values())
         with self._room.errors("bring to the disk"):
             try:
-                counts = (self.frames, *self._hdf5.rows.values())
-                sync_data(self._sync_fd)
-                if self.durable_frames < 0:
-                    sync_folder(self.path.parent)
-                if counts != self._durable:
-                    self._places.set_durable(OnDisk(self._sync_fd), counts)
-                    sync_data(self._sync_fd)
-                    self._durable = counts
-                self.durable_frames = counts[0]
+                self._sync.sync(self.path, self._places, counts)
             finally:
-                if self._is_closed:
-                    os.close(self._sync_fd)
-                    self._sync_fd = -1
+                if is_last:
+                    self._sync.close()
 
     def close(self, verdict: Verdict, cause: str) -> None:
         """Say how it ended, and close the file; `sync` then makes that durable.
@@ -237,6 +242,9 @@ class Recording:
                 problem = StorageError(self._hdf5.cause)
             if problem is None and self._lock.was_changed:
                 problem = StorageError(f"{self.path}: {CHANGED}")
+            if problem is None and self._sync.error is not None:
+                # Also where the next one succeeded: what the first could not write may be gone.
+                problem = StorageError(f"cannot bring to the disk {self.path}: {self._sync.error}")
             is_in_order = self._hdf5.is_alive and self._hdf5.frames == self.frames
             self._hdf5.let_go()
             # A write that fails once may well succeed the next time; what failed is then the cause.
@@ -260,6 +268,12 @@ class Recording:
     def _trim(self) -> None:
         """Have the file hold what was committed and nothing else, without the library."""
         places, file = self._places, self._file
+        try:
+            self._trim_datasets(places, file)
+        except DamagedFileError as error:
+            raise StorageError(f"cannot put {self.path} in order: {error}; recorder recover may") from error
+
+    def _trim_datasets(self, places: Places, file: OnDisk) -> None:
         for address in (places.pixels, *places.columns.values()):
             GrowingDataset.read(file, address).keep(file, self.frames)
         for table, address in places.tables.items():
@@ -295,11 +309,10 @@ class Recording:
         """Close and remove a file that holds no frame; one that was moved or replaced stays where it is."""
         if self.frames:
             raise AssertionError(f"{self.path} holds {self.frames} frames")
-        is_ours = _is_at(self.path, self._sync_fd)
+        is_ours = self._sync.is_at(self.path)
         self._close_handles()
         with contextlib.suppress(OSError):
-            os.close(self._sync_fd)
-        self._sync_fd = -1
+            self._sync.close()
         if is_ours:
             with self._room.errors("remove"):
                 self.path.unlink(missing_ok=True)
@@ -309,30 +322,12 @@ class Recording:
 
         Raises StorageError, once, where it was removed.
         """
-        if self._sync_fd < 0 or self._is_removed or _is_at(self.path, self._sync_fd):
-            return
-        new = name_of(self._sync_fd)
-        if new is not None and _is_at(new, self._sync_fd):
-            log.warning("%s was moved while it was written, and is %s now", self.path, new)
-            self.path = new
-        else:
-            self._is_removed = True
-            raise StorageError(
-                f"{self.path} was removed while it was written: its frames are lost when it is closed; "
-                "begin another file with: save new"
-            )
+        if self._sync.fd >= 0:
+            self.path = self._sync.place_of(self.path)
 
     def _look_for_changes(self) -> None:
         if self._lock.look():
             log.error("%s: %s", self.path, CHANGED)
-
-
-def _is_at(path: Path, fd: int) -> bool:
-    """Return whether the file open as `fd` stands at `path`."""
-    try:
-        return os.path.samestat(path.stat(), os.fstat(fd))
-    except OSError:
-        return False
 
 
 def _utc(seconds: float) -> str:

@@ -40,10 +40,11 @@ def _column(dtype: DTypeLike) -> Any:  # noqa: ANN401 - as dataclasses.field its
 
 @dataclass(frozen=True)
 class Row:
-    """A row of table `table`; `help` says what its frames are."""
+    """A row of table `table`; `help` says what its frames are, `required` what is never 0 or empty."""
 
     table: ClassVar[str]
     help: ClassVar[str]
+    required: ClassVar[tuple[str, ...]]
 
     @classmethod
     @cache
@@ -68,6 +69,7 @@ class MarkRow(Row):
     """
 
     table = "marks"
+    required = ("label", "source")
     help = "frame: index into data of the frame being exposed"
 
     frame: int = _column(np.int64)
@@ -88,6 +90,7 @@ class CommandRow(Row):
     """
 
     table = "commands"
+    required = ("time", "source", "command", "status")
     help = "frame: index into data of the last frame when entered; -1: none, or in another file"
 
     seq: int = _column(np.int64)
@@ -108,6 +111,7 @@ class AnalysisRow(Row):
     """One value that the user's function returned for `frame`."""
 
     table = "analysis"
+    required = ("frame_number", "name")
     help = "frame: index into data; one row for each value that analysis.function returned of it"
 
     frame: int = _column(np.int64)
@@ -124,6 +128,7 @@ class LossRow(Row):
     """
 
     table = "losses"
+    required = ("count", "cause")
     help = "after_frame: index into data, -1 before the first; first_missing: the camera's counter"
 
     after_frame: int = _column(np.int64)

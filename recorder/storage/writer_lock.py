@@ -3,12 +3,16 @@
 import os
 import struct
 import sys
+import time
 from pathlib import Path
 from typing import Any, Self
 
 from recorder.storage.direct_io import open_again
 from recorder.storage.file_bytes import OnDisk
 from recorder.storage.superblock import FLAGS_AT, Superblock
+
+# How long to wait for the lock of a file that was just made.
+LOCK_S = 0.5
 
 # One byte that no file reaches: HDF5 has locks of its own on all of the file, which know nothing of this one.
 _FAR = 2**62
@@ -31,7 +35,10 @@ class WriterLock:
             raise
         self._end = 0
         self.was_changed = self._is_shortened = False
-        _lock(self._fd)
+        # Somebody who asks whether the file is being written has the lock for a moment.
+        deadline_s = time.monotonic() + LOCK_S
+        while not _lock(self._fd) and time.monotonic() < deadline_s:
+            time.sleep(0.005)
 
     def look(self) -> bool:
         """Return True, once, if another program has shortened the file since `note`, or marked it closed."""

@@ -1,5 +1,6 @@
 """Recovery itself, on files of a recorder that ended at every moment."""
 
+import contextlib
 import os
 import shutil
 from dataclasses import replace
@@ -13,9 +14,11 @@ from recorder.files.recover import recover
 from recorder.frames.pool import Pool
 from recorder.storage.file_bytes import OnDisk
 from recorder.storage.layout import DETECTOR
+from recorder.storage.object_header import ObjectHeader
 from recorder.storage.recording import Recording
 from recorder.storage.records import MarkRow, Verdict
 from tests.conftest import SMALL, fill, take
+from tests.unit.files.damaged import DATA
 from tests.unit.storage.test_recording import describe
 
 PER_CHUNK = 4
@@ -149,9 +152,9 @@ def test_after_a_power_cut_only_what_reached_the_disk_is_kept(
     assert left(path) == list(range(1, 51))
     with h5py.File(path) as file:
         assert b"the computer went down" in file["entry/cause"][()]
-        assert [row["label"] for row in file["entry/marks"]] == [
-            f"mark {i}".encode() for i in (0, 10, 20, 30)
-        ]
+        marks = [(row["label"].decode(), int(row["frame"])) for row in file["entry/marks"]]
+        # The last one is there, its frame is not.
+        assert marks == [*((f"mark {i}", i) for i in (0, 10, 20, 30)), ("late", -1)]
     monkeypatch.setattr("recorder.files.presence.is_same_boot", lambda _: True)
     path.write_bytes(untouched)
     assert recover(path).removed == 0  # on the same start of the computer nothing is in doubt
@@ -180,3 +183,84 @@ def test_a_checksum_tells_which_frames_reached_the_disk(
     monkeypatch.setattr("recorder.files.presence.is_same_boot", lambda _: False)
     assert recover(path).frames == 6
     assert left(path) == [1, 2, 3, 4, 5, 6]
+
+
+@pytest.mark.parametrize("name", ["layout1.h5", "layout1_2.h5", "layout1_killed.h5", "layout2.h5"])
+@pytest.mark.parametrize("column", ["data", "exposure"])
+def test_a_damaged_index_is_refused_and_no_frame_is_taken_away(
+    tmp_path: Path, name: str, column: str
+) -> None:
+    path = tmp_path / name
+    shutil.copy(DATA / name, path)
+    with h5py.File(DATA / name, "r", swmr=True) as file:
+        address = h5py.h5o.get_info(file[DETECTOR][column].id).addr
+    with path.open("r+b") as raw:
+        index = ObjectHeader.read(OnDisk(raw.fileno()), address).chunk_index.address
+        raw.seek(index + 5)
+        raw.write(b"\x07")
+    content = path.read_bytes()
+    with pytest.raises(NotOurFileError, match="no index of chunks"):
+        recover(path)
+    assert path.read_bytes() == content
+
+
+def test_a_file_that_was_closed_is_believed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its last sync failed, it said so, and the computer was started anew: all is there."""
+    recording = recorded(tmp_path / "x.h5", 20)
+    recording.sync()
+    with monkeypatch.context() as patch:
+        patch.setattr("recorder.storage.file_sync.sync_data", _fails)
+        with pytest.raises(StorageError, match="cannot bring to the disk"):
+            recording.sync()
+    pool = Pool(SMALL, PER_CHUNK, 1)
+    for first in range(20, 40, PER_CHUNK):
+        with fill(take(pool), 0, PER_CHUNK, first + 1) as span:
+            recording.append([span])
+    recording.finish()
+    recording.sync()
+    assert recording.durable_frames == 20  # what the first one could not write may be gone
+    with pytest.raises(StorageError, match="cannot bring to the disk"):
+        recording.close(Verdict.COMPLETE, "")
+    recording.sync()
+    content = (tmp_path / "x.h5").read_bytes()
+    monkeypatch.setattr("recorder.files.presence.is_same_boot", lambda _: False)
+    assert recover(tmp_path / "x.h5").removed is None
+    assert left(tmp_path / "x.h5") == list(range(1, 41))
+    assert (tmp_path / "x.h5").read_bytes() == content
+
+
+def _fails(_fd: int) -> None:
+    raise OSError(5, "Input/output error")
+
+
+def test_a_closed_copy_that_was_cut_says_so_however_often_recovery_begins(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recording = recorded(tmp_path / "x.h5", 40)
+    recording.finish()
+    recording.close(Verdict.COMPLETE, "all that was asked for")
+    recording.sync()
+    content = recording.path.read_bytes()[: recording.path.stat().st_size * 3 // 4]
+    write, writes = OnDisk.write, 0
+
+    def failing(self: OnDisk, address: int, data: bytes) -> None:
+        nonlocal writes
+        writes -= 1
+        if writes < 0:
+            raise OSError(5, "Input/output error")
+        write(self, address, data)
+
+    for count in range(100):
+        recording.path.write_bytes(content)
+        writes = count
+        with monkeypatch.context() as patch, contextlib.suppress(StorageError):
+            patch.setattr(OnDisk, "write", failing)
+            recover(recording.path)
+            break
+        recover(recording.path)
+        frames = left(recording.path)  # its verdict is "failed"
+        assert 10 < len(frames) < 40
+        with h5py.File(recording.path) as file:
+            cause = file["entry/cause"][()].decode()
+        assert cause == f"this file was cut short: the last {40 - len(frames)} frames are gone"
+    assert 10 < count < 100

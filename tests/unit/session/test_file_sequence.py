@@ -17,7 +17,7 @@ from recorder.control.dispatcher import Dispatcher
 from recorder.errors import StorageError
 from recorder.frontends.session_context import session_context
 from recorder.settings.model import validate
-from recorder.storage import recording
+from recorder.storage import file_sync
 from recorder.storage.layout import DETECTOR
 from recorder.storage.recording import Recording
 from tests.virtual_time import VirtualClock
@@ -42,7 +42,7 @@ async def dispatch(
         time.sleep(SLOW_S if request.param == "slow disk" else 0)
         os.fsync(fd)
 
-    monkeypatch.setattr(recording, "sync_data", slow)
+    monkeypatch.setattr(file_sync, "sync_data", slow)
     tree = {
         "recording": {"output": str(tmp_path / "x.h5")},
         "camera": {"width": 64, "height": 32, "rate": 200, "exposure": "1ms"},
@@ -198,6 +198,8 @@ async def test_trouble_with_a_file_that_is_complete_does_not_end_the_next_one(
     assert (summary.verdict, summary.cause, summary.exit_code) == ("failed", "the disk refused", 1)
     assert summary.lost == 0
     assert summary.frames > 250
+    with h5py.File(tmp_path / "x_2.h5") as file:  # it has nothing to do with that
+        assert file["entry/verdict"][()] == b"complete"
 
 
 async def test_what_came_before_a_pause_is_synced_without_another_frame(

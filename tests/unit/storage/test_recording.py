@@ -361,3 +361,31 @@ def test_direct_writes_cover_whole_pages_and_finish_the_tail(tmp_path: Path) -> 
     assert found[PAGE : PAGE + size] == memory
     assert found[:PAGE] == b"x" * PAGE
     assert set(found[PAGE + size :]) == {ord("x")}
+
+
+def test_a_file_that_another_program_emptied_is_closed_with_an_error_of_ours(tmp_path: Path) -> None:
+    recording = Recording(tmp_path / "x.h5", describe())
+    pool = Pool(EVEN, 4, 1)
+    with fill(take(pool), 0, 4, 1) as span:
+        recording.append([span])
+    recording.commit()
+    with fill(take(pool), 0, 4, 5) as span:
+        recording.append([span])
+    os.truncate(recording.path, 3000)
+    recording.drop_uncommitted()
+    with pytest.raises(StorageError, match="another program changed this file"):
+        recording.close(Verdict.COMPLETE, "")
+    recording.sync()
+
+
+def test_a_loss_is_written_once_however_often_it_is_given(tmp_path: Path) -> None:
+    recording = Recording(tmp_path / "x.h5", describe())
+    pool = Pool(EVEN, 4, 1)
+    loss = Loss(-1, 4, Cause.CAMERA_OVERFLOW, 0.0, 1)
+    with fill(take(pool), 0, 4, 5) as span:
+        recording.append([span], [loss])
+    recording.finish([loss, Loss(3, 2, Cause.STORAGE, 0.1, 9)])
+    recording.close(Verdict.FRAMES_LOST, "")
+    recording.sync()
+    with h5py.File(recording.path) as file:
+        assert file["entry/losses"]["first_missing"].tolist() == [1, 9]
