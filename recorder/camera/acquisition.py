@@ -248,7 +248,7 @@ class AcquisitionThread:
                 self._last_exposed = min(self._last_exposed, expected)
             return self._has_waited_enough()
         if now_ns - self._silent_since_ns > self.timeout_s * 1e9:
-            seen = f"after frame {self._last.number}" if self._last else "since it was armed"
+            seen = f"after the frame with counter {self._last.number}" if self._last else "since it was armed"
             raise CameraTimeoutError(
                 f"no frame for {self.timeout_s:.2g} s {seen}: check trigger, cable and power; "
                 "camera.timeout sets how long to wait"

@@ -70,7 +70,7 @@ def info(files: tuple[Path, ...], as_json: bool) -> int:
 @FILES
 @AS_JSON
 def verify(files: tuple[Path, ...], as_json: bool) -> int:
-    """Check all of each FILE; exit code 0: it is sound, 3: sound, and frames are missing, 1: damaged."""
+    """Check all of each FILE; exit code 0: it is sound, 3: sound, but not complete, 1: damaged."""
 
     def check(file: Path, probe: Probe) -> int:
         with_progress = sys.stderr.isatty() and not as_json
@@ -87,7 +87,7 @@ def verify(files: tuple[Path, ...], as_json: bool) -> int:
 
 
 def _report(found: Verified) -> str:
-    verdict = {0: "sound", 3: "sound, and frames are missing as it says", 1: "damaged"}[found.exit_code]
+    verdict = {0: "sound", 3: "sound, but not complete", 1: "damaged"}[found.exit_code]
     stamps = f", {found.stamped} timestamps compared" if found.stamped else ""
     stamps += f", {found.summed} checksums compared" if found.summed else ""
     head = f"{found.path}: {verdict}: {found.frames} frames, {found.bytes / 1e9:.3f} GB{stamps}"

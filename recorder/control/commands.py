@@ -49,7 +49,7 @@ async def status(context: CommandContext) -> CommandReply:
     camera = figures.acquisition
     saving = f"saving {figures.path} ({figures.mode})" if figures.path else "saving nothing"
     seen = session.preview.latest
-    picture = f"; frame {seen.number}: {seen.min} to {seen.max}, mean {seen.mean:.0f}" if seen else ""
+    picture = f"; counter {seen.number}: {seen.min} to {seen.max}, mean {seen.mean:.0f}" if seen else ""
     parts = [
         f"{figures.state.value}, {saving}",
         f"{figures.frames} frames {'written' if figures.path else 'not written'}"
@@ -118,14 +118,15 @@ async def exposure(context: CommandContext, time: Seconds) -> CommandReply:
         return CommandReply(f"{shown}; this camera's frames do not tell from which one on")
     if frame is None:
         return CommandReply(f"{shown}; no frame has shown it yet")
-    return CommandReply(f"{shown} from frame {frame.index} on", frame)
+    return CommandReply(f"{shown} from frame {frame.index} on (counter {frame.number})", frame)
 
 
 @command()
 async def mark(context: CommandContext, label: Word, *text: Word) -> CommandReply:
     """Mark the frame being exposed now with LABEL, and TEXT if you like."""
     if len(label.encode()) > MAX_LABEL:
-        raise UsageError(f"mark: a label of {len(label)} characters; the longest has {MAX_LABEL}")
+        size = len(label.encode())
+        raise UsageError(f"mark: a label of {size} bytes (UTF-8); the longest has {MAX_LABEL}")
     placed = await context.session.mark(
         label, " ".join(text), context.source, context.entered_ns, context.first
     )
@@ -137,7 +138,8 @@ async def mark(context: CommandContext, label: Word, *text: Word) -> CommandRepl
             f"mark {label} on the frame with counter {counter}, in no file: the journal alone has it",
             number=counter,
         )
-    return CommandReply(f"mark {label} on frame {placed.frame.index}", placed.frame)
+    where = f"frame {placed.frame.index} (counter {placed.frame.number})"
+    return CommandReply(f"mark {label} on {where}", placed.frame)
 
 
 @command()

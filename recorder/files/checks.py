@@ -19,9 +19,9 @@ from recorder.files.opening import DAMAGE, open_recording
 from recorder.files.reader import column
 from recorder.frames.metadata import CHECKSUM, COLUMNS, STORED
 from recorder.storage import layout
+from recorder.storage.file_addresses import FileAddresses, GrowingDataset
 from recorder.storage.file_bytes import Readable
 from recorder.storage.layout import JOURNAL_SUFFIX
-from recorder.storage.places import GrowingDataset, Places
 from recorder.storage.records import ROWS, Verdict, fitted
 
 
@@ -29,7 +29,7 @@ class Kind(StrEnum):
     """How bad a problem is."""
 
     DAMAGE = "damage"  # the file is not what its recorder wrote, or was never finished
-    LOSS = "loss"  # frames that the camera exposed and the file says are missing
+    LOSS = "loss"  # it is sound, and says itself that frames are missing, or that the recording failed
 
 
 @dataclass(frozen=True)
@@ -106,8 +106,10 @@ def check_layout_names(subject: Subject) -> Iterator[Problem]:
         found = subject.file[name].attrs.get(attribute) if name in subject.file else None
         if found is None or bytes(found) != value:
             yield _damage("layout", f"{name} has no {attribute} = {value.decode()}")
+    version = subject.entry.get("definition_version")
     for field in STORED:
-        if column(subject.detector, field) is None:
+        is_due = version is None or field.since <= int(version[()])
+        if is_due and column(subject.detector, field) is None:
             yield _damage("layout", f"{layout.DETECTOR} has no {field.column}")
     for row in ROWS:
         if row.table not in subject.entry:
@@ -238,7 +240,7 @@ def structure_of(path: Path) -> Structure:
     try:
         with open_recording(path) as file:
             readable = Readable.of(path)
-            pixels = GrowingDataset.read(readable.content, Places.of(file, readable.content).pixels)
+            pixels = GrowingDataset.read(readable.content, FileAddresses.of(file, readable.content).pixels)
             detector = file[layout.DETECTOR]
             stored = next(field for field in STORED if field.name == "frame_number")
             found = column(detector, stored)

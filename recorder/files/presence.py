@@ -13,10 +13,10 @@ from recorder.frames.checksum import checksums
 from recorder.frames.metadata import CHECKSUM, COLUMNS
 from recorder.frames.pool import PAGE
 from recorder.storage import layout
-from recorder.storage.boot import is_same_boot
+from recorder.storage.boot_id import is_same_boot
 from recorder.storage.chunk_index import SECTOR
+from recorder.storage.file_addresses import FileAddresses, GrowingDataset
 from recorder.storage.file_bytes import FileBytes
-from recorder.storage.places import GrowingDataset, Places
 from recorder.storage.records import ROWS, Row, Verdict
 
 _CLOCKS = [name for field in COLUMNS if field.is_clock for name in (field.column, field.alias)]
@@ -33,7 +33,7 @@ class Presence:
     synced may be there in parts only.
     """
 
-    places: Places
+    places: FileAddresses
     pixels: GrowingDataset
     columns: Mapping[str, GrowingDataset]
     tables: Mapping[str, GrowingDataset]
@@ -51,7 +51,7 @@ class Presence:
         first bytes say that a recorder has it open; one that was closed is believed.
         Blocks: frames that were not synced are read. Raises OSError, KeyError, and DamagedFileError.
         """
-        places = Places.of(hdf5, file)
+        places = FileAddresses.of(hdf5, file)
         pixels = GrowingDataset.read(file, places.pixels)
         columns = {name: GrowingDataset.read(file, address) for name, address in places.columns.items()}
         tables = {name: GrowingDataset.read(file, address) for name, address in places.tables.items()}

@@ -32,8 +32,8 @@ from recorder.files.probe import Probe
 from recorder.files.reader import present_frames
 from recorder.storage import layout
 from recorder.storage.direct_io import open_again
+from recorder.storage.file_addresses import FileAddresses
 from recorder.storage.file_bytes import Changed, OnDisk, Readable
-from recorder.storage.places import Places
 from recorder.storage.records import ROWS, Verdict
 from recorder.storage.superblock import Superblock
 from recorder.storage.writer_lock import is_being_written
@@ -108,7 +108,7 @@ def look_at(path: Path) -> None:
         content = readable.content
         Superblock.read(content, path).closed().ending_at(content.size).write(content)
         with _opened(content, path) as file:
-            Places.of(file, content)
+            FileAddresses.of(file, content)
             for row in ROWS:
                 table = file["entry"][row.table]
                 _ = [table[i] for i in {0, len(table) - 1} if 0 <= i < len(table)]

@@ -50,7 +50,7 @@ class Verified:
 
     @property
     def exit_code(self) -> int:
-        """0: sound; 3: sound, and frames are missing as it says; 1: damaged."""
+        """0: sound; 3: sound, but frames are missing as it says, or the recording failed; 1: damaged."""
         kinds = {problem.kind for problem in self.problems}
         return 1 if Kind.DAMAGE in kinds else 3 if kinds else 0
 

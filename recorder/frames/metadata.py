@@ -1,7 +1,9 @@
 """The metadata of a frame: one table, from which the rows of blocks, files and analyses follow.
 
-A further value needs a line in `FIELDS`, and code that sets it: in `AcquisitionThread._next`, or wherever it
-is computed later; the file gets a column for it. Plain functions, for any thread.
+A further value that the camera thread knows needs a line at the end of `FIELDS`, and its value at the same
+place of the tuple in `AcquisitionThread._next`; the file gets a column for it. One that is computed as the
+file is written stands beside `CHECKSUM`, and `storage/uncommitted_rows` computes it. Plain functions, for any
+thread.
 """
 
 from collections.abc import Iterator
@@ -16,9 +18,10 @@ from numpy.typing import NDArray
 class FrameField:
     """One value of each frame.
 
-    `name` and `dtype` are those in a block. In the file it is the column `column` of NXdetector, under
-    NeXus' own name where NeXus has one ("": it is not stored), in `unit`; `alias` is what the column was
-    called before layout 2, kept as a link. Clocks are ns in a block, and s since the first frame in the file.
+    `name` and `dtype` are those in a block. In the file it is the column `column` of NXdetector, under NeXus'
+    own name where NeXus has one ("": it is not stored), in `unit`; `alias` is what the column was called
+    before layout 2, kept as a link; `since` is the layout version from which on every file has it. Clocks
+    are ns in a block, and s since the first frame in the file.
     """
 
     name: str
@@ -28,6 +31,7 @@ class FrameField:
     unit: str = ""
     alias: str = ""
     is_clock: bool = False
+    since: int = 1
 
     @property
     def stored_dtype(self) -> type[np.generic]:

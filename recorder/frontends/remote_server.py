@@ -3,7 +3,7 @@
 -> TOKEN                      first line
 <- {"status": "ok", ...}      or the connection is closed
 -> mark trial3
-<- {"status": "ok", "message": "mark trial3 on frame 512", "effective_frame": 512}
+<- {"status": "ok", "message": "mark trial3 on frame 512 (counter 513)", "effective_frame": 512}
 """
 
 import asyncio
@@ -17,7 +17,7 @@ from typing import Any
 from recorder.control.dispatcher import Dispatcher
 from recorder.control.registry import MAX_LINE
 from recorder.errors import UsageError
-from recorder.frontends.entrance import Entrance, StrangerLog
+from recorder.frontends.token_gate import Entrance, StrangerLog
 from recorder.settings import address
 from recorder.settings.model import RemoteSettings
 

@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from pathlib import Path
 
 from prompt_toolkit import PromptSession
-from prompt_toolkit.application import get_app
+from prompt_toolkit.application import create_app_session, get_app
 from prompt_toolkit.auto_suggest import AutoSuggestFromHistory
 from prompt_toolkit.completion import CompleteEvent, Completer, Completion
 from prompt_toolkit.document import Document
@@ -105,6 +105,7 @@ async def run(
         columns, text = app.output.get_size().columns, app.current_buffer.text
         return [*toolbar(live_status(session, recent), session.preview.latest, columns, text)]
 
+    output = create_output(stdout=sys.stderr) if on_stderr else None
     prompt: PromptSession[str] = PromptSession(
         history=_history(),
         completer=CommandCompleter(),
@@ -113,9 +114,10 @@ async def run(
         bottom_toolbar=shown,
         refresh_interval=REFRESH_S,
         style=STYLE,
-        output=create_output(stdout=sys.stderr) if on_stderr else None,
+        output=output,
     )
-    with patch_stdout(raw=True):
+    # Answers and logged lines go where the prompt is.
+    with create_app_session(output=output), patch_stdout(raw=True):
         logging.basicConfig(level=logging.INFO, handlers=[_LogHandler()], force=True)
         typing = asyncio.ensure_future(_take_lines(prompt, session, dispatch))
         ending = asyncio.ensure_future(_ended(session))

@@ -37,7 +37,7 @@ def toolbar(now: LiveStatus, picture: Picture | None, columns: int, typed: str) 
     items = [
         ToolbarItem(now.state, 0),
         ToolbarItem(f"saving {now.saving}" if now.saving else "not saving", 2, alarm=not now.saving),
-        ToolbarItem(f"frame {now.number}", 4),
+        ToolbarItem(f"counter {now.number}", 4),
         ToolbarItem(f"{now.rate:.1f}/s", 3),
         ToolbarItem(f"{now.flow / 1e6:.0f} MB/s", 7),
         ToolbarItem(f"pool {now.pool:.0%}", 5, alarm=now.pool > POOL_ALARM),

@@ -14,7 +14,7 @@ from recorder.preview.levels import bits_of
 from recorder.preview.live import Preview
 from recorder.session.run import Run
 from recorder.settings.model import Settings
-from recorder.storage.new_file import new_file
+from recorder.storage.atomic_file import new_file
 
 log = logging.getLogger(__name__)
 
@@ -69,7 +69,7 @@ class RunObservers:
             await self.analysis.watch(run.broadcaster, self._analysis_thread, run.add_analysis)
 
     async def write_snapshot(self, frame: NDArray[Any], path: Path, details: Mapping[str, Any]) -> None:
-        """Write a frame (H, W) to the new file `path` on the preview's thread; raises as `new_file` does."""
+        """Write a frame (H, W) to the new file `path` on the preview's thread; raises as `snapshot.write`."""
         levels, bits = self.preview.levels, bits_of(details)
 
         def write() -> None:

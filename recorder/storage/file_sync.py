@@ -7,8 +7,8 @@ from pathlib import Path
 
 from recorder.errors import StorageError
 from recorder.storage.direct_io import name_of, open_again, sync_data, sync_folder
+from recorder.storage.file_addresses import FileAddresses
 from recorder.storage.file_bytes import OnDisk
-from recorder.storage.places import Places
 
 log = logging.getLogger(__name__)
 
@@ -28,7 +28,7 @@ class FileSync:
         self._counts: tuple[int, ...] = ()
         self._is_removed = False
 
-    def sync(self, path: Path, places: Places, counts: Sequence[int]) -> None:
+    def sync(self, path: Path, places: FileAddresses, counts: Sequence[int]) -> None:
         """Return once all that was written is on the disk; raises OSError.
 
         `counts` are the frames, and the rows of each table, that were in the file before the call; they are

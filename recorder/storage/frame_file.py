@@ -10,7 +10,7 @@ from recorder.storage.records import Row, Verdict
 
 
 class FrameFile(Protocol):
-    """One file; every method is called on the storage thread, blocks, and raises StorageError."""
+    """One file; a method blocks and raises StorageError, on the storage thread if nothing else is said."""
 
     @property
     def path(self) -> Path | None:
@@ -53,7 +53,7 @@ class FrameFile(Protocol):
         """Append rows to their tables, after the rows of the frames written so far."""
 
     def finish(self, losses: Sequence[Loss] = ()) -> None:
-        """Commit all frames, and take back room for those that never came; rows may still be added."""
+        """Commit all frames and losses; rows may still be added."""
 
     def sync(self) -> None:
         """Return once all that was written is on the disk; on any thread."""

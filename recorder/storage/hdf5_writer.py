@@ -20,8 +20,8 @@ from numpy.typing import NDArray
 
 from recorder.errors import StorageError
 from recorder.storage import layout
+from recorder.storage.file_addresses import FileAddresses
 from recorder.storage.file_bytes import FileBytes
-from recorder.storage.places import Places
 from recorder.storage.records import ISO_TIME, ROWS, Row
 
 
@@ -61,10 +61,10 @@ class HDF5Writer:
         """How many frames the library gives the dataset of frames at this moment."""
         return int(self._pixels.shape[0])
 
-    def places(self, file: FileBytes) -> Places:
+    def places(self, file: FileBytes) -> FileAddresses:
         """Return where in the file the things are that change; `file` is a second handle on it."""
         with self._guard():
-            return Places.of(self._file, file)
+            return FileAddresses.of(self._file, file)
 
     def extend(self, frames: int) -> None:
         """Make room for so many frames in all."""

@@ -28,7 +28,7 @@ from recorder import __version__
 from recorder.errors import UsageError
 from recorder.frames.metadata import COLUMNS, STORED, FrameField
 from recorder.frames.pool import PAGE, FrameFormat
-from recorder.storage.boot import boot_id
+from recorder.storage.boot_id import boot_id
 from recorder.storage.direct_io import write_at
 from recorder.storage.records import ISO_TIME, ROWS, TEXT, WORD, Verdict
 

@@ -17,10 +17,10 @@ from recorder.frames.pool import FrameSpan
 from recorder.storage import layout
 from recorder.storage.direct_io import DirectFile, open_again, write_at
 from recorder.storage.disk_room import DiskRoom
+from recorder.storage.file_addresses import FileAddresses, GrowingDataset
 from recorder.storage.file_bytes import OnDisk
 from recorder.storage.file_sync import FileSync
 from recorder.storage.hdf5_writer import HDF5Writer
-from recorder.storage.places import GrowingDataset, Places
 from recorder.storage.records import LossRow, Row, Verdict
 from recorder.storage.uncommitted_rows import UncommittedRows
 from recorder.storage.writer_lock import WriterLock
@@ -273,7 +273,7 @@ class Recording:
         except DamagedFileError as error:
             raise StorageError(f"cannot put {self.path} in order: {error}; recorder recover may") from error
 
-    def _trim_datasets(self, places: Places, file: OnDisk) -> None:
+    def _trim_datasets(self, places: FileAddresses, file: OnDisk) -> None:
         for address in (places.pixels, *places.columns.values()):
             GrowingDataset.read(file, address).keep(file, self.frames)
         for table, address in places.tables.items():

@@ -22,9 +22,9 @@ import h5py
 
 from recorder.errors import NotOurFileError
 from recorder.storage.direct_io import open_again
+from recorder.storage.file_addresses import FileAddresses
 from recorder.storage.file_bytes import Changed, OnDisk, Readable
 from recorder.storage.layout import DETECTOR
-from recorder.storage.places import Places
 from recorder.storage.superblock import Superblock
 from tests.fault_injection.sessions import Case, Runner, check_file, compiled_shim
 
@@ -170,11 +170,11 @@ class Simulation:
         return frames, marks
 
 
-def _places(path: Path) -> Places:
+def _places(path: Path) -> FileAddresses:
     readable = Readable.of(path)
     try:
         with h5py.File(path) as file:
-            return Places.of(file, readable.content)
+            return FileAddresses.of(file, readable.content)
     finally:
         readable.close()
 

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from recorder.frontends.entrance import FIRST_WORDS_S
 from recorder.frontends.remote_server import MAX_CLIENTS
+from recorder.frontends.token_gate import FIRST_WORDS_S
 from tests.system.test_remote import Listening, free_port, listen
 
 PAGE_TOKEN = "open-sesame"

@@ -241,7 +241,7 @@ const words = (s) => { if (s === null) return "without end"; const [u, n] = unit
 function showStatus(s) {
   state.status = s;
   const parts = [
-    [s.state], [s.saving ? `saving ${s.saving}` : "not saving", !s.saving], [`frame ${s.number}`],
+    [s.state], [s.saving ? `saving ${s.saving}` : "not saving", !s.saving], [`counter ${s.number}`],
     [`${s.rate.toFixed(1)}/s`], [`${s.MBps.toFixed(0)} MB/s`], [`pool ${(s.pool * 100).toFixed(0)}%`, s.pool > 0.5],
     [s.unanswered, true], [s.saving ? `${s.durable} on the disk` : ""], [`lost ${s.lost}`, s.lost > 0], [`exposure ${s.exposure}`], [s.temperature === null ? "" : `${s.temperature.toFixed(1)} °C`],
     [`disk ${words(s.disk_time_left_s)}`, s.disk_time_left_s !== null && s.disk_time_left_s < 120], [s.in_camera === null ? "" : `in the camera ${s.in_camera}`],

@@ -25,7 +25,7 @@ from aiohttp.http import HttpProcessingError
 
 from recorder.errors import UsageError
 from recorder.frontends.display_connection import DisplayConnection, SessionAccess
-from recorder.frontends.entrance import Entrance, StrangerLog
+from recorder.frontends.token_gate import Entrance, StrangerLog
 from recorder.settings import address
 
 log = logging.getLogger(__name__)

@@ -170,7 +170,7 @@ class Window:
             for name, value in s["analysis"].items()
         )
         text = (
-            f"{s['state']}   {saving}   frame {s['number']}   {s['rate']:.1f}/s   lost {s['lost']}   "
+            f"{s['state']}   {saving}   counter {s['number']}   {s['rate']:.1f}/s   lost {s['lost']}   "
             f"exposure {s['exposure']}   pool {s['pool']:.0%}{time_left}{found}"
         )
         self._status.configure(text=text, background=ALARM if s["lost"] or s["pool"] > 0.5 else PANEL)
@@ -212,7 +212,7 @@ class Window:
             rx, ry, rw, rh = self._rect
             x0, y0 = left + (rx - x) * scale, top + (ry - y) * scale
             canvas.create_rectangle(x0, y0, x0 + rw * scale, y0 + rh * scale, outline=HIGH, width=2)
-        lines = [f"frame {head['number']}", f"{head['min']} to {head['max']}, mean {head['mean']:.1f}"]
+        lines = [f"counter {head['number']}", f"{head['min']} to {head['max']}, mean {head['mean']:.1f}"]
         if head["probe"]:
             px, py, value = head["probe"]
             ox, oy = head["origin"]

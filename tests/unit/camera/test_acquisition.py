@@ -202,7 +202,7 @@ def test_silence_is_an_error_after_the_time_allowed(clock: Clock) -> None:
     broadcaster = Collector(clock)
     outcome = link(clock, ScriptedCamera(clock, [1, 5000]), broadcaster, timeout_s=1).run(StopCondition())
     assert isinstance(outcome.error, CameraTimeoutError)
-    assert "no frame for 1 s after frame 1" in str(outcome.error)
+    assert "no frame for 1 s after the frame with counter 1" in str(outcome.error)
     assert broadcaster.numbers == [1]
 
 

@@ -79,7 +79,7 @@ class Played:
         """Marks that are on a frame of a file, by the answers: frame and line number."""
         found = {}
         for i, (line, status, message) in enumerate(self.answers):
-            on = re.fullmatch(r"mark (\w+) on frame (\d+)", message)
+            on = re.fullmatch(r"mark (\w+) on frame (\d+) \(counter \d+\)", message)
             if status == "ok" and on:
                 assert line.split()[-1] == on[1]
                 found[on[1]] = (int(on[2]), i)

@@ -13,9 +13,9 @@ import pytest
 from recorder.errors import NotOurFileError
 from recorder.storage.chunk_index import ChunkIndex
 from recorder.storage.direct_io import open_again
+from recorder.storage.file_addresses import GrowingDataset
 from recorder.storage.file_bytes import OnDisk
 from recorder.storage.object_header import UNDEFINED, ObjectHeader
-from recorder.storage.places import GrowingDataset
 
 PER_CHUNK = 2
 

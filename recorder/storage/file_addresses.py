@@ -93,7 +93,7 @@ class GrowingDataset:
 
 
 @dataclass(frozen=True)
-class Places:
+class FileAddresses:
     """Addresses of the headers of what grows, and place and size of the single values."""
 
     pixels: int

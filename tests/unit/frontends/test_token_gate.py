@@ -6,8 +6,8 @@ import logging
 
 import pytest
 
-from recorder.frontends import entrance
-from recorder.frontends.entrance import Entrance, StrangerLog
+from recorder.frontends import token_gate
+from recorder.frontends.token_gate import Entrance, StrangerLog
 
 HOST = "127.0.0.1"
 
@@ -63,7 +63,7 @@ async def test_wrong_words_end_the_connection(words: bytes) -> None:
 
 
 async def test_silence_ends_the_connection(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(entrance, "FIRST_WORDS_S", 0.1)
+    monkeypatch.setattr(token_gate, "FIRST_WORDS_S", 0.1)
     async with opened() as port, asyncio.timeout(5):
         reader, writer = await asyncio.open_connection(HOST, port)
         served, speaker = await asyncio.open_connection(HOST, port)
@@ -79,7 +79,7 @@ async def test_silence_ends_the_connection(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 async def test_the_oldest_makes_room(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(entrance, "MAX_STRANGERS", 3)
+    monkeypatch.setattr(token_gate, "MAX_STRANGERS", 3)
     async with opened() as port, asyncio.timeout(5):
         crowd = [await asyncio.open_connection(HOST, port) for _ in range(3)]
         served, speaker = await asyncio.open_connection(HOST, port)
@@ -100,7 +100,7 @@ async def test_the_oldest_makes_room(monkeypatch: pytest.MonkeyPatch) -> None:
 async def test_strangers_are_told_of_in_few_lines(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(entrance, "LOG_S", 0.3)
+    monkeypatch.setattr(token_gate, "LOG_S", 0.3)
     caplog.set_level(logging.INFO)
     async with opened() as port:
         for _ in range(50):

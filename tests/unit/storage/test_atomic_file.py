@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from recorder.errors import StorageError, UsageError
-from recorder.storage.new_file import new_file
+from recorder.storage.atomic_file import new_file
 
 
 def names(folder: Path) -> list[str]:
@@ -72,7 +72,7 @@ def test_a_disk_that_fails_at_the_end_leaves_nothing(tmp_path: Path, monkeypatch
     def fail(fd: int) -> None:
         raise OSError(errno.EIO, "Input/output error")
 
-    monkeypatch.setattr("recorder.storage.new_file.os.fsync", fail)
+    monkeypatch.setattr("recorder.storage.atomic_file.os.fsync", fail)
     with pytest.raises(StorageError, match="Input/output error"), new_file(tmp_path / "x.tif") as file:
         file.write(b"pixels")
     assert names(tmp_path) == []
