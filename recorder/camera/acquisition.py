@@ -184,7 +184,7 @@ class AcquisitionThread:
                 if not self._fill(lease.block, until):
                     return
 
-    def _fill(self, block: Block, until: StopCondition) -> bool:  # noqa: PLR0912 - the loop, whole, in one place
+    def _fill(self, block: Block, until: StopCondition) -> bool:  # noqa: C901, PLR0912 - the whole loop
         """Read into the block until it is full (True) or the run is over (False)."""
         self._carry_out_rollovers()
         filler = BlockFiller(block, self._broadcaster, self._file_index)

@@ -1,12 +1,15 @@
 """Bring files to the disk beside the recording, so that a power cut takes no more than the last moments."""
 
 import asyncio
+import logging
 import math
 from collections.abc import Callable
 
 from recorder.errors import StorageError
 from recorder.session.disk_thread import DiskThread
 from recorder.storage.frame_file import FrameFile
+
+log = logging.getLogger(__name__)
 
 # How often a file is looked for in its place where it is never synced.
 LOOK_S = 1.0
@@ -21,6 +24,8 @@ class BackgroundSync:
 
     def __init__(self, every_s: float) -> None:
         self.every_s = every_s
+        if math.isinf(every_s):
+            log.warning('storage.durable_every = "never": a power cut may take half a minute, or the file')
         self.longest_s = 0.0
         self.on_problem: Callable[[FrameFile, StorageError], object] = lambda _file, _error: None
         self.thread = DiskThread("sync")  # where the disk is waited for
@@ -46,7 +51,7 @@ class BackgroundSync:
 
     async def _run(self) -> None:
         loop = asyncio.get_running_loop()
-        period_s = min(self.every_s, LOOK_S) if math.isinf(self.every_s) else self.every_s
+        period_s = LOOK_S if math.isinf(self.every_s) else self.every_s
         try:
             while self._unsynced is not None:
                 await asyncio.sleep(max(0.0, self._synced_s + period_s - loop.time()))

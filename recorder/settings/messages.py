@@ -21,7 +21,7 @@ class SettingsModels:
     faults: Mapping[str, type[BaseModel]]
 
 
-def explain(error: dict[str, Any], root: type[BaseModel], models: SettingsModels) -> str:  # noqa: PLR0912 - one case for each type of error
+def explain(error: dict[str, Any], root: type[BaseModel], models: SettingsModels) -> str:  # noqa: C901, PLR0912 - one case for each type of error
     """Return one of pydantic's validation errors of the model `root` as "key = value: what is allowed"."""
     known = root
     keys: list[str] = []

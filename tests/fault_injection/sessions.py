@@ -1,7 +1,9 @@
 """A session with two `save new` on a disk that fails, and what must hold of it whatever fails."""
 
+import contextlib
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -123,8 +125,25 @@ def check_session(folder: Path, case: Case, code: int) -> None:
             # On a disk that is gone, rows that nobody could commit any more may be there all the same.
             is_right = found >= reported if case.forever else found == reported
             assert is_right, f"{case}: {name} has {found} frames\n{out}{err}"
+    if not case.forever:
+        check_marks(folder, case, out + err)
     if code == 0:
         assert summary["frames"] + summary["lost"] > 60, f"{case}\n{out}{err}"
+
+
+def check_marks(folder: Path, case: Case, output: str) -> None:
+    """A mark that was acknowledged is in one file, on the frame with that counter."""
+    found = []
+    for path in folder.glob("*.h5"):
+        with contextlib.suppress(OSError), h5py.File(path) as file:
+            found += [(mark["label"].decode(), int(mark["number"])) for mark in file["entry/marks"]]
+    for journal in folder.glob("*.jsonl"):
+        for line in journal.read_text().splitlines():
+            with contextlib.suppress(ValueError):  # the line that a write left incomplete
+                entry = json.loads(line)
+                if re.match(r"mark \w+ on frame", entry.get("message", "")):
+                    mark = (entry["command"].split()[1], entry["effective_number"])
+                    assert found.count(mark) == 1, f"{case}: {mark} of {found}\n{output}"
 
 
 @contextmanager

@@ -150,7 +150,7 @@ def test_our_own_file_plays_at_its_own_times(recorder: Recorder, tmp_path: Path)
     ("fault", "code", "verdict", "frames", "cause"),
     [
         ('{kind="drop", at=100, count=3}', 3, "frames lost", 300, "all that"),
-        ('{kind="silence", at=100}', 1, "failed", 99, "no frame for 0.5 s after frame 99"),
+        ('{kind="silence", at=100}', 1, "failed", 99, "no frame for 0.5 s after the frame with counter 99"),
         ('{kind="error", at=100, code=0x80332028}', 1, "failed", 99, "0x80332028 at frame 100"),
         ('{kind="disconnect", at=100}', 1, "failed", 99, "cable"),
     ],

@@ -101,3 +101,16 @@ def test_no_tree_makes_anything_but_settings_or_one_line(tree: dict[str, object]
             assert isinstance(validate(candidate), Settings)
         except ConfigurationError as error:
             assert str(error)
+
+
+@pytest.mark.parametrize(("text", "seconds"), [("1s", 1.0), ("100ms", 0.1), ("never", math.inf)])
+def test_how_often_files_are_synced(text: str, seconds: float) -> None:
+    settings = validate({"storage": {"durable_every": text}})
+    assert settings.storage.durable_every == seconds
+    assert settings.to_tree()["storage"]["durable_every"] == text
+
+
+@pytest.mark.parametrize("text", ["10ms", "always", "", "2h"])
+def test_how_often_files_cannot_be_synced(text: str) -> None:
+    with pytest.raises(ConfigurationError, match=r"storage\.durable_every"):
+        validate({"storage": {"durable_every": text}})
