@@ -41,8 +41,8 @@ CHANGED = (
 class Recording:
     """A file that is valid at every moment: what has a row is there, what has none does not exist.
 
-    Every method but `sync` is called on one thread, and blocks. Where the library fails it is let go of, the
-    frames committed before stay, and closing puts the file in order without it.
+    Every method but `sync` and `look_where_it_is` is called on one thread, and blocks. Where the library
+    fails it is let go of, the frames committed before stay, and closing puts the file in order without it.
     """
 
     def __init__(
