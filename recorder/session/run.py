@@ -8,6 +8,7 @@ and mark why. Whatever part fails stops the others.
 """
 
 import asyncio
+import gc
 import logging
 import time
 from collections.abc import Callable, Mapping
@@ -202,6 +203,8 @@ class Run:
             description = await on_thread(self._camera_thread, self._camera.open)
             per_block = description.format.frames_per_block(description.rate)
             memory = self._settings.pool.memory
+            # The run before, and its pool, are held by references in a circle: their memory comes back first.
+            gc.collect()
             pool = await on_thread(self._camera_thread, Pool, description.format, per_block, memory)
             await self._make_first_file(description, per_block)
             writer = Writer(self.files, self.ledger, self.timeline, self._on_disk_failure, self._losses.add)

@@ -1,6 +1,7 @@
 import asyncio
 import threading
 import time
+import weakref
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -76,6 +77,21 @@ async def test_an_exposure_is_effective_exactly_where_the_journal_says(
         new = float(text.removesuffix("ms")) / 1000
         assert (exposures[frame - 1], exposures[frame]) == (old, new)
         old = new
+
+
+async def test_a_run_gives_back_the_memory_of_the_one_before(sitting: Dispatcher) -> None:
+    pools = []
+    for i in range(4):
+        if i:
+            await sitting.execute("stop", "console")
+            await sitting.execute("start", "console")
+        run = sitting.session.run
+        assert run is not None
+        assert run.parts is not None
+        await run.timeline.delivered(5)
+        pools.append(weakref.ref(run.parts.pool))
+        del run
+    assert [pool() is not None for pool in pools] == [False, False, False, True]
 
 
 async def test_two_hundred_toggles_of_preview_leave_nothing_behind(sitting: Dispatcher) -> None:
