@@ -31,6 +31,7 @@ from recorder.frames.pool import PAGE, FrameFormat
 from recorder.storage.boot_id import boot_id
 from recorder.storage.direct_io import write_at
 from recorder.storage.records import ISO_TIME, ROWS, TEXT, WORD, Verdict
+from recorder.storage.superblock import with_checksum
 
 # The journal stands beside the file.
 JOURNAL_SUFFIX = ".commands.jsonl"
@@ -127,7 +128,8 @@ def _image(path: Path, what: FileDescription) -> bytes:
     with h5py.File(h5f.create(path.name.encode(), h5f.ACC_TRUNC, fapl=access)) as file:
         _lay_out(file, path, what)
         file.flush()
-        return bytes(file.id.get_file_image())
+        # HDF5 1.14.2 changes the superblock of the image and not its checksum.
+        return with_checksum(file.id.get_file_image())
 
 
 def _lay_out(file: h5py.File, path: Path, what: FileDescription) -> None:

@@ -69,6 +69,11 @@ class Superblock:
         file.write(0, data + _CHECKSUM.pack(lookup3(data)))
 
 
+def with_checksum(image: bytes) -> bytes:
+    """Return the bytes of a file with the checksum that fits its superblock."""
+    return image[: _FIELDS.size] + _CHECKSUM.pack(lookup3(image[: _FIELDS.size])) + image[_SIZE:]
+
+
 def lookup3(data: bytes) -> int:
     """Return Jenkins' hash of `data`, the checksum of HDF5's metadata (32 bits)."""
     a = b = c = (0xDEADBEEF + len(data)) & _MASK
