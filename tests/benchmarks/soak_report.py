@@ -8,6 +8,8 @@ import os
 import re
 import statistics
 import sys
+import threading
+import time
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -19,6 +21,8 @@ RSS_GROWTH = 0.05
 
 # The fewest samples that a tenth of the time is made of.
 TENTH = 3
+
+NAP_S = 0.02
 
 _TICKS = os.sysconf("SC_CLK_TCK")
 
@@ -80,6 +84,32 @@ def look_at(pid: int) -> dict[str, Any]:
     }
 
 
+class Machine:
+    """What keeps every program of this machine from running: stolen time, and how late a short sleep ends.
+
+    A recorder that stands still while this does too was kept by the machine, not by a thread of its own.
+    """
+
+    def __init__(self) -> None:
+        self._latest_s = 0.0
+        threading.Thread(target=self._watch, name="machine", daemon=True).start()
+
+    def _watch(self) -> None:
+        before_s = time.monotonic()
+        while True:
+            time.sleep(NAP_S)
+            now_s = time.monotonic()
+            self._latest_s = max(self._latest_s, now_s - before_s - NAP_S)
+            before_s = now_s
+
+    def look(self) -> dict[str, float]:
+        """Return the longest delay since the last look, and the time stolen from all processors so far."""
+        late_s, self._latest_s = self._latest_s, 0.0
+        with Path("/proc/stat").open() as file:
+            stolen = int(file.readline().split()[8]) / _TICKS
+        return {"late_ms": round(late_s * 1e3, 1), "stolen_s": stolen}
+
+
 def read_log(path: Path) -> list[dict[str, Any]]:
     """Return the records of a log; a last line that was cut off is left out."""
     records = []
@@ -99,8 +129,8 @@ def waited_s(before: dict[str, Any], after: dict[str, Any]) -> float:
 
 def table(samples: list[dict[str, Any]]) -> str:
     """Return the samples in about `ROWS` rows: the largest of each figure in the time of the row."""
-    heads = "   time    frames  lost  RSS MB thr  fd CPU %  wait % load  pause  write   sync pool "
-    lines = [f"{heads} marks  found files open", " " * 57 + "     ms     ms     ms    %"]
+    heads = "   time    frames  lost  RSS MB thr  fd CPU %  wait % load  late  pause  write   sync pool "
+    lines = [f"{heads} marks  found files open", " " * 57 + "    ms     ms     ms     ms    %"]
     size = max(1, -(-len(samples) // ROWS))
     before: dict[str, Any] | None = None
     for i in range(0, len(samples), size):
@@ -117,7 +147,8 @@ def table(samples: list[dict[str, Any]]) -> str:
         lines.append(
             f"{last['t'] / 60:6.1f}m {last['all_frames']:9d} {last['all_lost']:5d} {most('rss_mb'):7.1f} "
             f"{most('threads'):3.0f} {most('descriptors'):3.0f} {cpu:5.1f} {wait:7.1f} {most('load'):4.1f} "
-            f"{most('pause_ms'):6.1f} {most('write_ms'):6.1f} {most('sync_ms'):6.1f} {most('pool'):4.0f} "
+            f"{most('late_ms'):5.0f} {most('pause_ms'):6.1f} {most('write_ms'):6.1f} "
+            f"{most('sync_ms'):6.1f} {most('pool'):4.0f} "
             f"{last['acknowledged']:6d} {last['found']:6d} {last['files']:5d} {last['backlog']:4d}"
         )
         before = last

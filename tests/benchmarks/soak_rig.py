@@ -16,7 +16,7 @@ from typing import Any
 import aiohttp
 
 from tests.benchmarks.soak_books import Books
-from tests.benchmarks.soak_report import look_at, parse_status
+from tests.benchmarks.soak_report import Machine, look_at, parse_status
 
 TOKEN = "soak-token"
 
@@ -195,7 +195,7 @@ class Rig:
     async def samples(self, pid: int, folder: Path) -> None:
         """Write a sample of the process and of its own figures each `SAMPLE_S`."""
         connection = await Connection.open(self.port)
-        n, books = 0, self._books
+        n, books, machine = 0, self._books, Machine()
         while await self._until(n := n + SAMPLE_S):
             began_s = time.monotonic()
             figures = parse_status((await connection.ask("status"))["message"])
@@ -207,6 +207,7 @@ class Rig:
                 "sample",
                 **figures,
                 **look_at(pid),
+                **machine.look(),
                 all_frames=self._before["frames"] + figures["frames"],
                 all_lost=self._before["lost"] + figures["lost"],
                 acknowledged=books.counts["acknowledged"],
