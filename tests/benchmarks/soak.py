@@ -150,7 +150,9 @@ class Soak:
         try:
             if recorder.returncode is None:
                 with contextlib.suppress(OSError, TimeoutError):
-                    await control.ask("quit")
+                    # While frames are being saved a program has to say `quit now`, where there is one.
+                    if (await control.ask("quit"))["status"] != "ok":
+                        await control.ask("quit now")
                 async with asyncio.timeout(LEAVE_S):
                     await recorder.wait()
             self._books.took("quit", time.monotonic() - began_s)
