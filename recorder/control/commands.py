@@ -5,6 +5,7 @@ A command raises UsageError where it is refused, and another RecorderError where
 
 import asyncio
 import math
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -274,9 +275,8 @@ async def _moment(session: Session, run: Run, seconds: float, frame: int | None)
 @command()
 async def wait(context: CommandContext, time: Seconds) -> CommandReply:
     """Let TIME pass before the next line of a script."""
-    if not context.is_replay:
-        await asyncio.sleep(time)
-    return CommandReply()
+    # Only once the line has its row: the end of a file waits for rows under way, not for this.
+    return CommandReply() if context.is_replay else CommandReply(then=partial(asyncio.sleep, time))
 
 
 @command(ends_run=True)

@@ -12,8 +12,7 @@ from recorder.control.journal import Journal, JournalEntry, utc_now
 from recorder.control.permissions import without_token
 from recorder.control.registry import MAX_LINE, ParsedLine, parse
 from recorder.errors import RecorderError, StorageError, UsageError
-from recorder.frames.timeline import FrameRef
-from recorder.session.run import Run
+from recorder.frames.timeline import FrameRef, Timeline
 from recorder.session.session import Session
 
 log = logging.getLogger(__name__)
@@ -68,7 +67,8 @@ class Dispatcher:
             refusal = str(error)
         self.seq += 1
         seq, (entered_at, elapsed_s), runs = self.seq, self.session.position(), self.session.runs
-        run = self.session.run if self.session.running else None
+        # Not the run itself: a line that waits for hours would keep its memory.
+        timeline = self.session.run.timeline if self.session.run and self.session.running else None
         # The file that is being written now stays open until the rows of this line are in it.
         with self.session.files.pending.held():
             result, reply = CommandResult("refused", refusal), CommandReply()
@@ -77,7 +77,7 @@ class Dispatcher:
                 context = CommandContext(self.session, self.schedule, source, entered_ns, first)
                 result, reply = await self._run_command(parsed, context)
             if replayed is not None:
-                entered_at = await _frame_of(replayed, run) or entered_at
+                entered_at = await _frame_of(replayed, timeline) or entered_at
             entry = JournalEntry(
                 seq=replayed.seq if replayed else seq,
                 time=utc_now(),
@@ -163,8 +163,8 @@ class Dispatcher:
         await asyncio.gather(*unfinished, return_exceptions=True)
 
 
-async def _frame_of(replayed: JournalEntry, run: Run | None) -> FrameRef | None:
+async def _frame_of(replayed: JournalEntry, timeline: Timeline | None) -> FrameRef | None:
     """Return the frame of this run that came last before the command in the run that is replayed."""
-    if run is None or not replayed.number:
+    if timeline is None or not replayed.number:
         return None
-    return await run.timeline.delivered(replayed.number)
+    return await timeline.delivered(replayed.number)

@@ -1,6 +1,8 @@
 """Commands on a session, as the operator meets them between runs."""
 
 import asyncio
+import time
+import weakref
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -174,3 +176,20 @@ async def test_a_setting_closes_the_camera_that_was_made_before(
     monkeypatch.setattr(camera, "close", lambda: closed.append("first"))
     await typed(dispatch, "set camera.rate 50")
     assert closed == ["first"]
+
+
+async def test_a_line_that_waits_holds_up_no_file_and_no_memory(dispatch: Dispatcher) -> None:
+    waiting = asyncio.ensure_future(dispatch.execute("wait 1h", "script"))
+    await asyncio.sleep(0.05)
+    run = dispatch.session.run
+    assert run is not None
+    assert run.parts is not None
+    pool = weakref.ref(run.parts.pool)
+    del run
+    began_s = time.monotonic()
+    await run_again(dispatch)
+    assert time.monotonic() - began_s < 1.5  # HOLD_S is 2 s
+    assert pool() is None
+    assert not waiting.done()
+    waiting.cancel()
+    await asyncio.gather(waiting, return_exceptions=True)
