@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from recorder.errors import DamagedFileError
 from recorder.frames.checksum import checksums
-from recorder.frames.metadata import CHECKSUM, COLUMNS
+from recorder.frames.metadata import CHECKSUM, COLUMNS, STORED
 from recorder.frames.pool import PAGE
 from recorder.storage import layout
 from recorder.storage.boot_id import is_same_boot
@@ -19,6 +19,8 @@ from recorder.storage.file_addresses import FileAddresses, GrowingDataset
 from recorder.storage.file_bytes import FileBytes
 from recorder.storage.records import ROWS, Row, Verdict
 
+# Frames, and their numbers.
+_NEVER_ZERO = {"data", STORED[0].column, STORED[0].alias}
 _CLOCKS = [name for field in COLUMNS if field.is_clock for name in (field.column, field.alias)]
 
 # Fields of tables that are indices into the frames' dataset.
@@ -68,11 +70,11 @@ class Presence:
             )
         )
         if durable is not None and is_in_doubt:
-            clocks = [columns[name] for name in _CLOCKS if name in columns]
-            for dataset in (pixels, *columns.values()):
+            for name, dataset in {"data": pixels, **columns}.items():
                 # Clocks begin at 0, which is no sign of anything.
-                begin = max(durable[0], 2 if dataset in clocks else 0)
-                frames = _present(file, dataset, min(begin, frames), frames)
+                begin = max(durable[0], 2 if name in _CLOCKS else 0)
+                is_zero_possible = name not in _NEVER_ZERO
+                frames = _present(file, dataset, min(begin, frames), frames, is_zero_possible)
             if CHECKSUM.column in columns:
                 sums = columns[CHECKSUM.column]
                 frames = _unchanged(file, pixels, sums, min(durable[0], frames), frames)
@@ -122,17 +124,18 @@ class Presence:
                 file.write(table.address_of(int(i)) + offset, new.to_bytes(8, "little", signed=True))
 
 
-def _present(file: FileBytes, dataset: GrowingDataset, first: int, stop: int) -> int:
+def _present(file: FileBytes, dataset: GrowingDataset, first: int, stop: int, is_zero_possible: bool) -> int:
     """Return how many rows there are up to the first of [first, stop) that did not reach the disk as a whole.
 
     What did not is zeros: a sector of a frame, or a page of it; a value of a column. Where the row before
-    `first`, which did, has such zeros as well, they mean nothing.
+    `first`, which did, has such zeros as well, they mean nothing. Where there is none before, a column of
+    zeros only is one of values (a sensor at 0 degrees) if `is_zero_possible`.
     """
     if first >= stop:
         return stop
     known = max(0, first - 1)
-    if not any(dataset.read_rows(file, known, known + 1)):
-        return known  # nothing of the first frame
+    if first == 0 and not any(dataset.read_rows(file, 0, 1)):
+        return stop if is_zero_possible and not any(dataset.read_rows(file, 0, stop)) else 0
     sizes = [size for size in (SECTOR, PAGE) if not _has_gap(file, dataset, known, size)]
     if sizes:
         for row in range(first, stop):

@@ -264,3 +264,25 @@ def test_a_closed_copy_that_was_cut_says_so_however_often_recovery_begins(
             cause = file["entry/cause"][()].decode()
         assert cause == f"this file was cut short: the last {40 - len(frames)} frames are gone"
     assert 10 < count < 100
+
+
+@pytest.mark.parametrize("durable", [0, 20])
+def test_a_sensor_at_0_degrees_is_no_sign_of_a_power_cut(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, durable: int
+) -> None:
+    recording = Recording(tmp_path / "x.h5", describe(SMALL, PER_CHUNK))
+    pool = Pool(SMALL, PER_CHUNK, 1)
+    for first in range(0, 40, PER_CHUNK):
+        block = take(pool)
+        with fill(block, 0, PER_CHUNK, first + 1) as span:
+            block.metadata["temperature_c"] = 0.0
+            recording.append([span])
+        recording.commit()
+        if first + PER_CHUNK == durable:
+            recording.sync()
+    path = tmp_path / "killed.h5"
+    shutil.copy(recording.path, path)
+    recording.close(Verdict.COMPLETE, "")
+    recording.sync()
+    monkeypatch.setattr("recorder.files.presence.is_same_boot", lambda _: False)
+    assert (recover(path).frames, left(path)) == (40, list(range(1, 41)))
