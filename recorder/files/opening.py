@@ -8,7 +8,7 @@ import h5py
 
 from recorder.errors import DamagedFileError, NotOurFileError, UsageError
 from recorder.storage import layout
-from recorder.storage.file_bytes import Readable
+from recorder.storage.file_bytes import Changed, Readable
 from recorder.storage.superblock import Superblock
 
 # No sensor has more.
@@ -26,6 +26,22 @@ def is_recording(path: Path) -> bool:
     return path.is_file() and bool(h5py.is_hdf5(path))
 
 
+def require_file(path: Path) -> None:
+    """Raise UsageError where there is no file at `path`."""
+    if not path.is_file():
+        raise UsageError(f"{path}: {'a folder, not a file' if path.is_dir() else 'no such file'}")
+
+
+def show_closed(content: Changed, path: Path) -> Superblock:
+    """Show a file, to whoever reads `content`, as one that is closed and whole; return what it really says.
+
+    Raises OSError, and NotOurFileError.
+    """
+    before = Superblock.read(content, path)
+    before.closed().ending_at(content.size).write(content)
+    return before
+
+
 def open_recording(path: Path) -> h5py.File:
     """Open one of our files to read, also while it grows or after a crash.
 
@@ -33,8 +49,7 @@ def open_recording(path: Path) -> h5py.File:
     it as one that is closed. Raises UsageError where there is none, NotOurFileError where it is something
     else, DamagedFileError where it cannot be read.
     """
-    if not path.is_file():
-        raise UsageError(f"{path}: {'a folder, not a file' if path.is_dir() else 'no such file'}")
+    require_file(path)
     try:
         file = _open(path)
     except UsageError:
@@ -62,7 +77,7 @@ def _open(path: Path) -> h5py.File:
         if readable.content.size < superblock.end:
             raise DamagedFileError(f"{path}: cut short; recorder recover keeps what can be read")
         if superblock.is_open:
-            superblock.closed().ending_at(readable.content.size).write(readable.content)
+            show_closed(readable.content, path)
             file = h5py.File(readable, "r")
             undo.pop_all()
             return file

@@ -26,7 +26,7 @@ from recorder.errors import (
     UnreadableFileError,
     UsageError,
 )
-from recorder.files.opening import DAMAGE, check_layout
+from recorder.files.opening import DAMAGE, check_layout, require_file, show_closed
 from recorder.files.presence import Presence
 from recorder.files.probe import Probe
 from recorder.files.reader import present_frames
@@ -72,8 +72,7 @@ def recover(path: Path, probe: Probe | None = None) -> Recovered:
     for what is no file of ours, StorageError where the disk or the damage does not let it: then the file is
     as it was.
     """
-    if not path.is_file():
-        raise UsageError(f"{path}: {'a folder, not a file' if path.is_dir() else 'no such file'}")
+    require_file(path)
     if probe is not None:
         try:
             probe.ask(look_at, path)
@@ -106,7 +105,7 @@ def look_at(path: Path) -> None:
     readable = Readable.of(path)
     try:
         content = readable.content
-        Superblock.read(content, path).closed().ending_at(content.size).write(content)
+        show_closed(content, path)
         with _opened(content, path) as file:
             FileAddresses.of(file, content)
             for row in ROWS:
@@ -121,14 +120,12 @@ def look_at(path: Path) -> None:
 
 
 def _recover(path: Path, disk: OnDisk) -> Recovered:
-    size = os.fstat(disk.fd).st_size
     if not disk.read(0, 8).strip(b"\0"):
         raise NotOurFileError(f"{path}: {HOLDS_NOTHING}")
-    before = Superblock.read(disk, path)
-    if before.is_open:
+    if Superblock.read(disk, path).is_open:
         _refuse_a_growing_file(path)
     content = Changed(disk)
-    before.closed().ending_at(size).write(content)
+    before, size = show_closed(content, path), content.size
     try:
         with _opened(content, path) as file:
             presence = Presence.look(

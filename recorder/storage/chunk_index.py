@@ -17,9 +17,8 @@ from typing import Self
 from recorder.errors import DamagedFileError
 from recorder.storage.file_bytes import FileBytes
 from recorder.storage.object_header import UNDEFINED
-from recorder.storage.superblock import lookup3
+from recorder.storage.superblock import CHECKSUM_BYTES, checksummed
 
-_CHECKSUM = struct.Struct("<I")
 _ADDRESS = struct.Struct("<Q")
 _HEADER = struct.Struct("<4sBBBBBBBB6QQ")
 _PREFIX_BYTES = 14  # signature, version, kind of elements, address of the header
@@ -76,9 +75,9 @@ class _Sizes:
 
     def data_block_bytes(self, super_block: int) -> int:
         if pages := self.pages(super_block):
-            page_bytes = 8 * self.page_chunks + _CHECKSUM.size
-            return self.prefix_bytes + _CHECKSUM.size + pages * page_bytes
-        return self.prefix_bytes + 8 * self.chunks(super_block) + _CHECKSUM.size
+            page_bytes = 8 * self.page_chunks + CHECKSUM_BYTES
+            return self.prefix_bytes + CHECKSUM_BYTES + pages * page_bytes
+        return self.prefix_bytes + 8 * self.chunks(super_block) + CHECKSUM_BYTES
 
     def super_block_bits(self, super_block: int) -> int:
         """Bytes that say which pages of a super block's data blocks are in use."""
@@ -170,7 +169,7 @@ class ChunkIndex:
             raise DamagedFileError(f"the index of chunks at byte {self._address} has less than {count}")
         for part in self._parts:
             part.keep(count)
-            _put(self._file, part.address, bytes(part.data))
+            self._file.write(part.address, checksummed(bytes(part.data)))
         kept = [block for block in self._blocks if block.first < count]
         data = [block.size for block in kept if block.chunks]
         supers = [block.size for block in kept if not block.chunks]
@@ -179,7 +178,8 @@ class ChunkIndex:
         elements = self._sizes.in_index_block * begun + sum(block.chunks for block in kept)
         figures = (len(supers), sum(supers), len(data), sum(data), count, elements)
         index_block = self._header[-1] if begun else UNDEFINED
-        _put(self._file, self._address, _HEADER.pack(*self._header[:9], *figures, index_block))
+        header = _HEADER.pack(*self._header[:9], *figures, index_block)
+        self._file.write(self._address, checksummed(header))
 
     def _read_all(self) -> Iterator[_Part]:
         """Read one part after the other, in the order of their chunks, and stop where a block is missing."""
@@ -215,7 +215,7 @@ class ChunkIndex:
         if data is None:
             return
         part = _Part(address, data)
-        self._blocks.append(_Block(first, len(data) + _CHECKSUM.size))
+        self._blocks.append(_Block(first, len(data) + CHECKSUM_BYTES))
         pages = sizes.pages(super_block)
         for block in range(count):
             begin = first + block * sizes.chunks(super_block)
@@ -239,7 +239,7 @@ class ChunkIndex:
             return
         self._blocks.append(_Block(first, sizes.data_block_bytes(super_block), chunks))
         yield _Part(address, data, sizes.prefix_bytes, first, 0 if pages else chunks)
-        at = address + sizes.prefix_bytes + _CHECKSUM.size
+        at = address + sizes.prefix_bytes + CHECKSUM_BYTES
         for page in range(pages):
             # A page in which nothing was ever written has no contents that mean anything.
             begin = first + page * sizes.page_chunks
@@ -247,7 +247,7 @@ class ChunkIndex:
                 return
             content = self._file.read(at, 8 * sizes.page_chunks).ljust(8 * sizes.page_chunks, b"\0")
             yield _Part(at, bytearray(content), 0, begin, sizes.page_chunks)
-            at += len(content) + _CHECKSUM.size
+            at += len(content) + CHECKSUM_BYTES
 
     def _block(self, address: int, signature: bytes, size: int, prefix: int) -> bytearray | None:
         """Return the bytes of a block without its checksum, None where it never reached the disk.
@@ -275,7 +275,3 @@ def _never_landed(data: bytes, address: int) -> bool:
 def _address(data: bytes | bytearray, at: int) -> int:
     (address,) = _ADDRESS.unpack_from(data, at)
     return int(address)
-
-
-def _put(file: FileBytes, address: int, data: bytes) -> None:
-    file.write(address, data + _CHECKSUM.pack(lookup3(data)))

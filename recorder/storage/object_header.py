@@ -12,13 +12,12 @@ from typing import Self
 
 from recorder.errors import DamagedFileError
 from recorder.storage.file_bytes import FileBytes
-from recorder.storage.superblock import lookup3
+from recorder.storage.superblock import CHECKSUM_BYTES, checksummed
 
 UNDEFINED = 2**64 - 1
 
 _DATASPACE, _LAYOUT, _CONTINUATION = 0x01, 0x08, 0x10
 _CONTIGUOUS, _CHUNKED, _EXTENSIBLE_ARRAY = 1, 2, 4
-_CHECKSUM = struct.Struct("<I")
 
 # More than any header of ours has: a damaged one may point at itself, or claim any size.
 _MAX_PARTS = 16
@@ -73,7 +72,7 @@ class ObjectHeader:
                     found.setdefault(kind, (parts.index(part), at, length))
                 elif len(parts) < _MAX_PARTS:
                     where, count = struct.unpack_from("<QQ", part.data, at)
-                    count = min(count, _MAX_BYTES) - _CHECKSUM.size
+                    count = min(count, _MAX_BYTES) - CHECKSUM_BYTES
                     parts.append(_Part(where, bytearray(file.read(where, max(0, count)))))
             begin = 4  # behind the signature of a continuation
         if _DATASPACE not in found or _LAYOUT not in found:
@@ -130,7 +129,7 @@ class ObjectHeader:
     def write(self, file: FileBytes) -> None:
         """Put the header into its place, with checksums that fit."""
         for part in self._parts:
-            file.write(part.address, bytes(part.data) + _CHECKSUM.pack(lookup3(bytes(part.data))))
+            file.write(part.address, checksummed(bytes(part.data)))
 
 
 def _messages(data: bytearray, start: int, *, ordered: bool) -> list[tuple[int, int, int]]:

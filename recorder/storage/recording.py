@@ -17,7 +17,7 @@ from recorder.frames.pool import FrameSpan
 from recorder.storage import layout
 from recorder.storage.direct_io import DirectFile, open_again, write_at
 from recorder.storage.disk_room import DiskRoom
-from recorder.storage.file_addresses import FileAddresses, GrowingDataset
+from recorder.storage.file_addresses import GrowingDataset
 from recorder.storage.file_bytes import OnDisk
 from recorder.storage.file_sync import FileSync
 from recorder.storage.hdf5_writer import HDF5Writer
@@ -208,9 +208,9 @@ class Recording:
         """Append those that are not there yet: who gives them again cannot know what an error left."""
         new = [loss for loss in losses if loss.first_missing not in self._missing]
         if new:
-            self._hdf5.append_rows([LossRow.of(loss) for loss in new])
+            # Where the library fails in it nobody calls it again; where what follows does, they are there.
             self._missing.update(loss.first_missing for loss in new)
-            self._lock.seal(self._hdf5.allocated())
+            self._append_rows([LossRow.of(loss) for loss in new])
 
     def sync(self) -> None:
         """Return once all that was written is on the disk; no HDF5 in it, for a thread of its own.
@@ -268,16 +268,13 @@ class Recording:
     def _trim(self) -> None:
         """Have the file hold what was committed and nothing else, without the library."""
         places, file = self._places, self._file
+        lengths = dict.fromkeys((places.pixels, *places.columns.values()), self.frames)
+        lengths |= {address: self._hdf5.rows[table] for table, address in places.tables.items()}
         try:
-            self._trim_datasets(places, file)
+            for address, length in lengths.items():
+                GrowingDataset.read(file, address).keep(file, length)
         except DamagedFileError as error:
             raise StorageError(f"cannot put {self.path} in order: {error}; recorder recover may") from error
-
-    def _trim_datasets(self, places: FileAddresses, file: OnDisk) -> None:
-        for address in (places.pixels, *places.columns.values()):
-            GrowingDataset.read(file, address).keep(file, self.frames)
-        for table, address in places.tables.items():
-            GrowingDataset.read(file, address).keep(file, self._hdf5.rows[table])
 
     def _describe_end(self, verdict: Verdict, cause: str) -> None:
         for name, text in (("cause", cause), ("verdict", verdict), ("end_time", _utc(time.time()))):

@@ -16,6 +16,7 @@ _SIGNATURE = b"\x89HDF\r\n\x1a\n"
 # Signature, version, sizes of offsets and lengths, flags, base address, extension, end of file, root group.
 _FIELDS = struct.Struct("<8sBBBBQQQQ")
 _CHECKSUM = struct.Struct("<I")
+CHECKSUM_BYTES = _CHECKSUM.size
 _SIZE = _FIELDS.size + _CHECKSUM.size
 _VERSION = 3
 FLAGS_AT = 11
@@ -66,12 +67,17 @@ class Superblock:
         data = _FIELDS.pack(
             _SIGNATURE, _VERSION, 8, 8, self.flags, self.base, self.extension, self.end, self.root
         )
-        file.write(0, data + _CHECKSUM.pack(lookup3(data)))
+        file.write(0, checksummed(data))
 
 
 def with_checksum(image: bytes) -> bytes:
     """Return the bytes of a file with the checksum that fits its superblock."""
-    return image[: _FIELDS.size] + _CHECKSUM.pack(lookup3(image[: _FIELDS.size])) + image[_SIZE:]
+    return checksummed(image[: _FIELDS.size]) + image[_SIZE:]
+
+
+def checksummed(data: bytes) -> bytes:
+    """Return a structure of HDF5 with its checksum behind it."""
+    return data + _CHECKSUM.pack(lookup3(data))
 
 
 def lookup3(data: bytes) -> int:

@@ -3,6 +3,7 @@
 import contextlib
 import os
 import shutil
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -51,6 +52,18 @@ def left(path: Path) -> list[int]:
     return numbers
 
 
+def failing_after(writes: int) -> Callable[[OnDisk, int, bytes], None]:
+    """A `write` that fails after so many."""
+    write, left_over = OnDisk.write, iter(range(writes))
+
+    def failing(self: OnDisk, address: int, data: bytes) -> None:
+        if next(left_over, None) is None:
+            raise OSError(5, "Input/output error")
+        write(self, address, data)
+
+    return failing
+
+
 def copy_of_a_growing_file(tmp_path: Path, frames: int) -> Path:
     """What a kill leaves."""
     recording = recorded(tmp_path / "x.h5", frames)
@@ -76,20 +89,10 @@ def test_a_recovery_that_ends_at_any_write_is_begun_again(
     recover(path)
     expected, whole = left(path), path.read_bytes()
     assert 10 < len(expected) < 40
-    write, writes = OnDisk.write, 0
-
-    def failing(self: OnDisk, address: int, data: bytes) -> None:
-        nonlocal writes
-        writes -= 1
-        if writes < 0:
-            raise OSError(5, "Input/output error")
-        write(self, address, data)
-
     for count in range(100):
         path.write_bytes(content)
-        writes = count
         with monkeypatch.context() as patch:
-            patch.setattr(OnDisk, "write", failing)
+            patch.setattr(OnDisk, "write", failing_after(count))
             try:
                 recover(path)
             except StorageError as error:
@@ -241,20 +244,10 @@ def test_a_closed_copy_that_was_cut_says_so_however_often_recovery_begins(
     recording.close(Verdict.COMPLETE, "all that was asked for")
     recording.sync()
     content = recording.path.read_bytes()[: recording.path.stat().st_size * 3 // 4]
-    write, writes = OnDisk.write, 0
-
-    def failing(self: OnDisk, address: int, data: bytes) -> None:
-        nonlocal writes
-        writes -= 1
-        if writes < 0:
-            raise OSError(5, "Input/output error")
-        write(self, address, data)
-
     for count in range(100):
         recording.path.write_bytes(content)
-        writes = count
         with monkeypatch.context() as patch, contextlib.suppress(StorageError):
-            patch.setattr(OnDisk, "write", failing)
+            patch.setattr(OnDisk, "write", failing_after(count))
             recover(recording.path)
             break
         recover(recording.path)
