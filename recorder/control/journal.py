@@ -9,6 +9,8 @@ import contextlib
 import json
 import logging
 import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -87,29 +89,37 @@ class Journal:
         self._writing = asyncio.Lock()
         self._is_in_trouble = False
         self._syncing: asyncio.Future[None] | None = None
+        self._write_thread = ThreadPoolExecutor(1, "journal")
+        self._sync_thread = ThreadPoolExecutor(1, "journal sync")
 
     async def __aenter__(self) -> Self:
-        if self.path is not None:
-            try:
-                self._made_folder = not self.path.parent.exists()
-                self.path.parent.mkdir(parents=True, exist_ok=True)
-                self._file = await aiofiles.open(self.path, "xb", buffering=0)
-            except FileExistsError:
-                raise UsageError(f"{self.path}: exists already, and nothing is ever overwritten") from None
-            except OSError as error:
-                raise StorageError(f"{self.path}: cannot be made: {error.strerror or error}") from None
-            header = {
-                "recorder": __version__,
-                "started": utc_now(),
-                "configuration": self._settings.to_tree(),
-            }
-            try:
-                await self._write(header)
-                await self._sync()
-                await asyncio.to_thread(sync_folder, self.path.parent)
-            except OSError as error:
-                await self.discard()
-                raise StorageError(f"{self.path}: cannot be written: {error.strerror or error}") from None
+        if self.path is None:
+            return self
+        try:
+            self._made_folder = not self.path.parent.exists()
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            self._file = await aiofiles.open(self.path, "xb", buffering=0, executor=self._write_thread)
+        except FileExistsError:
+            await self._close()
+            raise UsageError(f"{self.path}: exists already, and nothing is ever overwritten") from None
+        except OSError as error:
+            await self._close()
+            raise StorageError(f"{self.path}: cannot be made: {error.strerror or error}") from None
+        header = {
+            "recorder": __version__,
+            "started": utc_now(),
+            "configuration": self._settings.to_tree(),
+        }
+        try:
+            await self._write(header)
+            await self._sync()
+            await self._on_sync_thread(sync_folder, self.path.parent)
+        except OSError as error:
+            await self.discard()
+            raise StorageError(f"{self.path}: cannot be written: {error.strerror or error}") from None
+        except asyncio.CancelledError:
+            await self.discard()
+            raise
         return self
 
     async def __aexit__(
@@ -126,16 +136,20 @@ class Journal:
             self._log_trouble(error)
         if self._waiting:
             log.error("%s: %d commands could not be written to it", self.path, self._waiting.count(b"\n"))
-        with contextlib.suppress(OSError):
-            await self._file.close()
-        self._file = None
+        await self._close()
+
+    async def _close(self) -> None:
+        if self._file is not None:
+            with contextlib.suppress(OSError):
+                await self._file.close()
+            self._file = None
+        self._write_thread.shutdown(wait=False)
+        self._sync_thread.shutdown(wait=False)
 
     async def discard(self) -> None:
         """Close and remove the journal, and its folder if that was made for it and is empty."""
         if self._file is not None and self.path is not None:
-            with contextlib.suppress(OSError):
-                await self._file.close()
-            self._file = None
+            await self._close()
             with contextlib.suppress(OSError):
                 self.path.unlink()
                 if self._made_folder:
@@ -184,7 +198,10 @@ class Journal:
     async def _sync(self) -> None:
         """Wait until all lines are on the disk; raises OSError."""
         if self._file is not None:
-            await asyncio.to_thread(os.fsync, self._file.fileno())
+            await self._on_sync_thread(os.fsync, self._file.fileno())
+
+    async def _on_sync_thread(self, work: Callable[..., None], *args: object) -> None:
+        await asyncio.get_running_loop().run_in_executor(self._sync_thread, work, *args)
 
     def _log_trouble(self, error: OSError) -> None:
         if not self._is_in_trouble:
