@@ -12,8 +12,9 @@ from recorder.camera.simulated.camera import SimulatedCamera
 from recorder.files.opening import is_recording
 from recorder.files.reader import RecordedSource
 from recorder.session.session import Session
-from recorder.settings.cameras import PcoCameraSettings, SimulatedCameraSettings
+from recorder.settings.cameras import SimulatedCameraSettings
 from recorder.settings.model import Settings
+from recorder.settings.pco_camera import PcoCameraSettings
 from recorder.storage.dry_run import DryRun
 from recorder.storage.frame_file import FrameFile
 from recorder.storage.layout import FileDescription

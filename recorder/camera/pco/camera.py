@@ -19,17 +19,11 @@ from recorder.camera.pco.health import INTERVAL_S, Health
 from recorder.camera.pco.library import open_camera
 from recorder.camera.pco.memory_reader import MemoryReader
 from recorder.camera.pco.open_camera import OpenCamera
-from recorder.camera.pco.setup import (
-    Readout,
-    change_exposure,
-    change_shutter,
-    exposure_of,
-    frame_time_of,
-    set_up,
-    shutter_of,
-)
+from recorder.camera.pco.setup import Readout, set_up
+from recorder.camera.pco.shutter import change_shutter, shutter_of
+from recorder.camera.pco.timing import change_exposure, exposure_of, frame_time_of
 from recorder.errors import CameraError, ConfigurationError
-from recorder.settings.cameras import Interface, PcoCameraSettings
+from recorder.settings.pco_camera import Interface, PcoCameraSettings
 
 log = logging.getLogger(__name__)
 

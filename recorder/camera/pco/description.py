@@ -8,7 +8,8 @@ from typing import Any
 
 from recorder.camera.pco.library import firmware_of
 from recorder.camera.pco.open_camera import OpenCamera
-from recorder.camera.pco.setup import Readout, delay_of, exposure_of
+from recorder.camera.pco.setup import Readout
+from recorder.camera.pco.timing import delay_of, exposure_of
 
 NO_TEMPERATURE = -300.0
 

@@ -15,7 +15,7 @@ from typing import Any
 
 from recorder.camera.pco.errors import NO_CAMERA, bare, code_of, is_error, translated
 from recorder.errors import CameraError
-from recorder.settings.cameras import Interface
+from recorder.settings.pco_camera import Interface
 
 # Of all USB devices of PCO.
 USB_VENDOR = "1cb2"

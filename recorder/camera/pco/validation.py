@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from recorder.errors import ConfigurationError, did_you_mean
-from recorder.settings.cameras import PcoCameraSettings
+from recorder.settings.pco_camera import PcoCameraSettings
 from recorder.units import format_seconds
 
 # Bits of the camera's description (sc2_defs.h, dwGeneralCapsDESC1).

@@ -4,8 +4,8 @@ import pytest
 
 from recorder.camera.pco.validation import check
 from recorder.errors import ConfigurationError
-from recorder.settings.cameras import PcoCameraSettings
 from recorder.settings.model import validate
+from recorder.settings.pco_camera import PcoCameraSettings
 from tests.virtual_sc2.camera import VirtualCamera
 from tests.virtual_sc2.libraries import installed
 from tests.virtual_sc2.models import DIMAX, EDGE_55, PANDA_42, PCO_1400, Model
