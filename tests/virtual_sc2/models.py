@@ -21,7 +21,9 @@ class Model:
     camera_type: int
     width: int
     height: int
-    interface: int  # of PCO_Device: 5 GigE, 6 USB 2.0, 8 USB 3.0, 11 CLHS
+    # PCO_Device.PCO_InterfaceType: 5 GigE, 6 USB 2.0, 8 USB 3.0; CLHS is 12 (Silicon Software), 13 or 15 (Kaya)
+    # on Linux, and 11 on Windows.
+    interface: int
     row_ns: int
     bits: int = 16
     caps: int = METADATA | NO_RECORDER | NOISE_FILTER | HARDWARE_LINES
@@ -49,12 +51,12 @@ EDGE_55 = Model(
     camera_type=0x1340,
     width=2560,
     height=2160,
-    interface=11,
+    interface=13,
     row_ns=9_120,
     pixel_rates=(95_300_000, 286_000_000),
     simultaneous_rows=2,
 )
-EDGE_42 = Model("pco.edge 4.2 M CLHS", 0x1340, 2048, 2048, 11, row_ns=9_760, simultaneous_rows=2)
+EDGE_42 = Model("pco.edge 4.2 M CLHS", 0x1340, 2048, 2048, 12, row_ns=9_760, simultaneous_rows=2)
 PANDA_42 = Model(
     "pco.panda 4.2 M USB",
     0x1600,
