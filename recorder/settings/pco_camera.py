@@ -63,7 +63,8 @@ class PcoCameraSettings(Section):
     pixel_format: PixelFormat | None = None
     trigger: Trigger = "auto sequence"
     acquire: Literal["auto", "external", "external modulated"] = "auto"
-    timestamp: Literal["off", "binary", "binary & ascii"] = "binary"
+    # In the pixels of each frame; omitted: only where the camera sends no metadata.
+    timestamp: Literal["off", "binary", "binary & ascii"] | None = None
     noise_filter: bool = False
     # Electrons per count; omitted: as the camera has it.
     conversion_factor: float | None = Field(None, gt=0, strict=False)

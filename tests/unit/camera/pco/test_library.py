@@ -74,7 +74,7 @@ def test_a_camera_is_opened_by_its_serial_number_at_any_kind_of_clhs(
 
 def test_a_serial_number_at_another_interface_is_told() -> None:
     with installed(VirtualCamera(EDGE_55)) as rig:
-        with pytest.raises(CameraError, match="connected: pco.edge 5.5 M CLHS 61000001 at CLHS"):
+        with pytest.raises(CameraError, match=r"connected: pco\.edge 5\.5 M CLHS 61000001 at CLHS"):
             open_camera(61_000_001, "USB 3.0")
         assert not rig.camera.is_open
 
