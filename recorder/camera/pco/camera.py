@@ -88,7 +88,7 @@ class PcoCamera:
         vendor = open_camera(serial, interface)
         try:
             with translated("asking the camera what it is"):
-                self._camera = OpenCamera.of(vendor)
+                self._camera = OpenCamera.of(vendor, self._settings)
         except CameraError:
             with contextlib.suppress(ValueError):
                 vendor.close()

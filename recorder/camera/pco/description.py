@@ -5,7 +5,10 @@ import struct
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from recorder.camera.pco import options
+from recorder.camera.pco import validation as limits
 from recorder.camera.pco.library import firmware_of
+from recorder.camera.pco.lines import line_details
 from recorder.camera.pco.open_camera import OpenCamera
 from recorder.camera.pco.setup import Readout
 from recorder.camera.pco.timing import delay_of, exposure_of
@@ -27,10 +30,11 @@ def details(camera: OpenCamera, readout: Readout) -> dict[str, str | int | float
     """
     sdk, sensor, vendor = camera.sdk, camera.sensor, camera.vendor
     questions: dict[str, Callable[[], str | int | float]] = {
-        "sensor_width": lambda: sensor["max. horizontal resolution standard"],
-        "sensor_height": lambda: sensor["max. vertical resolution standard"],
+        "sensor_width": lambda: camera.description["max width"],
+        "sensor_height": lambda: camera.description["max height"],
         "roi": lambda: ",".join(map(str, readout.roi)),
         "binning": lambda: "{binning x}x{binning y}".format_map(sdk.get_binning()),
+        "binning_mode": lambda: sdk.get_binning()["binning mode"],
         "pixel_rate": lambda: sdk.get_pixel_rate()["pixel rate"],
         "bit_resolution": lambda: camera.bits,
         "conversion_factor": lambda: sdk.get_conversion_factor()["conversion factor"] / 100,
@@ -38,7 +42,6 @@ def details(camera: OpenCamera, readout: Readout) -> dict[str, str | int | float
         "acquire_mode": lambda: sdk.get_acquire_mode()["acquire mode"],
         "timestamp_mode": lambda: sdk.get_timestamp_mode()["timestamp mode"],
         "metadata_mode": lambda: sdk.get_metadata_mode()["metadata mode"],
-        "noise_filter": lambda: sdk.get_noise_filter_mode()["noise filter mode"],
         "storage_mode_of_camera": lambda: sdk.get_storage_mode()["storage mode"],
         "exposure_time": lambda: exposure_of(camera),
         "delay_time": lambda: delay_of(camera),
@@ -54,7 +57,9 @@ def details(camera: OpenCamera, readout: Readout) -> dict[str, str | int | float
         questions["cooling_setpoint"] = lambda: sdk.get_cooling_setpoint_temperature()[
             "cooling setpoint temperature"
         ]
-    known: dict[str, str | int | float] = {}
+    known: dict[str, str | int | float] = {**options.details(camera)}
+    if camera.has(limits.HARDWARE_LINES):
+        known |= line_details(camera)
     for name, ask in questions.items():
         with contextlib.suppress(ValueError, LookupError):
             known[name] = ask()

@@ -89,9 +89,9 @@ class RoiRules:
         sensor: Mapping[str, Any],
         kind: Mapping[str, Any],
     ) -> "RoiRules":
-        """`camera` is the description of pco.Camera, `sensor` the SDK's own, `kind` its camera type."""
+        """`camera` and `sensor` are the descriptions of an `OpenCamera`, `kind` its camera type."""
         code, caps = kind["camera type raw"], sensor["dwGeneralCapsDESC1"]
-        _, _, width, height = whole_frame(sensor, binning)
+        _, _, width, height = whole_frame(camera, binning)
         across, down = camera["roi steps"]
         if across and code in _EDGE_55_CAMERA_LINK:
             across = max(across, 160)
@@ -128,13 +128,12 @@ class RoiRules:
         return f"{near}, one of its size {_shown((across[0], down[0], across[1], down[1]))}"
 
 
-def whole_frame(sensor: Mapping[str, Any], binning: tuple[int, int]) -> Roi:
+def whole_frame(camera: Mapping[str, Any], binning: tuple[int, int]) -> Roi:
     """Return the region of interest of the whole sensor as x0, y0, x1, y1 in binned pixels, from 1.
 
-    Taken from the SDK's description, as pco.Camera.description always has the extended sensor format.
+    `camera` is the description of an `OpenCamera`, which has the size of the sensor format in use.
     """
-    width, height = (sensor[f"max. {way} resolution standard"] for way in ("horizontal", "vertical"))
-    return 1, 1, width // binning[0], height // binning[1]
+    return 1, 1, camera["max width"] // binning[0], camera["max height"] // binning[1]
 
 
 def _shown(roi: Roi) -> str:

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from recorder.camera.pco import options
 from recorder.camera.pco import validation as limits
 from recorder.camera.pco.lines import line_arguments
 from recorder.camera.pco.open_camera import OpenCamera
@@ -50,7 +51,7 @@ def set_up(camera: OpenCamera, settings: PcoCameraSettings) -> Readout:
     Raises CameraError where the camera reads out another region than asked for.
     """
     lines = check(camera, settings)
-    whole = whole_frame(camera.sensor, settings.binning)
+    whole = whole_frame(camera.description, settings.binning)
     _set_format(camera, settings, whole)
     _set_signals(camera, settings)
     for line in lines:
@@ -69,15 +70,14 @@ def set_up(camera: OpenCamera, settings: PcoCameraSettings) -> Readout:
 def _set_format(camera: OpenCamera, settings: PcoCameraSettings, whole: Roi) -> None:
     """Set what pixels are, and how they are read; the region of interest is the whole frame."""
     sdk, description = camera.sdk, camera.description
-    sdk.set_binning(*settings.binning)
+    options.apply(camera, settings)
+    sdk.set_binning(*settings.binning, settings.binning_mode)
     sdk.set_roi(*whole)
     sdk.set_pixel_rate(settings.pixel_rate or max(description["pixelrates"]))
     if settings.conversion_factor is not None:
         sdk.set_conversion_factor(round(settings.conversion_factor * 100))
     if settings.pixel_format is not None and len(description["supported pixel formats"]) > 1:
         sdk.set_camera_setup("pixel format", settings.pixel_format)
-    if camera.has(limits.NOISE_FILTER):
-        sdk.set_noise_filter_mode("on" if settings.noise_filter else "off")
     has_metadata = camera.has(limits.METADATA)
     if not camera.has(limits.NO_TIMESTAMP):
         # It replaces fourteen pixels: only where nothing else tells the number of a frame, or by request.
@@ -134,5 +134,6 @@ def check(camera: OpenCamera, settings: PcoCameraSettings) -> list[tuple[Any, ..
 
     Raises ConfigurationError for the first setting that the camera cannot have. Changes nothing.
     """
+    options.check(settings, camera.sensor)
     limits.check(settings, camera.description, camera.sensor, camera.kind)
     return [line_arguments(camera, line) for line in settings.lines]

@@ -13,7 +13,6 @@ from recorder.settings.pco_camera import PcoCameraSettings
 from recorder.units import format_seconds
 
 # Bits of the camera's description (sc2_defs.h, dwGeneralCapsDESC1).
-NOISE_FILTER = 0x00000001
 NO_EXPOSURE_CONTROL = 0x00000080
 NO_TIMESTAMP = 0x00000100
 NO_ACQUIRE_MODE = 0x00000200
@@ -34,8 +33,8 @@ Description = Mapping[str, Any]
 def check(settings: PcoCameraSettings, camera: Description, sensor: Description, kind: Description) -> None:
     """Raise ConfigurationError for the first setting that the camera cannot have.
 
-    `camera` is the description of pco.Camera, `sensor` the SDK's own, `kind` the camera's type. Hardware
-    lines are checked by `setup`.
+    `camera` and `sensor` are the descriptions of an `OpenCamera`, `kind` the camera's type. Hardware lines
+    are checked by `setup`, and what `options` has, there.
     """
     caps = sensor["dwGeneralCapsDESC1"]
     check_exposure(settings.exposure, camera)
@@ -57,8 +56,6 @@ def check(settings: PcoCameraSettings, camera: Description, sensor: Description,
         )
     if settings.acquire != "auto" and caps & NO_ACQUIRE_MODE:
         _refuse("acquire", settings.acquire, "this camera knows auto only")
-    if settings.noise_filter and not caps & NOISE_FILTER:
-        _refuse("noise_filter", "true", "this camera has no noise filter")
     if settings.lines and not caps & HARDWARE_LINES:
         _refuse("lines", "...", "this camera's hardware lines cannot be set")
     if settings.memory != "fifo" and caps & NO_MEMORY:
