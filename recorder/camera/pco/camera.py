@@ -194,6 +194,8 @@ class PcoCamera:
         del first  # no PCO camera accepts a setting for a later frame
         camera, _ = self._opened()
         s = self._settings
+        if s.line_time is not None:
+            raise CameraError("camera.exposure_lines decides: stop, set camera.exposure_lines N, start")
         with translated(f"changing the exposure to {seconds:g} s"):
             try:
                 limits.check_exposure(seconds, camera.description)

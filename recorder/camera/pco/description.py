@@ -5,7 +5,7 @@ import struct
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from recorder.camera.pco import options
+from recorder.camera.pco import light_sheet, options
 from recorder.camera.pco import validation as limits
 from recorder.camera.pco.library import firmware_of
 from recorder.camera.pco.lines import line_details
@@ -57,7 +57,7 @@ def details(camera: OpenCamera, readout: Readout) -> dict[str, str | int | float
         questions["cooling_setpoint"] = lambda: sdk.get_cooling_setpoint_temperature()[
             "cooling setpoint temperature"
         ]
-    known: dict[str, str | int | float] = {**options.details(camera)}
+    known: dict[str, str | int | float] = {**options.details(camera), **light_sheet.details(camera)}
     if camera.has(limits.HARDWARE_LINES):
         known |= line_details(camera)
     for name, ask in questions.items():

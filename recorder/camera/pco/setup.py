@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from recorder.camera.pco import options
+from recorder.camera.pco import light_sheet, options
 from recorder.camera.pco import validation as limits
 from recorder.camera.pco.lines import line_arguments
 from recorder.camera.pco.open_camera import OpenCamera
@@ -78,6 +78,7 @@ def _set_format(camera: OpenCamera, settings: PcoCameraSettings, whole: Roi) -> 
         sdk.set_conversion_factor(round(settings.conversion_factor * 100))
     if settings.pixel_format is not None and len(description["supported pixel formats"]) > 1:
         sdk.set_camera_setup("pixel format", settings.pixel_format)
+    light_sheet.prepare(camera, settings)
     has_metadata = camera.has(limits.METADATA)
     if not camera.has(limits.NO_TIMESTAMP):
         # It replaces fourteen pixels: only where nothing else tells the number of a frame, or by request.
@@ -106,13 +107,14 @@ def _set_region(camera: OpenCamera, settings: PcoCameraSettings, roi: Roi, whole
     Logs a region that is no faster than the whole frame. Raises CameraError where the camera reads out
     another region than asked for.
     """
-    full_s = 0.0
-    if roi != whole and math.isinf(settings.rate):
+    full_s, by_lines = 0.0, settings.line_time is not None
+    if roi != whole and math.isinf(settings.rate) and not by_lines:
         set_times(camera, settings.exposure, settings.delay)
         full_s = arm(camera)
     camera.sdk.set_roi(*roi)
-    # After the region: a rate too high for the full frame would be lowered.
-    expose(camera, settings.exposure, settings.delay, settings.rate)
+    if not by_lines:
+        # After the region: a rate too high for the full frame would be lowered.
+        expose(camera, settings.exposure, settings.delay, settings.rate)
     period_s = apply_rate(camera, settings)
     if full_s and period_s > SLOW_REGION_SHARE * full_s > SLOW_REGION_SHARE * 1.05 * settings.exposure:
         log.warning(
@@ -135,5 +137,6 @@ def check(camera: OpenCamera, settings: PcoCameraSettings) -> list[tuple[Any, ..
     Raises ConfigurationError for the first setting that the camera cannot have. Changes nothing.
     """
     options.check(settings, camera.sensor)
+    light_sheet.check(camera, settings)
     limits.check(settings, camera.description, camera.sensor, camera.kind)
     return [line_arguments(camera, line) for line in settings.lines]

@@ -7,6 +7,7 @@ package are raised unchanged, for `errors.translated`. Times are in s.
 import logging
 import math
 
+from recorder.camera.pco.light_sheet import times_of_lines
 from recorder.camera.pco.open_camera import OpenCamera
 from recorder.errors import ConfigurationError
 from recorder.settings.pco_camera import PcoCameraSettings
@@ -49,11 +50,15 @@ def set_times(camera: OpenCamera, exposure_s: float, delay_s: float) -> None:
 
 def exposure_of(camera: OpenCamera) -> float:
     """Return the exposure that is set, in s; asks the camera."""
+    if camera.settings.line_time is not None:
+        return times_of_lines(camera)[0]
     return _time_set(camera, "exposure")
 
 
 def delay_of(camera: OpenCamera) -> float:
     """Return the delay that is set, in s; asks the camera."""
+    if camera.settings.line_time is not None:
+        return times_of_lines(camera)[1]
     return _time_set(camera, "delay")
 
 

@@ -37,7 +37,8 @@ def check(settings: PcoCameraSettings, camera: Description, sensor: Description,
     are checked by `setup`, and what `options` has, there.
     """
     caps = sensor["dwGeneralCapsDESC1"]
-    check_exposure(settings.exposure, camera)
+    if settings.line_time is None:
+        check_exposure(settings.exposure, camera)
     _within("delay", settings.delay, camera["min delay time"], camera["max delay time"])
     _check_binning(settings.binning, camera)
     if settings.roi is not None:
