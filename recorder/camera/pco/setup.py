@@ -4,7 +4,6 @@ Called on the camera thread; each call to the camera blocks for a telegram or mo
 said, errors of the vendor's package are raised unchanged, for `errors.translated`. Times are in s.
 """
 
-import contextlib
 import logging
 import math
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from recorder.camera.pco import memory, memory_limits
 from recorder.camera.pco import validation as limits
 from recorder.camera.pco.lines import line_arguments
 from recorder.camera.pco.open_camera import OpenCamera
@@ -58,10 +58,7 @@ def set_up(camera: OpenCamera, settings: PcoCameraSettings) -> Readout:
         sdk.set_camera_setup("pixel format", settings.pixel_format)
     if camera.has(limits.NOISE_FILTER):
         sdk.set_noise_filter_mode("on" if settings.noise_filter else "off")
-    if settings.memory == "fifo":
-        # A camera with a memory then delivers all frames in order, instead of the latest only.
-        with contextlib.suppress(ValueError):
-            sdk.set_storage_mode("fifo")
+    memory.prepare(camera, settings)
     if settings.cooling is not None:
         sdk.set_cooling_setpoint_temperature(settings.cooling)
     if not camera.has(limits.NO_TIMESTAMP):
@@ -70,7 +67,7 @@ def set_up(camera: OpenCamera, settings: PcoCameraSettings) -> Readout:
         sdk.set_metadata_mode("on")
     sdk.set_trigger_mode(settings.trigger)
     if not camera.has(limits.NO_ACQUIRE_MODE):
-        sdk.set_acquire_mode(settings.acquire)
+        memory.set_acquire(camera, settings)
     for line in lines:
         sdk.set_hwio_signal(*line)
     roi = settings.roi or whole
@@ -101,4 +98,6 @@ def check(camera: OpenCamera, settings: PcoCameraSettings) -> list[tuple[Any, ..
     Raises ConfigurationError for the first setting that the camera cannot have. Changes nothing.
     """
     limits.check(settings, camera.description, camera.sensor)
+    memory_limits.check(settings, camera.sensor["dwGeneralCapsDESC1"])
+    memory.check_room(camera, settings)
     return [line_arguments(camera, line) for line in settings.lines]
