@@ -359,8 +359,7 @@ class Sc2(RamFunctions, Library):
 
     def getrecordingstate(self, handle: Any, state: Any) -> int:
         del handle
-        self.camera.ram.settle()
-        state.value = self.camera.recording
+        state.value = self.camera.ram.settle()
         return 0
 
     def setrecordingstate(self, handle: Any, state: Any) -> int:

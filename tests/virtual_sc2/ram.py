@@ -67,13 +67,14 @@ class Ram:
             self.event_number = c.fifo._exposed + 1
             self.stop_at = c.fifo._exposed + self.stop_delay
 
-    def settle(self) -> None:
-        """Stop, where the frames after an event have been recorded."""
+    def settle(self) -> bool:
+        """Stop, where the frames after an event have been recorded; return whether the camera records."""
         c = self.camera
         if self.is_recording and self.stop_at is not None and c.fifo is not None:
             c.fifo.advance(c.clock())
             if c.fifo._exposed >= self.stop_at:
                 c.stop()
+        return c.recording
 
     def images(self, number: int) -> int:
         c = self.camera

@@ -117,7 +117,9 @@ class PcoCamera:
         """Start exposing, into the FIFO or into the camera's own memory; blocks for up to seconds."""
         camera, readout = self._opened()
         if self._settings.memory == "camram read":
-            self._reader = rescue.read_stored(camera, readout, self._settings, self._frames, self._wait)
+            self._reader = rescue.read_stored(
+                camera, readout, self._settings, self._frames, self._notify, self._wait
+            )
             return
         if camera.has_memory:
             with translated("asking the camera what its memory holds"):

@@ -23,11 +23,12 @@ def check(settings: PcoCameraSettings, caps: int) -> None:
 
 def _check_segments(settings: PcoCameraSettings, *, has_memory: bool) -> None:
     shares = settings.segments
-    for key, value in (("segment", settings.segment), ("segments", shares and list(shares))):
+    shown = f"[{', '.join(f'{share:g}' for share in shares)}]" if shares is not None else None
+    for key, value in (("segment", settings.segment), ("segments", shown)):
         if value is not None and not has_memory:
             refuse(key, value, "this camera has no memory of its own; omit it")
     if shares is not None and (min(shares) < 0 or not 0 < sum(shares) <= 100):
-        refuse("segments", list(shares), "must be four shares in percent, together more than 0, at most 100")
+        refuse("segments", shown, "must be four shares in percent, together more than 0, at most 100")
 
 
 def _check_record_stop(settings: PcoCameraSettings, *, has_it: bool) -> None:

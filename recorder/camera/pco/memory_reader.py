@@ -238,20 +238,26 @@ class MemoryReader:
         if self._stopped_itself:
             # Between the last two questions.
             stopped_ns = (self._recorded_ns + self._polled_ns) // 2
-        images = self._fill()[0]
+        images, self._capacity = self._fill()
         self._total, frames = images, self._plan.frames
         if self._plan.ring:
-            # Of a ring the last frames are the ones asked for; the last began a frame time before the stop.
+            # Of a ring the last frames are the ones asked for.
             self._next = 0 if frames is None else max(0, images - frames)
             self._find_event(images)
-            if self._event_ns is not None and self._event_index is not None:
-                stopped_ns = self._event_ns + (images - self._event_index) * self._period_ns()
-            self._first_ns = stopped_ns - (images - self._next) * self._period_ns()
-        else:
-            # The first one of a sequence began at arming, or with a trigger shortly after there was none.
-            self._first_ns = self._empty_ns if self._plan.triggered else self._armed_ns
-            self._total = images if frames is None else min(images, frames)
+        elif frames is not None:
+            self._total = min(images, frames)
+        self._first_ns = self._first_began_ns(images, stopped_ns) + self._next * self._period_ns()
         return None
+
+    def _first_began_ns(self, images: int, stopped_ns: int) -> int:
+        """Return when the first of the images in the memory began, as near as the host can tell."""
+        if self._event_ns is not None and self._event_index is not None and not self._plan.triggered:
+            return self._event_ns - self._event_index * self._period_ns()
+        if self._plan.ring and images >= self._capacity:
+            # The oldest are overwritten; the last began a frame time before the stop.
+            return stopped_ns - images * self._period_ns()
+        # At arming, or with a trigger shortly after there was none.
+        return self._empty_ns if self._plan.triggered else self._armed_ns
 
     def _find_event(self, images: int) -> None:
         """Compute which of the images in the memory is the first after the record stop event, if any is."""

@@ -5,14 +5,14 @@ and region (PCO_GetSegmentImageSettings). Only recording, and dividing the memor
 the camera thread; errors of the vendor's package are raised unchanged where nothing else is said.
 """
 
-import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 import numpy as np
 
 from recorder.camera.pco.errors import translated
-from recorder.camera.pco.frame_copier import FrameCopier, UncountedFrameError
+from recorder.camera.pco.frame_copier import CopiedFrame, FrameCopier, UncountedFrameError
 from recorder.camera.pco.memory import images_in
 from recorder.camera.pco.memory_limits import refuse
 from recorder.camera.pco.memory_reader import MemoryPlan, MemoryReader
@@ -21,8 +21,6 @@ from recorder.camera.pco.setup import Readout
 from recorder.errors import CameraError
 from recorder.frames.pool import FrameFormat
 from recorder.settings.pco_camera import PcoCameraSettings
-
-log = logging.getLogger(__name__)
 
 # What a camera tells of itself, which is so for stored images too; the other details are of this moment.
 _LASTING = (
@@ -88,11 +86,13 @@ def read_stored(
     readout: Readout,
     settings: PcoCameraSettings,
     frames: int | None,
+    notify: Callable[[str], None],
     wait: Callable[[float], object],
 ) -> MemoryReader:
     """Return a reader of the images, of the first `frames` at most; nothing is recorded.
 
-    Raises CameraError, also where the images have neither metadata nor a binary timestamp.
+    `notify` is called with when they were recorded, by the camera's clock. Raises CameraError, also where the
+    images have neither metadata nor a binary timestamp.
     """
     vendor, form = camera.vendor, readout.format
     with translated("reading the camera's memory"):
@@ -101,9 +101,14 @@ def read_stored(
         slot = np.empty((form.height, form.width), form.dtype)
         for metadata in (True, False):
             try:
-                FrameCopier(vendor, form.width, form.height, metadata=metadata).copy(0, slot)
+                first = FrameCopier(vendor, form.width, form.height, metadata=metadata).copy(0, slot)
             except UncountedFrameError:
                 continue
+            # The file's own start is that of the readout.
+            notify(
+                f"these frames were recorded before this run, into segment {segment} of the camera's memory; "
+                f"by its clock the first began {_moment(first)}"
+            )
             copier = FrameCopier(vendor, form.width, form.height, metadata=metadata)
             plan = MemoryPlan(segment, frames=frames, stored=True)
             return MemoryReader(vendor, copier, plan, wait=wait)
@@ -111,3 +116,10 @@ def read_stored(
         "the images in the camera's memory have neither metadata nor a binary timestamp, so that nobody "
         "could tell which are missing: read them out with Camware, and leave the camera on until then"
     )
+
+
+def _moment(frame: CopiedFrame | None) -> str:
+    """Return the time of a frame by the camera's clock, as text."""
+    if frame is None:
+        return "at an unknown time"
+    return f"at {datetime.fromtimestamp(frame.camera_time_ns // 10**9, UTC):%Y-%m-%dT%H:%M:%S}"
