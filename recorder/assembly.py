@@ -5,7 +5,7 @@ import math
 from collections.abc import Callable
 from pathlib import Path
 
-from recorder.camera.base import Camera, CameraDescription
+from recorder.camera.base import Camera, CameraDescription, CameraEvent
 from recorder.camera.pco.camera import PcoCamera
 from recorder.camera.playback import FrameSource, PlaybackCamera, TiffSource
 from recorder.camera.simulated.camera import SimulatedCamera
@@ -31,16 +31,21 @@ def build_session(settings: Settings, *, dry_run: bool) -> Session:
     return Session(settings, make_camera, make_file, dry_run=dry_run)
 
 
-def make_camera(settings: Settings, notify: Callable[[str], None] = log.warning) -> Camera:
+def make_camera(
+    settings: Settings,
+    notify: Callable[[str], None] = log.warning,
+    mark: Callable[[CameraEvent], None] | None = None,
+) -> Camera:
     """Return the camera of the settings, not opened; for playback, the source is opened, which blocks.
 
-    `notify` is called with what a real camera reports of its health, on any thread. Raises UsageError.
+    `notify` is called with what a real camera reports of its health, `mark` with the events that it saw, on
+    any thread. Raises UsageError.
     """
     camera, recording = settings.camera, settings.recording
     if isinstance(camera, SimulatedCameraSettings):
         return SimulatedCamera(camera)
     if isinstance(camera, PcoCameraSettings):
-        return PcoCamera(camera, notify, recording.frames, recording.duration)
+        return PcoCamera(camera, notify, recording.frames, recording.duration, mark=mark)
     path = Path(camera.source)
     source: FrameSource = RecordedSource(path) if is_recording(path) else TiffSource(path)
     return PlaybackCamera(source, camera.rate, camera.loop, recording.frames, recording.duration)

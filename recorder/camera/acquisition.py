@@ -135,6 +135,7 @@ class AcquisitionThread:
             longest_pause_s=self._longest_pause_ns * 1e-9,
             in_camera=left if inside else None,
             wanted_in_camera=inside.wanted if inside else 0,
+            waits_for=inside.waits_for if inside and not self._frames else "",
         )
 
     def run(self, until: StopCondition) -> AcquisitionResult:

@@ -34,7 +34,7 @@ class AcquisitionStatistics:
     `backlog` frames wait in the camera's FIFO. `longest_pause_s` is the longest time between two reads of the
     camera, waits for a free block left out. A camera that records into its own memory holds `in_camera`
     frames there (None: another camera), of the `wanted_in_camera` before they are read out (0: until it is
-    stopped).
+    stopped); `waits_for` is what it waits for meanwhile, "" for nothing.
     """
 
     frames: int
@@ -45,6 +45,7 @@ class AcquisitionStatistics:
     longest_pause_s: float
     in_camera: int | None = None
     wanted_in_camera: int = 0
+    waits_for: str = ""
 
     @property
     def records_inside(self) -> bool:

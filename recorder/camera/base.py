@@ -46,6 +46,15 @@ class CameraDescription:
         return replace(self, details={**self.details, "exposure_time": seconds})
 
 
+class CameraEvent(NamedTuple):
+    """Something that the camera itself saw, which is marked on the frame whose counter is `number`."""
+
+    label: str
+    text: str
+    number: int
+    host_ns: int  # host monotonic clock at the start of that frame's exposure
+
+
 class EndOfSourceError(Exception):
     """No more frames will come: the end of a playback, or of the camera's own memory. Not a failure."""
 
@@ -53,12 +62,13 @@ class EndOfSourceError(Exception):
 class StillRecordingError(CameraTimeoutError):
     """The camera still records into its own memory; its frames can be read afterwards. Not a failure.
 
-    The memory holds `images` frames, of `wanted` (0: the oldest are overwritten until it is stopped).
+    The memory holds `images` frames, of `wanted` (0: the oldest are overwritten until it is stopped). The
+    camera waits for `waits_for`, "" for nothing.
     """
 
-    def __init__(self, images: int, wanted: int) -> None:
+    def __init__(self, images: int, wanted: int, waits_for: str = "") -> None:
         super().__init__(f"the camera records into its own memory: {images} frames of {wanted or 'a ring'}")
-        self.images, self.wanted = images, wanted
+        self.images, self.wanted, self.waits_for = images, wanted, waits_for
 
 
 class Camera(Protocol):
@@ -91,7 +101,10 @@ class Camera(Protocol):
         """
 
     def trigger(self) -> None:
-        """Expose one frame now; raises CameraError where the trigger mode takes no software trigger."""
+        """Do now what a trigger does: expose a frame, start a sequence, or give a record stop event.
+
+        Raises CameraError where the camera's settings take no software trigger.
+        """
 
     def halt(self) -> int | None:
         """Stop exposing; frames in the FIFO can still be read. May block for seconds.

@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Literal
 
+from recorder.camera.acquisition_result import AcquisitionStatistics
 from recorder.control.command_types import CommandContext, CommandReply
 from recorder.control.permissions import changed_keys, check_keys, is_plain_name
 from recorder.control.registry import COMMANDS, Key, Number, Seconds, Word, command, parse, whole_number
@@ -63,6 +64,7 @@ async def status(context: CommandContext) -> CommandReply:
         f"longest pause of the camera thread {camera.longest_pause_s * 1e3:.1f} ms",
         f"longest write {figures.writer.longest_write_s * 1e3 if figures.writer else 0:.1f} ms"
         f" and sync {figures.writer.longest_sync_s * 1e3 if figures.writer else 0:.1f} ms",
+        *([_inside(camera)] if camera.in_camera is not None else []),
         *([figures.unanswered] if figures.unanswered else []),
         *([f"disk {figures.free_bytes / 1e9:.1f} GB free"] if figures.path else []),
         f"preview {'on' if session.preview.on else 'off'}{picture}",
@@ -72,6 +74,12 @@ async def status(context: CommandContext) -> CommandReply:
         errors = f", {analysis.errors} errors" if analysis.errors else ""
         parts.append(f"analysis {found}{errors}{', switched off' if analysis.given_up else ''}")
     return CommandReply("; ".join(parts))
+
+
+def _inside(camera: AcquisitionStatistics) -> str:
+    """Return what a camera with a memory of its own does, for `status`."""
+    waits = f", waits for {camera.waits_for}" if camera.waits_for else ""
+    return f"{camera.in_camera} frames in the camera{waits}"
 
 
 @command(live="preview.on")
@@ -186,7 +194,11 @@ async def snapshot(context: CommandContext, path: Word = "") -> CommandReply:
 
 @command()
 async def trigger(context: CommandContext) -> CommandReply:
-    """Expose one frame now, where the camera waits for software triggers."""
+    """Expose one frame now, where the camera waits for software triggers; or what its settings make of it.
+
+    With camera.acquire = "sequence trigger" it starts a sequence of frames; with camera.record_stop it is the
+    event after which a camera that records round and round in its own memory stops.
+    """
     await context.session.trigger()
     return CommandReply("triggered")
 

@@ -115,7 +115,9 @@ def progress_line(figures: Statistics, rate: float) -> str:
     left_s = figures.disk_time_left_s(rate)
     left = "" if math.isinf(left_s) else f"  disk full in {format_duration(left_s)}"
     inside = figures.acquisition.in_camera if figures.acquisition else None
+    waits_for = figures.acquisition.waits_for if figures.acquisition else ""
     memory = f"  {inside} in the camera" if inside is not None else ""
+    memory += f", waits for {waits_for}" if waits_for else ""
     return f"{frames} frames{memory}  {rate:.1f}/s  {flow / 1e6:.0f} MB/s  {pool}  lost {figures.lost}{left}"
 
 

@@ -14,7 +14,8 @@ class LiveStatus:
     """A session at one moment: `rate` in frames/s, `flow` in bytes/s, `temperature` of the sensor in °C.
 
     `disk_time_left_s` is the time until the disk is full, inf where nothing is written. `in_camera` counts
-    frames in the camera's own memory (None: it does not record there). `analysis`: the latest values.
+    frames in the camera's own memory (None: it does not record there), which waits for `waits_for`, "" for
+    nothing. `analysis`: the latest values.
     """
 
     state: str
@@ -29,6 +30,7 @@ class LiveStatus:
     disk_time_left_s: float
     preview: bool
     in_camera: int | None
+    waits_for: str
     analysis: dict[str, float]
     durable: int  # frames that survive a power cut
     unanswered: str  # what the disk or the camera has not answered for too long
@@ -65,6 +67,7 @@ def live_status(session: Session, recent: RateMeter) -> LiveStatus:
         disk_time_left_s=now.disk_time_left_s(rate) if now else math.inf,
         preview=session.preview.on,
         in_camera=camera.in_camera if camera else None,
+        waits_for=camera.waits_for if camera else "",
         analysis=dict(session.analysis.latest) if session.analysis else {},
         durable=now.durable if now else 0,
         unanswered=now.unanswered if running and now else "",

@@ -54,6 +54,8 @@ def toolbar(now: LiveStatus, picture: Picture | None, columns: int, typed: str) 
         items.insert(8, ToolbarItem(f"{now.temperature:.1f}°C", 10))
     if now.in_camera is not None:
         items.insert(2, ToolbarItem(f"in the camera {now.in_camera}", 3))
+    if now.waits_for:
+        items.insert(3, ToolbarItem(f"waits for {now.waits_for}", 4))
     if picture is not None:
         items.append(ToolbarItem(f"{picture.min}..{picture.mean:.0f}..{picture.max}", 11))
     items += [ToolbarItem(f"{name} {value:.5g}", 12) for name, value in now.analysis.items()]

@@ -48,9 +48,17 @@ class Marks:
         placing = asyncio.ensure_future(self._place(run, mark, moment, goes_round))
         if not run.records_inside:
             return await placing
+        self._report_later(placing)
+        return None
+
+    def place_soon(self, run: Run, mark: Mark, number: int) -> None:
+        """Place a mark on the frame whose counter is `number`, once it has come; log where."""
+        moment = run.timeline.delivered(number)
+        self._report_later(asyncio.ensure_future(self._place(run, mark, moment, goes_round=False)))
+
+    def _report_later(self, placing: "asyncio.Task[PlacedMark]") -> None:
         self._waiting.add(placing)
         placing.add_done_callback(self._report)
-        return None
 
     @staticmethod
     async def _place(

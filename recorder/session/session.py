@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from pathlib import Path
 
-from recorder.camera.base import Camera
+from recorder.camera.base import Camera, CameraEvent
 from recorder.errors import CameraError, RecorderError, UsageError
 from recorder.frames.timeline import FrameRef
 from recorder.preview import snapshot
@@ -30,8 +30,9 @@ log = logging.getLogger(__name__)
 SNAPSHOT_S = 5.0
 EFFECT_S = 5.0
 
-# Makes the camera of the settings; what it says of its health goes to a function, from any thread.
-MakeCamera = Callable[[Settings, Callable[[str], None]], Camera]
+# Makes the camera of the settings; what it says of its health goes to a function, and the events that it saw
+# to another, both from any thread.
+MakeCamera = Callable[[Settings, Callable[[str], None], Callable[[CameraEvent], None]], Camera]
 
 
 class Session:
@@ -55,7 +56,7 @@ class Session:
         self.files = FileSequence(make_file, settings.storage.durable_every)
         self._make_camera = make_camera
         self._loop = asyncio.get_running_loop()
-        self._camera: Camera | None = make_camera(settings, self._on_health)
+        self._camera: Camera | None = make_camera(settings, self._on_health, self._on_event)
         # What `save new` named while no run was under way.
         self._next_name: str | None = None
         # Files that are being made: their names are taken, though nothing stands there yet.
@@ -86,6 +87,16 @@ class Session:
 
         self._loop.call_soon_threadsafe(pass_on)
 
+    def _on_event(self, event: CameraEvent) -> None:
+        """Mark the frame of an event that the camera saw, which is on its way; from any thread."""
+
+        def pass_on() -> None:
+            if self.run is not None:
+                mark = Mark(event.label, event.text, "camera", event.host_ns)
+                self._marks.place_soon(self.run, mark, event.number)
+
+        self._loop.call_soon_threadsafe(pass_on)
+
     @property
     def preview(self) -> Preview:
         """What shows the frames."""
@@ -111,7 +122,7 @@ class Session:
         if self.saving:
             # The first file is where the journal stands; the next ones have names of their own.
             path = self.path if self.runs == 0 else new_path(self.settings, self._next_name)
-        camera = self._camera or self._make_camera(self.settings, self._on_health)
+        camera = self._camera or self._make_camera(self.settings, self._on_health, self._on_event)
         self._camera = None
         self.run = run = Run(camera, self.files, self.settings, path)
         self.runs += 1
@@ -300,7 +311,7 @@ class Session:
         settings = override(self.settings, f"{key}={value}")
         if self.running:
             raise UsageError(f"{key} needs the camera armed anew: stop, set {key} {value}, start")
-        camera = self._make_camera(settings, self._on_health)
+        camera = self._make_camera(settings, self._on_health, self._on_event)
         self._close_unused_camera()
         self._camera, self.settings = camera, settings
         return settings

@@ -89,7 +89,9 @@ class PcoCameraSettings(Section):
     # Bits of a pixel as the camera sends it, for cameras with a choice.
     pixel_format: PixelFormat | None = None
     trigger: Trigger = "auto sequence"
-    acquire: Literal["auto", "external", "external modulated"] = "auto"
+    acquire: Literal["auto", "external", "external modulated", "sequence trigger"] = "auto"
+    # How many frames a pulse at the acquire input starts, with acquire = "sequence trigger".
+    frames_per_trigger: int | None = Field(None, ge=1, lt=2**32)
     # In the pixels of each frame; omitted: only where the camera sends no metadata.
     timestamp: Literal["off", "binary", "binary & ascii"] | None = None
     noise_filter: bool = False
@@ -123,7 +125,16 @@ class PcoCameraSettings(Section):
     readout: RowOrder | None = None
     # Where frames go first: through the driver's FIFO to the disk, or into the camera's own memory, until
     # that is full ("camram sequence"), or overwriting the oldest frames until stopped ("camram ring").
-    memory: Literal["fifo", "camram sequence", "camram ring"] = "fifo"
+    # "camram read" records nothing: it reads out what the memory holds, from a recording before.
+    memory: Literal["fifo", "camram sequence", "camram ring", "camram read"] = "fifo"
+    # What makes a ring stop by itself: `trigger` at the console ("software"), or that and a pulse at the
+    # acquire input ("external"); and how many frames are recorded after it.
+    record_stop: Literal["off", "software", "external"] = "off"
+    frames_after_event: int | None = Field(None, ge=1, lt=2**32)
+    # The part of the camera's memory to record into, from 1; omitted: the one that is active.
+    segment: int | None = Field(None, ge=1, le=4)
+    # Sizes of the four parts in percent of the memory; a change erases all of them. Omitted: as they are.
+    segments: tuple[float, float, float, float] | None = Field(None, strict=False)
     # Frames in the driver's FIFO; omitted: a second of them, in at most half a gigabyte.
     fifo: int | None = Field(None, ge=4, le=1_000_000)
     # How long no frame may come; omitted: 10 s, or 7 days where frames wait for a trigger.

@@ -22,7 +22,7 @@ from recorder.storage.layout import DETECTOR
 from tests.system.conftest import ROOT, Recorder
 from tests.virtual_sc2.camera import DISCONNECTED, VirtualCamera
 from tests.virtual_sc2.libraries import Rig, installed
-from tests.virtual_sc2.models import DIMAX, EDGE_42, EDGE_55, EDGE_COLOUR, PANDA_42, PCO_1400, Model
+from tests.virtual_sc2.models import EDGE_42, EDGE_55, EDGE_COLOUR, PANDA_42, PCO_1400, Model
 
 SMALL = [1153, 1017, 1408, 1144]
 
@@ -236,84 +236,6 @@ async def test_stop_and_start_begin_a_new_count(tmp_path: Path) -> None:
         assert np.allclose(file[DETECTOR]["exposure"][:], 0.001, atol=1e-5)
 
 
-@pytest.mark.parametrize("memory", ["camram sequence", "camram ring"])
-async def test_the_cameras_own_memory_is_read_out_afterwards(tmp_path: Path, memory: str) -> None:
-    async def act(dispatch: Dispatcher, _: Rig) -> None:
-        await asyncio.sleep(0.1)
-        marked = asyncio.ensure_future(dispatch.execute("mark now", "console"))
-        await asyncio.sleep(0.35)
-        if memory == "camram ring":
-            dispatch.session.stop()
-        outcome = await marked
-        assert outcome is not None
-        assert "once the camera's memory is read out" in outcome.message
-
-    camera = VirtualCamera(DIMAX)
-    settings = {"memory": memory, "rate": 500, "roi": [433, 473, 576, 536]}
-    summary = await record(camera, tmp_path / "x.h5", settings, act)
-    assert (summary.verdict, summary.frames, summary.lost) == ("complete", DIMAX.memory_frames, 0)
-    with opened(tmp_path / "x.h5") as file:
-        numbers = file[DETECTOR]["frame_number"][:]
-        assert (numbers == np.arange(1, 201)).all()
-        if memory == "camram sequence":
-            check_frames(file, camera)
-            # Typed a tenth of a second after the start, of a camera that makes 500 frames/s.
-            (at,) = file["entry/marks"]["frame"]
-            assert 45 <= at <= 75
-
-
-async def test_the_cameras_own_memory_stops_with_the_limits(tmp_path: Path) -> None:
-    settings = {"memory": "camram sequence", "rate": 500, "roi": [433, 473, 576, 536]}
-    summary = await record(VirtualCamera(DIMAX), tmp_path / "a.h5", settings, frames=50)
-    assert (summary.verdict, summary.frames, summary.lost) == ("complete", 50, 0)
-    summary = await record(VirtualCamera(DIMAX), tmp_path / "b.h5", settings, duration="100ms")
-    assert (summary.verdict, summary.frames, summary.lost) == ("complete", 50, 0)
-
-
-async def test_more_than_the_cameras_memory_holds_is_refused(tmp_path: Path) -> None:
-    settings = {"memory": "camram sequence", "rate": 500, "roi": [433, 473, 576, 536]}
-    for limit in ({"frames": 201}, {"duration": "1s"}):
-        with pytest.raises(RecorderError, match="the camera's memory holds 200 frames of this size, not"):
-            await record(VirtualCamera(DIMAX), tmp_path / "x.h5", settings, **limit)
-
-
-async def test_of_a_ring_the_last_frames_are_kept(tmp_path: Path) -> None:
-    async def act(_: Dispatcher, rig: Rig) -> None:
-        await asyncio.sleep(0.6)
-        cameras.append(rig.camera)
-
-    cameras: list[VirtualCamera] = []
-    settings = {"memory": "camram ring", "rate": 500, "roi": [433, 473, 576, 536], "timestamp": "binary"}
-    summary = await record(VirtualCamera(DIMAX), tmp_path / "x.h5", settings, act, frames=50)
-    assert (summary.verdict, summary.frames, summary.lost) == ("complete", 50, 0)
-    assert cameras[0].memory is not None
-    with opened(tmp_path / "x.h5") as file:
-        stamp = file["data"][-1].reshape(-1)[:4] & 0xFF
-        assert int("".join(f"{v:02x}" for v in stamp)) == cameras[0].memory[-1].number
-
-
-async def test_a_mark_on_a_frame_that_a_ring_has_overwritten_is_on_none(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    async def act(dispatch: Dispatcher, _: Rig) -> None:
-        for _trial in range(2):
-            await asyncio.sleep(0.05)
-            await dispatch.execute("mark flash", "console")
-            refused = await dispatch.execute("save new other", "console")
-            assert refused is not None
-            assert "the camera records into its own memory" in refused.message
-            await asyncio.sleep(0.6)
-
-    caplog.set_level("INFO")
-    settings = {"memory": "camram ring", "rate": 500, "roi": [433, 473, 576, 536]}
-    await record(VirtualCamera(DIMAX), tmp_path / "x.h5", settings, act)
-    # 200 frames are kept, the last 0.4 s.
-    assert "the mark is on no frame: the camera's memory went round since" in caplog.text
-    with opened(tmp_path / "x.h5") as file:
-        assert set(file["entry/marks"]["frame"]) == {-1}
-        assert [path.name for path in tmp_path.glob("*.h5")] == ["x.h5"]
-
-
 async def test_a_model_that_tells_no_exposure_is_not_waited_for(tmp_path: Path) -> None:
     async def act(dispatch: Dispatcher, _: Rig) -> None:
         await asyncio.sleep(0.3)
@@ -366,31 +288,6 @@ async def test_frames_triggered_into_a_full_fifo_are_no_complete_recording(
     summary = await record(VirtualCamera(EDGE_55), tmp_path / "x.h5", settings, act)
     assert (summary.verdict, summary.losses) == ("frames lost", {"camera overflow": 1})
     assert "frames triggered since then are lost" in caplog.text
-
-
-async def test_the_first_frames_of_a_ring_whose_transfer_fails_are_counted(tmp_path: Path) -> None:
-    async def act(dispatch: Dispatcher, rig: Rig) -> None:
-        await asyncio.sleep(0.6)
-        rig.camera.spoiled = dict.fromkeys(range(1000), 0x80332005)
-        assert rig.camera.fifo is not None
-        exposed = rig.camera.fifo.advance(rig.camera.clock())
-        # Of the 200 frames kept, the first ones cannot be read.
-        rig.camera.spoiled = dict.fromkeys(range(exposed - 150), 0x80332005)
-
-    settings = {"memory": "camram ring", "rate": 500, "roi": [433, 473, 576, 536]}
-    summary = await record(VirtualCamera(DIMAX), tmp_path / "x.h5", settings, act)
-    assert summary.verdict == "frames lost"
-    assert summary.frames + summary.lost == DIMAX.memory_frames
-    assert set(summary.losses) == {"counter gap"}
-    with opened(tmp_path / "x.h5") as file:
-        assert file[DETECTOR]["frame_number"][0] == summary.lost + 1
-
-
-async def test_a_memory_that_does_not_fill_ends_the_run(tmp_path: Path) -> None:
-    settings = {"memory": "camram sequence", "trigger": "external exposure control", "timeout": "300ms"}
-    camera = VirtualCamera(DIMAX, stuck=True)
-    with pytest.raises(RecorderError, match=r"no frame for 0.3 s since it was armed"):
-        await record(camera, tmp_path / "x.h5", {**settings, "roi": [433, 473, 576, 536]})
 
 
 async def test_what_the_fifo_lost_before_a_stop_is_counted(tmp_path: Path) -> None:
@@ -531,14 +428,6 @@ async def test_what_a_model_does_not_tell_of_itself_is_left_out(tmp_path: Path) 
         assert file[DETECTOR]["trigger_mode"][()] == b"auto sequence"
 
 
-@pytest.mark.parametrize(("memory", "mode"), [("fifo", 1), ("camram sequence", 0)])
-async def test_a_camera_with_a_memory_streams_every_frame(tmp_path: Path, memory: str, mode: int) -> None:
-    camera = VirtualCamera(DIMAX)
-    settings = {"memory": memory, "rate": 500, "roi": [433, 473, 576, 536]}
-    await record(camera, tmp_path / "x.h5", settings, frames=5)
-    assert camera.settings.storage_mode == mode
-
-
 @pytest.mark.parametrize("model", [EDGE_55, PCO_1400], ids=["metadata", "stamp"])
 async def test_frames_whose_transfer_failed_are_passed_over_and_counted(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, model: Model
@@ -552,14 +441,6 @@ async def test_frames_whose_transfer_failed_are_passed_over_and_counted(
     with opened(tmp_path / "x.h5") as file:
         check_frames(file, camera)
         assert set(range(1, 64)) - set(file[DETECTOR]["frame_number"][:]) == {1, 30, 31}
-
-
-async def test_frames_of_the_cameras_memory_whose_transfer_fails_are_counted(tmp_path: Path) -> None:
-    settings = {"memory": "camram sequence", "rate": 500, "roi": [433, 473, 576, 536]}
-    camera = VirtualCamera(DIMAX, spoiled=dict.fromkeys((20, 21, 200), 0x80332005))
-    summary = await record(camera, tmp_path / "x.h5", settings)
-    assert (summary.verdict, summary.frames, summary.losses) == ("failed", 197, {"counter gap": 3})
-    assert "the last 1 frames in the camera's memory cannot be read out" in summary.cause
 
 
 async def test_a_setting_the_camera_cannot_have_is_refused_before_anything_is_set(tmp_path: Path) -> None:

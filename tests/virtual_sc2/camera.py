@@ -3,12 +3,13 @@
 import time
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from recorder.camera.simulated.fifo import Exposed, Fifo
 from tests.virtual_sc2.models import EDGE_FAMILY, ROI_SYMMETRIC_ROWS, SET_FRAME_RATE, Model
 from tests.virtual_sc2.options import Options
+from tests.virtual_sc2.ram import SEGMENT_TOO_SMALL, SEQUENCE_TRIGGER, PulseFifo, Ram
 from tests.virtual_sc2.sensor import Sensor
 
 # As the camera's firmware answers, with the number of its main board.
@@ -44,6 +45,10 @@ class Settings:
     frame_rate_mhz: int = 0
     storage_mode: int = 0
     submode: int = 0
+    per_trigger: int = 0
+
+    def copy(self) -> "Settings":
+        return replace(self)
 
 
 @dataclass
@@ -78,7 +83,8 @@ class VirtualCamera:
         self.coming: deque[Exposed] = deque()
         self.triggers = 0
         self.armed_ns = 0
-        self.memory: list[Exposed] | None = None
+        self.ram = Ram(self)
+        self.into_memory = False
         self.depth = 0
         self.overflowed = False
         self.reset()
@@ -207,6 +213,8 @@ class VirtualCamera:
             across, down = m.real_roi_steps
             x1, y1 = x1 - x1 % across, y1 - y1 % down
             self.settings.roi = (x0 - (x0 - 1) % across, y0 - (y0 - 1) % down, x1, y1)
+        if self.model.memory_frames and not self.ram.room(self.ram.active):
+            return SEGMENT_TOO_SMALL
         self.armed = True
         return 0
 
@@ -222,12 +230,23 @@ class VirtualCamera:
         self.armed_ns, self.depth = self.clock(), depth
         self.triggered.clear()
         self.triggers = 0
-        self.memory = [] if into_memory else None
+        self.into_memory = into_memory
+        self.ram.begin(into_memory=into_memory)
         rate, exposure_s = 1e9 / self.period_ns, self.exposure_ns * 1e-9
         self.fifo = None
-        if self.settings.trigger == 0 or into_memory:
-            self.fifo = Fifo(rate, exposure_s, 10**9 if into_memory else depth, self.armed_ns)
+        room = 10**9 if into_memory else depth
+        if self.settings.acquire == SEQUENCE_TRIGGER:
+            self.fifo = PulseFifo(self.settings.per_trigger, self.period_ns, exposure_s, room)
+        elif self.settings.trigger == 0 or into_memory:
+            self.fifo = Fifo(rate, exposure_s, room, self.armed_ns)
         return 0
+
+    def pulse(self, *, by_software: bool = False) -> bool:
+        """A pulse at the acquire input: a record stop event, or the start of a sequence (else False)."""
+        if not by_software and self.ram.acquire_control != 1:
+            return False
+        self.ram.event(by_software=by_software)
+        return self.recording and isinstance(self.fifo, PulseFifo) and self.fifo.pulse(self.clock())
 
     def trigger(self) -> bool:
         """Expose one frame, by software or from outside; False while the one before is not through."""
@@ -246,8 +265,8 @@ class VirtualCamera:
     def waiting(self) -> int:
         """How many frames are complete and wait to be read."""
         now = self.clock()
-        if self.memory is not None:
-            return len(self.memory)
+        if self.into_memory:
+            return len(self.ram.segment.images)
         if self.fifo is None:
             return sum(now >= e.start_ns + e.exposure_s * 1e9 for e in self.triggered)
         waiting = self.fifo.advance(now)
@@ -264,23 +283,13 @@ class VirtualCamera:
             if exposed.number not in self.dropped:
                 return exposed
 
-    def images_in_memory(self) -> int:
-        if self.memory is not None and self.recording and self.fifo is not None:
-            images = 0 if self.stuck else self.fifo.advance(self.clock())
-            return min(images, self.model.memory_frames)
-        return len(self.memory or ())
-
     def stop(self) -> None:
         if not self.recording:
             return
         self.recording = False
         if self.fifo is not None:
             self.fifo.halt(self.clock())
-        if self.memory is not None and self.fifo is not None:
-            frames = [self.fifo.pop() for _ in range(self.fifo.advance(self.clock()))]
-            room = self.model.memory_frames
-            kept = frames[-room:] if self.settings.submode == 1 else frames[:room]
-            self.memory = [frame for frame in kept if frame.number not in self.dropped]
+        self.ram.end()
 
     def us(self, exposed: Exposed) -> int:
         """The camera's clock at the start of an exposure, in us since its start."""

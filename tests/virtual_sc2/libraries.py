@@ -11,10 +11,12 @@ from pco.loader import shared_library_loader
 from pco.recorder import PCO_METADATA_STRUCT
 from pco.sdk import PCO_Device
 
-from tests.virtual_sc2.camera import DISCONNECTED, NOT_AVAILABLE, NOT_POSSIBLE, VirtualCamera
+from recorder.camera.simulated.fifo import Exposed
+from tests.virtual_sc2.camera import DISCONNECTED, NOT_AVAILABLE, NOT_POSSIBLE, Settings, VirtualCamera
 from tests.virtual_sc2.models import GLOBAL, GLOBAL_RESET, PIXEL_FORMATS, ROLLING
 from tests.virtual_sc2.options import OptionFunctions, describe
-from tests.virtual_sc2.sensor import counter_digits
+from tests.virtual_sc2.ram import RamFunctions
+from tests.virtual_sc2.sensor import Sensor, counter_digits
 
 NO_CAMERA = 0x80162001
 TEXTS = {
@@ -113,7 +115,7 @@ class Rig:
             self.strays.add(name)
 
 
-class Sc2(OptionFunctions, Library):
+class Sc2(RamFunctions, OptionFunctions, Library):
     """sc2_cam: the camera's own functions."""
 
     def geterrortextsdk(self, code: Any, text: Any, size: int) -> int:
@@ -362,7 +364,7 @@ class Sc2(OptionFunctions, Library):
 
     def getrecordingstate(self, handle: Any, state: Any) -> int:
         del handle
-        state.value = self.camera.recording
+        state.value = self.camera.ram.settle()
         return 0
 
     def setrecordingstate(self, handle: Any, state: Any) -> int:
@@ -370,16 +372,6 @@ class Sc2(OptionFunctions, Library):
         if value(state):
             return self.camera.start(64, into_memory=False)
         self.camera.stop()
-        return 0
-
-    def getactiveramsegment(self, handle: Any, segment: Any) -> int:
-        del handle
-        segment.value = 1
-        return 0
-
-    def getnumberofimagesinsegment(self, handle: Any, segment: Any, images: Any, most: Any) -> int:
-        del handle, segment
-        images.value, most.value = self.camera.images_in_memory(), self.camera.model.memory_frames
         return 0
 
 
@@ -419,7 +411,7 @@ class SdkRecorder(Library):
     Its flags behave as those of the real one, see tests/vendor_recorder.
     """
 
-    mode = kind = depth = copied = error = 0
+    mode = kind = depth = copied = error = segment = 0
 
     def recordercreate(
         self, handle: Any, camera: Any, share: Any, n: Any, mode: Any, path: Any, most: Any
@@ -431,8 +423,10 @@ class SdkRecorder(Library):
         return 0
 
     def recorderinit(self, handle: Any, count: Any, n: Any, kind: Any, *rest: Any) -> int:
-        del handle, n, rest
+        del handle, n
         self.depth, self.kind = value(count), value(kind)
+        # Without a segment: the active one.
+        self.segment = getattr(rest[2], "value", 0) or self.camera.ram.active
         return 0
 
     def recordergetsettings(
@@ -478,36 +472,57 @@ class SdkRecorder(Library):
     ) -> int:  # fmt: skip
         del handle, camera, timestamp
         c = self.camera
+        if self.mode == 3:
+            return self._copy_stored(value(index), (value(x1), value(y1)), buffer, number, metadata)
         height, width = c.shape
         if (value(x0), value(y0), value(x1), value(y1)) != (1, 1, width, height):
             return NOT_AVAILABLE
-        exposed = c.memory[value(index)] if c.memory is not None else c.pop()
+        exposed = c.pop()
         if exposed is None or c.sensor is None:
             return NOT_AVAILABLE
+        self._copy(exposed, c.sensor, c.settings, c.us(exposed), buffer, number, metadata)
+        return 0
+
+    def _copy_stored(self, index: int, size: tuple[int, int], buffer: Any, number: Any, metadata: Any) -> int:
+        """An image of a segment, as large as it was recorded, whatever is set now."""
+        c, of = self.camera, self.camera.ram.segments[self.segment - 1]
+        if of.settings is None or of.sensor is None or index >= len(of.images):
+            return NOT_AVAILABLE
+        x0, y0, x1, y1 = of.settings.roi
+        if size != (x1 - x0 + 1, y1 - y0 + 1) or c.recording:
+            return NOT_AVAILABLE
+        exposed = of.images[index]
+        us = (exposed.start_ns - of.armed_ns) // 1000
+        self._copy(exposed, of.sensor, of.settings, us, buffer, number, metadata)
+        return 0
+
+    def _copy(
+        self, exposed: Exposed, sensor: Sensor, settings: Settings, us: int, buffer: Any, number: Any,
+        metadata: Any,
+    ) -> None:  # fmt: skip
+        c = self.camera
         address = buffer if isinstance(buffer, int) else ctypes.cast(buffer, ctypes.c_void_p).value
         self.copied += 1
         if (code := c.spoiled.get(exposed.number)) is not None:
             self.error = code
-            ctypes.memset(address or 0, 0, c.sensor.pictures[0].nbytes)
+            ctypes.memset(address or 0, 0, sensor.pictures[0].nbytes)
             ctypes.memset(ctypes.addressof(metadata) + 4, 0, ctypes.sizeof(metadata) - 4)
-            return 0
-        us, counter = c.us(exposed), c.number(exposed)
-        c.sensor.copy_to(address or 0, counter, us, stamped=c.settings.timestamp > 0)
+            return
+        counter = c.number(exposed)
+        sensor.copy_to(address or 0, counter, us, stamped=settings.timestamp > 0)
         number.value = exposed.number
-        if c.settings.metadata:
-            _fill_metadata(metadata, c, counter, us, exposed.exposure_s)
+        if settings.metadata:
+            _fill_metadata(metadata, sensor, counter, us, exposed.exposure_s)
             metadata.bIMAGE_TIME_STATUS, metadata.bSYNC_STATUS = c.options.sync_of(counter)
-        return 0
 
 
 _COUNTER = PCO_METADATA_STRUCT.bIMAGE_COUNTER_BCD.offset
 _DIGITS = struct.Struct("<13B")
 
 
-def _fill_metadata(metadata: Any, camera: VirtualCamera, counter: int, us: int, exposure_s: float) -> None:
-    assert camera.sensor is not None
+def _fill_metadata(metadata: Any, sensor: Sensor, counter: int, us: int, exposure_s: float) -> None:
     metadata.wVersion = 1
-    micro, (_, year, month, day, hour, minute, second) = camera.sensor.clock.digits(us)
+    micro, (_, year, month, day, hour, minute, second) = sensor.clock.digits(us)
     times = (second, minute, hour, day, month, year)
     _DIGITS.pack_into(metadata, _COUNTER, *counter_digits(counter), *micro, *times)
     ns = round(exposure_s * 1e9)

@@ -20,8 +20,10 @@ from tests.virtual_sc2.options import (
 
 # sc2_defs.h, dwGeneralCapsDESC1.
 NO_RECORDER = 0x00001000
+RECORD_STOP = 0x00000020
 METADATA = 0x00004000
 SET_FRAME_RATE = 0x00008000
+EXTENDED_ACQUIRE = 0x00200000
 ROI_SYMMETRIC_ROWS = 0x00800000
 HARDWARE_LINES = 0x40000000
 # dwGeneralCapsDESC3
@@ -125,7 +127,7 @@ PANDA_42 = Model(
     row_ns=12_136,
     roi_steps=(32, 8),
     least=(64, 16),
-    caps=METADATA | NO_RECORDER | HARDWARE_LINES | SET_FRAME_RATE,
+    caps=METADATA | NO_RECORDER | HARDWARE_LINES | SET_FRAME_RATE | EXTENDED_ACQUIRE,
     caps3=PIXEL_FORMATS,
     exposure_ns=(10_000, 5_000_000_000, 1_000),
     delay_ms=5_000,
@@ -139,7 +141,7 @@ DIMAX = Model(
     5,
     row_ns=220,
     bits=12,
-    caps=METADATA | SET_FRAME_RATE | ROI_SYMMETRIC_ROWS | HARDWARE_LINES,
+    caps=METADATA | SET_FRAME_RATE | ROI_SYMMETRIC_ROWS | HARDWARE_LINES | RECORD_STOP | EXTENDED_ACQUIRE,
     roi_steps=(48, 4),
     least=(144, 32),
     exposure_ns=(1_500, 40_000_000, 100),

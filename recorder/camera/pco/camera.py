@@ -9,7 +9,8 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from recorder.camera.base import CameraDescription, FrameInfo
+from recorder.camera.base import CameraDescription, CameraEvent, FrameInfo
+from recorder.camera.pco import memory, rescue
 from recorder.camera.pco import validation as limits
 from recorder.camera.pco.clock import set_clock
 from recorder.camera.pco.description import details, lossy_transfer
@@ -18,7 +19,7 @@ from recorder.camera.pco.fifo_reader import FifoReader
 from recorder.camera.pco.frame_copier import FrameCopier
 from recorder.camera.pco.health import INTERVAL_S, Health
 from recorder.camera.pco.library import open_camera
-from recorder.camera.pco.memory_reader import MemoryReader
+from recorder.camera.pco.memory_reader import MemoryPlan, MemoryReader
 from recorder.camera.pco.open_camera import OpenCamera
 from recorder.camera.pco.setup import Readout, set_up
 from recorder.camera.pco.shutter import Restart, change_shutter
@@ -37,6 +38,8 @@ MIN_FIFO_FRAMES = 16
 class PcoCamera:
     """The camera of `settings`; `notify` is called on the camera thread, with each message about its state.
 
+    So is `mark`, with an event that the camera saw.
+
     `frames` and `duration_s` limit a recording into the camera's own memory only; one through the FIFO ends
     when it is halted. `wait` sleeps for so many s; a test passes its own.
     """
@@ -48,8 +51,9 @@ class PcoCamera:
         frames: int | None = None,
         duration_s: float | None = None,
         wait: Callable[[float], object] = time.sleep,
+        mark: Callable[[CameraEvent], None] | None = None,
     ) -> None:
-        self._settings, self._notify, self._wait = settings, notify, wait
+        self._settings, self._notify, self._wait, self._mark = settings, notify, wait, mark
         self._frames, self._duration_s = frames, duration_s
         self._camera: OpenCamera | None = None
         self._readout: Readout | None = None
@@ -67,6 +71,8 @@ class PcoCamera:
         """
         s = self._settings
         camera = self._connect(s.serial, s.interface)
+        if s.memory == "camram read":
+            return self._find_stored(camera)
         # The capabilities depend on the shutter mode, so that settings are checked in the new one.
         if s.shutter is not None and change_shutter(camera, s.shutter):
             serial, interface = camera.vendor.camera_serial, camera.vendor.interface
@@ -78,11 +84,19 @@ class PcoCamera:
         with translated("setting up the camera"):
             self._readout = readout = set_up(camera, s)
             self._health = Health(camera.sdk)
-            known = details(camera, readout)
-            name, serial = camera.vendor.camera_name.strip("\0 "), str(camera.vendor.camera_serial)
+            known = {**details(camera, readout), **memory.details(camera)}
         self._ask_for_health()
         rate = 1 / readout.period_s if readout.period_s else math.inf
-        return CameraDescription(name, serial, readout.format, rate, known)
+        return CameraDescription(*camera.name_and_serial, readout.format, rate, known)
+
+    def _find_stored(self, camera: OpenCamera) -> CameraDescription:
+        """Describe the frames that the camera's memory holds; nothing is set."""
+        with translated("asking the camera what its memory holds"):
+            images = rescue.stored(camera, self._settings)
+            self._readout = readout = rescue.stored_readout(camera, images)
+            known = rescue.details_of_stored({**details(camera, readout), **memory.details(camera)}, images)
+        log.info("segment %d of the camera's memory holds %d images", images.segment, images.images)
+        return CameraDescription(*camera.name_and_serial, readout.format, math.inf, known)
 
     def _connect(self, serial: int | None, interface: Interface | None) -> OpenCamera:
         vendor = open_camera(serial, interface)
@@ -102,6 +116,14 @@ class PcoCamera:
     def arm(self) -> None:
         """Start exposing, into the FIFO or into the camera's own memory; blocks for up to seconds."""
         camera, readout = self._opened()
+        if self._settings.memory == "camram read":
+            self._reader = rescue.read_stored(
+                camera, readout, self._settings, self._frames, self._notify, self._wait
+            )
+            return
+        if camera.has_memory:
+            with translated("asking the camera what its memory holds"):
+                memory.tell_of_images(camera, self._notify)
         if self._settings.memory != "fifo":
             self._reader = self._record_into_memory(camera, readout)
             return
@@ -117,7 +139,15 @@ class PcoCamera:
             copier = self._copier(camera, readout)
             # Where a trigger decides when frames are exposed, their number does not follow from the time.
             period_s = readout.period_s if self._settings.runs_free else 0.0
-            self._reader = FifoReader(vendor, copier, depth, period_s, self._notify, wait=self._wait)
+            self._reader = FifoReader(
+                vendor,
+                copier,
+                depth,
+                period_s,
+                self._notify,
+                wait=self._wait,
+                sequence=self._settings.frames_per_trigger or 0,
+            )
 
     def _record_into_memory(self, camera: OpenCamera, readout: Readout) -> MemoryReader:
         """Start recording into the camera's own memory."""
@@ -129,25 +159,28 @@ class PcoCamera:
             segment = vendor.camram_segment
             room = camera.sdk.get_number_of_images_in_segment(segment)["max image count"]
             frames = self._frames or 0
-            if self._duration_s is not None and readout.period_s:
+            if self._duration_s is not None and readout.period_s and s.runs_free:
                 lasting = math.ceil(self._duration_s / readout.period_s)
                 frames = min(frames, lasting) if frames else lasting
             ring = s.memory == "camram ring"
-            if frames > room:
+            after_event = (s.frames_after_event or 0) if s.record_stop != "off" else 0
+            if frames > room or after_event >= room > 0:
+                wanted = f"{frames}" if frames > room else f"one and {after_event} after the stop event"
                 raise CameraError(
-                    f"the camera's memory holds {room} frames of this size, not {frames}: "
+                    f"the camera's memory holds {room} frames of this size, not {wanted}: "
                     "ask for fewer, or choose a smaller camera.roi"
                 )
             vendor.record(room, "camram ring" if ring else "camram segment")
-            return MemoryReader(
-                vendor,
-                self._copier(camera, readout),
+            plan = MemoryPlan(
                 segment,
                 ring=ring,
                 frames=self._frames,
                 duration_s=self._duration_s,
-                wait=self._wait,
+                after_event=after_event,
+                triggered=not s.runs_free,
             )
+            copier = self._copier(camera, readout)
+            return MemoryReader(vendor, copier, plan, self._mark, wait=self._wait)
 
     def _copier(self, camera: OpenCamera, readout: Readout) -> FrameCopier:
         form = readout.format
@@ -196,6 +229,8 @@ class PcoCamera:
         s = self._settings
         if s.line_time is not None:
             raise CameraError("camera.exposure_lines decides: stop, set camera.exposure_lines N, start")
+        if s.memory == "camram read":
+            raise CameraError("these frames were recorded before: their exposure is what it was")
         with translated(f"changing the exposure to {seconds:g} s"):
             try:
                 limits.check_exposure(seconds, camera.description)
@@ -218,13 +253,23 @@ class PcoCamera:
             return actual_s
 
     def trigger(self) -> None:
-        """Expose one frame now; raises CameraError while busy, and in modes without software trigger."""
+        """Expose a frame, start a sequence, or give the record stop event, as the settings say.
+
+        Raises CameraError while busy, and in modes without software trigger.
+        """
         camera, _ = self._opened()
-        if "software trigger" not in self._settings.trigger:
-            raise CameraError(f"no software trigger in trigger mode {self._settings.trigger}")
-        with translated("triggering the camera"):
-            if camera.sdk.force_trigger()["triggered"] != "successful":
-                raise CameraError("the camera is busy with the frame before: trigger again")
+        s = self._settings
+        if s.record_stop != "off" and isinstance(self._reader, MemoryReader):
+            self._reader.stop_by_event()
+        elif s.acquire == "sequence trigger":
+            with translated("starting a sequence"):
+                memory.start_sequence(camera.sdk)
+        elif "software trigger" not in s.trigger:
+            raise CameraError(f"no software trigger in trigger mode {s.trigger}")
+        else:
+            with translated("triggering the camera"):
+                if camera.sdk.force_trigger()["triggered"] != "successful":
+                    raise CameraError("the camera is busy with the frame before: trigger again")
 
     def halt(self) -> int | None:
         """Stop exposing; frames in the FIFO or in the camera's memory can still be read.
@@ -241,6 +286,10 @@ class PcoCamera:
             return
         with translated("stopping the camera"):
             _delete_recorder(self._camera.vendor)
+        if self._camera.has_memory and (isinstance(reader, FifoReader) or reader.is_read_out):
+            # The next run need not tell of these images. The recording is over, whatever the camera answers.
+            with contextlib.suppress(ValueError):
+                memory.note_read_out(self._camera)
 
     def close(self) -> None:
         """Close the camera; may be called after an error, and twice."""

@@ -8,7 +8,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from recorder.camera.base import FrameInfo
+from recorder.camera.base import EndOfSourceError, FrameInfo
 from recorder.camera.pco.errors import from_code, is_error, translated
 from recorder.camera.pco.frame_copier import FrameCopier
 from recorder.errors import CameraError, CameraTimeoutError
@@ -36,9 +36,10 @@ class FifoReader:
     """Read the oldest frame of `camera`, a pco.Camera that records into a FIFO of `depth` frames.
 
     Every method is called on the camera thread and blocks. `period_s` is the time from frame to frame, 0
-    where a trigger decides; `notify` is called with each message for the user; `clock` gives host monotonic
-    ns, `wait` sleeps for so many s. The flags of the SDK's recorder mean less than their names (decision 8):
-    that of full buffers stays set once the FIFO has wrapped around, that of an overflow after the first.
+    where a trigger decides, which starts `sequence` frames (0: one); `notify` is called with each message for
+    the user; `clock` gives host monotonic ns, `wait` sleeps for so many s. The flags of the SDK's recorder
+    mean less than their names (decision 8): that of full buffers stays set once the FIFO has wrapped around,
+    that of an overflow after the first.
     """
 
     def __init__(
@@ -50,11 +51,12 @@ class FifoReader:
         notify: Callable[[str], None] = log.warning,
         clock: Callable[[], int] = time.perf_counter_ns,
         wait: Callable[[float], object] = time.sleep,
+        sequence: int = 0,
     ) -> None:
         self._camera, self._copier, self._notify = camera, copier, notify
         self._full_at = max(1, depth - IN_TRANSFER)
         self._max_first_number = depth + FIRST_NUMBER_MARGIN
-        self._clock, self._wait = clock, wait
+        self._clock, self._wait, self._sequence = clock, wait, sequence
         # From frame to frame, 0 where a trigger decides.
         self.period_s = period_s
         self._get_status = camera.rec.PCO_Recorder.PCO_RecorderGetStatus
@@ -124,7 +126,8 @@ class FifoReader:
         """Copy the oldest frame into `slot` (H, W), C-contiguous; wait up to `timeout_s` for one.
 
         Frames that come empty, because their transfer failed, are skipped: they show as a gap in the counter.
-        Raises CameraTimeoutError where none came, CameraDisconnectedError, CameraError.
+        Raises CameraTimeoutError where none came, EndOfSourceError where the camera ended after a sequence,
+        CameraDisconnectedError, CameraError.
         """
         deadline_ns = self._clock() + round(timeout_s * 1e9)
         while True:
@@ -176,6 +179,9 @@ class FifoReader:
             if not self._running.value:
                 if self._halted:
                     raise CameraTimeoutError("the camera is stopped, and its FIFO empty")
+                if self._sequence and self._read == self._sequence and not is_error(self._error.value):
+                    log.info("the camera has stopped after its sequence of %d frames", self._sequence)
+                    raise EndOfSourceError
                 raise self._why_stopped()
             if self._polled_ns >= deadline_ns:
                 raise CameraTimeoutError("no frame in time")

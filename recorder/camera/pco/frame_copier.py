@@ -26,6 +26,10 @@ _TIME_BASES_S = ((1e-3, 1e-6, 1e-9), (1e-9, 1e-6, 1e-3))
 _NO_TEMPERATURE = -32768
 
 
+class UncountedFrameError(CameraError):
+    """A frame has neither counter nor time where they are looked for."""
+
+
 class CopiedFrame(NamedTuple):
     """The metadata of a frame that was copied."""
 
@@ -84,7 +88,8 @@ class FrameCopier:
         """Copy frame `index` of the recorder (0: the oldest of a FIFO) into `slot` (H, W), C-contiguous.
 
         Blocks for the copy, or the transfer out of the camera's memory. Returns None for a frame that is
-        empty because its transfer failed. Raises CameraError, also for a frame without counter and time.
+        empty because its transfer failed. Raises CameraError: UncountedFrameError for a frame without counter
+        and time.
         """
         code = self._copy(
             *self._handles,
@@ -102,7 +107,7 @@ class FrameCopier:
             what, remedy = "no binary timestamp in its first pixels", "set camera.timestamp to binary"
             if self._has_metadata:
                 what, remedy = "no metadata", "switch the camera off and on again"
-            raise CameraError(
+            raise UncountedFrameError(
                 f"the frame after number {self._last_number} has {what}: without it nobody could tell which "
                 f"frames are missing; {remedy}"
             )

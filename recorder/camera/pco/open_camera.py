@@ -49,6 +49,11 @@ class OpenCamera:
         """The SDK's functions for this camera, a pco.sdk.Sdk; they block, and raise the vendor's errors."""
         return self.vendor.sdk
 
+    @property
+    def name_and_serial(self) -> tuple[str, str]:
+        """Name of the model and serial number, as text."""
+        return str(self.vendor.camera_name).strip("\0 "), str(self.vendor.camera_serial)
+
     def has(self, capability: int) -> bool:
         """Return whether this bit of the general capabilities is set; `validation` names them."""
         return bool(self.sensor["dwGeneralCapsDESC1"] & capability)
@@ -57,6 +62,11 @@ class OpenCamera:
     def keeps_rate(self) -> bool:
         """Whether the camera keeps a frame rate by itself."""
         return self.has(limits.FRAME_RATE)
+
+    @property
+    def has_memory(self) -> bool:
+        """Whether the camera has a memory of its own."""
+        return not self.has(limits.NO_MEMORY)
 
     @property
     def bits(self) -> int:

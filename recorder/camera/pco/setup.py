@@ -4,7 +4,6 @@ Called on the camera thread; each call to the camera blocks for a telegram or mo
 said, errors of the vendor's package are raised unchanged, for `errors.translated`. Times are in s.
 """
 
-import contextlib
 import logging
 import math
 from dataclasses import dataclass
@@ -12,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from recorder.camera.pco import light_sheet, options
+from recorder.camera.pco import light_sheet, memory, memory_limits, options
 from recorder.camera.pco import validation as limits
 from recorder.camera.pco.lines import line_arguments
 from recorder.camera.pco.open_camera import OpenCamera
@@ -90,15 +89,12 @@ def _set_format(camera: OpenCamera, settings: PcoCameraSettings, whole: Roi) -> 
 def _set_signals(camera: OpenCamera, settings: PcoCameraSettings) -> None:
     """Set what starts a frame, where it goes, and the cooling."""
     sdk = camera.sdk
-    if settings.memory == "fifo":
-        # A camera with a memory then delivers all frames in order, instead of the latest only.
-        with contextlib.suppress(ValueError):
-            sdk.set_storage_mode("fifo")
+    memory.prepare(camera, settings)
     if settings.cooling is not None:
         sdk.set_cooling_setpoint_temperature(settings.cooling)
     sdk.set_trigger_mode(settings.trigger)
     if not camera.has(limits.NO_ACQUIRE_MODE):
-        sdk.set_acquire_mode(settings.acquire)
+        memory.set_acquire(camera, settings)
 
 
 def _set_region(camera: OpenCamera, settings: PcoCameraSettings, roi: Roi, whole: Roi) -> float:
@@ -139,4 +135,6 @@ def check(camera: OpenCamera, settings: PcoCameraSettings) -> list[tuple[Any, ..
     options.check(settings, camera.sensor)
     light_sheet.check(camera, settings)
     limits.check(settings, camera.description, camera.sensor, camera.kind)
+    memory_limits.check(settings, camera.sensor["dwGeneralCapsDESC1"])
+    memory.check_room(camera, settings)
     return [line_arguments(camera, line) for line in settings.lines]
