@@ -61,7 +61,9 @@ def set_up(camera: OpenCamera, settings: PcoCameraSettings) -> Readout:
     roi = settings.roi or whole
     period_s = _set_region(camera, settings, roi, whole)
     dtype = np.uint8 if camera.bits == 8 else np.uint16
-    form = FrameFormat(roi[3] - roi[1] + 1, roi[2] - roi[0] + 1, np.dtype(dtype))
+    # Two images, one below the other, come as one.
+    images = 2 if settings.double_image else 1
+    form = FrameFormat((roi[3] - roi[1] + 1) * images, roi[2] - roi[0] + 1, np.dtype(dtype))
     triggered = settings.trigger not in {"auto sequence", "external synchronized"}
     return Readout(form, 0.0 if triggered else period_s, camera.has(limits.METADATA), roi)
 
