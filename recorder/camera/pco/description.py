@@ -11,7 +11,7 @@ from recorder.camera.pco.library import firmware_of
 from recorder.camera.pco.lines import line_details
 from recorder.camera.pco.open_camera import OpenCamera
 from recorder.camera.pco.setup import Readout
-from recorder.camera.pco.timing import delay_of, exposure_of
+from recorder.camera.pco.timing import delay_of, exposure_of, image_timing_of
 
 NO_TEMPERATURE = -300.0
 
@@ -58,6 +58,7 @@ def details(camera: OpenCamera, readout: Readout) -> dict[str, str | int | float
             "cooling setpoint temperature"
         ]
     known: dict[str, str | int | float] = {**options.details(camera), **light_sheet.details(camera)}
+    known |= _armed_timing(camera)
     if camera.has(limits.HARDWARE_LINES):
         known |= line_details(camera)
     for name, ask in questions.items():
@@ -100,6 +101,21 @@ def pattern(sensor: Mapping[str, Any], roi: tuple[int, int, int, int]) -> str:
     colours = [_COLOURS.get(code >> 4 * i & 0xF, "?") for i in range(4)]
     right, down = (roi[0] - 1) % 2, (roi[1] - 1) % 2
     return "".join(colours[(row ^ down) * 2 + (column ^ right)] for row in (0, 1) for column in (0, 1))
+
+
+def _armed_timing(camera: OpenCamera) -> dict[str, float]:
+    """Return what the camera reckoned of its frames when it was armed, in s: a live exposure changes it."""
+    timing = image_timing_of(camera)
+    if timing is None:
+        return {}
+    named = {
+        "armed_frame_time": timing.frame_s,
+        "armed_exposure_time": timing.exposure_s,
+        "armed_trigger_delay": timing.trigger_delay_s,
+        "armed_trigger_system_delay": timing.system_delay_s,
+        "armed_trigger_jitter": timing.jitter_s,
+    }
+    return {name: round(value, 9) for name, value in named.items() if value is not None}
 
 
 def _versions(vendor: Any) -> str:  # noqa: ANN401 - a pco.Camera
