@@ -6,10 +6,17 @@ from typing import Any, Self
 
 from recorder.camera.pco import validation as limits
 from recorder.camera.pco.described import HAS_DESCRIPTION_3, with_settings
+from recorder.errors import CameraError
 from recorder.settings.pco_camera import PcoCameraSettings
 
 # PCO_GetCameraHealthStatus: the descriptions are others since the camera was armed (pco.Camera._arm_camera).
 _DESCRIPTION_CHANGED = 0x40000000
+
+# sc2_defs.h: CAMERATYPE_PCO_FLIM and CAMERATYPE_PCO_FAMILY_DICAM; the first pco.dicam was a sub type of the
+# edges; GENERALCAPS1_ENHANCED_DESCRIPTOR_INTENSIFIED.
+_FLIM, _DICAM, _EDGES = 0x1400, 0x1700, 0x1300
+_DICAM_SUBTYPE = 0xDC00
+_INTENSIFIED = 0x20000000
 
 _DEFAULTS = PcoCameraSettings(kind="pco")
 
@@ -31,9 +38,15 @@ class OpenCamera:
 
     @classmethod
     def of(cls, vendor: Any, settings: PcoCameraSettings = _DEFAULTS) -> Self:  # noqa: ANN401
-        """Return the open camera with its descriptions; blocks for them, and raises the vendor's errors."""
+        """Return the open camera with its descriptions; blocks for them, and raises the vendor's errors.
+
+        Raises CameraError for a model that this program does not know how to use.
+        """
+        kind = vendor.sdk.get_camera_type()
         description, sensor = _described(vendor, settings)
-        return cls(vendor, settings, vendor.sdk.get_camera_type(), sensor, description)
+        if reason := _unusable(kind, sensor):
+            raise CameraError(f"{str(vendor.camera_name).strip(chr(0))} {vendor.camera_serial}: {reason}")
+        return cls(vendor, settings, kind, sensor, description)
 
     def arm(self) -> bool:
         """Arm the camera, which takes its settings then; return whether that changed its descriptions."""
@@ -82,3 +95,19 @@ def _described(vendor: Any, settings: PcoCameraSettings) -> tuple[Mapping[str, A
     has_third = sensor["dwGeneralCapsDESC1"] & HAS_DESCRIPTION_3
     smallest = vendor.sdk.get_camera_description_3() if has_third else {}
     return with_settings(vendor.description, sensor, smallest, settings)
+
+
+def _unusable(kind: Mapping[str, Any], sensor: Mapping[str, Any]) -> str:
+    """Return why this program does not use a model, "" where it does."""
+    code = kind["camera type raw"]
+    if code == _FLIM:
+        return (
+            "this program cannot set the modulation of a pco.flim, without which its images measure nothing; "
+            "use the vendor's own"
+        )
+    is_dicam = code & 0xFF00 == _EDGES and kind["camera subtype"] == _DICAM_SUBTYPE
+    if code == _DICAM or is_dicam or sensor["dwGeneralCapsDESC1"] & _INTENSIFIED:
+        return (
+            "this program cannot set an image intensifier, which wrong settings damage; use the vendor's own"
+        )
+    return ""
