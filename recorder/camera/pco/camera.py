@@ -13,6 +13,7 @@ from recorder.camera.base import CameraDescription, CameraEvent, FrameInfo
 from recorder.camera.pco import memory, rescue
 from recorder.camera.pco import validation as limits
 from recorder.camera.pco.clock import set_clock
+from recorder.camera.pco.clock_sync import ClockSync
 from recorder.camera.pco.description import details, lossy_transfer
 from recorder.camera.pco.errors import translated
 from recorder.camera.pco.fifo_reader import FifoReader
@@ -185,9 +186,16 @@ class PcoCamera:
     def _copier(self, camera: OpenCamera, readout: Readout) -> FrameCopier:
         form = readout.format
         # Where the length of a pulse is the exposure, the exposure set is not the one of the frames.
-        exposure_s = None if "control" in self._settings.trigger else exposure_of(camera)
+        trigger = self._settings.trigger
+        exposure_s = None if "control" in trigger else exposure_of(camera)
+        sync = ClockSync(self._notify, synchronized=trigger == "external synchronized")
         return FrameCopier(
-            camera.vendor, form.width, form.height, metadata=readout.metadata, exposure_s=exposure_s
+            camera.vendor,
+            form.width,
+            form.height,
+            metadata=readout.metadata,
+            exposure_s=exposure_s,
+            sync=sync,
         )
 
     @staticmethod
