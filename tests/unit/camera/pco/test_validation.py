@@ -2,7 +2,7 @@ from typing import Any
 
 import pytest
 
-from recorder.camera.pco.validation import check
+from recorder.camera.pco.validation import check, check_times
 from recorder.errors import ConfigurationError
 from recorder.settings.model import validate
 from recorder.settings.pco_camera import PcoCameraSettings
@@ -22,6 +22,7 @@ def refusal(model: Model, **settings: Any) -> str:
         try:
             sdk = camera.sdk
             check(wanted, camera.description, sdk.get_camera_description(), sdk.get_camera_type())
+            check_times(wanted, camera.description)
         except ConfigurationError as error:
             return str(error)
         finally:
