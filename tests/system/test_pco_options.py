@@ -48,6 +48,8 @@ async def test_a_light_sheet_is_recorded_line_by_line(tmp_path: Path) -> None:
         assert {name: detector[name][()] for name in expected} == expected
         assert b'line_time = "20us"' in file["entry/configuration"][()]
         assert b"\nexposure = " not in file["entry/configuration"][()]
+    # The next program finds its rows in the order it is used to.
+    assert camera.options.row_order == 0x0100
 
 
 @pytest.mark.parametrize(

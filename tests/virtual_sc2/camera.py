@@ -1,5 +1,6 @@
 """The virtual camera: its settings, states and their order, exposures, memory and faults."""
 
+import calendar
 import time
 from collections import deque
 from collections.abc import Callable
@@ -23,6 +24,9 @@ EXPOSURE_WRONG = 0x80161038
 NOT_SUPPORTED = 0x80161020
 DISCONNECTED = 0x80162015
 NOT_AVAILABLE = 0xA0163013
+
+# After power-up the clock is zero.
+POWER_UP_S = calendar.timegm((2000, 1, 1, 0, 0, 0))
 
 TIME_BASES = (1, 1_000, 1_000_000)
 
@@ -66,6 +70,10 @@ class VirtualCamera:
     health: tuple[int, int] = (0, 0)
     in_use: bool = False
     stuck: bool = False  # its memory never fills
+    falls_silent: bool = False  # once its FIFO has overflowed, until it is started again
+    # A pixel rate, and the limits of exposure that its description has once it was armed with that.
+    other_exposure: tuple[int, tuple[int, int, int]] | None = None
+    delivered_shape: tuple[int, int] | None = None  # where its frames are of another than its region
     sensor: Sensor | None = None
 
     def __post_init__(self) -> None:
@@ -86,7 +94,11 @@ class VirtualCamera:
         self.ram = Ram(self)
         self.into_memory = False
         self.depth = 0
-        self.overflowed = False
+        self.overflowed = self.fell_silent = False
+        # Host time at which the camera's clock was set, and to what, in s since 1970; None: since power-up.
+        self.clock_set: tuple[int, int] | None = None
+        self.exposure_limits = self.model.exposure_ns
+        self.description_changed = False
         self.reset()
 
     def reset(self) -> None:
@@ -113,7 +125,7 @@ class VirtualCamera:
         if self.options.line_timing:
             return self.options.lines[0] * self.options.line_time_ns
         number, base = self.settings.exposure
-        step = self.model.exposure_ns[2]
+        step = self.exposure_limits[2]
         return max(1, round(number * TIME_BASES[base] / step)) * step
 
     @property
@@ -161,8 +173,7 @@ class VirtualCamera:
         """Set delay and exposure, also while recording."""
         if self.options.line_timing:
             return NOT_POSSIBLE
-        least, most = self.options.exposures(self.model)
-        step = self.model.exposure_ns[2]
+        least, most, step = self.options.exposures(self.model, self.exposure_limits)
         if not least - step <= exposure[0] * TIME_BASES[exposure[1]] <= most:
             return OUT_OF_RANGE
         if delay[0] * TIME_BASES[delay[1]] > self.model.delay_ms * 10**6:
@@ -215,6 +226,11 @@ class VirtualCamera:
             self.settings.roi = (x0 - (x0 - 1) % across, y0 - (y0 - 1) % down, x1, y1)
         if self.model.memory_frames and not self.ram.room(self.ram.active):
             return SEGMENT_TOO_SMALL
+        if self.other_exposure is not None:
+            is_other = self.settings.pixel_rate == self.other_exposure[0]
+            limits = self.other_exposure[1] if is_other else m.exposure_ns
+            self.description_changed |= self.exposure_limits != limits
+            self.exposure_limits = limits
         self.armed = True
         return 0
 
@@ -227,6 +243,8 @@ class VirtualCamera:
         if self.sensor is None or self.sensor.pictures[0].shape != (height, width):
             self.sensor = Sensor(width, height, self.bits)
         self.recording, self.overflowed = True, False
+        # The first overflow only.
+        self.falls_silent &= not self.fell_silent
         self.armed_ns, self.depth = self.clock(), depth
         self.triggered.clear()
         self.triggers = 0
@@ -271,6 +289,9 @@ class VirtualCamera:
             return sum(now >= e.start_ns + e.exposure_s * 1e9 for e in self.triggered)
         waiting = self.fifo.advance(now)
         self.overflowed |= waiting >= self.depth
+        if self.overflowed and self.falls_silent and not self.fell_silent:
+            self.fell_silent = True
+            self.fifo.halt(now)
         runs = self.fifo._runs
         return waiting - sum(first <= n <= last for n in self.dropped for first, last, _ in runs)
 
@@ -292,8 +313,13 @@ class VirtualCamera:
         self.ram.end()
 
     def us(self, exposed: Exposed) -> int:
-        """The camera's clock at the start of an exposure, in us since its start."""
-        return (exposed.start_ns - self.armed_ns) // 1000
+        """The camera's clock at the start of an exposure, in us since 1970; from power-up on, since 2000."""
+        began_ns, date_s = self.clock_set or (self.armed_ns, POWER_UP_S)
+        return date_s * 1_000_000 + (exposed.start_ns - began_ns) // 1000
+
+    def finished(self) -> int:
+        """How many images the sensor has finished since it was started."""
+        return self.fifo._exposed if self.fifo is not None else self.triggers
 
     def number(self, exposed: Exposed) -> int:
         return exposed.number + self.first_number - 1

@@ -1,5 +1,6 @@
 """The vendor's C functions, spoken with the package's own ctypes structures, on virtual cameras."""
 
+import calendar
 import contextlib
 import ctypes
 import struct
@@ -12,8 +13,15 @@ from pco.recorder import PCO_METADATA_STRUCT
 from pco.sdk import PCO_Device
 
 from recorder.camera.simulated.fifo import Exposed
-from tests.virtual_sc2.camera import DISCONNECTED, NOT_AVAILABLE, NOT_POSSIBLE, Settings, VirtualCamera
-from tests.virtual_sc2.models import GLOBAL, GLOBAL_RESET, PIXEL_FORMATS, ROLLING
+from tests.virtual_sc2.camera import (
+    DISCONNECTED,
+    NOT_AVAILABLE,
+    NOT_POSSIBLE,
+    NOT_SUPPORTED,
+    Settings,
+    VirtualCamera,
+)
+from tests.virtual_sc2.models import EDGE_FAMILY, GLOBAL, GLOBAL_RESET, PIXEL_FORMATS, ROLLING
 from tests.virtual_sc2.options import OptionFunctions, describe
 from tests.virtual_sc2.ram import RamFunctions
 from tests.virtual_sc2.sensor import Sensor, counter_digits
@@ -197,8 +205,9 @@ class Sc2(RamFunctions, OptionFunctions, Library):
             d.dwPixelRateDESC[i] = rate
         for i, factor in enumerate(m.conversion_factors):
             d.wConvFactDESC[i] = factor
-        d.dwMinExposDESC, d.dwMinExposStepDESC = m.exposure_ns[0], m.exposure_ns[2]
-        d.dwMaxExposDESC = m.exposure_ns[1] // 1_000_000
+        least, most, step = self.camera.exposure_limits
+        d.dwMinExposDESC, d.dwMinExposStepDESC, d.dwMaxExposDESC = least, step, most // 1_000_000
+        self.camera.description_changed = False
         d.dwMaxDelayDESC, d.dwMinDelayStepDESC = m.delay_ms, 1_000
         d.sMinCoolSetDESC, d.sMaxCoolSetDESC, d.sDefaultCoolSetDESC = m.cooling
         d.wColorPatternDESC = 0x4321 if m.colour else 0
@@ -208,7 +217,22 @@ class Sc2(RamFunctions, OptionFunctions, Library):
     def getcamerahealthstatus(self, handle: Any, warning: Any, error: Any, status: Any) -> int:
         del handle
         warning.value, error.value = self.camera.health
-        status.value = 2
+        status.value = 0x40000002 if self.camera.description_changed else 2
+        return 0
+
+    def getsensorsignalstatus(self, handle: Any, status: Any, count: Any, *rest: Any) -> int:
+        del handle, rest
+        if self.camera.model.camera_type & 0xFF00 != EDGE_FAMILY:
+            return NOT_SUPPORTED
+        status.value, count.value = 0, self.camera.finished()
+        return 0
+
+    def setdatetime(
+        self, handle: Any, day: Any, month: Any, year: Any, hour: Any, minute: Any, second: Any
+    ) -> int:
+        del handle
+        date = tuple(map(value, (year, month, day, hour, minute, second)))
+        self.camera.clock_set = (self.camera.clock(), calendar.timegm(date))
         return 0
 
     def gettemperature(self, handle: Any, sensor: Any, camera: Any, power: Any) -> int:
@@ -435,7 +459,7 @@ class SdkRecorder(Library):
         del handle, camera
         mode.value = self.mode << 16 | self.kind
         most.value, asked.value = FITTING, self.depth
-        height, width = self.camera.shape
+        height, width = self.camera.delivered_shape or self.camera.shape
         for given, number in zip(size, (width, height, 1), strict=True):
             given.value = number
         return 0

@@ -26,7 +26,7 @@ _COLOURS = {1: "R", 2: "G", 3: "G", 4: "B", 5: "C", 6: "M", 7: "Y"}
 def details(camera: OpenCamera, readout: Readout) -> dict[str, str | int | float]:
     """Return the camera's properties, by their names in the file; those a model does not report are left out.
 
-    Times are in s, temperatures in degrees Celsius, pixel rates in Hz. Raises no errors of the SDK.
+    Times are in s, temperatures in degrees Celsius, rates in Hz. Raises no errors of the SDK.
     """
     sdk, sensor, vendor = camera.sdk, camera.sensor, camera.vendor
     questions: dict[str, Callable[[], str | int | float]] = {
@@ -53,6 +53,8 @@ def details(camera: OpenCamera, readout: Readout) -> dict[str, str | int | float
         "color_pattern": lambda: pattern(sensor, readout.roi) if vendor.is_color else "",
         "shutter_mode": lambda: sdk.get_camera_setup("shutter mode")["setup"],
     }
+    if readout.shortest_s and not readout.period_s:
+        questions["maximum_trigger_rate"] = lambda: 1 / readout.shortest_s
     if sensor["Min Cool Set DESC"] or sensor["Max Cool Set DESC"] or sensor["Num Cooling Setpoints"]:
         questions["cooling_setpoint"] = lambda: sdk.get_cooling_setpoint_temperature()[
             "cooling setpoint temperature"

@@ -122,7 +122,8 @@ def prepare(camera: OpenCamera, settings: PcoCameraSettings) -> None:
     """Set the line timing and the order of rows, or switch off the line timing of somebody before."""
     sdk = camera.sdk
     order = settings.readout or ("top bottom" if settings.line_time is not None else None)
-    if order is not None:
+    if order is not None and order != (found := _readout_of(camera)):
+        camera.found_readout = camera.found_readout or found
         sdk.set_interface_output_format(_INTERFACE, order)
         with contextlib.suppress(ValueError, LookupError):
             # As pco.Camera does after it.
@@ -143,6 +144,16 @@ def prepare(camera: OpenCamera, settings: PcoCameraSettings) -> None:
         sdk.set_cmos_line_timing("off", 0)
 
 
+def restore(camera: OpenCamera) -> None:
+    """Give the camera the order of rows back that it was found with, as nothing else does; raises nothing.
+
+    With another one the next program would get fewer frames/s than it is used to.
+    """
+    if camera.found_readout is not None:
+        with contextlib.suppress(ValueError, LookupError, OSError):
+            camera.sdk.set_interface_output_format(_INTERFACE, camera.found_readout)
+
+
 def times_of_lines(camera: OpenCamera) -> tuple[float, float]:
     """Return the exposure of a row and the pause between frames in s, as they are set; asks the camera."""
     line_s = float(camera.sdk.get_cmos_line_timing()["line time"])
@@ -159,8 +170,8 @@ def details(camera: OpenCamera) -> dict[str, str | int | float]:
     known: dict[str, str | int | float] = {}
     if camera.kind["camera type raw"] & _GENERATION not in _EDGES:
         return {}
-    with contextlib.suppress(ValueError, LookupError):
-        known["readout"] = ROW_ORDERS[sdk.get_interface_output_format(_INTERFACE)["format"]]
+    if order := _readout_of(camera):
+        known["readout"] = order
     with contextlib.suppress(ValueError, LookupError):
         timing = sdk.get_cmos_line_timing()
         known["light_sheet"] = timing["parameter"]
@@ -169,6 +180,13 @@ def details(camera: OpenCamera) -> dict[str, str | int | float]:
             known["line_time"] = round(timing["line time"], 9)
             known |= {"exposure_lines": lines["lines exposure"], "delay_lines": lines["lines delay"]}
     return known
+
+
+def _readout_of(camera: OpenCamera) -> str | None:
+    """Return the order of rows that is set, None where the camera does not tell or it has no name."""
+    with contextlib.suppress(ValueError, LookupError):
+        return ROW_ORDERS[camera.sdk.get_interface_output_format(_INTERFACE)["format"]]
+    return None
 
 
 def _refuse(key: str, value: object, why: str) -> NoReturn:

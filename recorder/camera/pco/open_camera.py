@@ -35,6 +35,8 @@ class OpenCamera:
     kind: Mapping[str, Any]
     sensor: Mapping[str, Any]
     description: Mapping[str, Any]
+    # The order of rows before `light_sheet` changed it.
+    found_readout: str | None = None
 
     @classmethod
     def of(cls, vendor: Any, settings: PcoCameraSettings = _DEFAULTS) -> Self:  # noqa: ANN401

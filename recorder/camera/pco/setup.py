@@ -32,21 +32,22 @@ SLOW_REGION_SHARE = 0.95
 class Readout:
     """The frames that the camera delivers: `period_s` from frame to frame, 0 where a trigger decides.
 
-    `metadata` is whether they carry metadata; `roi` is x0, y0, x1, y1 in binned pixels, from 1, both ends
-    included.
+    `shortest_s` is that time at the highest rate that triggers may have, 0 where it is not known. `metadata`
+    is whether frames carry metadata; `roi` is x0, y0, x1, y1 in binned pixels, from 1, both ends included.
     """
 
     format: FrameFormat
     period_s: float
     metadata: bool
     roi: Roi
+    shortest_s: float = 0.0
 
 
 def set_up(camera: OpenCamera, settings: PcoCameraSettings) -> Readout:
     """Apply `settings` to a camera that does not record; return what it will deliver.
 
     Raises ConfigurationError for a setting that the camera cannot have, before anything is changed; found
-    later are a rate too low for its longest delay, and what limits forbid that other settings change.
+    later are what depends on other settings: limits of exposure and delay, and of the rate.
     Raises CameraError where the camera reads out another region than asked for.
     """
     lines = check(camera, settings)
@@ -58,6 +59,7 @@ def set_up(camera: OpenCamera, settings: PcoCameraSettings) -> Readout:
     if camera.arm():
         # With these settings the camera has other limits.
         check(camera, settings)
+    limits.check_times(settings, camera.description)
     roi = settings.roi or whole
     period_s = _set_region(camera, settings, roi, whole)
     dtype = np.uint8 if camera.bits == 8 else np.uint16
@@ -65,7 +67,7 @@ def set_up(camera: OpenCamera, settings: PcoCameraSettings) -> Readout:
     images = 2 if settings.double_image else 1
     form = FrameFormat((roi[3] - roi[1] + 1) * images, roi[2] - roi[0] + 1, np.dtype(dtype))
     triggered = settings.trigger not in {"auto sequence", "external synchronized"}
-    return Readout(form, 0.0 if triggered else period_s, camera.has(limits.METADATA), roi)
+    return Readout(form, 0.0 if triggered else period_s, camera.has(limits.METADATA), roi, period_s)
 
 
 def _set_format(camera: OpenCamera, settings: PcoCameraSettings, whole: Roi) -> None:

@@ -34,12 +34,9 @@ def check(settings: PcoCameraSettings, camera: Description, sensor: Description,
     """Raise ConfigurationError for the first setting that the camera cannot have.
 
     `camera` and `sensor` are the descriptions of an `OpenCamera`, `kind` the camera's type. Hardware lines
-    are checked by `setup`, and what `options` has, there.
+    are checked by `setup`, exposure and delay by `check_times`, what `options` has there.
     """
     caps = sensor["dwGeneralCapsDESC1"]
-    if settings.line_time is None:
-        check_exposure(settings.exposure, camera)
-    _within("delay", settings.delay, camera["min delay time"], camera["max delay time"])
     _check_binning(settings.binning, camera)
     if settings.roi is not None:
         RoiRules.of(settings.binning, camera, sensor, kind).check(settings.roi)
@@ -100,8 +97,19 @@ def _check_counting(settings: PcoCameraSettings, caps: int) -> None:
         )
 
 
+def check_times(settings: PcoCameraSettings, camera: Description) -> None:
+    """Raise ConfigurationError where exposure or delay are outside the camera's range.
+
+    Its limits depend on other settings, so that `camera`, the description of an `OpenCamera`, is to be asked
+    for after those are set. Where lines make the exposure, `light_sheet` checks them.
+    """
+    if settings.line_time is None:
+        check_exposure(settings.exposure, camera)
+    _within("delay", settings.delay, camera["min delay time"], camera["max delay time"])
+
+
 def check_exposure(seconds: float, camera: Description) -> None:
-    """Raise ConfigurationError where the exposure is outside the camera's range; `camera` as for `check`."""
+    """Raise ConfigurationError where the camera cannot expose for so long; `camera` as for `check_times`."""
     _within("exposure", seconds, camera["min exposure time"], camera["max exposure time"])
 
 

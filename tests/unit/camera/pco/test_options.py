@@ -10,6 +10,7 @@ from recorder.camera.pco.description import details
 from recorder.camera.pco.open_camera import OpenCamera
 from recorder.camera.pco.options import OPTIONS
 from recorder.camera.pco.setup import check, set_up
+from recorder.camera.pco.validation import check_times
 from recorder.errors import ConfigurationError
 from recorder.settings.model import validate
 from recorder.settings.pco_camera import PcoCameraSettings
@@ -57,6 +58,7 @@ def refusal(model: Model, **settings: Any) -> str:
         before = {name for name in rig.calls if "_Set" in name}
         with pytest.raises(ConfigurationError) as refused:
             check(device, wanted)
+            check_times(wanted, device.description)
         assert {name for name in rig.calls if "_Set" in name} == before
     return str(refused.value)
 

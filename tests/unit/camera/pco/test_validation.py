@@ -4,6 +4,7 @@ import pytest
 
 from recorder.camera.pco.open_camera import OpenCamera
 from recorder.camera.pco.setup import check
+from recorder.camera.pco.validation import check_times
 from recorder.errors import ConfigurationError
 from recorder.settings.model import validate
 from recorder.settings.pco_camera import PcoCameraSettings
@@ -21,7 +22,9 @@ def refusal(model: Model, **settings: Any) -> str:
     with installed(VirtualCamera(model)):
         camera = pco.Camera()
         try:
-            check(OpenCamera.of(camera, wanted), wanted)
+            device = OpenCamera.of(camera, wanted)
+            check(device, wanted)
+            check_times(wanted, device.description)
         except ConfigurationError as error:
             return str(error)
         finally:
