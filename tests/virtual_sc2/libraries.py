@@ -421,8 +421,8 @@ class SdkRecorder(Library):
     def recorderinit(self, handle: Any, count: Any, n: Any, kind: Any, *rest: Any) -> int:
         del handle, n
         self.depth, self.kind = value(count), value(kind)
-        # Without a segment: the active one.
-        self.segment = getattr(rest[2], "value", 0) or self.camera.ram.active
+        # A segment that is given becomes the active one.
+        self.segment = self.camera.ram.active = getattr(rest[2], "value", 0) or self.camera.ram.active
         return 0
 
     def recordergetsettings(

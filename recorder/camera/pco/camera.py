@@ -163,8 +163,6 @@ class PcoCamera:
         """Start recording into the camera's own memory."""
         s, vendor = self._settings, camera.vendor
         with translated("starting the camera"):
-            # The recorder left from opening the camera would be taken for this run's.
-            _delete_recorder(vendor)
             camera.sdk.arm_camera()
             segment = vendor.camram_segment
             room = camera.sdk.get_number_of_images_in_segment(segment)["max image count"]
@@ -172,7 +170,6 @@ class PcoCamera:
             if self._duration_s is not None and readout.period_s and s.runs_free:
                 lasting = math.ceil(self._duration_s / readout.period_s)
                 frames = min(frames, lasting) if frames else lasting
-            ring = s.memory == "camram ring"
             after_event = (s.frames_after_event or 0) if s.record_stop != "off" else 0
             if frames > room or after_event >= room > 0:
                 wanted = f"{frames}" if frames > room else f"one and {after_event} after the stop event"
@@ -180,10 +177,11 @@ class PcoCamera:
                     f"the camera's memory holds {room} frames of this size, not {wanted}: "
                     "ask for fewer, or choose a smaller camera.roi"
                 )
-            vendor.record(room, "camram ring" if ring else "camram segment")
+            memory.connect(vendor, segment)
+            vendor.rec.start_record()
             plan = MemoryPlan(
                 segment,
-                ring=ring,
+                ring=s.memory == "camram ring",
                 frames=self._frames,
                 duration_s=self._duration_s,
                 after_event=after_event,
@@ -293,7 +291,7 @@ class PcoCamera:
         if reader is None or self._camera is None:
             return
         with translated("stopping the camera"):
-            _delete_recorder(self._camera.vendor)
+            memory.delete_recorder(self._camera.vendor)
         if self._camera.has_memory and (isinstance(reader, FifoReader) or reader.is_read_out):
             # The next run need not tell of these images. The recording is over, whatever the camera answers.
             with contextlib.suppress(ValueError):
@@ -306,11 +304,3 @@ class PcoCamera:
         if camera is not None:
             with translated("closing the camera"):
                 camera.vendor.close()
-
-
-def _delete_recorder(vendor: Any) -> None:  # noqa: ANN401
-    """Delete the SDK's recorder, and with it the memory of the FIFO, where there is one."""
-    if vendor.rec.recorder_handle.value is not None:
-        with contextlib.suppress(ValueError):
-            vendor.rec.stop_record()
-        vendor.rec.delete()
