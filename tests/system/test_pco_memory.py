@@ -266,6 +266,15 @@ async def test_an_event_with_more_frames_than_the_memory_holds_is_refused(tmp_pa
         await record(VirtualCamera(DIMAX), tmp_path / "x.h5", {**EVENT, "frames_after_event": 200})
 
 
+async def test_a_duration_limits_the_wait_for_an_event(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    # Longer than what the memory holds.
+    summary = await record(VirtualCamera(DIMAX), tmp_path / "x.h5", EVENT, duration="600ms")
+    assert (summary.verdict, summary.frames, summary.marks) == ("complete", DIMAX.memory_frames, 0)
+    assert "no frame is marked" in caplog.text
+
+
 async def test_no_event_is_left_from_the_run_before(tmp_path: Path) -> None:
     async def act(dispatch: Dispatcher, rig: Rig) -> None:
         await asyncio.sleep(0.3)

@@ -166,11 +166,11 @@ class PcoCamera:
             camera.sdk.arm_camera()
             segment = vendor.camram_segment
             room = camera.sdk.get_number_of_images_in_segment(segment)["max image count"]
-            frames = self._frames or 0
-            if self._duration_s is not None and readout.period_s and s.runs_free:
+            frames, after_event = self._frames or 0, s.frames_after_event or 0
+            # Where an event or triggers are waited for, a duration limits the waiting.
+            if self._duration_s is not None and readout.period_s and s.runs_free and not after_event:
                 lasting = math.ceil(self._duration_s / readout.period_s)
                 frames = min(frames, lasting) if frames else lasting
-            after_event = (s.frames_after_event or 0) if s.record_stop != "off" else 0
             if frames > room or after_event >= room > 0:
                 wanted = f"{frames}" if frames > room else f"one and {after_event} after the stop event"
                 raise CameraError(
