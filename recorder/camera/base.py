@@ -1,9 +1,9 @@
-"""The protocol of every camera: eight methods, each called at its place in a run.
+"""The protocol of every camera: nine methods, each called at its place in a run.
 
     open ─► arm ─► read_into, read_into, ... ─► halt ─► read_into what is left ─► disarm ─► close
                      set_exposure, trigger between two frames
 
-Every method is called on the camera thread and may block; a camera does not use asyncio.
+Every method but `interrupt` is called on the camera thread and may block; a camera does not use asyncio.
 """
 
 from collections.abc import Mapping
@@ -79,6 +79,9 @@ class Camera(Protocol):
 
         Raises ConfigurationError for a setting that this camera cannot have.
         """
+
+    def interrupt(self) -> None:
+        """Have a long wait in `open` end with a CameraError; may be called on any thread."""
 
     def arm(self) -> None:
         """Start exposing; the counter begins at 1. After `disarm` it may be called again."""

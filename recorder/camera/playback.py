@@ -188,6 +188,9 @@ class PlaybackCamera:
         }
         return CameraDescription("playback", source.path.name, source.format, rate, details)
 
+    def interrupt(self) -> None:
+        """Do nothing: opening waits for nothing."""
+
     def arm(self) -> None:
         """Begin with the first frame, due now; does not block."""
         self._number = 0

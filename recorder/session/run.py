@@ -74,6 +74,8 @@ class Run:
         self._outcome.set_reason(reason)
         if self.parts is not None:
             self.parts.acquisition.stop(first)
+        else:
+            self._camera.interrupt()
 
     def abort(self, reason: FinishReason = FinishReason.ABORTED, cause: Cause = Cause.ABORTED) -> None:
         """Stop at once: what is not in the pool yet is lost to `cause`, what is gets written."""
@@ -81,6 +83,8 @@ class Run:
         self._abort.set()
         if self.parts is not None:
             self.parts.acquisition.abort(cause)
+        else:
+            self._camera.interrupt()
 
     def ask_camera(self, command: Callable[[Camera], T]) -> asyncio.Future[T]:
         """Have `command(camera)` called on the camera thread between two frames; raises CameraError."""

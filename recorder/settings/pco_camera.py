@@ -65,7 +65,8 @@ class PcoCameraSettings(Section):
     acquire: Literal["auto", "external", "external modulated", "sequence trigger"] = "auto"
     # How many frames a pulse at the acquire input starts, with acquire = "sequence trigger".
     frames_per_trigger: int | None = Field(None, ge=1, lt=2**32)
-    timestamp: Literal["off", "binary", "binary & ascii"] = "binary"
+    # In the pixels of each frame; omitted: only where the camera sends no metadata.
+    timestamp: Literal["off", "binary", "binary & ascii"] | None = None
     noise_filter: bool = False
     # Electrons per count; omitted: as the camera has it.
     conversion_factor: float | None = Field(None, gt=0, strict=False)

@@ -32,7 +32,7 @@ async def test_the_cameras_own_memory_is_read_out_afterwards(tmp_path: Path, mem
         assert "once the camera's memory is read out" in outcome.message
 
     camera = VirtualCamera(DIMAX)
-    settings = {"memory": memory, "rate": 500, "roi": [433, 473, 576, 536]}
+    settings = {"memory": memory, "rate": 500, "roi": [433, 473, 576, 536], "timestamp": "binary"}
     summary = await record(camera, tmp_path / "x.h5", settings, act)
     assert (summary.verdict, summary.frames, summary.lost) == ("complete", DIMAX.memory_frames, 0)
     with opened(tmp_path / "x.h5") as file:
@@ -46,7 +46,7 @@ async def test_the_cameras_own_memory_is_read_out_afterwards(tmp_path: Path, mem
 
 
 async def test_the_cameras_own_memory_stops_with_the_limits(tmp_path: Path) -> None:
-    settings = {"memory": "camram sequence", "rate": 500, "roi": [433, 473, 576, 536]}
+    settings = {"memory": "camram sequence", "rate": 500, "roi": [433, 473, 576, 536], "timestamp": "binary"}
     summary = await record(VirtualCamera(DIMAX), tmp_path / "a.h5", settings, frames=50)
     assert (summary.verdict, summary.frames, summary.lost) == ("complete", 50, 0)
     summary = await record(VirtualCamera(DIMAX), tmp_path / "b.h5", settings, duration="100ms")
@@ -54,7 +54,7 @@ async def test_the_cameras_own_memory_stops_with_the_limits(tmp_path: Path) -> N
 
 
 async def test_more_than_the_cameras_memory_holds_is_refused(tmp_path: Path) -> None:
-    settings = {"memory": "camram sequence", "rate": 500, "roi": [433, 473, 576, 536]}
+    settings = {"memory": "camram sequence", "rate": 500, "roi": [433, 473, 576, 536], "timestamp": "binary"}
     for limit in ({"frames": 201}, {"duration": "1s"}):
         with pytest.raises(RecorderError, match="the camera's memory holds 200 frames of this size, not"):
             await record(VirtualCamera(DIMAX), tmp_path / "x.h5", settings, **limit)
@@ -66,7 +66,7 @@ async def test_of_a_ring_the_last_frames_are_kept(tmp_path: Path) -> None:
         cameras.append(rig.camera)
 
     cameras: list[VirtualCamera] = []
-    settings = {"memory": "camram ring", "rate": 500, "roi": [433, 473, 576, 536]}
+    settings = {"memory": "camram ring", "rate": 500, "roi": [433, 473, 576, 536], "timestamp": "binary"}
     summary = await record(VirtualCamera(DIMAX), tmp_path / "x.h5", settings, act, frames=50)
     assert (summary.verdict, summary.frames, summary.lost) == ("complete", 50, 0)
     with opened(tmp_path / "x.h5") as file:
@@ -87,7 +87,7 @@ async def test_a_mark_on_a_frame_that_a_ring_has_overwritten_is_on_none(
             await asyncio.sleep(0.6)
 
     caplog.set_level("INFO")
-    settings = {"memory": "camram ring", "rate": 500, "roi": [433, 473, 576, 536]}
+    settings = {"memory": "camram ring", "rate": 500, "roi": [433, 473, 576, 536], "timestamp": "binary"}
     await record(VirtualCamera(DIMAX), tmp_path / "x.h5", settings, act)
     # 200 frames are kept, the last 0.4 s.
     assert "the mark is on no frame: the camera's memory went round since" in caplog.text
@@ -105,7 +105,7 @@ async def test_the_first_frames_of_a_ring_whose_transfer_fails_are_counted(tmp_p
         # Of the 200 frames kept, the first ones cannot be read.
         rig.camera.spoiled = dict.fromkeys(range(exposed - 150), 0x80332005)
 
-    settings = {"memory": "camram ring", "rate": 500, "roi": [433, 473, 576, 536]}
+    settings = {"memory": "camram ring", "rate": 500, "roi": [433, 473, 576, 536], "timestamp": "binary"}
     summary = await record(VirtualCamera(DIMAX), tmp_path / "x.h5", settings, act)
     assert summary.verdict == "frames lost"
     assert summary.frames + summary.lost == DIMAX.memory_frames
@@ -118,26 +118,28 @@ async def test_a_memory_that_does_not_fill_ends_the_run(tmp_path: Path) -> None:
     settings = {"memory": "camram sequence", "trigger": "external exposure control", "timeout": "300ms"}
     camera = VirtualCamera(DIMAX, stuck=True)
     with pytest.raises(RecorderError, match=r"no frame for 0.3 s since it was armed"):
-        await record(camera, tmp_path / "x.h5", {**settings, "roi": [433, 473, 576, 536]})
+        await record(
+            camera, tmp_path / "x.h5", {**settings, "roi": [433, 473, 576, 536], "timestamp": "binary"}
+        )
 
 
 @pytest.mark.parametrize(("memory", "mode"), [("fifo", 1), ("camram sequence", 0)])
 async def test_a_camera_with_a_memory_streams_every_frame(tmp_path: Path, memory: str, mode: int) -> None:
     camera = VirtualCamera(DIMAX)
-    settings = {"memory": memory, "rate": 500, "roi": [433, 473, 576, 536]}
+    settings = {"memory": memory, "rate": 500, "roi": [433, 473, 576, 536], "timestamp": "binary"}
     await record(camera, tmp_path / "x.h5", settings, frames=5)
     assert camera.settings.storage_mode == mode
 
 
 async def test_frames_of_the_cameras_memory_whose_transfer_fails_are_counted(tmp_path: Path) -> None:
-    settings = {"memory": "camram sequence", "rate": 500, "roi": [433, 473, 576, 536]}
+    settings = {"memory": "camram sequence", "rate": 500, "roi": [433, 473, 576, 536], "timestamp": "binary"}
     camera = VirtualCamera(DIMAX, spoiled=dict.fromkeys((20, 21, 200), 0x80332005))
     summary = await record(camera, tmp_path / "x.h5", settings)
     assert (summary.verdict, summary.frames, summary.losses) == ("failed", 197, {"counter gap": 3})
     assert "the last 1 frames in the camera's memory cannot be read out" in summary.cause
 
 
-RING = {"memory": "camram ring", "rate": 500, "roi": [433, 473, 576, 536]}
+RING = {"memory": "camram ring", "rate": 500, "roi": [433, 473, 576, 536], "timestamp": "binary"}
 EVENT = {**RING, "record_stop": "external", "frames_after_event": 50}
 
 
@@ -294,7 +296,7 @@ async def test_no_event_is_left_from_the_run_before(tmp_path: Path) -> None:
     assert camera.ram.stop_mode == 0
 
 
-FILL = {"memory": "camram sequence", "rate": 500, "roi": [433, 473, 576, 536]}
+FILL = {"memory": "camram sequence", "rate": 500, "roi": [433, 473, 576, 536], "timestamp": "binary"}
 
 
 async def test_a_segment_is_recorded_into_and_the_others_are_left_alone(

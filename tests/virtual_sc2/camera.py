@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from recorder.camera.simulated.fifo import Exposed, Fifo
-from tests.virtual_sc2.models import ROI_SYMMETRIC_ROWS, SET_FRAME_RATE, Model
+from tests.virtual_sc2.models import EDGE_FAMILY, ROI_SYMMETRIC_ROWS, SET_FRAME_RATE, Model
 from tests.virtual_sc2.ram import SEGMENT_TOO_SMALL, SEQUENCE_TRIGGER, PulseFifo, Ram
 from tests.virtual_sc2.sensor import Sensor
 
@@ -150,7 +150,7 @@ class VirtualCamera:
         least, most, step = self.model.exposure_ns
         if not least - step <= exposure[0] * TIME_BASES[exposure[1]] <= most:
             return OUT_OF_RANGE
-        if delay[0] * TIME_BASES[delay[1]] > 10**9:
+        if delay[0] * TIME_BASES[delay[1]] > self.model.delay_ms * 10**6:
             return OUT_OF_RANGE
         self.settings.delay, self.settings.exposure = delay, exposure
         if self.recording and self.fifo is not None:
@@ -180,10 +180,21 @@ class VirtualCamera:
         if x1 - x0 + 1 < least[0] or y1 - y0 + 1 < least[1]:
             return ROI_WRONG
         across, down = m.roi_steps
-        if (x0 - 1) % across or x1 % across or (y0 - 1) % down or y1 % down:
-            return ROI_STEPS
-        if m.caps & ROI_SYMMETRIC_ROWS and y0 - 1 != height - y1:
+        for first, last, whole, step in ((x0, x1, width, across), (y0, y1, height, down)):
+            if (
+                last - first + 1 < whole
+                if step == 0
+                else (first - 1) % step or (last % step and (whole - last) % step)
+            ):
+                return ROI_STEPS
+        is_symmetric = m.camera_type & 0xFF00 == EDGE_FAMILY or m.caps & ROI_SYMMETRIC_ROWS
+        if is_symmetric and y0 - 1 != height - y1:
             return ROI_WRONG
+        if m.real_roi_steps is not None:
+            # Without a word it reads out what its sensor can.
+            across, down = m.real_roi_steps
+            x1, y1 = x1 - x1 % across, y1 - y1 % down
+            self.settings.roi = (x0 - (x0 - 1) % across, y0 - (y0 - 1) % down, x1, y1)
         if self.model.memory_frames and not self.ram.room(self.ram.active):
             return SEGMENT_TOO_SMALL
         self.armed = True

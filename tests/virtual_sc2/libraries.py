@@ -197,7 +197,7 @@ class Sc2(RamFunctions, Library):
             d.wConvFactDESC[i] = factor
         d.dwMinExposDESC, d.dwMinExposStepDESC = m.exposure_ns[0], m.exposure_ns[2]
         d.dwMaxExposDESC = m.exposure_ns[1] // 1_000_000
-        d.dwMaxDelayDESC, d.dwMinDelayStepDESC = 1_000, 1_000
+        d.dwMaxDelayDESC, d.dwMinDelayStepDESC = m.delay_ms, 1_000
         d.sMinCoolSetDESC, d.sMaxCoolSetDESC, d.sDefaultCoolSetDESC = m.cooling
         d.wColorPatternDESC = 0x4321 if m.colour else 0
         d.dwGeneralCapsDESC1, d.dwGeneralCapsDESC3 = m.caps, m.caps3

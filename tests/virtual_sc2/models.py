@@ -1,4 +1,7 @@
-"""Cameras as their descriptions tell of them; the figures follow the vendor's data sheets."""
+"""Cameras as their descriptions tell of them; sources of the figures are in decision 8.
+
+Line times follow from the frame rates of the data sheets.
+"""
 
 from dataclasses import dataclass, replace
 
@@ -14,6 +17,9 @@ HARDWARE_LINES = 0x40000000
 # dwGeneralCapsDESC3
 PIXEL_FORMATS = 0x00020000
 
+# Types of the first edges: 0x13xx.
+EDGE_FAMILY = 0x1300
+
 ROLLING, GLOBAL, GLOBAL_RESET = 1, 2, 4
 
 
@@ -23,18 +29,22 @@ class Model:
     camera_type: int
     width: int
     height: int
-    interface: int  # of PCO_Device: 5 GigE, 6 USB 2.0, 8 USB 3.0, 11 CLHS
+    # PCO_Device.PCO_InterfaceType: 5 GigE, 6 USB 2.0, 7 Camera Link, 8 USB 3.0; CLHS is 12 (Silicon
+    # Software), 13 or 15 (Kaya) on Linux, and 11 on Windows.
+    interface: int
     row_ns: int
     bits: int = 16
     caps: int = METADATA | NO_RECORDER | NOISE_FILTER | HARDWARE_LINES
     caps3: int = 0
     colour: bool = False
-    roi_steps: tuple[int, int] = (4, 1)
+    roi_steps: tuple[int, int] = (4, 1)  # as its description tells
+    real_roi_steps: tuple[int, int] | None = None  # where these are others
     least: tuple[int, int] = (64, 16)
     binning: int = 4
     pixel_rates: tuple[int, ...] = (286_000_000,)
     conversion_factors: tuple[int, ...] = (46,)
     exposure_ns: tuple[int, int, int] = (100_000, 10_000_000_000, 1_000)  # least, most, step
+    delay_ms: int = 1_000  # most
     cooling: tuple[int, int, int] = (-30, 20, 5)  # least, most, default
     memory_frames: int = 0
     serial: int = 61_000_001
@@ -51,23 +61,61 @@ EDGE_55 = Model(
     camera_type=0x1340,
     width=2560,
     height=2160,
-    interface=11,
-    row_ns=9_120,
-    pixel_rates=(95_300_000, 286_000_000),
+    interface=13,
+    row_ns=9_259,
+    pixel_rates=(95_333_333, 286_000_000),
+    exposure_ns=(500_000, 2_000_000_000, 9_259),
+    real_roi_steps=(16, 1),
     simultaneous_rows=2,
 )
-EDGE_42 = Model("pco.edge 4.2 M CLHS", 0x1340, 2048, 2048, 11, row_ns=9_760, simultaneous_rows=2)
+EDGE_42 = Model(
+    "pco.edge 4.2 M CLHS",
+    0x1340,
+    2048,
+    2048,
+    12,
+    row_ns=9_760,
+    pixel_rates=(95_333_333, 272_250_000),
+    exposure_ns=(100_000, 10_000_000_000, 9_760),
+    real_roi_steps=(16, 1),
+    simultaneous_rows=2,
+)
+# As a real one described itself: it sends no metadata, and tells of its symmetry.
+EDGE_42_CL = replace(
+    EDGE_42,
+    name="pco.edge 4.2 CL",
+    camera_type=0x1302,
+    width=2060,
+    interface=7,
+    caps=NO_RECORDER | NOISE_FILTER | HARDWARE_LINES | ROI_SYMMETRIC_ROWS,
+    roi_steps=(20, 1),
+    real_roi_steps=None,
+    least=(40, 16),
+    exposure_ns=(100_000, 10_000_000_000, 10_000),
+)
+EDGE_42_BI = Model(
+    "pco.edge 4.2 bi USB",
+    0x1800,
+    2048,
+    2048,
+    8,
+    row_ns=12_174,
+    exposure_ns=(10_000, 20_000_000_000, 12_174),
+    delay_ms=5_000,
+)
 PANDA_42 = Model(
     "pco.panda 4.2 M USB",
     0x1600,
     2048,
     2048,
     8,
-    row_ns=12_200,
+    row_ns=12_136,
     roi_steps=(32, 8),
     least=(64, 16),
     caps=METADATA | NO_RECORDER | HARDWARE_LINES | SET_FRAME_RATE | EXTENDED_ACQUIRE,
     caps3=PIXEL_FORMATS,
+    exposure_ns=(10_000, 5_000_000_000, 1_000),
+    delay_ms=5_000,
     cooling=(0, 0, 0),
 )
 DIMAX = Model(
@@ -105,6 +153,8 @@ EDGE_COLOUR = replace(EDGE_55, name="pco.edge 5.5 C CLHS", colour=True)
 MODELS = {
     "edge 5.5": EDGE_55,
     "edge 4.2": EDGE_42,
+    "edge 4.2 CL": EDGE_42_CL,
+    "edge 4.2 bi": EDGE_42_BI,
     "panda 4.2": PANDA_42,
     "dimax": DIMAX,
     "pco.1400": PCO_1400,

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from recorder.camera.base import CameraDescription, CameraEvent, FrameInfo
 from recorder.camera.pco import memory, rescue
 from recorder.camera.pco import validation as limits
+from recorder.camera.pco.clock import set_clock
 from recorder.camera.pco.description import details, lossy_transfer
 from recorder.camera.pco.errors import translated
 from recorder.camera.pco.fifo_reader import FifoReader
@@ -21,7 +22,7 @@ from recorder.camera.pco.library import open_camera
 from recorder.camera.pco.memory_reader import MemoryPlan, MemoryReader
 from recorder.camera.pco.open_camera import OpenCamera
 from recorder.camera.pco.setup import Readout, set_up
-from recorder.camera.pco.shutter import change_shutter, shutter_of
+from recorder.camera.pco.shutter import Restart, change_shutter
 from recorder.camera.pco.timing import change_exposure, exposure_of, frame_time_of
 from recorder.errors import CameraError, ConfigurationError
 from recorder.settings.pco_camera import Interface, PcoCameraSettings
@@ -32,11 +33,6 @@ log = logging.getLogger(__name__)
 FIFO_S = 1.0
 FIFO_BYTES = 512_000_000
 MIN_FIFO_FRAMES = 16
-
-# A camera that restarts does not answer for some seconds: it is opened again after the first time, then tried
-# until the second has passed.
-RESTART_S = 8.0
-RESTART_TIMEOUT_S = 40.0
 
 
 class PcoCamera:
@@ -62,6 +58,7 @@ class PcoCamera:
         self._camera: OpenCamera | None = None
         self._readout: Readout | None = None
         self._health: Health | None = None
+        self._restart = Restart()
         self._asked_s = 0.0
         self._reader: FifoReader | MemoryReader | None = None
 
@@ -70,6 +67,7 @@ class PcoCamera:
 
         Blocks for seconds, and for 8 s or more where the shutter mode changes, as the camera restarts.
         Raises CameraError, and ConfigurationError for a setting that this camera cannot have.
+        `interrupt` ends the wait for one that restarts.
         """
         s = self._settings
         camera = self._connect(s.serial, s.interface)
@@ -77,7 +75,12 @@ class PcoCamera:
             return self._find_stored(camera)
         # The capabilities depend on the shutter mode, so that settings are checked in the new one.
         if s.shutter is not None and change_shutter(camera, s.shutter):
-            camera = self._reconnect(camera.vendor.camera_serial, camera.vendor.interface, s.shutter)
+            serial, interface = camera.vendor.camera_serial, camera.vendor.interface
+            with contextlib.suppress(CameraError):
+                self.close()
+            camera = self._restart.wait_for(lambda: self._connect(serial, interface), s.shutter)
+        # Before the timestamp mode, which shows it.
+        set_clock(camera, self._wait)
         with translated("setting up the camera"):
             self._readout = readout = set_up(camera, s)
             self._health = Health(camera.sdk)
@@ -106,22 +109,9 @@ class PcoCamera:
             raise
         return self._camera
 
-    def _reconnect(self, serial: int, interface: Interface, shutter: str) -> OpenCamera:
-        """Wait for the camera to restart with another shutter mode."""
-        with contextlib.suppress(CameraError):
-            self.close()
-        deadline = time.monotonic() + RESTART_TIMEOUT_S
-        while True:
-            self._wait(RESTART_S)
-            try:
-                camera = self._connect(serial, interface)
-                break
-            except CameraError:
-                if time.monotonic() > deadline:
-                    raise
-        if (got := shutter_of(camera)) != shutter:
-            raise CameraError(f"camera.shutter = {shutter}: after its restart the camera still has its {got}")
-        return camera
+    def interrupt(self) -> None:
+        """End a wait in `open` for a camera that restarts; may be called on any thread."""
+        self._restart.interrupt()
 
     def arm(self) -> None:
         """Start exposing, into the FIFO or into the camera's own memory; blocks for up to seconds."""

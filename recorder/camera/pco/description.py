@@ -1,7 +1,6 @@
 """The details of a PCO camera that are stored in the file."""
 
 import contextlib
-import functools
 import struct
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -27,8 +26,6 @@ def details(camera: OpenCamera, readout: Readout) -> dict[str, str | int | float
     Times are in s, temperatures in degrees Celsius, pixel rates in Hz. Raises no errors of the SDK.
     """
     sdk, sensor, vendor = camera.sdk, camera.sensor, camera.vendor
-    # One question gives three of the values.
-    kind = functools.cache(sdk.get_camera_type)
     questions: dict[str, Callable[[], str | int | float]] = {
         "sensor_width": lambda: sensor["max. horizontal resolution standard"],
         "sensor_height": lambda: sensor["max. vertical resolution standard"],
@@ -46,9 +43,9 @@ def details(camera: OpenCamera, readout: Readout) -> dict[str, str | int | float
         "exposure_time": lambda: exposure_of(camera),
         "delay_time": lambda: delay_of(camera),
         "dark_offset": lambda: sdk.get_sensor_dark_offset()["dark offset"],
-        "camera_type": lambda: kind()["camera type"],
-        "interface": lambda: vendor.interface or kind()["interface type"],
-        "firmware": lambda: firmware_of(kind()),
+        "camera_type": lambda: camera.kind["camera type"],
+        "interface": lambda: vendor.interface or camera.kind["interface type"],
+        "firmware": lambda: firmware_of(camera.kind),
         "software": lambda: _versions(vendor),
         "color_pattern": lambda: pattern(sensor, readout.roi) if vendor.is_color else "",
         "shutter_mode": lambda: sdk.get_camera_setup("shutter mode")["setup"],

@@ -89,15 +89,22 @@ def open_camera(serial: int | None, interface: Interface | None) -> Any:  # noqa
     # Loaded before, so that an error of the libraries is not taken for one of the camera.
     with loading():
         shared_library_loader.increment()
+    # The scan of Linux compares the number of the interface exactly: CLHS is 11 to the package, and
+    # 12, 13 or 15 to its drivers. There a serial number is enough.
+    by_serial = serial is not None and sys.platform.startswith("linux")
     try:
         with translated(f"opening camera {serial}" if serial else "opening the camera"):
-            return pco.Camera(serial=serial, interface=interface)
+            camera = pco.Camera(serial=serial, interface=None if by_serial else interface)
     except CameraError as error:
         if error.__cause__ is None or bare(code_of(error.__cause__)) not in _NOT_FOUND:
             raise
         raise CameraError(why_not_found(serial, interface)) from None
     finally:
         shared_library_loader.decrement()
+    if interface not in {None, camera.interface}:
+        camera.close()
+        raise CameraError(why_not_found(serial, interface))
+    return camera
 
 
 def why_not_found(serial: int | None, interface: Interface | None) -> str:
@@ -111,8 +118,9 @@ def why_not_found(serial: int | None, interface: Interface | None) -> str:
         return f"{meant[0].model} {meant[0].serial}: {meant[0].note or 'cannot be opened; ' + SWITCH}"
     if others:
         listed = ", ".join(f"{one.model} {one.serial} at {one.interface}" for one in others)
-        wanted = f"camera.serial = {serial}" if serial else f'camera.interface = "{interface}"'
-        return f"{wanted}: no such camera; connected: {listed}"
+        wanted = [f"camera.serial = {serial}"] * bool(serial)
+        wanted += [f'camera.interface = "{interface}"'] * bool(interface)
+        return f"{', '.join(wanted)}: no such camera; connected: {listed}"
     return usb_trouble() or NO_CAMERA
 
 

@@ -6,23 +6,38 @@ from typing import Any, Self
 
 from recorder.camera.pco import validation as limits
 
+# PCO_GetCameraHealthStatus: the descriptions are others since the camera was armed (pco.Camera._arm_camera).
+_DESCRIPTION_CHANGED = 0x40000000
 
-@dataclass(frozen=True)
+
+@dataclass
 class OpenCamera:
-    """A pco.Camera that is open, as `vendor`, and its descriptions, which do not change until it is closed.
+    """A pco.Camera that is open, as `vendor`, and its descriptions.
 
-    `description` is that of pco.Camera, `sensor` the SDK's own; they are kept, as asking takes telegrams to
-    the camera.
+    `kind` is its type with its firmware; `description` is that of pco.Camera, `sensor` the SDK's own. They
+    are kept, as asking takes telegrams to the camera, until arming it changes them.
     """
 
     vendor: Any
+    kind: Mapping[str, Any]
     sensor: Mapping[str, Any]
     description: Mapping[str, Any]
 
     @classmethod
     def of(cls, vendor: Any) -> Self:  # noqa: ANN401
         """Return the open camera with its descriptions; blocks for them, and raises the vendor's errors."""
-        return cls(vendor, vendor.sdk.get_camera_description(), vendor.description)
+        sdk = vendor.sdk
+        return cls(vendor, sdk.get_camera_type(), sdk.get_camera_description(), vendor.description)
+
+    def arm(self) -> bool:
+        """Arm the camera, which takes its settings then; return whether that changed its descriptions."""
+        self.sdk.arm_camera()
+        if not self.sdk.get_camera_health_status()["status"] & _DESCRIPTION_CHANGED:
+            return False
+        before = self.sensor, self.description
+        self.sensor = self.sdk.get_camera_description()
+        self.description = self.vendor.description
+        return (self.sensor, self.description) != before
 
     @property
     def sdk(self) -> Any:  # noqa: ANN401

@@ -15,7 +15,9 @@ from recorder.camera.pco import memory, memory_limits
 from recorder.camera.pco import validation as limits
 from recorder.camera.pco.lines import line_arguments
 from recorder.camera.pco.open_camera import OpenCamera
+from recorder.camera.pco.roi import Roi, whole_frame
 from recorder.camera.pco.timing import apply_rate, arm, expose, set_times
+from recorder.errors import CameraError
 from recorder.frames.pool import FrameFormat
 from recorder.settings.pco_camera import PcoCameraSettings
 from recorder.units import format_seconds
@@ -37,19 +39,37 @@ class Readout:
     format: FrameFormat
     period_s: float
     metadata: bool
-    roi: tuple[int, int, int, int]
+    roi: Roi
 
 
 def set_up(camera: OpenCamera, settings: PcoCameraSettings) -> Readout:
     """Apply `settings` to a camera that does not record; return what it will deliver.
 
-    Raises ConfigurationError for a setting that the camera cannot have, before anything is changed; only a
-    rate that is too low for its longest delay is found later, when the other settings are applied.
+    Raises ConfigurationError for a setting that the camera cannot have, before anything is changed; found
+    later are a rate too low for its longest delay, and what limits forbid that other settings change.
+    Raises CameraError where the camera reads out another region than asked for.
     """
-    sdk, description = camera.sdk, camera.description
     lines = check(camera, settings)
+    whole = whole_frame(camera.sensor, settings.binning)
+    _set_format(camera, settings, whole)
+    _set_signals(camera, settings)
+    for line in lines:
+        camera.sdk.set_hwio_signal(*line)
+    if camera.arm():
+        # With these settings the camera has other limits.
+        check(camera, settings)
+    roi = settings.roi or whole
+    period_s = _set_region(camera, settings, roi, whole)
+    dtype = np.uint8 if camera.bits == 8 else np.uint16
+    form = FrameFormat(roi[3] - roi[1] + 1, roi[2] - roi[0] + 1, np.dtype(dtype))
+    triggered = settings.trigger not in {"auto sequence", "external synchronized"}
+    return Readout(form, 0.0 if triggered else period_s, camera.has(limits.METADATA), roi)
+
+
+def _set_format(camera: OpenCamera, settings: PcoCameraSettings, whole: Roi) -> None:
+    """Set what pixels are, and how they are read; the region of interest is the whole frame."""
+    sdk, description = camera.sdk, camera.description
     sdk.set_binning(*settings.binning)
-    whole = limits.whole_frame(camera.sensor, settings.binning)
     sdk.set_roi(*whole)
     sdk.set_pixel_rate(settings.pixel_rate or max(description["pixelrates"]))
     if settings.conversion_factor is not None:
@@ -58,24 +78,36 @@ def set_up(camera: OpenCamera, settings: PcoCameraSettings) -> Readout:
         sdk.set_camera_setup("pixel format", settings.pixel_format)
     if camera.has(limits.NOISE_FILTER):
         sdk.set_noise_filter_mode("on" if settings.noise_filter else "off")
+    has_metadata = camera.has(limits.METADATA)
+    if not camera.has(limits.NO_TIMESTAMP):
+        # It replaces fourteen pixels: only where nothing else tells the number of a frame, or by request.
+        sdk.set_timestamp_mode(settings.timestamp or ("off" if has_metadata else "binary"))
+    if has_metadata:
+        sdk.set_metadata_mode("on")
+
+
+def _set_signals(camera: OpenCamera, settings: PcoCameraSettings) -> None:
+    """Set what starts a frame, where it goes, and the cooling."""
+    sdk = camera.sdk
     memory.prepare(camera, settings)
     if settings.cooling is not None:
         sdk.set_cooling_setpoint_temperature(settings.cooling)
-    if not camera.has(limits.NO_TIMESTAMP):
-        sdk.set_timestamp_mode(settings.timestamp)
-    if camera.has(limits.METADATA):
-        sdk.set_metadata_mode("on")
     sdk.set_trigger_mode(settings.trigger)
     if not camera.has(limits.NO_ACQUIRE_MODE):
         memory.set_acquire(camera, settings)
-    for line in lines:
-        sdk.set_hwio_signal(*line)
-    roi = settings.roi or whole
+
+
+def _set_region(camera: OpenCamera, settings: PcoCameraSettings, roi: Roi, whole: Roi) -> float:
+    """Set region, exposure and rate, and arm the camera; return the time from frame to frame.
+
+    Logs a region that is no faster than the whole frame. Raises CameraError where the camera reads out
+    another region than asked for.
+    """
     full_s = 0.0
     if roi != whole and math.isinf(settings.rate):
         set_times(camera, settings.exposure, settings.delay)
         full_s = arm(camera)
-    sdk.set_roi(*roi)
+    camera.sdk.set_roi(*roi)
     # After the region: a rate too high for the full frame would be lowered.
     expose(camera, settings.exposure, settings.delay, settings.rate)
     period_s = apply_rate(camera, settings)
@@ -86,10 +118,12 @@ def set_up(camera: OpenCamera, settings: PcoCameraSettings) -> Readout:
             list(roi),
             format_seconds(round(period_s, 9)),
         )
-    dtype = np.uint8 if camera.bits == 8 else np.uint16
-    form = FrameFormat(roi[3] - roi[1] + 1, roi[2] - roi[0] + 1, np.dtype(dtype))
-    triggered = settings.trigger not in {"auto sequence", "external synchronized"}
-    return Readout(form, 0.0 if triggered else period_s, camera.has(limits.METADATA), roi)
+    got = camera.sdk.get_roi()
+    if (read := (got["x0"], got["y0"], got["x1"], got["y1"])) != roi:
+        raise CameraError(
+            f"camera.roi = {list(roi)}: the camera reads out {list(read)} instead; ask for that, or omit it"
+        )
+    return period_s
 
 
 def check(camera: OpenCamera, settings: PcoCameraSettings) -> list[tuple[Any, ...]]:
@@ -97,7 +131,7 @@ def check(camera: OpenCamera, settings: PcoCameraSettings) -> list[tuple[Any, ..
 
     Raises ConfigurationError for the first setting that the camera cannot have. Changes nothing.
     """
-    limits.check(settings, camera.description, camera.sensor)
+    limits.check(settings, camera.description, camera.sensor, camera.kind)
     memory_limits.check(settings, camera.sensor["dwGeneralCapsDESC1"])
     memory.check_room(camera, settings)
     return [line_arguments(camera, line) for line in settings.lines]

@@ -98,7 +98,7 @@ def frame_time_of(camera: OpenCamera) -> float:
 
 def arm(camera: OpenCamera) -> float:
     """Arm the camera, which computes its timing then; return the time from frame to frame."""
-    camera.sdk.arm_camera()
+    camera.arm()
     return frame_time_of(camera)
 
 

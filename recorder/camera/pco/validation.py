@@ -7,6 +7,7 @@ import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from recorder.camera.pco.roi import RoiRules
 from recorder.errors import ConfigurationError, did_you_mean
 from recorder.settings.pco_camera import PcoCameraSettings
 from recorder.units import format_seconds
@@ -30,17 +31,18 @@ STAMP_PIXELS = 14
 Description = Mapping[str, Any]
 
 
-def check(settings: PcoCameraSettings, camera: Description, sensor: Description) -> None:
+def check(settings: PcoCameraSettings, camera: Description, sensor: Description, kind: Description) -> None:
     """Raise ConfigurationError for the first setting that the camera cannot have.
 
-    `camera` is the description of pco.Camera, `sensor` the SDK's own. Hardware lines are checked by `setup`.
+    `camera` is the description of pco.Camera, `sensor` the SDK's own, `kind` the camera's type. Hardware
+    lines are checked by `setup`.
     """
     caps = sensor["dwGeneralCapsDESC1"]
     check_exposure(settings.exposure, camera)
     _within("delay", settings.delay, camera["min delay time"], camera["max delay time"])
     _check_binning(settings.binning, camera)
     if settings.roi is not None:
-        check_roi(settings.roi, settings.binning, camera, sensor)
+        RoiRules.of(settings.binning, camera, sensor, kind).check(settings.roi)
     if settings.pixel_rate is not None:
         _one_of("pixel_rate", settings.pixel_rate, camera["pixelrates"])
     if settings.pixel_format is not None:
@@ -103,72 +105,6 @@ def _check_counting(settings: PcoCameraSettings, caps: int) -> None:
 def check_exposure(seconds: float, camera: Description) -> None:
     """Raise ConfigurationError where the exposure is outside the camera's range; `camera` as for `check`."""
     _within("exposure", seconds, camera["min exposure time"], camera["max exposure time"])
-
-
-def whole_frame(sensor: Description, binning: tuple[int, int]) -> tuple[int, int, int, int]:
-    """Return the region of interest of the whole sensor as x0, y0, x1, y1 in binned pixels, from 1.
-
-    Taken from the SDK's description, as pco.Camera.description always has the extended sensor format.
-    """
-    width, height = (sensor[f"max. {way} resolution standard"] for way in ("horizontal", "vertical"))
-    return 1, 1, width // binning[0], height // binning[1]
-
-
-def check_roi(
-    roi: tuple[int, int, int, int], binning: tuple[int, int], camera: Description, sensor: Description
-) -> None:
-    """Raise ConfigurationError for a region of interest that the sensor cannot read out.
-
-    `roi` is x0, y0, x1, y1 in binned pixels, from 1, both ends included; the descriptions are as for `check`.
-    """
-    shown = f"[{', '.join(map(str, roi))}]"
-    full = whole_frame(sensor, binning)
-    for axis, first, last, whole, factor, step, which, symmetric in (
-        (
-            "x",
-            roi[0],
-            roi[2],
-            full[2],
-            binning[0],
-            camera["roi steps"][0],
-            "width",
-            camera["roi is horz symmetric"],
-        ),
-        (
-            "y",
-            roi[1],
-            roi[3],
-            full[3],
-            binning[1],
-            camera["roi steps"][1],
-            "height",
-            camera["roi is vert symmetric"],
-        ),
-    ):
-        min_size = max(1, camera[f"min {which}"] // factor)
-        size = last - first + 1
-        if not 1 <= first <= last <= whole:
-            _refuse("roi", shown, f"{axis} must go up, within 1 and {whole}")
-        if size < min_size:
-            _refuse("roi", shown, f"its {which} of {size} is less than the least, {min_size}")
-        if step == 0 and size != whole:
-            _refuse("roi", shown, f"this camera reads its whole {which} only: {axis} from 1 to {whole}")
-        if step > 1 and ((first - 1) % step or last % step):
-            near = _nearest(first, last, step, whole)
-            _refuse("roi", shown, f"{axis} goes in steps of {step}; the nearest is {near[0]} to {near[1]}")
-        if symmetric and first - 1 != whole - last:
-            _refuse(
-                "roi",
-                shown,
-                f"{axis} must be symmetric about the middle: from {first} to {whole - first + 1}",
-            )
-
-
-def _nearest(first: int, last: int, step: int, whole: int) -> tuple[int, int]:
-    """Return the nearest first and last pixel in whole steps."""
-    near_first = round((first - 1) / step) * step + 1
-    near_last = min(max(round(last / step) * step, near_first + step - 1), whole // step * step)
-    return near_first, near_last
 
 
 def _check_binning(binning: tuple[int, int], camera: Description) -> None:

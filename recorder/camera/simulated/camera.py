@@ -84,6 +84,9 @@ class SimulatedCamera:
             )
         return CameraDescription("simulated pco.edge", f"simulated-{s.seed}", form, rate, details)
 
+    def interrupt(self) -> None:
+        """Do nothing: opening waits for nothing."""
+
     def arm(self) -> None:
         """Start exposing, with a new counter and an empty FIFO; does not block."""
         self._number = 0

@@ -71,6 +71,9 @@ class ScriptedCamera:
         self.calls.append("halt")
         return self.number + self.left
 
+    def interrupt(self) -> None:
+        pass
+
     def disarm(self) -> None:
         self.calls.append("disarm")
 

@@ -1,5 +1,6 @@
 import builtins
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +57,26 @@ def test_a_camera_that_is_not_found_is_reported_with_those_there_are(
     with pytest.raises(CameraError, match=message.replace(".", r"\.")):
         open_camera(serial, interface)
     del rig
+
+
+@pytest.mark.parametrize("interface_type", [12, 13, 15])
+@pytest.mark.parametrize("interface", [None, "CLHS"])
+def test_a_camera_is_opened_by_its_serial_number_at_any_kind_of_clhs(
+    interface_type: int, interface: Any
+) -> None:
+    model = replace(EDGE_55, serial=7, interface=interface_type)
+    with installed(VirtualCamera(EDGE_55), VirtualCamera(model)) as rig:
+        camera = open_camera(7, interface)
+        assert (camera.interface, camera.camera_serial) == ("CLHS", 7)
+        assert rig.cameras[1].is_open
+        camera.close()
+
+
+def test_a_serial_number_at_another_interface_is_told() -> None:
+    with installed(VirtualCamera(EDGE_55)) as rig:
+        with pytest.raises(CameraError, match=r"connected: pco\.edge 5\.5 M CLHS 61000001 at CLHS"):
+            open_camera(61_000_001, "USB 3.0")
+        assert not rig.camera.is_open
 
 
 def test_without_the_package_the_message_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:

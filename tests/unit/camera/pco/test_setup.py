@@ -1,4 +1,5 @@
 import logging
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -15,7 +16,7 @@ from tests.virtual_sc2.models import EDGE_55, PANDA_42
 def readout(camera: VirtualCamera, **settings: Any) -> Readout:
     import pco
 
-    wanted = validate({"camera": {"kind": "pco", "exposure": "200us", **settings}}).camera
+    wanted = validate({"camera": {"kind": "pco", "exposure": "500us", **settings}}).camera
     with installed(camera):
         opened = pco.Camera()
         try:
@@ -30,7 +31,8 @@ def test_a_region_that_is_no_faster_is_logged(caplog: pytest.LogCaptureFixture) 
     assert not caplog.records
     with caplog.at_level(logging.WARNING):
         # A hundred rows at the edge of a sensor that is read out from the middle.
-        slow = readout(VirtualCamera(EDGE_55), roi=[1, 1, 2560, 100])
+        edge = VirtualCamera(replace(EDGE_55, camera_type=0x1800))
+        slow = readout(edge, roi=[1, 1, 2560, 100])
     assert "as slowly as the full frame" in caplog.text
     assert slow.period_s > 8 * fast.period_s
 
@@ -47,9 +49,9 @@ def test_the_settings_reach_the_camera() -> None:
     camera = VirtualCamera(EDGE_55)
     got = readout(
         camera,
-        roi=[5, 17, 644, 556],
+        roi=[17, 271, 656, 810],
         binning=[2, 2],
-        pixel_rate=95_300_000,
+        pixel_rate=95_333_333,
         trigger="external exposure control",
         acquire="external",
         noise_filter=True,
@@ -58,9 +60,9 @@ def test_the_settings_reach_the_camera() -> None:
         timestamp="binary & ascii",
     )
     s = camera.settings
-    assert (s.roi, s.binning, s.pixel_rate) == ((5, 17, 644, 556), (2, 2), 95_300_000)
+    assert (s.roi, s.binning, s.pixel_rate) == ((17, 271, 656, 810), (2, 2), 95_333_333)
     assert (s.trigger, s.acquire, s.noise_filter, s.timestamp, s.metadata) == (3, 1, 1, 2, 1)
-    assert (camera.cooling, camera.delay_ns, camera.exposure_ns) == (-7, 3_000_000, 200_000)
+    assert (camera.cooling, camera.delay_ns, camera.exposure_ns) == (-7, 3_000_000, 54 * 9_259)
     assert (got.format.height, got.format.width, got.period_s) == (540, 640, 0.0)
 
 
