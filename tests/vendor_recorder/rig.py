@@ -22,8 +22,11 @@ from pco import recorder as vendor
 from pco import sdk as vendor_sdk
 from pco.loader import shared_library_loader
 
+from recorder.camera.base import CameraEvent, EndOfSourceError
 from recorder.camera.pco.fifo_reader import FifoReader
 from recorder.camera.pco.frame_copier import FrameCopier
+from recorder.camera.pco.memory import connect
+from recorder.camera.pco.memory_reader import MemoryPlan, MemoryReader
 from recorder.errors import CameraDisconnectedError, CameraError, CameraTimeoutError
 from tests.virtual_sc2.camera import DISCONNECTED
 
@@ -50,8 +53,28 @@ class Sdk:
         return {}
 
 
+class MemorySdk(Sdk):
+    """What the reader asks a camera with a memory."""
+
+    def __init__(self, camera: ctypes.CDLL) -> None:
+        self._camera = camera
+
+    def get_number_of_images_in_segment(self, segment: int) -> dict[str, int]:
+        images, most = ctypes.c_uint32(), ctypes.c_uint32()
+        self._camera.PCO_GetNumberOfImagesInSegment(None, segment, ctypes.byref(images), ctypes.byref(most))
+        return {"images in segment": images.value, "max image count": most.value}
+
+    def get_recording_state(self) -> dict[str, str]:
+        state = ctypes.c_uint16()
+        self._camera.PCO_GetRecordingState(None, ctypes.byref(state))
+        return {"recording state": "on" if state.value else "off"}
+
+    def get_coc_runtime(self) -> dict[str, float]:
+        return {"coc runtime": 0.003}
+
+
 class Rig:
-    """The vendor's recorder, in FIFO mode."""
+    """The vendor's recorder, in FIFO mode or on a camera with a memory."""
 
     def __init__(self, library: Path) -> None:
         # By its own name, so that the recorder's library finds this one.
@@ -63,7 +86,7 @@ class Rig:
         recorder = ctypes.CDLL(str(folder / "libpco_recorder.so.3"))
         shared_library_loader.libraries.update(sdk=self.camera, recorder=recorder)
         shared_library_loader.open_count = 1
-        self._describe()
+        self._describe(METADATA | NO_RECORDER)
         # The recorder looks into the camera's object behind its handle: magic, region, metadata line.
         self._handle = ctypes.create_string_buffer(0x20000)
         struct.pack_into("<HHHH", self._handle, 0xC9A, 1, 1, WIDTH, HEIGHT)
@@ -72,15 +95,16 @@ class Rig:
         self.sdk = Sdk()
         self.slot = np.zeros((HEIGHT, WIDTH), np.uint16)
         self.told: list[str] = []
+        self.events: list[CameraEvent] = []
 
-    def _describe(self) -> None:
+    def _describe(self, capabilities: int) -> None:
         sensor = vendor_sdk.PCO_Description()
         sensor.wSize = ctypes.sizeof(sensor)
         sensor.wSensorTypeDESC = 0x10
         sensor.wMaxHorzResStdDESC, sensor.wMaxVertResStdDESC = WIDTH, HEIGHT
         sensor.wDynResDESC = 16
         sensor.dwPixelRateDESC[0] = 286_000_000
-        sensor.dwGeneralCapsDESC1 = METADATA | NO_RECORDER
+        sensor.dwGeneralCapsDESC1 = capabilities
         self.camera.fake_describe(bytes(sensor), ctypes.sizeof(sensor))
         kind = vendor_sdk.PCO_CameraType()
         kind.wSize = ctypes.sizeof(kind)
@@ -105,6 +129,31 @@ class Rig:
         copier = FrameCopier(camera, WIDTH, HEIGHT, metadata=True, exposure_s=0.005)
         depth = int(self.recorder.get_settings()["required number of images"])
         return FifoReader(camera, copier, depth, period_us * 1e-6, self.told.append)
+
+    def memory_of_camera(self, plan: MemoryPlan, *, record: bool) -> MemoryReader:
+        self._describe(METADATA)
+        self.set(period_us=3000)
+        self.recorder = vendor.Recorder(self.sdk, ctypes.c_void_p(ctypes.addressof(self._handle)))
+        sdk, stop = MemorySdk(self.camera), self.recorder.stop_record
+        camera = types.SimpleNamespace(rec=self.recorder, sdk=sdk, stop=stop)
+        connect(camera, plan.segment)
+        if record:
+            self.recorder.start_record()
+        copier = FrameCopier(camera, WIDTH, HEIGHT, metadata=True)
+        return MemoryReader(camera, copier, plan, self.events.append)
+
+    def read_memory(self, reader: MemoryReader) -> list[int]:
+        """Counters of all frames in the memory, once recording has ended."""
+        found: list[int] = []
+        while True:
+            try:
+                info = reader.read_into(self.slot, 0.02)
+            except CameraTimeoutError:
+                continue
+            except EndOfSourceError:
+                return found
+            assert (self.slot == info.number).all(), f"frame {info.number} holds other pixels"
+            found.append(info.number)
 
     def read(self, reader: FifoReader, count: int = 10**9, seconds: float = 10) -> list[tuple[int, bool]]:
         """Counters of the frames read, and whether the FIFO is blamed for a gap before each."""
@@ -201,11 +250,24 @@ def documented_time_base(rig: Rig) -> dict[str, Any]:
     return {"gaps": gaps(rig.read(rig.start(20, 3000), 10))}
 
 
+def images_of_before(rig: Rig) -> dict[str, Any]:
+    """Images are in the memory, and nobody records."""
+    rig.set(stored=200)
+    return {"read": rig.read_memory(rig.memory_of_camera(MemoryPlan(2, stored=True), record=False))}
+
+
+def stopping_by_itself(rig: Rig) -> dict[str, Any]:
+    """A record stop event: the camera stops, and nobody has told the recorder to."""
+    rig.set(stop_at=60)
+    reader = rig.memory_of_camera(MemoryPlan(1, ring=True, after_event=20), record=True)
+    return {"read": rig.read_memory(reader), "events": [event.number for event in rig.events]}
+
+
 CASES: dict[str, Callable[[Rig], dict[str, Any]]] = {
     case.__name__: case
     for case in (
         keeping_up, overflowing, overflowing_again_before_the_end, failing_transfer, unplugged,
-        other_time_base, documented_time_base,
+        other_time_base, documented_time_base, images_of_before, stopping_by_itself,
     )
 }  # fmt: skip
 

@@ -28,6 +28,9 @@ static unsigned char description[436], camera_type[1364];
 static long period_us = 10000, exposure_base = 0, failing_frame = 0, failing_code = 0;
 static dword exposure = 5000000;
 static unsigned frame, lost;
+/* A memory with images that are read by their number; recording ends by itself with frame stop_at. */
+static long stored = 0, stop_at = 0;
+static int ended;
 
 void fake_set(const char *name, long value) {
     if (!strcmp(name, "period_us")) period_us = value;
@@ -36,6 +39,8 @@ void fake_set(const char *name, long value) {
     else if (!strcmp(name, "failing_code")) failing_code = value;
     else if (!strcmp(name, "exposure")) exposure = value;
     else if (!strcmp(name, "exposure_base")) exposure_base = value;
+    else if (!strcmp(name, "stored")) stored = value;
+    else if (!strcmp(name, "stop_at")) stop_at = value;
 }
 
 long fake_get(const char *name) {
@@ -82,6 +87,11 @@ static void *expose(void *unused) {
             memmove(added, added + 1, sizeof added[0] * --added_count);
             pthread_cond_broadcast(&arrived);
         } else lost++;
+        if (stop_at && frame >= stop_at) {
+            stored = frame, recording = 0, ended = 1;
+            pthread_mutex_unlock(&mutex);
+            return NULL;
+        }
         pthread_mutex_unlock(&mutex);
     }
 }
@@ -89,6 +99,15 @@ static void *expose(void *unused) {
 int PCO_AddBufferExtern(handle h, handle event, word segment, dword first, dword last, dword sync, void *address,
                         dword size, dword *status) {
     pthread_mutex_lock(&mutex);
+    if (first) {
+        fill(address, first);
+        if (status) *status = 0;
+        finished[finished_count].address = address;
+        result[finished_count++] = 0;
+        pthread_cond_broadcast(&arrived);
+        pthread_mutex_unlock(&mutex);
+        return 0;
+    }
     if (status) *status = 0x80332010u;
     added[added_count].address = address;
     added[added_count++].status = status;
@@ -125,12 +144,12 @@ int PCO_CancelImages(handle h) {
 
 int PCO_SetRecordingState(handle h, word on) {
     if (on && !recording) {
-        stopping = 0, frame = 0, lost = 0, recording = 1;
+        stopping = ended = 0, frame = 0, lost = 0, recording = 1;
         pthread_create(&exposing, NULL, expose, NULL);
-    } else if (!on && recording) {
+    } else if (!on && (recording || ended)) {
         stopping = 1;
         pthread_join(exposing, NULL);
-        recording = 0;
+        recording = ended = 0;
     }
     return 0;
 }
@@ -179,9 +198,11 @@ int PCO_GetMetaDataMode(handle h, word *on, word *size, word *version) {
     return *on = 1, 0;
 }
 int PCO_GetNumberOfImagesInSegment(handle h, word segment, dword *images, dword *most) {
-    return *images = 0, *most = 1000, 0;
+    return *images = recording ? frame : stored, *most = 1000, 0;
 }
-int PCO_GetCameraRamSegmentSize(handle h, dword *sizes) { return memset(sizes, 0, 16), 0; }
+int PCO_GetCameraRamSegmentSize(handle h, dword *sizes) {
+    return sizes[0] = sizes[1] = 1000, sizes[2] = sizes[3] = 0, 0;
+}
 int PCO_GetCameraHealthStatus(handle h, dword *warnings, dword *errors, dword *status) {
     return *warnings = *errors = *status = 0, 0;
 }

@@ -1,4 +1,4 @@
-"""What the vendor's recorder does with a FIFO, and what our reader makes of it."""
+"""What the vendor's recorder does with a FIFO and a memory, and what our readers make of it."""
 
 import json
 import shutil
@@ -78,3 +78,11 @@ def test_an_exposure_is_the_one_that_is_set_whichever_way_its_time_base_is_numbe
     library: Path, case: str
 ) -> None:
     assert seen(library, case)["gaps"] == []
+
+
+def test_images_in_the_cameras_memory_are_read_though_nobody_has_recorded(library: Path) -> None:
+    assert seen(library, "images_of_before") == {"read": [*range(1, 201)]}
+
+
+def test_a_camera_that_stops_by_itself_is_read_out(library: Path) -> None:
+    assert seen(library, "stopping_by_itself") == {"read": [*range(1, 61)], "events": [41]}

@@ -312,9 +312,15 @@ class VirtualCamera:
             self.fifo.halt(self.clock())
         self.ram.end()
 
-    def us(self, exposed: Exposed) -> int:
-        """The camera's clock at the start of an exposure, in us since 1970; from power-up on, since 2000."""
-        began_ns, date_s = self.clock_set or (self.armed_ns, POWER_UP_S)
+    @property
+    def clock_now(self) -> tuple[int, int]:
+        """Host time in ns at which the clock was set last, and to what, in s since 1970."""
+        return self.clock_set or (self.armed_ns, POWER_UP_S)
+
+    @staticmethod
+    def us(exposed: Exposed, clock_set: tuple[int, int]) -> int:
+        """The camera's clock at the start of an exposure, in us since 1970."""
+        began_ns, date_s = clock_set
         return date_s * 1_000_000 + (exposed.start_ns - began_ns) // 1000
 
     def finished(self) -> int:

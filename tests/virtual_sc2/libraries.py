@@ -449,8 +449,8 @@ class SdkRecorder(Library):
     def recorderinit(self, handle: Any, count: Any, n: Any, kind: Any, *rest: Any) -> int:
         del handle, n
         self.depth, self.kind = value(count), value(kind)
-        # Without a segment: the active one.
-        self.segment = getattr(rest[2], "value", 0) or self.camera.ram.active
+        # A segment that is given becomes the active one.
+        self.segment = self.camera.ram.active = getattr(rest[2], "value", 0) or self.camera.ram.active
         return 0
 
     def recordergetsettings(
@@ -504,7 +504,7 @@ class SdkRecorder(Library):
         exposed = c.pop()
         if exposed is None or c.sensor is None:
             return NOT_AVAILABLE
-        self._copy(exposed, c.sensor, c.settings, c.us(exposed), buffer, number, metadata)
+        self._copy(exposed, c.sensor, c.settings, c.us(exposed, c.clock_now), buffer, number, metadata)
         return 0
 
     def _copy_stored(self, index: int, size: tuple[int, int], buffer: Any, number: Any, metadata: Any) -> int:
@@ -516,8 +516,7 @@ class SdkRecorder(Library):
         if size != (x1 - x0 + 1, y1 - y0 + 1) or c.recording:
             return NOT_AVAILABLE
         exposed = of.images[index]
-        us = (exposed.start_ns - of.armed_ns) // 1000
-        self._copy(exposed, of.sensor, of.settings, us, buffer, number, metadata)
+        self._copy(exposed, of.sensor, of.settings, c.us(exposed, of.clock_set), buffer, number, metadata)
         return 0
 
     def _copy(

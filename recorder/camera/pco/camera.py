@@ -22,7 +22,6 @@ from recorder.camera.pco.memory_reader import MemoryReader
 from recorder.camera.pco.open_camera import OpenCamera
 from recorder.camera.pco.recording_start import (
     RunLimits,
-    delete_recorder,
     record_into_fifo,
     record_into_memory,
 )
@@ -147,7 +146,7 @@ class PcoCamera:
             "anew, and the frames that it missed meanwhile are counted as lost"
         )
         with translated("stopping a camera that is stuck"):
-            delete_recorder(camera.vendor)
+            memory.delete_recorder(camera.vendor)
         self._reader = record_into_fifo(camera, readout, self._settings, self._notify, self._wait)
         self._reader.resume(reader)
 
@@ -247,7 +246,7 @@ class PcoCamera:
         if reader is None or self._camera is None:
             return
         with translated("stopping the camera"):
-            delete_recorder(self._camera.vendor)
+            memory.delete_recorder(self._camera.vendor)
         if self._camera.has_memory and (isinstance(reader, FifoReader) or reader.is_read_out):
             # The next run need not tell of these images. The recording is over, whatever the camera answers.
             with contextlib.suppress(ValueError):

@@ -48,8 +48,7 @@ def prepare(camera: OpenCamera, settings: PcoCameraSettings) -> None:
         if settings.segments is not None:
             _divide(camera, settings.segments)
         if settings.segment is not None and settings.segment != camera.vendor.camram_segment:
-            # Not the SDK's function alone: pco.Camera remembers the segment that it records into.
-            camera.vendor.switch_to_camram(settings.segment)
+            sdk.set_active_ram_segment(settings.segment)
     if settings.memory == "fifo":
         # A camera with a memory then delivers all frames in order, instead of the latest only.
         with contextlib.suppress(ValueError):
@@ -89,6 +88,25 @@ def set_acquire(camera: OpenCamera, settings: PcoCameraSettings) -> None:
         camera.sdk.set_acquire_mode_ex(settings.acquire, settings.frames_per_trigger or 0)
     else:
         camera.sdk.set_acquire_mode(settings.acquire)
+
+
+def connect(vendor: Any, segment: int) -> None:  # noqa: ANN401 - a pco.Camera
+    """Make the SDK's recorder for a segment, in place of the one there is; it arms the camera.
+
+    As pco.Camera.record does it, but for single images: its sequential way fetches the next image into the
+    buffer that it is copying from, so that a thread held up while it copies gets a mixture of two.
+    """
+    delete_recorder(vendor)
+    most = vendor.rec.create("camram")["maximum available images"]
+    vendor.rec.init(most, "camram single image", None, segment)
+
+
+def delete_recorder(vendor: Any) -> None:  # noqa: ANN401
+    """Delete the SDK's recorder, and with it the memory of the FIFO, where there is one."""
+    if vendor.rec.recorder_handle.value is not None:
+        with contextlib.suppress(ValueError):
+            vendor.rec.stop_record()
+        vendor.rec.delete()
 
 
 def start_sequence(sdk: Any) -> None:  # noqa: ANN401 - a pco.sdk.Sdk

@@ -3,14 +3,13 @@
 Called on the camera thread; blocks for up to seconds. Raises CameraError.
 """
 
-import contextlib
 import logging
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 from recorder.camera.base import CameraEvent
+from recorder.camera.pco import memory
 from recorder.camera.pco.clock_sync import ClockSync
 from recorder.camera.pco.description import lossy_transfer
 from recorder.camera.pco.errors import translated
@@ -93,41 +92,33 @@ def record_into_memory(
     """
     vendor = camera.vendor
     with translated("starting the camera"):
-        # The recorder left from opening the camera would be taken for this run's.
-        delete_recorder(vendor)
         camera.arm()
         segment = vendor.camram_segment
         room = camera.sdk.get_number_of_images_in_segment(segment)["max image count"]
-        frames = until.frames or 0
-        if until.duration_s is not None and readout.period_s and settings.runs_free:
+        frames, after_event = until.frames or 0, settings.frames_after_event or 0
+        # Where an event or triggers are waited for, a duration limits the waiting.
+        if until.duration_s is not None and readout.period_s and settings.runs_free and not after_event:
             lasting = math.ceil(until.duration_s / readout.period_s)
             frames = min(frames, lasting) if frames else lasting
-        ring = settings.memory == "camram ring"
-        after_event = (settings.frames_after_event or 0) if settings.record_stop != "off" else 0
         if frames > room or after_event >= room > 0:
             wanted = f"{frames}" if frames > room else f"one and {after_event} after the stop event"
             raise CameraError(
                 f"the camera's memory holds {room} frames of this size, not {wanted}: "
                 "ask for fewer, or choose a smaller camera.roi"
             )
-        vendor.record(room, "camram ring" if ring else "camram segment")
+        memory.connect(vendor, segment)
+        # Before the start, whose moment the reader takes for that of the first frame.
+        copier = _copier(camera, readout, settings, notify)
         plan = MemoryPlan(
             segment,
-            ring=ring,
+            ring=settings.memory == "camram ring",
             frames=until.frames,
             duration_s=until.duration_s,
             after_event=after_event,
             triggered=not settings.runs_free,
         )
-        return MemoryReader(vendor, _copier(camera, readout, settings, notify), plan, mark, wait=wait)
-
-
-def delete_recorder(vendor: Any) -> None:  # noqa: ANN401 - a pco.Camera
-    """Delete the SDK's recorder, and with it the memory of the FIFO, where there is one."""
-    if vendor.rec.recorder_handle.value is not None:
-        with contextlib.suppress(ValueError):
-            vendor.rec.stop_record()
-        vendor.rec.delete()
+        vendor.rec.start_record()
+        return MemoryReader(vendor, copier, plan, mark, wait=wait)
 
 
 def _copier(

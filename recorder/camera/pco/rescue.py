@@ -13,7 +13,7 @@ import numpy as np
 
 from recorder.camera.pco.errors import translated
 from recorder.camera.pco.frame_copier import CopiedFrame, FrameCopier, UncountedFrameError
-from recorder.camera.pco.memory import images_in
+from recorder.camera.pco.memory import connect, images_in
 from recorder.camera.pco.memory_limits import refuse
 from recorder.camera.pco.memory_reader import MemoryPlan, MemoryReader
 from recorder.camera.pco.open_camera import OpenCamera
@@ -97,7 +97,8 @@ def read_stored(
     vendor, form = camera.vendor, readout.format
     with translated("reading the camera's memory"):
         segment = settings.segment or vendor.camram_segment
-        vendor.switch_to_camram(segment)
+        camera.sdk.set_storage_mode("recorder")
+        connect(vendor, segment)
         slot = np.empty((form.height, form.width), form.dtype)
         for metadata in (True, False):
             try:
