@@ -102,6 +102,14 @@ def test_what_contradicts_the_lines_is_refused(model: Model, settings: dict[str,
     assert refusal(model, **tree) == message
 
 
+def test_limits_that_are_not_told_are_left_to_the_camera(monkeypatch: pytest.MonkeyPatch) -> None:
+    known = "tests.virtual_sc2.options.OptionFunctions.getcmoslinetiming"
+    monkeypatch.setattr(known, lambda *_: 0)
+    settings = {**SHEET, "line_time": "1us", "pixel_rate": 286_000_000}
+    with pytest.raises(ValueError, match="0x80161016"):
+        stored(VirtualCamera(EDGE_OPTIONS), **settings)
+
+
 def test_a_live_exposure_is_refused() -> None:
     with installed(VirtualCamera(EDGE_OPTIONS)):
         device = PcoCamera(settings_of(**SHEET))
