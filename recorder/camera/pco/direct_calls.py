@@ -22,10 +22,17 @@ _FAST_LINES = 0x02
 
 
 def call(sdk: Any, function: str, *arguments: Any) -> None:  # noqa: ANN401 - a pco.sdk.Sdk; ctypes' numbers
-    """Call `function` of the SDK for the camera of `sdk`; raises the vendor's CameraException."""
+    """Call `function` of the SDK for the camera of `sdk`.
+
+    Raises the vendor's CameraException, and LookupError where this version of the SDK has no such function.
+    """
     from pco.camera_exception import CameraException  # noqa: PLC0415 - only those with a camera need it
 
-    code = getattr(sdk.SC2_Cam, function)(sdk.camera_handle, *arguments)
+    try:
+        body = getattr(sdk.SC2_Cam, function)
+    except AttributeError:
+        raise LookupError(f"the SDK has no {function}") from None
+    code = body(sdk.camera_handle, *arguments)
     if is_error(code):
         raise CameraException(sdk=sdk, code=code)
 

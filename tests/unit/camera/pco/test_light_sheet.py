@@ -50,6 +50,18 @@ def test_two_halves_that_are_read_at_once_take_half_the_time() -> None:
     assert known["readout"] == "center top center bottom"
 
 
+def test_an_order_of_rows_that_is_refused_matters_where_it_was_asked_for(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    faults = dict.fromkeys(("PCO_SetInterfaceOutputFormat", "PCO_GetInterfaceOutputFormat"), 0x80161020)
+    with caplog.at_level(logging.WARNING):
+        known = stored(VirtualCamera(EDGE_OPTIONS, faults=dict(faults)), **SHEET)
+    assert "the order in which the camera reads its rows stays as it is" in caplog.text
+    assert "readout" not in known
+    with pytest.raises(ValueError, match="0x80161020"):
+        stored(VirtualCamera(EDGE_OPTIONS, faults=dict(faults)), **SHEET, readout="top bottom")
+
+
 def test_the_line_timing_of_somebody_before_is_switched_off() -> None:
     camera = VirtualCamera(EDGE_OPTIONS)
     camera.options.line_timing = 1
