@@ -9,6 +9,7 @@ from typing import Any
 
 from recorder.camera.simulated.fifo import Exposed, Fifo
 from tests.virtual_sc2.models import EDGE_FAMILY, ROI_SYMMETRIC_ROWS, SET_FRAME_RATE, Model
+from tests.virtual_sc2.options import Options
 from tests.virtual_sc2.ram import SEGMENT_TOO_SMALL, SEQUENCE_TRIGGER, PulseFifo, Ram
 from tests.virtual_sc2.sensor import Sensor
 
@@ -42,7 +43,6 @@ class Settings:
     acquire: int = 0
     timestamp: int = 0
     metadata: int = 0
-    noise_filter: int = 0
     format: int = 1
     delay: tuple[int, int] = (0, 2)
     exposure: tuple[int, int] = (10, 2)
@@ -84,6 +84,8 @@ class VirtualCamera:
             i: [1, 1, 4 if i == 0 else 1, 1, 0, [0, 0, 0, 0]] for i in range(4)
         }
         self.settings = Settings()
+        self.options = Options()
+        self.binning_mode = 0
         self.fifo: Fifo | None = None
         self.triggered: deque[Exposed] = deque()
         self.coming: deque[Exposed] = deque()
@@ -101,6 +103,8 @@ class VirtualCamera:
 
     def reset(self) -> None:
         m = self.model
+        self.options.reset()
+        self.binning_mode = 0
         self.settings = Settings(
             roi=(1, 1, m.width, m.height), pixel_rate=m.pixel_rates[0], conversion=m.conversion_factors[0]
         )
@@ -118,6 +122,8 @@ class VirtualCamera:
 
     @property
     def exposure_ns(self) -> int:
+        if self.options.line_timing:
+            return self.options.lines[0] * self.options.line_time_ns
         number, base = self.settings.exposure
         step = self.exposure_limits[2]
         return max(1, round(number * TIME_BASES[base] / step)) * step
@@ -129,7 +135,7 @@ class VirtualCamera:
     @property
     def shape(self) -> tuple[int, int]:
         x0, y0, x1, y1 = self.settings.roi
-        return y1 - y0 + 1, x1 - x0 + 1
+        return (y1 - y0 + 1) * (1 + self.options.double_image), x1 - x0 + 1
 
     @property
     def readout_ns(self) -> int:
@@ -151,6 +157,12 @@ class VirtualCamera:
 
     @property
     def period_ns(self) -> int:
+        if self.options.line_timing:
+            _, y0, _, y1 = self.settings.roi
+            return self.options.line_period_ns((y1 - y0 + 1) * self.settings.binning[1])
+        if self.options.double_image:
+            # The second image is exposed while the first is read out.
+            return self.exposure_ns + self.delay_ns + 2 * self.readout_ns
         return max(self.shortest_ns, self.exposure_ns + self.delay_ns)
 
     @property
@@ -159,7 +171,11 @@ class VirtualCamera:
 
     def expose(self, delay: tuple[int, int], exposure: tuple[int, int]) -> int:
         """Set delay and exposure, also while recording."""
+        if self.options.line_timing:
+            return NOT_POSSIBLE
         least, most, step = self.exposure_limits
+        if self.options.ir:
+            least, most = self.options.exposures(self.model)
         if not least - step <= exposure[0] * TIME_BASES[exposure[1]] <= most:
             return OUT_OF_RANGE
         if delay[0] * TIME_BASES[delay[1]] > self.model.delay_ms * 10**6:
@@ -185,7 +201,8 @@ class VirtualCamera:
         if self.recording:
             return ARM_WHILE_RECORDING
         m, (x0, y0, x1, y1) = self.model, self.settings.roi
-        width, height = m.width // self.settings.binning[0], m.height // self.settings.binning[1]
+        sizes = self.options.size(m)
+        width, height = (n // factor for n, factor in zip(sizes, self.settings.binning, strict=True))
         if not (1 <= x0 <= x1 <= width and 1 <= y0 <= y1 <= height):
             return ROI_WRONG
         least = [size // factor for size, factor in zip(m.least, self.settings.binning, strict=True)]
@@ -201,6 +218,8 @@ class VirtualCamera:
                 return ROI_STEPS
         is_symmetric = m.camera_type & 0xFF00 == EDGE_FAMILY or m.caps & ROI_SYMMETRIC_ROWS
         if is_symmetric and y0 - 1 != height - y1:
+            return ROI_WRONG
+        if self.options.adcs == 2 and x0 - 1 != width - x1:
             return ROI_WRONG
         if m.real_roi_steps is not None:
             # Without a word it reads out what its sensor can.

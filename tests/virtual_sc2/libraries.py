@@ -22,6 +22,7 @@ from tests.virtual_sc2.camera import (
     VirtualCamera,
 )
 from tests.virtual_sc2.models import EDGE_FAMILY, GLOBAL, GLOBAL_RESET, PIXEL_FORMATS, ROLLING
+from tests.virtual_sc2.options import OptionFunctions, describe
 from tests.virtual_sc2.ram import RamFunctions
 from tests.virtual_sc2.sensor import Sensor, counter_digits
 
@@ -122,7 +123,7 @@ class Rig:
             self.strays.add(name)
 
 
-class Sc2(RamFunctions, Library):
+class Sc2(RamFunctions, OptionFunctions, Library):
     """sc2_cam: the camera's own functions."""
 
     def geterrortextsdk(self, code: Any, text: Any, size: int) -> int:
@@ -178,6 +179,7 @@ class Sc2(RamFunctions, Library):
     def getcameratype(self, handle: Any, kind: Any) -> int:
         del handle
         kind.wCamType, kind.dwSerialNumber = self.camera.model.camera_type, self.camera.model.serial
+        kind.wCamSubType = self.camera.model.has.subtype
         kind.wInterfaceType = 7
         kind.strFirmwareVersion.DeviceNum = 1
         device = kind.strFirmwareVersion.Device[0]
@@ -195,7 +197,7 @@ class Sc2(RamFunctions, Library):
         m = self.camera.model
         d.wSensorTypeDESC = 0x10 | m.colour
         d.wMaxHorzResStdDESC, d.wMaxVertResStdDESC, d.wDynResDESC = m.width, m.height, m.bits
-        d.wMaxHorzResExtDESC, d.wMaxVertResExtDESC = m.width + 16, m.height + 16
+        describe(self.camera, d)
         d.wMaxBinHorzDESC = d.wMaxBinVertDESC = m.binning
         d.wRoiHorStepsDESC, d.wRoiVertStepsDESC = m.roi_steps
         d.wMinSizeHorzDESC, d.wMinSizeVertDESC = m.least
@@ -273,12 +275,13 @@ class Sc2(RamFunctions, Library):
 
     def getbinning(self, handle: Any, x: Any, y: Any) -> int:
         del handle
-        x.value, y.value = self.camera.settings.binning
+        x.value, y.value = (factor | self.camera.binning_mode for factor in self.camera.settings.binning)
         return 0
 
     def setbinning(self, handle: Any, x: Any, y: Any) -> int:
         del handle
-        return self.camera.change(binning=(value(x), value(y)))
+        self.camera.binning_mode = value(x) & 0xF000
+        return self.camera.change(binning=(value(x) & 0xFFF, value(y) & 0xFFF))
 
     def getcocruntime(self, handle: Any, s: Any, ns: Any) -> int:
         del handle
@@ -340,6 +343,8 @@ class Sc2(RamFunctions, Library):
         del handle
         for i, name in enumerate(SIGNALS[value(number)]):
             description.strSignalName[i].value = name.encode()
+        description.wSignalTypes = self.camera.model.has.line_types
+        description.wSignalFilter = self.camera.model.has.line_filters
         return 0
 
     def gethwiosignal(self, handle: Any, number: Any, signal: Any) -> int:
@@ -416,7 +421,6 @@ for _function, _setting in {
     "acquiremode": "acquire",
     "timestampmode": "timestamp",
     "metadatamode": "metadata",
-    "noisefiltermode": "noise_filter",
     "storagemode": "storage_mode",
     "recordersubmode": "submode",
 }.items():
@@ -532,6 +536,7 @@ class SdkRecorder(Library):
         number.value = exposed.number
         if settings.metadata:
             _fill_metadata(metadata, sensor, counter, us, exposed.exposure_s)
+            metadata.bIMAGE_TIME_STATUS, metadata.bSYNC_STATUS = c.options.sync_of(counter)
 
 
 _COUNTER = PCO_METADATA_STRUCT.bIMAGE_COUNTER_BCD.offset

@@ -102,7 +102,7 @@ class PcoCamera:
         vendor = open_camera(serial, interface)
         try:
             with translated("asking the camera what it is"):
-                self._camera = OpenCamera.of(vendor)
+                self._camera = OpenCamera.of(vendor, self._settings)
         except CameraError:
             with contextlib.suppress(ValueError):
                 vendor.close()
@@ -126,7 +126,7 @@ class PcoCamera:
                 memory.tell_of_images(camera, self._notify)
         if self._settings.memory != "fifo":
             self._reader = record_into_memory(
-                camera, readout, self._settings, self._until, self._mark, self._wait
+                camera, readout, self._settings, self._until, self._notify, self._mark, self._wait
             )
             return
         self._rearmed = False
@@ -188,6 +188,8 @@ class PcoCamera:
         del first  # no PCO camera accepts a setting for a later frame
         camera, _ = self._opened()
         s = self._settings
+        if s.line_time is not None:
+            raise CameraError("camera.exposure_lines decides: stop, set camera.exposure_lines N, start")
         if s.memory == "camram read":
             raise CameraError("these frames were recorded before: their exposure is what it was")
         with translated(f"changing the exposure to {seconds:g} s"):

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from recorder.camera.base import CameraEvent
 from recorder.camera.pco import memory
+from recorder.camera.pco.clock_sync import ClockSync
 from recorder.camera.pco.description import lossy_transfer
 from recorder.camera.pco.errors import translated
 from recorder.camera.pco.fifo_reader import FifoReader
@@ -51,7 +52,9 @@ def record_into_fifo(
         vendor.record(number_of_images=wanted, mode="fifo")
         recording = vendor.rec.get_settings()
         size, form = (recording["width"], recording["height"]), readout.format
-        if size != (form.width, form.height):
+        # Of two images in one frame the recorder may tell the height of one.
+        heights = {form.height, readout.roi[3] - readout.roi[1] + 1}
+        if size[0] != form.width or size[1] not in heights:
             raise CameraError(
                 f"the camera delivers frames of {size[0]}x{size[1]}, where {form.width}x{form.height} was "
                 "expected: omit camera.roi, or switch the camera off and on again"
@@ -63,7 +66,7 @@ def record_into_fifo(
             notify(warning)
         return FifoReader(
             vendor,
-            _copier(camera, readout, settings),
+            _copier(camera, readout, settings, notify),
             depth,
             # Where a trigger decides when frames are exposed, their number does not follow from the time.
             readout.period_s if settings.runs_free else 0.0,
@@ -79,10 +82,11 @@ def record_into_memory(
     readout: Readout,
     settings: PcoCameraSettings,
     until: RunLimits,
+    notify: Callable[[str], None],
     mark: Callable[[CameraEvent], None] | None,
     wait: Callable[[float], object],
 ) -> MemoryReader:
-    """Start recording into the camera's own memory; `mark` and `wait` are those of `MemoryReader`."""
+    """Start recording into the camera's own memory; `notify` is that of `FifoReader`."""
     vendor = camera.vendor
     with translated("starting the camera"):
         camera.arm()
@@ -101,7 +105,7 @@ def record_into_memory(
             )
         memory.connect(vendor, segment)
         # Before the start, whose moment the reader takes for that of the first frame.
-        copier = _copier(camera, readout, settings)
+        copier = _copier(camera, readout, settings, notify)
         plan = MemoryPlan(
             segment,
             ring=settings.memory == "camram ring",
@@ -114,12 +118,19 @@ def record_into_memory(
         return MemoryReader(vendor, copier, plan, mark, wait=wait)
 
 
-def _copier(camera: OpenCamera, readout: Readout, settings: PcoCameraSettings) -> FrameCopier:
+def _copier(
+    camera: OpenCamera, readout: Readout, settings: PcoCameraSettings, notify: Callable[[str], None]
+) -> FrameCopier:
     form = readout.format
     # Where the length of a pulse is the exposure, the exposure set is not the one of the frames.
     exposure_s = None if "control" in settings.trigger else exposure_of(camera)
     return FrameCopier(
-        camera.vendor, form.width, form.height, metadata=readout.metadata, exposure_s=exposure_s
+        camera.vendor,
+        form.width,
+        form.height,
+        metadata=readout.metadata,
+        exposure_s=exposure_s,
+        sync=ClockSync(notify, synchronized=settings.trigger == "external synchronized"),
     )
 
 
