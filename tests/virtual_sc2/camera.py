@@ -1,6 +1,7 @@
 """The virtual camera: its settings, states and their order, exposures, memory and faults."""
 
 import calendar
+import os
 import time
 from collections import deque
 from collections.abc import Callable
@@ -69,6 +70,7 @@ class VirtualCamera:
     first_number: int = 1
     health: tuple[int, int] = (0, 0)
     in_use: bool = False
+    used_by: int = os.getpid()  # the process that has it, where it is in use
     stuck: bool = False  # its memory never fills
     falls_silent: bool = False  # once its FIFO has overflowed, until it is started again
     # A pixel rate, and the limits of exposure that its description has once it was armed with that.

@@ -145,7 +145,7 @@ class Sc2(RamFunctions, OptionFunctions, Library):
             for device, camera in zip(devices[: size // ctypes.sizeof(PCO_Device)], found, strict=True):
                 device.status = 5 if camera.in_use else 1
                 device.id = self.rig.cameras.index(camera)
-                device.processid = 4711 if camera.in_use else 0
+                device.processid = camera.used_by if camera.in_use else 0
                 device.SerialNumber = camera.model.serial
                 device.PCO_InterfaceType = camera.model.interface
                 device.CameraName = camera.model.name.encode()

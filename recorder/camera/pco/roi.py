@@ -88,8 +88,13 @@ class RoiRules:
         camera: Mapping[str, Any],
         sensor: Mapping[str, Any],
         kind: Mapping[str, Any],
+        *,
+        two_adcs: bool = False,
     ) -> "RoiRules":
-        """`camera` and `sensor` are the descriptions of an `OpenCamera`, `kind` its camera type."""
+        """`camera` and `sensor` are the descriptions of an `OpenCamera`, `kind` its camera type.
+
+        With `two_adcs` each of two converters reads half of the columns.
+        """
         code, caps = kind["camera type raw"], sensor["dwGeneralCapsDESC1"]
         _, _, width, height = whole_frame(camera, binning)
         across, down = camera["roi steps"]
@@ -97,7 +102,7 @@ class RoiRules:
             across = max(across, 160)
         if across and code == _EDGE_CLHS:
             across = max(across, 16)
-        columns = code in _DIMAX or bool(caps & _SYMMETRIC_COLUMNS)
+        columns = two_adcs or code in _DIMAX or bool(caps & _SYMMETRIC_COLUMNS)
         rows = code in _DIMAX or code & 0xFF00 == _EDGE_FAMILY or bool(caps & _SYMMETRIC_ROWS)
         least = [
             max(1, camera[f"min {way}"] // n) for way, n in zip(("width", "height"), binning, strict=True)

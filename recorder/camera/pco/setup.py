@@ -16,7 +16,7 @@ from recorder.camera.pco import validation as limits
 from recorder.camera.pco.lines import line_arguments
 from recorder.camera.pco.open_camera import OpenCamera
 from recorder.camera.pco.roi import Roi, whole_frame
-from recorder.camera.pco.timing import apply_rate, arm, expose, set_times
+from recorder.camera.pco.timing import apply_rate, arm, expose, image_timing_of, set_times
 from recorder.errors import CameraError
 from recorder.frames.pool import FrameFormat
 from recorder.settings.pco_camera import PcoCameraSettings
@@ -67,7 +67,9 @@ def set_up(camera: OpenCamera, settings: PcoCameraSettings) -> Readout:
     images = 2 if settings.double_image else 1
     form = FrameFormat((roi[3] - roi[1] + 1) * images, roi[2] - roi[0] + 1, np.dtype(dtype))
     triggered = settings.trigger not in {"auto sequence", "external synchronized"}
-    return Readout(form, 0.0 if triggered else period_s, camera.has(limits.METADATA), roi, period_s)
+    timing = image_timing_of(camera)
+    shortest_s = (timing and timing.frame_s) or period_s
+    return Readout(form, 0.0 if triggered else period_s, camera.has(limits.METADATA), roi, shortest_s)
 
 
 def _set_format(camera: OpenCamera, settings: PcoCameraSettings, whole: Roi) -> None:

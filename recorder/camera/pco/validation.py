@@ -34,12 +34,13 @@ def check(settings: PcoCameraSettings, camera: Description, sensor: Description,
     """Raise ConfigurationError for the first setting that the camera cannot have.
 
     `camera` and `sensor` are the descriptions of an `OpenCamera`, `kind` the camera's type. Hardware lines
-    are checked by `setup`, exposure and delay by `check_times`, what `options` has there.
+    are checked by `setup`, and what `options` has, there; exposure and delay by `check_times`.
     """
     caps = sensor["dwGeneralCapsDESC1"]
     _check_binning(settings.binning, camera)
     if settings.roi is not None:
-        RoiRules.of(settings.binning, camera, sensor, kind).check(settings.roi)
+        rules = RoiRules.of(settings.binning, camera, sensor, kind, two_adcs=settings.adcs == 2)
+        rules.check(settings.roi)
     if settings.pixel_rate is not None:
         _one_of("pixel_rate", settings.pixel_rate, camera["pixelrates"])
     if settings.pixel_format is not None:
