@@ -52,9 +52,7 @@ def record_into_fifo(
         vendor.record(number_of_images=wanted, mode="fifo")
         recording = vendor.rec.get_settings()
         size, form = (recording["width"], recording["height"]), readout.format
-        # Of two images in one frame the recorder may tell the height of one.
-        heights = {form.height, readout.roi[3] - readout.roi[1] + 1}
-        if size[0] != form.width or size[1] not in heights:
+        if size != (form.width, form.height):
             raise CameraError(
                 f"the camera delivers frames of {size[0]}x{size[1]}, where {form.width}x{form.height} was "
                 "expected: omit camera.roi, or switch the camera off and on again"
