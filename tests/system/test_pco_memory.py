@@ -491,8 +491,6 @@ async def test_pulses_start_sequences_into_the_cameras_memory(tmp_path: Path, me
     async def act(dispatch: Dispatcher, rig: Rig) -> None:
         await asyncio.sleep(0.4)
         assert rig.camera.pulse()
-        await asyncio.sleep(0.01)
-        await dispatch.execute("mark first", "console")
         await asyncio.sleep(0.4)
         await dispatch.execute("trigger", "console")
         await asyncio.sleep(0.3)
@@ -505,9 +503,23 @@ async def test_pulses_start_sequences_into_the_cameras_memory(tmp_path: Path, me
     with opened(tmp_path / "x.h5") as file:
         check_frames(file, camera)
         check_sequences(file, [20], 0.002)
-        if memory == "camram sequence":
-            # Not at arming: within a question to the camera, a tenth of a second, of the pulse.
-            assert set(file["entry/marks"]["frame"]) <= set(range(20))
+
+
+async def test_a_mark_in_a_sequence_that_a_pulse_started_is_on_its_frame(tmp_path: Path) -> None:
+    async def act(dispatch: Dispatcher, rig: Rig) -> None:
+        await asyncio.sleep(0.45)
+        assert rig.camera.pulse()
+        await asyncio.sleep(0.1)
+        await dispatch.execute("mark flash", "console")
+        await asyncio.sleep(0.4)
+
+    settings = {**SEQUENCE, "frames_per_trigger": 190, "roi": SMALL[DIMAX], "memory": "camram sequence"}
+    summary = await record(VirtualCamera(DIMAX), tmp_path / "x.h5", settings, act)
+    assert (summary.verdict, summary.frames) == ("complete", 190)
+    with opened(tmp_path / "x.h5") as file:
+        # The frames begin with the pulse, not with arming.
+        (at,) = file["entry/marks"]["frame"]
+        assert 40 <= at <= 75
 
 
 async def test_a_camera_that_ends_with_its_sequence_ends_the_run(tmp_path: Path) -> None:
