@@ -296,6 +296,8 @@ class Run:
         if self.ledger.restarts:
             log.warning("the camera's counter began anew %d times", self.ledger.restarts)
         self._losses.log()
+        exposed = parts.acquisition.statistics().frames + self.ledger.lost
+        self._outcome.compare_triggers(self._settings, exposed)
         await self.files.discard_unused()
         if self.frames == 0 and self.ledger.lost == 0 and self._outcome.failed:
             await self.files.withdraw(self.files.current_index)

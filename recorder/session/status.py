@@ -1,5 +1,6 @@
 """What a session tells of itself: its state, its figures while it runs, its summary at the end."""
 
+import logging
 import math
 from dataclasses import dataclass
 from enum import Enum
@@ -10,7 +11,10 @@ from recorder.camera.acquisition_result import AcquisitionStatistics
 from recorder.errors import RecorderError
 from recorder.frames.pool import PoolStatistics
 from recorder.session.writer import WriterStatistics
+from recorder.settings.model import Settings
 from recorder.storage.records import Verdict
+
+log = logging.getLogger(__name__)
 
 
 class State(Enum):
@@ -56,13 +60,30 @@ class RunOutcome:
     """Why a run ends: the first reason counts, but what cuts it short outranks an orderly stop.
 
     `error` ended the run; `trouble` is what went wrong in a file while the recording went on in it or in the
-    next one: that file says so itself, and of the run it is known.
+    next one: that file says so itself, and of the run it is known. `missed` says that triggers gave no frame.
     """
 
     def __init__(self) -> None:
         self.reason: FinishReason | None = None
         self.error: RecorderError | None = None
         self.trouble: RecorderError | None = None
+        self.missed = ""
+
+    def compare_triggers(self, settings: Settings, exposed: int) -> None:
+        """Note where fewer frames were exposed than the triggers expected call for, and log what differs.
+
+        A camera ignores a trigger while it is busy, and nothing else shows that.
+        """
+        triggers = settings.recording.triggers
+        if triggers is None or exposed == (wanted := triggers * settings.frames_per_trigger):
+            return
+        differ = f"{triggers} triggers were expected, which make {wanted} frames, and {exposed} were exposed"
+        if exposed < wanted:
+            self.missed = differ = (
+                f"{differ}: the camera missed the others, as it does while it is busy, or they never came; "
+                "which ones, it cannot tell"
+            )
+        log.warning("%s", differ)
 
     def set_reason(self, reason: FinishReason) -> None:
         """Give a reason, which counts if it is the first."""
@@ -86,7 +107,7 @@ class RunOutcome:
 
     def verdict(self, lost: int, fault: BaseException | None = None) -> tuple[Verdict, str]:
         """Return the verdict of the current file, and the cause in a sentence."""
-        verdict = Verdict.FRAMES_LOST if lost else Verdict.COMPLETE
+        verdict = Verdict.FRAMES_LOST if lost or self.missed else Verdict.COMPLETE
         if self.failed:
             verdict = Verdict.FAILED
         elif self.reason in INTERRUPTIONS:
@@ -95,6 +116,8 @@ class RunOutcome:
             return verdict, str(self.error)
         if fault is not None:
             return verdict, f"internal error: {fault!r}"
+        if self.missed:
+            return verdict, self.missed
         return verdict, self.reason.value if self.reason else ""
 
 

@@ -59,6 +59,14 @@ def _levels(value: object) -> tuple[int, int] | Literal["auto", "full"]:
     raise ValueError('must be "auto", "full", or [LOW, HIGH] from 0 to 65535, the lower first')
 
 
+def _fan(value: object) -> int | Literal["auto"]:
+    if value == "auto":
+        return "auto"
+    if type(value) is int and 0 <= value <= 100:
+        return value
+    raise ValueError('must be "auto", or a speed from 0 to 100 percent')
+
+
 def _switch(value: object) -> bool | Literal["auto"]:
     if value is True or value is False:
         return value
@@ -91,12 +99,14 @@ _WriteRate = PlainSerializer(_write_rate)
 
 Exposure = Annotated[float, BeforeValidator(partial(_seconds, 1e-6, 60)), _WriteSeconds]
 Delay = Annotated[float, BeforeValidator(partial(_seconds, 0, 60)), _WriteSeconds]
+LineTime = Annotated[float, BeforeValidator(partial(_seconds, 1e-7, 1)), _WriteSeconds]
 Duration = Annotated[float, BeforeValidator(partial(_seconds, 1e-3, 7 * 86400)), _WriteSeconds]
 PoolSize = Annotated[int, BeforeValidator(partial(_bytes, 2 * 2**20, 2**40)), _WriteBytes]
 Reserve = Annotated[int, BeforeValidator(partial(_bytes, 0, 2**40)), _WriteBytes]
 SyncPeriod = Annotated[float, BeforeValidator(_sync_period), PlainSerializer(_write_sync_period)]
 Rate = Annotated[float, BeforeValidator(_rate), _WriteRate]
 PlaybackRate = Annotated[float | Literal["original"], BeforeValidator(_playback_rate), _WriteRate]
+Fan = Annotated[int | Literal["auto"], BeforeValidator(_fan)]
 Levels = Annotated[tuple[int, int] | Literal["auto", "full"], BeforeValidator(_levels)]
 Address = Annotated[str, BeforeValidator(_address)]
 Switch = Annotated[bool | Literal["auto"], BeforeValidator(_switch)]

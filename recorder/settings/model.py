@@ -21,6 +21,7 @@ from recorder.settings.field_types import (
     SyncPeriod,
 )
 from recorder.settings.messages import SettingsModels, explain
+from recorder.settings.pco_camera import PcoCameraSettings
 
 
 class RecordingSettings(Section):
@@ -31,6 +32,8 @@ class RecordingSettings(Section):
     output: str = Field("recordings", pattern=r"^[^\x00-\x1f]+$")
     frames: int | None = Field(None, ge=1)
     duration: Duration | None = None
+    # How many triggers the camera gets: at the end of a run they are compared with the frames.
+    triggers: int | None = Field(None, ge=1)
 
 
 class PoolSettings(Section):
@@ -99,6 +102,11 @@ class Settings(Section):
     remote: RemoteSettings = RemoteSettings()
     preview: PreviewSettings = PreviewSettings()
     analysis: AnalysisSettings = AnalysisSettings()
+
+    @property
+    def frames_per_trigger(self) -> int:
+        """How many frames the camera exposes for each trigger."""
+        return (isinstance(self.camera, PcoCameraSettings) and self.camera.frames_per_trigger) or 1
 
     def to_toml(self) -> str:
         """Return TOML that `load` reads back as equal settings, except that the tokens are left out."""

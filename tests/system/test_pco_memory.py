@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -384,7 +385,7 @@ async def test_images_of_before_are_read_out_and_stay(tmp_path: Path, memory: st
             assert (file[DETECTOR][column][:] == before[DETECTOR][column][:]).all(), column
         (note,) = (row["command"].decode() for row in file["entry/commands"])
         assert "recorded before this run" in note
-        assert re.search("the first began at 202(5-12-31T23:59:59|6-01-01T00:00:00)", note)
+        assert re.search(f"the first began at {time.gmtime().tm_year}-", note)
         detector = file[DETECTOR]
         assert (detector["roi"][()], detector["ram_segment"][()]) == (b"433,473,576,536", 1)
         # What is set now says nothing of images that were recorded before.

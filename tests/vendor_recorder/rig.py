@@ -42,6 +42,9 @@ class Sdk:
     def get_error_text(self, code: int) -> str:
         return f"{code & 0xFFFFFFFF:08x}"
 
+    def get_sensor_signal_status(self) -> dict[str, int]:
+        raise ValueError("this model does not tell")
+
     def get_camera_health_status(self) -> dict[str, int]:
         if self.gone:
             error = ValueError("gone")

@@ -1,5 +1,7 @@
 """The virtual camera: its settings, states and their order, exposures, memory and faults."""
 
+import calendar
+import os
 import time
 from collections import deque
 from collections.abc import Callable
@@ -8,6 +10,7 @@ from typing import Any
 
 from recorder.camera.simulated.fifo import Exposed, Fifo
 from tests.virtual_sc2.models import EDGE_FAMILY, ROI_SYMMETRIC_ROWS, SET_FRAME_RATE, Model
+from tests.virtual_sc2.options import Options
 from tests.virtual_sc2.ram import SEGMENT_TOO_SMALL, SEQUENCE_TRIGGER, PulseFifo, Ram
 from tests.virtual_sc2.sensor import Sensor
 
@@ -22,6 +25,9 @@ EXPOSURE_WRONG = 0x80161038
 NOT_SUPPORTED = 0x80161020
 DISCONNECTED = 0x80162015
 NOT_AVAILABLE = 0xA0163013
+
+# After power-up the clock is zero.
+POWER_UP_S = calendar.timegm((2000, 1, 1, 0, 0, 0))
 
 TIME_BASES = (1, 1_000, 1_000_000)
 
@@ -38,7 +44,6 @@ class Settings:
     acquire: int = 0
     timestamp: int = 0
     metadata: int = 0
-    noise_filter: int = 0
     format: int = 1
     delay: tuple[int, int] = (0, 2)
     exposure: tuple[int, int] = (10, 2)
@@ -65,7 +70,12 @@ class VirtualCamera:
     first_number: int = 1
     health: tuple[int, int] = (0, 0)
     in_use: bool = False
+    used_by: int = os.getpid()  # the process that has it, where it is in use
     stuck: bool = False  # its memory never fills
+    falls_silent: bool = False  # once its FIFO has overflowed, until it is started again
+    # A pixel rate, and the limits of exposure that its description has once it was armed with that.
+    other_exposure: tuple[int, tuple[int, int, int]] | None = None
+    delivered_shape: tuple[int, int] | None = None  # where its frames are of another than its region
     sensor: Sensor | None = None
 
     def __post_init__(self) -> None:
@@ -76,6 +86,8 @@ class VirtualCamera:
             i: [1, 1, 4 if i == 0 else 1, 1, 0, [0, 0, 0, 0]] for i in range(4)
         }
         self.settings = Settings()
+        self.options = Options()
+        self.binning_mode = 0
         self.fifo: Fifo | None = None
         self.triggered: deque[Exposed] = deque()
         self.coming: deque[Exposed] = deque()
@@ -84,11 +96,17 @@ class VirtualCamera:
         self.ram = Ram(self)
         self.into_memory = False
         self.depth = 0
-        self.overflowed = False
+        self.overflowed = self.fell_silent = False
+        # Host time at which the camera's clock was set, and to what, in s since 1970; None: since power-up.
+        self.clock_set: tuple[int, int] | None = None
+        self.exposure_limits = self.model.exposure_ns
+        self.description_changed = False
         self.reset()
 
     def reset(self) -> None:
         m = self.model
+        self.options.reset()
+        self.binning_mode = 0
         self.settings = Settings(
             roi=(1, 1, m.width, m.height), pixel_rate=m.pixel_rates[0], conversion=m.conversion_factors[0]
         )
@@ -106,8 +124,10 @@ class VirtualCamera:
 
     @property
     def exposure_ns(self) -> int:
+        if self.options.line_timing:
+            return self.options.lines[0] * self.options.line_time_ns
         number, base = self.settings.exposure
-        step = self.model.exposure_ns[2]
+        step = self.exposure_limits[2]
         return max(1, round(number * TIME_BASES[base] / step)) * step
 
     @property
@@ -117,7 +137,7 @@ class VirtualCamera:
     @property
     def shape(self) -> tuple[int, int]:
         x0, y0, x1, y1 = self.settings.roi
-        return y1 - y0 + 1, x1 - x0 + 1
+        return (y1 - y0 + 1) * (1 + self.options.double_image), x1 - x0 + 1
 
     @property
     def readout_ns(self) -> int:
@@ -139,6 +159,12 @@ class VirtualCamera:
 
     @property
     def period_ns(self) -> int:
+        if self.options.line_timing:
+            _, y0, _, y1 = self.settings.roi
+            return self.options.line_period_ns((y1 - y0 + 1) * self.settings.binning[1])
+        if self.options.double_image:
+            # The second image is exposed while the first is read out.
+            return self.exposure_ns + self.delay_ns + 2 * self.readout_ns
         return max(self.shortest_ns, self.exposure_ns + self.delay_ns)
 
     @property
@@ -147,7 +173,11 @@ class VirtualCamera:
 
     def expose(self, delay: tuple[int, int], exposure: tuple[int, int]) -> int:
         """Set delay and exposure, also while recording."""
-        least, most, step = self.model.exposure_ns
+        if self.options.line_timing:
+            return NOT_POSSIBLE
+        least, most, step = self.exposure_limits
+        if self.options.ir:
+            least, most = self.options.exposures(self.model)
         if not least - step <= exposure[0] * TIME_BASES[exposure[1]] <= most:
             return OUT_OF_RANGE
         if delay[0] * TIME_BASES[delay[1]] > self.model.delay_ms * 10**6:
@@ -173,7 +203,8 @@ class VirtualCamera:
         if self.recording:
             return ARM_WHILE_RECORDING
         m, (x0, y0, x1, y1) = self.model, self.settings.roi
-        width, height = m.width // self.settings.binning[0], m.height // self.settings.binning[1]
+        sizes = self.options.size(m)
+        width, height = (n // factor for n, factor in zip(sizes, self.settings.binning, strict=True))
         if not (1 <= x0 <= x1 <= width and 1 <= y0 <= y1 <= height):
             return ROI_WRONG
         least = [size // factor for size, factor in zip(m.least, self.settings.binning, strict=True)]
@@ -190,6 +221,8 @@ class VirtualCamera:
         is_symmetric = m.camera_type & 0xFF00 == EDGE_FAMILY or m.caps & ROI_SYMMETRIC_ROWS
         if is_symmetric and y0 - 1 != height - y1:
             return ROI_WRONG
+        if self.options.adcs == 2 and x0 - 1 != width - x1:
+            return ROI_WRONG
         if m.real_roi_steps is not None:
             # Without a word it reads out what its sensor can.
             across, down = m.real_roi_steps
@@ -197,6 +230,11 @@ class VirtualCamera:
             self.settings.roi = (x0 - (x0 - 1) % across, y0 - (y0 - 1) % down, x1, y1)
         if self.model.memory_frames and not self.ram.room(self.ram.active):
             return SEGMENT_TOO_SMALL
+        if self.other_exposure is not None:
+            is_other = self.settings.pixel_rate == self.other_exposure[0]
+            limits = self.other_exposure[1] if is_other else m.exposure_ns
+            self.description_changed |= self.exposure_limits != limits
+            self.exposure_limits = limits
         self.armed = True
         return 0
 
@@ -209,6 +247,8 @@ class VirtualCamera:
         if self.sensor is None or self.sensor.pictures[0].shape != (height, width):
             self.sensor = Sensor(width, height, self.bits)
         self.recording, self.overflowed = True, False
+        # The first overflow only.
+        self.falls_silent &= not self.fell_silent
         self.armed_ns, self.depth = self.clock(), depth
         self.triggered.clear()
         self.triggers = 0
@@ -253,6 +293,9 @@ class VirtualCamera:
             return sum(now >= e.start_ns + e.exposure_s * 1e9 for e in self.triggered)
         waiting = self.fifo.advance(now)
         self.overflowed |= waiting >= self.depth
+        if self.overflowed and self.falls_silent and not self.fell_silent:
+            self.fell_silent = True
+            self.fifo.halt(now)
         runs = self.fifo._runs
         return waiting - sum(first <= n <= last for n in self.dropped for first, last, _ in runs)
 
@@ -273,9 +316,20 @@ class VirtualCamera:
             self.fifo.halt(self.clock())
         self.ram.end()
 
-    def us(self, exposed: Exposed) -> int:
-        """The camera's clock at the start of an exposure, in us since its start."""
-        return (exposed.start_ns - self.armed_ns) // 1000
+    @property
+    def clock_now(self) -> tuple[int, int]:
+        """Host time in ns at which the clock was set last, and to what, in s since 1970."""
+        return self.clock_set or (self.armed_ns, POWER_UP_S)
+
+    @staticmethod
+    def us(exposed: Exposed, clock_set: tuple[int, int]) -> int:
+        """The camera's clock at the start of an exposure, in us since 1970."""
+        began_ns, date_s = clock_set
+        return date_s * 1_000_000 + (exposed.start_ns - began_ns) // 1000
+
+    def finished(self) -> int:
+        """How many images the sensor has finished since it was started."""
+        return self.fifo._exposed if self.fifo is not None else self.triggers
 
     def number(self, exposed: Exposed) -> int:
         return exposed.number + self.first_number - 1

@@ -1,5 +1,6 @@
 """The vendor's C functions, spoken with the package's own ctypes structures, on virtual cameras."""
 
+import calendar
 import contextlib
 import ctypes
 import struct
@@ -12,8 +13,16 @@ from pco.recorder import PCO_METADATA_STRUCT
 from pco.sdk import PCO_Device
 
 from recorder.camera.simulated.fifo import Exposed
-from tests.virtual_sc2.camera import DISCONNECTED, NOT_AVAILABLE, NOT_POSSIBLE, Settings, VirtualCamera
-from tests.virtual_sc2.models import GLOBAL, GLOBAL_RESET, PIXEL_FORMATS, ROLLING
+from tests.virtual_sc2.camera import (
+    DISCONNECTED,
+    NOT_AVAILABLE,
+    NOT_POSSIBLE,
+    NOT_SUPPORTED,
+    Settings,
+    VirtualCamera,
+)
+from tests.virtual_sc2.models import EDGE_FAMILY, GLOBAL, GLOBAL_RESET, PIXEL_FORMATS, ROLLING
+from tests.virtual_sc2.options import OptionFunctions, describe
 from tests.virtual_sc2.ram import RamFunctions
 from tests.virtual_sc2.sensor import Sensor, counter_digits
 
@@ -114,7 +123,7 @@ class Rig:
             self.strays.add(name)
 
 
-class Sc2(RamFunctions, Library):
+class Sc2(RamFunctions, OptionFunctions, Library):
     """sc2_cam: the camera's own functions."""
 
     def geterrortextsdk(self, code: Any, text: Any, size: int) -> int:
@@ -136,7 +145,7 @@ class Sc2(RamFunctions, Library):
             for device, camera in zip(devices[: size // ctypes.sizeof(PCO_Device)], found, strict=True):
                 device.status = 5 if camera.in_use else 1
                 device.id = self.rig.cameras.index(camera)
-                device.processid = 4711 if camera.in_use else 0
+                device.processid = camera.used_by if camera.in_use else 0
                 device.SerialNumber = camera.model.serial
                 device.PCO_InterfaceType = camera.model.interface
                 device.CameraName = camera.model.name.encode()
@@ -170,6 +179,7 @@ class Sc2(RamFunctions, Library):
     def getcameratype(self, handle: Any, kind: Any) -> int:
         del handle
         kind.wCamType, kind.dwSerialNumber = self.camera.model.camera_type, self.camera.model.serial
+        kind.wCamSubType = self.camera.model.has.subtype
         kind.wInterfaceType = 7
         kind.strFirmwareVersion.DeviceNum = 1
         device = kind.strFirmwareVersion.Device[0]
@@ -187,7 +197,7 @@ class Sc2(RamFunctions, Library):
         m = self.camera.model
         d.wSensorTypeDESC = 0x10 | m.colour
         d.wMaxHorzResStdDESC, d.wMaxVertResStdDESC, d.wDynResDESC = m.width, m.height, m.bits
-        d.wMaxHorzResExtDESC, d.wMaxVertResExtDESC = m.width + 16, m.height + 16
+        describe(self.camera, d)
         d.wMaxBinHorzDESC = d.wMaxBinVertDESC = m.binning
         d.wRoiHorStepsDESC, d.wRoiVertStepsDESC = m.roi_steps
         d.wMinSizeHorzDESC, d.wMinSizeVertDESC = m.least
@@ -195,8 +205,9 @@ class Sc2(RamFunctions, Library):
             d.dwPixelRateDESC[i] = rate
         for i, factor in enumerate(m.conversion_factors):
             d.wConvFactDESC[i] = factor
-        d.dwMinExposDESC, d.dwMinExposStepDESC = m.exposure_ns[0], m.exposure_ns[2]
-        d.dwMaxExposDESC = m.exposure_ns[1] // 1_000_000
+        least, most, step = self.camera.exposure_limits
+        d.dwMinExposDESC, d.dwMinExposStepDESC, d.dwMaxExposDESC = least, step, most // 1_000_000
+        self.camera.description_changed = False
         d.dwMaxDelayDESC, d.dwMinDelayStepDESC = m.delay_ms, 1_000
         d.sMinCoolSetDESC, d.sMaxCoolSetDESC, d.sDefaultCoolSetDESC = m.cooling
         d.wColorPatternDESC = 0x4321 if m.colour else 0
@@ -206,7 +217,22 @@ class Sc2(RamFunctions, Library):
     def getcamerahealthstatus(self, handle: Any, warning: Any, error: Any, status: Any) -> int:
         del handle
         warning.value, error.value = self.camera.health
-        status.value = 2
+        status.value = 0x40000002 if self.camera.description_changed else 2
+        return 0
+
+    def getsensorsignalstatus(self, handle: Any, status: Any, count: Any, *rest: Any) -> int:
+        del handle, rest
+        if self.camera.model.camera_type & 0xFF00 != EDGE_FAMILY:
+            return NOT_SUPPORTED
+        status.value, count.value = 0, self.camera.finished()
+        return 0
+
+    def setdatetime(
+        self, handle: Any, day: Any, month: Any, year: Any, hour: Any, minute: Any, second: Any
+    ) -> int:
+        del handle
+        date = tuple(map(value, (year, month, day, hour, minute, second)))
+        self.camera.clock_set = (self.camera.clock(), calendar.timegm(date))
         return 0
 
     def gettemperature(self, handle: Any, sensor: Any, camera: Any, power: Any) -> int:
@@ -249,12 +275,13 @@ class Sc2(RamFunctions, Library):
 
     def getbinning(self, handle: Any, x: Any, y: Any) -> int:
         del handle
-        x.value, y.value = self.camera.settings.binning
+        x.value, y.value = (factor | self.camera.binning_mode for factor in self.camera.settings.binning)
         return 0
 
     def setbinning(self, handle: Any, x: Any, y: Any) -> int:
         del handle
-        return self.camera.change(binning=(value(x), value(y)))
+        self.camera.binning_mode = value(x) & 0xF000
+        return self.camera.change(binning=(value(x) & 0xFFF, value(y) & 0xFFF))
 
     def getcocruntime(self, handle: Any, s: Any, ns: Any) -> int:
         del handle
@@ -316,6 +343,8 @@ class Sc2(RamFunctions, Library):
         del handle
         for i, name in enumerate(SIGNALS[value(number)]):
             description.strSignalName[i].value = name.encode()
+        description.wSignalTypes = self.camera.model.has.line_types
+        description.wSignalFilter = self.camera.model.has.line_filters
         return 0
 
     def gethwiosignal(self, handle: Any, number: Any, signal: Any) -> int:
@@ -392,7 +421,6 @@ for _function, _setting in {
     "acquiremode": "acquire",
     "timestampmode": "timestamp",
     "metadatamode": "metadata",
-    "noisefiltermode": "noise_filter",
     "storagemode": "storage_mode",
     "recordersubmode": "submode",
 }.items():
@@ -431,7 +459,7 @@ class SdkRecorder(Library):
         del handle, camera
         mode.value = self.mode << 16 | self.kind
         most.value, asked.value = FITTING, self.depth
-        height, width = self.camera.shape
+        height, width = self.camera.delivered_shape or self.camera.shape
         for given, number in zip(size, (width, height, 1), strict=True):
             given.value = number
         return 0
@@ -476,7 +504,7 @@ class SdkRecorder(Library):
         exposed = c.pop()
         if exposed is None or c.sensor is None:
             return NOT_AVAILABLE
-        self._copy(exposed, c.sensor, c.settings, c.us(exposed), buffer, number, metadata)
+        self._copy(exposed, c.sensor, c.settings, c.us(exposed, c.clock_now), buffer, number, metadata)
         return 0
 
     def _copy_stored(self, index: int, size: tuple[int, int], buffer: Any, number: Any, metadata: Any) -> int:
@@ -488,8 +516,7 @@ class SdkRecorder(Library):
         if size != (x1 - x0 + 1, y1 - y0 + 1) or c.recording:
             return NOT_AVAILABLE
         exposed = of.images[index]
-        us = (exposed.start_ns - of.armed_ns) // 1000
-        self._copy(exposed, of.sensor, of.settings, us, buffer, number, metadata)
+        self._copy(exposed, of.sensor, of.settings, c.us(exposed, of.clock_set), buffer, number, metadata)
         return 0
 
     def _copy(
@@ -509,6 +536,7 @@ class SdkRecorder(Library):
         number.value = exposed.number
         if settings.metadata:
             _fill_metadata(metadata, sensor, counter, us, exposed.exposure_s)
+            metadata.bIMAGE_TIME_STATUS, metadata.bSYNC_STATUS = c.options.sync_of(counter)
 
 
 _COUNTER = PCO_METADATA_STRUCT.bIMAGE_COUNTER_BCD.offset

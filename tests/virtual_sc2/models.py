@@ -5,8 +5,20 @@ Line times follow from the frame rates of the data sheets.
 
 from dataclasses import dataclass, replace
 
+from tests.virtual_sc2.options import (
+    AVERAGE_BINNING,
+    DESCRIPTION_3,
+    FAN_AND_LED,
+    GLOBAL_SHUTTER,
+    HOT_PIXEL_CORRECTION,
+    HOT_PIXEL_FILTER,
+    HOT_PIXELS_WITH_NOISE_FILTER_ONLY,
+    INTENSIFIED,
+    NOISE_FILTER,
+    Has,
+)
+
 # sc2_defs.h, dwGeneralCapsDESC1.
-NOISE_FILTER = 0x00000001
 NO_RECORDER = 0x00001000
 RECORD_STOP = 0x00000020
 METADATA = 0x00004000
@@ -19,6 +31,8 @@ PIXEL_FORMATS = 0x00020000
 
 # Types of the first edges: 0x13xx.
 EDGE_FAMILY = 0x1300
+
+_COMMON = Has()
 
 ROLLING, GLOBAL, GLOBAL_RESET = 1, 2, 4
 
@@ -50,6 +64,7 @@ class Model:
     serial: int = 61_000_001
     shutter: int = ROLLING
     simultaneous_rows: int = 1
+    has: Has = _COMMON
 
     @property
     def has_metadata(self) -> bool:
@@ -149,6 +164,58 @@ PCO_1400 = Model(
     cooling=(0, 0, 0),
 )
 EDGE_COLOUR = replace(EDGE_55, name="pco.edge 5.5 C CLHS", colour=True)
+
+# As a real one described itself, but for the IR delays: its extended format is the smaller one.
+PIXELFLY = Model(
+    "pco.pixelfly usb",
+    0x0900,
+    1392,
+    1040,
+    6,
+    row_ns=70_000,
+    bits=14,
+    # No external exposure control, no acquire mode.
+    caps=NO_RECORDER | HOT_PIXEL_CORRECTION | 0x00000200 | 0x00000080,
+    roi_steps=(0, 0),
+    pixel_rates=(12_000_000, 24_000_000),
+    exposure_ns=(1_000, 60_000_000_000, 1_000),
+    delay_ms=0,
+    cooling=(0, 0, 0),
+    has=Has(extended=(800, 600), ir_exposure_ns=(5_000_000, 60_000_000_000), double_image=(ROLLING,)),
+)
+# Two converters, and a noise filter that corrects hot pixels too.
+PCO_1600 = Model(
+    "pco.1600",
+    0x0220,
+    1600,
+    1200,
+    5,
+    row_ns=20_000,
+    bits=14,
+    caps=NO_RECORDER | NOISE_FILTER | HOT_PIXEL_FILTER | HOT_PIXELS_WITH_NOISE_FILTER_ONLY,
+    roi_steps=(1, 1),
+    least=(16, 1),
+    pixel_rates=(10_000_000, 40_000_000),
+    exposure_ns=(500_000, 60_000_000_000, 1_000),
+    has=Has(adcs=2, offset_regulation=True),
+)
+# With all that an edge may have; double images with its global shutter.
+EDGE_OPTIONS = replace(
+    EDGE_55,
+    caps=EDGE_55.caps | HOT_PIXEL_CORRECTION | FAN_AND_LED | DESCRIPTION_3,
+    caps3=AVERAGE_BINNING,
+    has=Has(
+        extended=(2592, 2192),
+        least_extended=(160, 32),
+        double_image=(GLOBAL_SHUTTER,),
+        line_time_ns=(17_000, 100_000_000),
+        image_timing=True,
+        line_types=0x9,
+        line_filters=0x7,
+    ),
+)
+FLIM = replace(PCO_1400, name="pco.flim", camera_type=0x1400)
+DICAM = replace(EDGE_55, name="pco.dicam C1", camera_type=0x1700, caps=EDGE_55.caps | INTENSIFIED)
 
 MODELS = {
     "edge 5.5": EDGE_55,

@@ -27,7 +27,8 @@ class Segment:
     images: list[Exposed] = field(default_factory=list)
     settings: "Settings | None" = None
     sensor: Sensor | None = None
-    armed_ns: int = 0
+    # When the camera's clock was set before, and to what: that of these images.
+    clock_set: tuple[int, int] = (0, 0)
 
 
 class Ram:
@@ -56,7 +57,7 @@ class Ram:
         c, segment = self.camera, self.segment
         self.is_recording, self.stop_at, self.event_number = into_memory, None, None
         segment.images = []
-        segment.settings, segment.sensor, segment.armed_ns = c.settings.copy(), c.sensor, c.armed_ns
+        segment.settings, segment.sensor, segment.clock_set = c.settings.copy(), c.sensor, c.clock_now
 
     def event(self, *, by_software: bool) -> None:
         """A record stop event, as a pulse at the acquire input or by software; ignored where it is off."""

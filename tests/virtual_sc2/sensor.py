@@ -1,6 +1,5 @@
 """What the virtual camera exposes: pictures that can be foretold, with counter and time in their pixels."""
 
-import calendar
 import ctypes
 import struct
 import time
@@ -9,7 +8,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-CLOCK_START = calendar.timegm((2026, 1, 1, 0, 0, 0))
 PICTURES = 4
 
 
@@ -37,7 +35,7 @@ class Clock:
         """Microseconds in three pairs of digits, the lowest first; century, year, month, ... second."""
         second, us = divmod(us, 1_000_000)
         if second != self._second:
-            year, *rest = time.gmtime(CLOCK_START + second)[:6]
+            year, *rest = time.gmtime(second)[:6]
             self._second, self._date = second, tuple(BCD[v] for v in (year // 100, year % 100, *rest))
         return (BCD[us % 100], BCD[us // 100 % 100], BCD[us // 10_000]), self._date
 

@@ -13,26 +13,25 @@ from recorder.camera.base import CameraDescription, CameraEvent, FrameInfo
 from recorder.camera.pco import memory, rescue
 from recorder.camera.pco import validation as limits
 from recorder.camera.pco.clock import set_clock
-from recorder.camera.pco.description import details, lossy_transfer
+from recorder.camera.pco.description import details
 from recorder.camera.pco.errors import translated
 from recorder.camera.pco.fifo_reader import FifoReader
-from recorder.camera.pco.frame_copier import FrameCopier
 from recorder.camera.pco.health import INTERVAL_S, Health
 from recorder.camera.pco.library import open_camera
-from recorder.camera.pco.memory_reader import MemoryPlan, MemoryReader
+from recorder.camera.pco.memory_reader import MemoryReader
 from recorder.camera.pco.open_camera import OpenCamera
+from recorder.camera.pco.recording_start import (
+    RunLimits,
+    record_into_fifo,
+    record_into_memory,
+)
 from recorder.camera.pco.setup import Readout, set_up
 from recorder.camera.pco.shutter import Restart, change_shutter
-from recorder.camera.pco.timing import change_exposure, exposure_of, frame_time_of
-from recorder.errors import CameraError, ConfigurationError
+from recorder.camera.pco.timing import change_exposure, frame_time_of
+from recorder.errors import CameraError, CameraTimeoutError, ConfigurationError
 from recorder.settings.pco_camera import Interface, PcoCameraSettings
 
 log = logging.getLogger(__name__)
-
-# Depth of the driver's FIFO where the settings have none: the frames of so many s, in at most so much memory.
-FIFO_S = 1.0
-FIFO_BYTES = 512_000_000
-MIN_FIFO_FRAMES = 16
 
 
 class PcoCamera:
@@ -54,11 +53,12 @@ class PcoCamera:
         mark: Callable[[CameraEvent], None] | None = None,
     ) -> None:
         self._settings, self._notify, self._wait, self._mark = settings, notify, wait, mark
-        self._frames, self._duration_s = frames, duration_s
+        self._until = RunLimits(frames, duration_s)
         self._camera: OpenCamera | None = None
         self._readout: Readout | None = None
         self._health: Health | None = None
         self._restart = Restart()
+        self._rearmed = False
         self._asked_s = 0.0
         self._reader: FifoReader | MemoryReader | None = None
 
@@ -103,7 +103,7 @@ class PcoCamera:
         vendor = open_camera(serial, interface)
         try:
             with translated("asking the camera what it is"):
-                self._camera = OpenCamera.of(vendor)
+                self._camera = OpenCamera.of(vendor, self._settings)
         except CameraError:
             with contextlib.suppress(ValueError):
                 vendor.close()
@@ -119,81 +119,37 @@ class PcoCamera:
         camera, readout = self._opened()
         if self._settings.memory == "camram read":
             self._reader = rescue.read_stored(
-                camera, readout, self._settings, self._frames, self._notify, self._wait
+                camera, readout, self._settings, self._until.frames, self._notify, self._wait
             )
             return
         if camera.has_memory:
             with translated("asking the camera what its memory holds"):
                 memory.tell_of_images(camera, self._notify)
         if self._settings.memory != "fifo":
-            self._reader = self._record_into_memory(camera, readout)
+            self._reader = record_into_memory(
+                camera, readout, self._settings, self._until, self._notify, self._mark, self._wait
+            )
             return
-        vendor = camera.vendor
-        wanted = self._settings.fifo or self._fifo_depth(readout)
-        with translated("starting the camera"):
-            vendor.record(number_of_images=wanted, mode="fifo")
-            depth = int(vendor.rec.get_settings()["required number of images"])
-            if depth < wanted:
-                log.warning("camera.fifo: there is memory for %d frames only, not for %d", depth, wanted)
-            if warning := lossy_transfer(camera):
-                self._notify(warning)
-            copier = self._copier(camera, readout)
-            # Where a trigger decides when frames are exposed, their number does not follow from the time.
-            period_s = readout.period_s if self._settings.runs_free else 0.0
-            self._reader = FifoReader(
-                vendor,
-                copier,
-                depth,
-                period_s,
-                self._notify,
-                wait=self._wait,
-                sequence=self._settings.frames_per_trigger or 0,
-            )
+        self._rearmed = False
+        self._reader = record_into_fifo(camera, readout, self._settings, self._notify, self._wait)
+        if readout.shortest_s and not readout.period_s:
+            fastest = f"triggers may come {1 / readout.shortest_s:.6g} times a second at most"
+            if "control" in self._settings.trigger:
+                fastest += ", and more slowly the longer their pulses are"
+            log.info("%s; the camera ignores one that comes while it is busy", fastest)
 
-    def _record_into_memory(self, camera: OpenCamera, readout: Readout) -> MemoryReader:
-        """Start recording into the camera's own memory."""
-        s, vendor = self._settings, camera.vendor
-        with translated("starting the camera"):
-            camera.sdk.arm_camera()
-            segment = vendor.camram_segment
-            room = camera.sdk.get_number_of_images_in_segment(segment)["max image count"]
-            frames, after_event = self._frames or 0, s.frames_after_event or 0
-            # Where an event or triggers are waited for, a duration limits the waiting.
-            if self._duration_s is not None and readout.period_s and s.runs_free and not after_event:
-                lasting = math.ceil(self._duration_s / readout.period_s)
-                frames = min(frames, lasting) if frames else lasting
-            if frames > room or after_event >= room > 0:
-                wanted = f"{frames}" if frames > room else f"one and {after_event} after the stop event"
-                raise CameraError(
-                    f"the camera's memory holds {room} frames of this size, not {wanted}: "
-                    "ask for fewer, or choose a smaller camera.roi"
-                )
-            memory.connect(vendor, segment)
-            # Before the start, whose moment the reader takes for that of the first frame.
-            copier = self._copier(camera, readout)
-            plan = MemoryPlan(
-                segment,
-                ring=s.memory == "camram ring",
-                frames=self._frames,
-                duration_s=self._duration_s,
-                after_event=after_event,
-                triggered=not s.runs_free,
-            )
-            vendor.rec.start_record()
-            return MemoryReader(vendor, copier, plan, self._mark, wait=self._wait)
-
-    def _copier(self, camera: OpenCamera, readout: Readout) -> FrameCopier:
-        form = readout.format
-        # Where the length of a pulse is the exposure, the exposure set is not the one of the frames.
-        exposure_s = None if "control" in self._settings.trigger else exposure_of(camera)
-        return FrameCopier(
-            camera.vendor, form.width, form.height, metadata=readout.metadata, exposure_s=exposure_s
+    def _arm_again(self, reader: FifoReader) -> None:
+        """Stop and start a camera that is stuck; its counter begins anew, and goes on from `reader`'s."""
+        camera, readout = self._opened()
+        self._rearmed = True
+        self._notify(
+            f"the camera is silent since its FIFO overflowed, after frame {reader.last_number}: it is armed "
+            "anew, and the frames that it missed meanwhile are counted as lost"
         )
-
-    @staticmethod
-    def _fifo_depth(readout: Readout) -> int:
-        rate = FIFO_S / readout.period_s if readout.period_s else math.inf
-        return max(MIN_FIFO_FRAMES, int(min(rate, FIFO_BYTES / readout.format.nbytes)))
+        with translated("stopping a camera that is stuck"):
+            memory.delete_recorder(camera.vendor)
+        self._reader = record_into_fifo(camera, readout, self._settings, self._notify, self._wait)
+        self._reader.resume(reader)
 
     def _opened(self) -> tuple[OpenCamera, Readout]:
         if self._camera is None or self._readout is None:
@@ -203,7 +159,8 @@ class PcoCamera:
     def read_into(self, slot: NDArray[Any], timeout_s: float) -> FrameInfo:
         """Copy the oldest frame into `slot` (H, W), C-contiguous; wait up to `timeout_s` for one.
 
-        Asks for the camera's health every `INTERVAL_S` and reports changes to `notify`. Raises
+        Asks for the camera's health every `INTERVAL_S` and reports changes to `notify`. A camera that falls
+        silent after an overflow is armed anew, once. Raises
         CameraTimeoutError where no frame came, StillRecordingError while the camera's memory fills,
         EndOfSourceError after the last frame in it, CameraDisconnectedError, CameraError.
         """
@@ -211,7 +168,12 @@ class PcoCamera:
             raise CameraError("the camera is not armed")
         if time.monotonic() - self._asked_s > INTERVAL_S:
             self._ask_for_health()
-        return self._reader.read_into(slot, timeout_s)
+        try:
+            return self._reader.read_into(slot, timeout_s)
+        except CameraTimeoutError:
+            if isinstance(self._reader, FifoReader) and self._reader.is_stuck and not self._rearmed:
+                self._arm_again(self._reader)
+            raise
 
     def _ask_for_health(self) -> None:
         self._asked_s = time.monotonic()
@@ -227,6 +189,8 @@ class PcoCamera:
         del first  # no PCO camera accepts a setting for a later frame
         camera, _ = self._opened()
         s = self._settings
+        if s.line_time is not None:
+            raise CameraError("camera.exposure_lines decides: stop, set camera.exposure_lines N, start")
         if s.memory == "camram read":
             raise CameraError("these frames were recorded before: their exposure is what it was")
         with translated(f"changing the exposure to {seconds:g} s"):

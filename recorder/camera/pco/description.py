@@ -5,10 +5,13 @@ import struct
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from recorder.camera.pco import light_sheet, options
+from recorder.camera.pco import validation as limits
 from recorder.camera.pco.library import firmware_of
+from recorder.camera.pco.lines import line_details
 from recorder.camera.pco.open_camera import OpenCamera
 from recorder.camera.pco.setup import Readout
-from recorder.camera.pco.timing import delay_of, exposure_of
+from recorder.camera.pco.timing import delay_of, exposure_of, image_timing_of
 
 NO_TEMPERATURE = -300.0
 
@@ -23,14 +26,15 @@ _COLOURS = {1: "R", 2: "G", 3: "G", 4: "B", 5: "C", 6: "M", 7: "Y"}
 def details(camera: OpenCamera, readout: Readout) -> dict[str, str | int | float]:
     """Return the camera's properties, by their names in the file; those a model does not report are left out.
 
-    Times are in s, temperatures in degrees Celsius, pixel rates in Hz. Raises no errors of the SDK.
+    Times are in s, temperatures in degrees Celsius, rates in Hz. Raises no errors of the SDK.
     """
     sdk, sensor, vendor = camera.sdk, camera.sensor, camera.vendor
     questions: dict[str, Callable[[], str | int | float]] = {
-        "sensor_width": lambda: sensor["max. horizontal resolution standard"],
-        "sensor_height": lambda: sensor["max. vertical resolution standard"],
+        "sensor_width": lambda: camera.description["max width"],
+        "sensor_height": lambda: camera.description["max height"],
         "roi": lambda: ",".join(map(str, readout.roi)),
         "binning": lambda: "{binning x}x{binning y}".format_map(sdk.get_binning()),
+        "binning_mode": lambda: sdk.get_binning()["binning mode"],
         "pixel_rate": lambda: sdk.get_pixel_rate()["pixel rate"],
         "bit_resolution": lambda: camera.bits,
         "conversion_factor": lambda: sdk.get_conversion_factor()["conversion factor"] / 100,
@@ -38,7 +42,6 @@ def details(camera: OpenCamera, readout: Readout) -> dict[str, str | int | float
         "acquire_mode": lambda: sdk.get_acquire_mode()["acquire mode"],
         "timestamp_mode": lambda: sdk.get_timestamp_mode()["timestamp mode"],
         "metadata_mode": lambda: sdk.get_metadata_mode()["metadata mode"],
-        "noise_filter": lambda: sdk.get_noise_filter_mode()["noise filter mode"],
         "storage_mode_of_camera": lambda: sdk.get_storage_mode()["storage mode"],
         "exposure_time": lambda: exposure_of(camera),
         "delay_time": lambda: delay_of(camera),
@@ -50,11 +53,16 @@ def details(camera: OpenCamera, readout: Readout) -> dict[str, str | int | float
         "color_pattern": lambda: pattern(sensor, readout.roi) if vendor.is_color else "",
         "shutter_mode": lambda: sdk.get_camera_setup("shutter mode")["setup"],
     }
+    if readout.shortest_s and not readout.period_s:
+        questions["maximum_trigger_rate"] = lambda: 1 / readout.shortest_s
     if sensor["Min Cool Set DESC"] or sensor["Max Cool Set DESC"] or sensor["Num Cooling Setpoints"]:
         questions["cooling_setpoint"] = lambda: sdk.get_cooling_setpoint_temperature()[
             "cooling setpoint temperature"
         ]
-    known: dict[str, str | int | float] = {}
+    known: dict[str, str | int | float] = {**options.details(camera), **light_sheet.details(camera)}
+    known |= _armed_timing(camera)
+    if camera.has(limits.HARDWARE_LINES):
+        known |= line_details(camera)
     for name, ask in questions.items():
         with contextlib.suppress(ValueError, LookupError):
             known[name] = ask()
@@ -95,6 +103,21 @@ def pattern(sensor: Mapping[str, Any], roi: tuple[int, int, int, int]) -> str:
     colours = [_COLOURS.get(code >> 4 * i & 0xF, "?") for i in range(4)]
     right, down = (roi[0] - 1) % 2, (roi[1] - 1) % 2
     return "".join(colours[(row ^ down) * 2 + (column ^ right)] for row in (0, 1) for column in (0, 1))
+
+
+def _armed_timing(camera: OpenCamera) -> dict[str, float]:
+    """Return what the camera reckoned of its frames when it was armed, in s: a live exposure changes it."""
+    timing = image_timing_of(camera)
+    if timing is None:
+        return {}
+    named = {
+        "armed_frame_time": timing.frame_s,
+        "armed_exposure_time": timing.exposure_s,
+        "armed_trigger_delay": timing.trigger_delay_s,
+        "armed_trigger_system_delay": timing.system_delay_s,
+        "armed_trigger_jitter": timing.jitter_s,
+    }
+    return {name: round(value, 9) for name, value in named.items() if value is not None}
 
 
 def _versions(vendor: Any) -> str:  # noqa: ANN401 - a pco.Camera

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from recorder.camera.base import EndOfSourceError, FrameInfo
 from recorder.camera.pco.errors import from_code, is_error, translated
-from recorder.camera.pco.frame_copier import FrameCopier
+from recorder.camera.pco.frame_copier import CopiedFrame, FrameCopier
+from recorder.camera.pco.triggers import TriggerWatch
 from recorder.errors import CameraError, CameraTimeoutError
 
 log = logging.getLogger(__name__)
@@ -28,18 +29,24 @@ STATUS_INTERVAL_NS = 20_000_000
 IN_TRANSFER = 3
 
 # A counter that begins with more than the frames that can have been exposed since arming, and this many, did
-# not begin at 1.
+# not begin at 1; nor did one that is off by so few: some cameras begin at 0 or 2.
 FIRST_NUMBER_MARGIN = 1000
+FIRST_NUMBER_OFF = 4
+
+# A camera that has been silent for so long, and for so many frame times, after its FIFO overflowed is stuck.
+STUCK_S = 1.0
+STUCK_FRAMES = 20
 
 
 class FifoReader:
     """Read the oldest frame of `camera`, a pco.Camera that records into a FIFO of `depth` frames.
 
     Every method is called on the camera thread and blocks. `period_s` is the time from frame to frame, 0
-    where a trigger decides, which starts `sequence` frames (0: one); `notify` is called with each message for
-    the user; `clock` gives host monotonic ns, `wait` sleeps for so many s. The flags of the SDK's recorder
-    mean less than their names (decision 8): that of full buffers stays set once the FIFO has wrapped around,
-    that of an overflow after the first.
+    where a trigger decides, which starts `sequence` frames (0: one); `shortest_s` is that time at the highest
+    rate, 0 where it is not known. `notify` is called with each message for the user; `clock` gives host
+    monotonic ns, `wait` sleeps for so many s. The flags of the SDK's recorder mean less than their names
+    (decision 8): that of full buffers stays set once the FIFO has wrapped around, that of an overflow after
+    the first.
     """
 
     def __init__(
@@ -52,11 +59,16 @@ class FifoReader:
         clock: Callable[[], int] = time.perf_counter_ns,
         wait: Callable[[float], object] = time.sleep,
         sequence: int = 0,
+        shortest_s: float = 0.0,
     ) -> None:
         self._camera, self._copier, self._notify = camera, copier, notify
         self._full_at = max(1, depth - IN_TRANSFER)
         self._max_first_number = depth + FIRST_NUMBER_MARGIN
         self._clock, self._wait, self._sequence = clock, wait, sequence
+        self._shortest_s = shortest_s
+        # Frames that one pulse starts are as near to each other as they can.
+        is_watched = shortest_s and not period_s and not sequence
+        self._triggers = TriggerWatch(shortest_s, notify) if is_watched else None
         # From frame to frame, 0 where a trigger decides.
         self.period_s = period_s
         self._get_status = camera.rec.PCO_Recorder.PCO_RecorderGetStatus
@@ -69,7 +81,12 @@ class FifoReader:
         self._waiting = 0
         self._polled_ns = 0
         self._read = 0
-        self._last_number = 0
+        self._read_ns = self._armed_ns
+        # The counter of the last frame read.
+        self.last_number = 0
+        self._last_time_ns = 0
+        # Whether the camera was armed anew since the last frame.
+        self._resumed = False
         # Frames whose transfer failed, which come empty: since the last good one, and in all.
         self._failed_since_last = 0
         self._failed_total = 0
@@ -88,7 +105,7 @@ class FifoReader:
     @property
     def _reached(self) -> int:
         """The counter of the newest frame that waits, if none is missing."""
-        return self._last_number + self._failed_since_last + self._waiting
+        return self.last_number + self._failed_since_last + self._waiting
 
     def _poll_status(self) -> int:
         """Ask for the state of the FIFO and return how many frames wait in it.
@@ -120,7 +137,7 @@ class FifoReader:
         return self._waiting
 
     def _error_of(self, code: int) -> CameraError:
-        return from_code(code, self._camera.sdk.get_error_text(code), f"after frame {self._last_number}")
+        return from_code(code, self._camera.sdk.get_error_text(code), f"after frame {self.last_number}")
 
     def read_into(self, slot: NDArray[Any], timeout_s: float) -> FrameInfo:
         """Copy the oldest frame into `slot` (H, W), C-contiguous; wait up to `timeout_s` for one.
@@ -136,18 +153,48 @@ class FifoReader:
             copied = self._copier.copy(0, slot)
             self._waiting -= 1
             self._read += 1
+            self._read_ns = self._clock()
             if copied is not None:
                 break
             self._count_failed_transfer()
-        self._failed_since_last = 0
-        if self._last_number == 0:
+        if self._triggers is not None:
+            self._triggers.note(copied.number, copied.camera_time_ns)
+        if self._last_time_ns == 0:
             self._check_first(copied.number)
+        elif self._resumed:
+            self._count_on(copied)
+        self._failed_since_last = 0
         number = copied.number - self._counter_offset
-        gap = number != self._last_number + 1
-        self._last_number = number
+        gap = number != self.last_number + 1
+        self.last_number, self._last_time_ns = number, copied.camera_time_ns
         return FrameInfo(
             number, *copied[1:], backlog=self._waiting, overflowed=gap and self._read <= self._overflow_until
         )
+
+    @property
+    def is_stuck(self) -> bool:
+        """Whether a camera that runs free is silent since its FIFO overflowed, though the recorder runs."""
+        if not self.period_s or self._halted or not self._running.value or self._waiting:
+            return False
+        silent_s = (self._clock() - self._read_ns) * 1e-9
+        after_overflow = 0 < self._read <= self._overflow_until
+        return after_overflow and silent_s > max(STUCK_S, STUCK_FRAMES * self.period_s)
+
+    def resume(self, before: "FifoReader") -> None:
+        """Count on where `before` ended, which read the same camera until it was armed anew."""
+        self.last_number, self._last_time_ns = before.last_number, before._last_time_ns
+        # As a live exposure may have changed it.
+        self.period_s = before.period_s
+        self._resumed = True
+
+    def _count_on(self, copied: CopiedFrame) -> None:
+        """Have the counter, which began anew, go on; how many frames were missed follows from the time."""
+        self._resumed = False
+        passed_s = (copied.camera_time_ns - self._last_time_ns) * 1e-9
+        missed = max(0, round(passed_s / self.period_s) - 1 - self._failed_since_last) if self.period_s else 0
+        self._counter_offset = copied.number - (self.last_number + missed + self._failed_since_last + 1)
+        # The FIFO was full when the camera fell silent.
+        self._overflow_until = self._read
 
     def _count_failed_transfer(self) -> None:
         self._failed_since_last += 1
@@ -157,18 +204,21 @@ class FifoReader:
         if str(count).rstrip("0") == "1":
             self._notify(
                 f"the transfer of {count} frame{'s' * (count > 1)} failed, the last "
-                f"time after frame {self._last_number}: check the camera's cable and its frame grabber"
+                f"time after frame {self.last_number}: check the camera's cable and its frame grabber"
             )
 
     def _check_first(self, number: int) -> None:
         """Check whether the counter can have begun at 1; if not, count from this frame."""
         passed_s = (self._clock() - self._armed_ns) * 1e-9
         exposed = passed_s / self.period_s if self.period_s else 0
-        if number > 2 * exposed + self._max_first_number:
-            self._counter_offset = number - 1
+        # Those whose transfer failed came before it.
+        expected = 1 + self._failed_total
+        is_off = number > 2 * exposed + self._max_first_number or abs(number - expected) <= FIRST_NUMBER_OFF
+        if number != expected and is_off:
+            self._counter_offset = number - expected
             self._notify(
-                f"the camera's counter stands at {number} with the first frame: frames are counted "
-                "from there, and what is missing before it cannot be told"
+                f"the camera's counter stands at {number} with the first frame, not at {expected}: frames "
+                "are counted from there, and what is missing before it cannot be told"
             )
 
     def _await_frame(self, deadline_ns: int) -> None:
@@ -192,21 +242,20 @@ class FifoReader:
         if is_error(self._error.value):
             return self._error_of(self._error.value)
         try:
-            with translated(f"after frame {self._last_number}"):
+            with translated(f"after frame {self.last_number}"):
                 self._camera.sdk.get_camera_health_status()
         except CameraError as error:
             return error
         return CameraError(
-            f"the camera stopped recording by itself after frame {self._last_number}: "
+            f"the camera stopped recording by itself after frame {self.last_number}: "
             "check its cable, power and temperature, then start again"
         )
 
     def halt(self) -> int:
         """Stop exposing; return the counter of the last frame known to be exposed, also in a second call.
 
-        Blocks for up to 4 s, where no trigger comes. The SDK has no function for this counter: frames that
-        wait in the FIFO were exposed, and where that is full, the number of later ones is estimated from the
-        time since it had room. Raises CameraError.
+        Blocks for up to 4 s, where no trigger comes. Frames that wait in the FIFO were exposed; where that is
+        full, there may be later ones, which the sensor counts. Raises CameraError.
         """
         if self._halted:
             return self._last_exposed
@@ -226,18 +275,42 @@ class FifoReader:
                 raise
         self._poll_status()
         self._last_exposed = self._reached
-        if is_full and self.period_s:
-            self._last_exposed = max(self._last_exposed, reached + int(full_s / self.period_s))
-        elif is_full and self._overflow.value:
-            self._last_exposed += 1
-            self._notify(
-                "the camera's FIFO was full at the stop: frames triggered since then are lost; how many, "
-                "cannot be told, and one is counted"
-            )
+        if is_full:
+            self._last_exposed = max(self._last_exposed, self._exposed_since(reached, full_s))
         return self._last_exposed
+
+    def _exposed_since(self, reached: int, full_s: float) -> int:
+        """Return the counter of the last frame exposed; the FIFO had room until `full_s` ago, at `reached`.
+
+        The sensor's own count is taken where it can be that of this recording: a pco.edge may keep an earlier
+        one, and other models have none. Else it is reckoned from the time.
+        """
+        counted = self._sensor_count() - self._counter_offset
+        most = reached + full_s / self._shortest_s + IN_TRANSFER if self._shortest_s else self._reached
+        if self._reached <= counted <= most:
+            return counted
+        if self.period_s:
+            return reached + int(full_s / self.period_s)
+        if not self._overflow.value:
+            return self._reached
+        self._notify(
+            "the camera's FIFO was full at the stop: frames triggered since then are lost; how many, "
+            "cannot be told, and one is counted"
+        )
+        return self._reached + 1
+
+    def _sensor_count(self) -> int:
+        """Return how many images the sensor has finished, 0 where the model does not tell."""
+        try:
+            return int(self._camera.sdk.get_sensor_signal_status()["image count"])
+        except (ValueError, LookupError):
+            return 0
 
     def update_timing(self, exposure_s: float, period_s: float) -> None:
         """Use this exposure, and this time from frame to frame, from now on; does not block."""
         self._copier.expect(exposure_s)
+        self._shortest_s = period_s
+        if self._triggers is not None:
+            self._triggers.shortest_s = period_s
         if self.period_s:
             self.period_s = period_s

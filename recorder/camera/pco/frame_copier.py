@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 from numpy.typing import NDArray
 
 from recorder.camera import timestamp
+from recorder.camera.pco.clock_sync import ClockSync
 from recorder.camera.pco.errors import from_code, is_error
 from recorder.camera.timestamp import COUNTER_MODULUS
 from recorder.errors import CameraError
@@ -44,7 +45,7 @@ class FrameCopier:
 
     Every method is called on the camera thread. Without `metadata` the counter and the time come from the
     binary timestamp in the pixels. `exposure_s` is the exposure set, None where the length of a pulse
-    decides.
+    decides. `sync` is told where frames say that something else synchronises the camera.
     """
 
     def __init__(
@@ -55,6 +56,7 @@ class FrameCopier:
         *,
         metadata: bool,
         exposure_s: float | None = None,
+        sync: ClockSync | None = None,
     ) -> None:
         from pco.recorder import PCO_METADATA_STRUCT, PCO_TIMESTAMP_STRUCT  # noqa: PLC0415
 
@@ -68,6 +70,7 @@ class FrameCopier:
         self._timestamp = PCO_TIMESTAMP_STRUCT()
         self._timestamp.wSize = ctypes.sizeof(PCO_TIMESTAMP_STRUCT)
         self._has_metadata = metadata
+        self._sync = sync
         self._time_base_s = _TIME_BASES_S[0]
         # None once the time bases are known.
         self._expected_s = exposure_s
@@ -128,8 +131,13 @@ class FrameCopier:
             self._choose_time_base(count, base)
         exposure_s = count * self._time_base_s[base]
         temperature = metadata.sSENSOR_TEMPERATURE
+        number = self._unwrapped(number)
+        if self._sync is not None:
+            state = metadata.bIMAGE_TIME_STATUS, metadata.bSYNC_STATUS
+            if state != self._sync.state:
+                self._sync.change(number, state)
         return CopiedFrame(
-            self._unwrapped(number),
+            number,
             end_ns - round(exposure_s * 1e9),
             exposure_s,
             math.nan if temperature == _NO_TEMPERATURE else float(temperature),

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from recorder.camera.pco.errors import NO_CAMERA, bare, code_of, is_error, translated
+from recorder.camera.pco.locks import why_busy, why_in_use
 from recorder.errors import CameraError
 from recorder.settings.pco_camera import Interface
 
@@ -28,6 +29,7 @@ SWITCH = "close other programs that use it, or switch it off and on again"
 _PRESENT, _IN_USE = 0x1, 0x4
 
 _NOT_FOUND = {0x80002001, 0x8000300D, 0xA0000013}
+_BUSY = 0x8000200B
 
 INTERFACES: tuple[Interface, ...] = (
     "CLHS", "USB 3.0", "Camera Link ME4", "Camera Link MTX", "Camera Link NAT", "GenICam", "GigE", "USB 2.0",
@@ -96,7 +98,7 @@ def open_camera(serial: int | None, interface: Interface | None) -> Any:  # noqa
         with translated(f"opening camera {serial}" if serial else "opening the camera"):
             camera = pco.Camera(serial=serial, interface=None if by_serial else interface)
     except CameraError as error:
-        if error.__cause__ is None or bare(code_of(error.__cause__)) not in _NOT_FOUND:
+        if error.__cause__ is None or bare(code_of(error.__cause__)) not in {*_NOT_FOUND, _BUSY}:
             raise
         raise CameraError(why_not_found(serial, interface)) from None
     finally:
@@ -160,11 +162,12 @@ def _scan(sdk: Any) -> list[Connected]:  # noqa: ANN401 - an Sdk
             device["interface type"],
         )
         if device["status"] & (_PRESENT | _IN_USE) != _PRESENT:
-            note = f"in use by process {device['process id']}: close Camware and other programs that use it"
+            note = why_in_use(device["process id"])
             found.append(Connected(model, serial, interface, note=note))
             continue
         code = sdk.open_camera_device(device["id"])["error"]
-        note = f"cannot be opened (0x{code & 0xFFFFFFFF:08x}); {SWITCH}"
+        locks = why_busy() if bare(code) == _BUSY else ""
+        note = f"cannot be opened (0x{code & 0xFFFFFFFF:08x}); {SWITCH}{'; ' * bool(locks)}{locks}"
         try:
             if code == 0:
                 found.append(_look_into(sdk, interface))

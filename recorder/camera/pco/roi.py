@@ -88,16 +88,21 @@ class RoiRules:
         camera: Mapping[str, Any],
         sensor: Mapping[str, Any],
         kind: Mapping[str, Any],
+        *,
+        two_adcs: bool = False,
     ) -> "RoiRules":
-        """`camera` is the description of pco.Camera, `sensor` the SDK's own, `kind` its camera type."""
+        """`camera` and `sensor` are the descriptions of an `OpenCamera`, `kind` its camera type.
+
+        With `two_adcs` each of two converters reads half of the columns.
+        """
         code, caps = kind["camera type raw"], sensor["dwGeneralCapsDESC1"]
-        _, _, width, height = whole_frame(sensor, binning)
+        _, _, width, height = whole_frame(camera, binning)
         across, down = camera["roi steps"]
         if across and code in _EDGE_55_CAMERA_LINK:
             across = max(across, 160)
         if across and code == _EDGE_CLHS:
             across = max(across, 16)
-        columns = code in _DIMAX or bool(caps & _SYMMETRIC_COLUMNS)
+        columns = two_adcs or code in _DIMAX or bool(caps & _SYMMETRIC_COLUMNS)
         rows = code in _DIMAX or code & 0xFF00 == _EDGE_FAMILY or bool(caps & _SYMMETRIC_ROWS)
         least = [
             max(1, camera[f"min {way}"] // n) for way, n in zip(("width", "height"), binning, strict=True)
@@ -128,13 +133,12 @@ class RoiRules:
         return f"{near}, one of its size {_shown((across[0], down[0], across[1], down[1]))}"
 
 
-def whole_frame(sensor: Mapping[str, Any], binning: tuple[int, int]) -> Roi:
+def whole_frame(camera: Mapping[str, Any], binning: tuple[int, int]) -> Roi:
     """Return the region of interest of the whole sensor as x0, y0, x1, y1 in binned pixels, from 1.
 
-    Taken from the SDK's description, as pco.Camera.description always has the extended sensor format.
+    `camera` is the description of an `OpenCamera`, which has the size of the sensor format in use.
     """
-    width, height = (sensor[f"max. {way} resolution standard"] for way in ("horizontal", "vertical"))
-    return 1, 1, width // binning[0], height // binning[1]
+    return 1, 1, camera["max width"] // binning[0], camera["max height"] // binning[1]
 
 
 def _shown(roi: Roi) -> str:

@@ -11,12 +11,12 @@ from typing import Any
 
 import numpy as np
 
-from recorder.camera.pco import memory, memory_limits
+from recorder.camera.pco import light_sheet, memory, memory_limits, options
 from recorder.camera.pco import validation as limits
 from recorder.camera.pco.lines import line_arguments
 from recorder.camera.pco.open_camera import OpenCamera
 from recorder.camera.pco.roi import Roi, whole_frame
-from recorder.camera.pco.timing import apply_rate, arm, expose, set_times
+from recorder.camera.pco.timing import apply_rate, arm, expose, image_timing_of, set_times
 from recorder.errors import CameraError
 from recorder.frames.pool import FrameFormat
 from recorder.settings.pco_camera import PcoCameraSettings
@@ -32,25 +32,26 @@ SLOW_REGION_SHARE = 0.95
 class Readout:
     """The frames that the camera delivers: `period_s` from frame to frame, 0 where a trigger decides.
 
-    `metadata` is whether they carry metadata; `roi` is x0, y0, x1, y1 in binned pixels, from 1, both ends
-    included.
+    `shortest_s` is that time at the highest rate that triggers may have, 0 where it is not known. `metadata`
+    is whether frames carry metadata; `roi` is x0, y0, x1, y1 in binned pixels, from 1, both ends included.
     """
 
     format: FrameFormat
     period_s: float
     metadata: bool
     roi: Roi
+    shortest_s: float = 0.0
 
 
 def set_up(camera: OpenCamera, settings: PcoCameraSettings) -> Readout:
     """Apply `settings` to a camera that does not record; return what it will deliver.
 
     Raises ConfigurationError for a setting that the camera cannot have, before anything is changed; found
-    later are a rate too low for its longest delay, and what limits forbid that other settings change.
+    later are what depends on other settings: limits of exposure and delay, and of the rate.
     Raises CameraError where the camera reads out another region than asked for.
     """
     lines = check(camera, settings)
-    whole = whole_frame(camera.sensor, settings.binning)
+    whole = whole_frame(camera.description, settings.binning)
     _set_format(camera, settings, whole)
     _set_signals(camera, settings)
     for line in lines:
@@ -58,26 +59,31 @@ def set_up(camera: OpenCamera, settings: PcoCameraSettings) -> Readout:
     if camera.arm():
         # With these settings the camera has other limits.
         check(camera, settings)
+    limits.check_times(settings, camera.description)
     roi = settings.roi or whole
     period_s = _set_region(camera, settings, roi, whole)
     dtype = np.uint8 if camera.bits == 8 else np.uint16
-    form = FrameFormat(roi[3] - roi[1] + 1, roi[2] - roi[0] + 1, np.dtype(dtype))
+    # Two images, one below the other, come as one.
+    images = 2 if settings.double_image else 1
+    form = FrameFormat((roi[3] - roi[1] + 1) * images, roi[2] - roi[0] + 1, np.dtype(dtype))
     triggered = settings.trigger not in {"auto sequence", "external synchronized"}
-    return Readout(form, 0.0 if triggered else period_s, camera.has(limits.METADATA), roi)
+    timing = image_timing_of(camera)
+    shortest_s = (timing and timing.frame_s) or period_s
+    return Readout(form, 0.0 if triggered else period_s, camera.has(limits.METADATA), roi, shortest_s)
 
 
 def _set_format(camera: OpenCamera, settings: PcoCameraSettings, whole: Roi) -> None:
     """Set what pixels are, and how they are read; the region of interest is the whole frame."""
     sdk, description = camera.sdk, camera.description
-    sdk.set_binning(*settings.binning)
+    options.apply(camera, settings)
+    sdk.set_binning(*settings.binning, settings.binning_mode)
     sdk.set_roi(*whole)
     sdk.set_pixel_rate(settings.pixel_rate or max(description["pixelrates"]))
     if settings.conversion_factor is not None:
         sdk.set_conversion_factor(round(settings.conversion_factor * 100))
     if settings.pixel_format is not None and len(description["supported pixel formats"]) > 1:
         sdk.set_camera_setup("pixel format", settings.pixel_format)
-    if camera.has(limits.NOISE_FILTER):
-        sdk.set_noise_filter_mode("on" if settings.noise_filter else "off")
+    light_sheet.prepare(camera, settings)
     has_metadata = camera.has(limits.METADATA)
     if not camera.has(limits.NO_TIMESTAMP):
         # It replaces fourteen pixels: only where nothing else tells the number of a frame, or by request.
@@ -103,13 +109,14 @@ def _set_region(camera: OpenCamera, settings: PcoCameraSettings, roi: Roi, whole
     Logs a region that is no faster than the whole frame. Raises CameraError where the camera reads out
     another region than asked for.
     """
-    full_s = 0.0
-    if roi != whole and math.isinf(settings.rate):
+    full_s, by_lines = 0.0, settings.line_time is not None
+    if roi != whole and math.isinf(settings.rate) and not by_lines:
         set_times(camera, settings.exposure, settings.delay)
         full_s = arm(camera)
     camera.sdk.set_roi(*roi)
-    # After the region: a rate too high for the full frame would be lowered.
-    expose(camera, settings.exposure, settings.delay, settings.rate)
+    if not by_lines:
+        # After the region: a rate too high for the full frame would be lowered.
+        expose(camera, settings.exposure, settings.delay, settings.rate)
     period_s = apply_rate(camera, settings)
     if full_s and period_s > SLOW_REGION_SHARE * full_s > SLOW_REGION_SHARE * 1.05 * settings.exposure:
         log.warning(
@@ -131,6 +138,8 @@ def check(camera: OpenCamera, settings: PcoCameraSettings) -> list[tuple[Any, ..
 
     Raises ConfigurationError for the first setting that the camera cannot have. Changes nothing.
     """
+    options.check(settings, camera.sensor)
+    light_sheet.check(camera, settings)
     limits.check(settings, camera.description, camera.sensor, camera.kind)
     memory_limits.check(settings, camera.sensor["dwGeneralCapsDESC1"])
     memory.check_room(camera, settings)

@@ -6,7 +6,9 @@ package are raised unchanged, for `errors.translated`. Times are in s.
 
 import logging
 import math
+from dataclasses import dataclass
 
+from recorder.camera.pco.light_sheet import times_of_lines
 from recorder.camera.pco.open_camera import OpenCamera
 from recorder.errors import ConfigurationError
 from recorder.settings.pco_camera import PcoCameraSettings
@@ -19,6 +21,9 @@ EXPOSURE_TOLERANCE = 0.02
 
 # Differences of the frame time up to this are rounding; the camera's steps are larger.
 _ROUNDING_S = 2e-9
+
+# sc2_defs.h, IMAGE_TIMING_NOT_APPLICABLE.
+_NOT_APPLICABLE = 0xFFFFFFFF
 
 
 def expose(camera: OpenCamera, exposure_s: float, delay_s: float, rate: float) -> float:
@@ -49,11 +54,15 @@ def set_times(camera: OpenCamera, exposure_s: float, delay_s: float) -> None:
 
 def exposure_of(camera: OpenCamera) -> float:
     """Return the exposure that is set, in s; asks the camera."""
+    if camera.settings.line_time is not None:
+        return times_of_lines(camera)[0]
     return _time_set(camera, "exposure")
 
 
 def delay_of(camera: OpenCamera) -> float:
     """Return the delay that is set, in s; asks the camera."""
+    if camera.settings.line_time is not None:
+        return times_of_lines(camera)[1]
     return _time_set(camera, "delay")
 
 
@@ -94,6 +103,42 @@ def _in_time_base(seconds: float, step_ns: int) -> tuple[int, str]:
 def frame_time_of(camera: OpenCamera) -> float:
     """Return the time from frame to frame, in s, as of the last arming; asks the camera."""
     return float(camera.sdk.get_coc_runtime()["coc runtime"])
+
+
+@dataclass(frozen=True)
+class ImageTiming:
+    """What the camera reckons of its frames as it is armed, in s; None for what it does not know.
+
+    `frame_s` is the shortest time from frame to frame, `exposure_s` the exposure as the sensor carries it
+    out. It begins `trigger_delay_s` after a trigger, which is `system_delay_s` and the delay that is set, and
+    `jitter_s` more or less.
+    """
+
+    frame_s: float | None
+    exposure_s: float | None
+    trigger_delay_s: float | None
+    system_delay_s: float | None
+    jitter_s: float | None
+
+
+def image_timing_of(camera: OpenCamera) -> ImageTiming | None:
+    """Return what the camera reckons of its frames as of the last arming; None where it does not say."""
+    try:
+        answer = camera.sdk.get_image_timing()
+    except (ValueError, LookupError):
+        return None
+
+    def seconds(ns: str, s: str = "") -> float | None:
+        parts = [answer[ns], answer[s] if s else 0]
+        return None if _NOT_APPLICABLE in parts else parts[0] * 1e-9 + parts[1]
+
+    return ImageTiming(
+        seconds("frame time ns", "frame time s"),
+        seconds("exposure time ns", "exposure time s"),
+        seconds("trigger delay ns", "trigger delay s"),
+        seconds("trigger system delay ns"),
+        seconds("trigger system jitter ns"),
+    )
 
 
 def arm(camera: OpenCamera) -> float:

@@ -13,7 +13,6 @@ from recorder.settings.pco_camera import PcoCameraSettings
 from recorder.units import format_seconds
 
 # Bits of the camera's description (sc2_defs.h, dwGeneralCapsDESC1).
-NOISE_FILTER = 0x00000001
 NO_EXPOSURE_CONTROL = 0x00000080
 NO_TIMESTAMP = 0x00000100
 NO_ACQUIRE_MODE = 0x00000200
@@ -34,15 +33,14 @@ Description = Mapping[str, Any]
 def check(settings: PcoCameraSettings, camera: Description, sensor: Description, kind: Description) -> None:
     """Raise ConfigurationError for the first setting that the camera cannot have.
 
-    `camera` is the description of pco.Camera, `sensor` the SDK's own, `kind` the camera's type. Hardware
-    lines are checked by `setup`.
+    `camera` and `sensor` are the descriptions of an `OpenCamera`, `kind` the camera's type. Hardware lines
+    are checked by `setup`, and what `options` has, there; exposure and delay by `check_times`.
     """
     caps = sensor["dwGeneralCapsDESC1"]
-    check_exposure(settings.exposure, camera)
-    _within("delay", settings.delay, camera["min delay time"], camera["max delay time"])
     _check_binning(settings.binning, camera)
     if settings.roi is not None:
-        RoiRules.of(settings.binning, camera, sensor, kind).check(settings.roi)
+        rules = RoiRules.of(settings.binning, camera, sensor, kind, two_adcs=settings.adcs == 2)
+        rules.check(settings.roi)
     if settings.pixel_rate is not None:
         _one_of("pixel_rate", settings.pixel_rate, camera["pixelrates"])
     if settings.pixel_format is not None:
@@ -57,8 +55,6 @@ def check(settings: PcoCameraSettings, camera: Description, sensor: Description,
         )
     if settings.acquire != "auto" and caps & NO_ACQUIRE_MODE:
         _refuse("acquire", settings.acquire, "this camera knows auto only")
-    if settings.noise_filter and not caps & NOISE_FILTER:
-        _refuse("noise_filter", "true", "this camera has no noise filter")
     if settings.lines and not caps & HARDWARE_LINES:
         _refuse("lines", "...", "this camera's hardware lines cannot be set")
     if settings.memory != "fifo" and caps & NO_MEMORY:
@@ -102,8 +98,19 @@ def _check_counting(settings: PcoCameraSettings, caps: int) -> None:
         )
 
 
+def check_times(settings: PcoCameraSettings, camera: Description) -> None:
+    """Raise ConfigurationError where exposure or delay are outside the camera's range.
+
+    Its limits depend on other settings, so that `camera`, that of pco.Camera, is to be asked for
+    after those are set.
+    """
+    if settings.line_time is None:
+        check_exposure(settings.exposure, camera)
+    _within("delay", settings.delay, camera["min delay time"], camera["max delay time"])
+
+
 def check_exposure(seconds: float, camera: Description) -> None:
-    """Raise ConfigurationError where the exposure is outside the camera's range; `camera` as for `check`."""
+    """Raise ConfigurationError where the camera cannot expose for so long; `camera` as for `check_times`."""
     _within("exposure", seconds, camera["min exposure time"], camera["max exposure time"])
 
 

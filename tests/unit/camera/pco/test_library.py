@@ -1,4 +1,8 @@
 import builtins
+import os
+import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -7,7 +11,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from recorder.camera.pco import library
+from recorder.camera.pco import library, locks
 from recorder.camera.pco.library import connected, open_camera, usb_trouble, vendor
 from recorder.cli.main import commands
 from recorder.errors import CameraError
@@ -27,7 +31,7 @@ def test_connected_cameras_are_listed_with_the_process_that_uses_them(rig: Rig) 
     edge, panda = connected()
     assert (edge.model, edge.serial, edge.interface) == ("pco.edge 5.5 M CLHS", 61_000_001, "CLHS")
     assert (edge.firmware, edge.sensor) == ("main uP 1.22", "2560x2160, 16 bit")
-    assert "in use by process 4711" in panda.note
+    assert f"in use by process {os.getpid()}" in panda.note
     assert not rig.cameras[0].is_open
 
 
@@ -48,7 +52,7 @@ def test_the_command_lists_them_too(rig: Rig) -> None:
             "camera.serial = 7: no such camera; connected: pco.edge 5.5 M CLHS 61000001 at CLHS, pco.panda",
         ),
         (None, "GigE", 'camera.interface = "GigE": no such camera'),
-        (None, "USB 3.0", "in use by process 4711: close Camware"),
+        (None, "USB 3.0", f"in use by process {os.getpid()}: close Camware"),
     ],
 )
 def test_a_camera_that_is_not_found_is_reported_with_those_there_are(
@@ -77,6 +81,30 @@ def test_a_serial_number_at_another_interface_is_told() -> None:
         with pytest.raises(CameraError, match=r"connected: pco\.edge 5\.5 M CLHS 61000001 at CLHS"):
             open_camera(61_000_001, "USB 3.0")
         assert not rig.camera.is_open
+
+
+@pytest.mark.parametrize("serial", [None, 61_000_001], ids=["any", "by its number"])
+def test_a_camera_that_a_crash_left_locked_is_told_with_the_way_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, serial: int | None
+) -> None:
+    gone = subprocess.Popen([sys.executable, "-c", ""])
+    gone.wait()
+    for name in ("pco_shm_devices", "sem.KAYA_MASTERLOCK_G00", "sem.of_another_program"):
+        (tmp_path / name).touch()
+    monkeypatch.setattr(locks.why_in_use, "__defaults__", (tmp_path,))
+    camera = VirtualCamera(EDGE_55, in_use=True, used_by=gone.pid)
+    wanted = (
+        f"left locked by process {gone.pid}, which is gone: close all programs that use PCO cameras, then rm "
+        f"{tmp_path}/pco_shm_devices {tmp_path}/sem.KAYA_MASTERLOCK_G00, or restart the computer"
+    )
+    with installed(camera), pytest.raises(CameraError, match=re.escape(wanted)):
+        open_camera(serial, None)
+
+
+def test_locks_that_nobody_known_holds_are_told_too(tmp_path: Path) -> None:
+    assert locks.why_busy(tmp_path) == ""
+    (tmp_path / "sem.ME5_LOCKPORT_00_01").touch()
+    assert f"rm {tmp_path}/sem.ME5_LOCKPORT_00_01" in locks.why_busy(tmp_path)
 
 
 def test_without_the_package_the_message_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -20,7 +20,7 @@ def readout(camera: VirtualCamera, **settings: Any) -> Readout:
     with installed(camera):
         opened = pco.Camera()
         try:
-            return set_up(OpenCamera.of(opened), wanted)  # type: ignore[arg-type]
+            return set_up(OpenCamera.of(opened, wanted), wanted)  # type: ignore[arg-type]
         finally:
             opened.close()
 
@@ -61,7 +61,7 @@ def test_the_settings_reach_the_camera() -> None:
     )
     s = camera.settings
     assert (s.roi, s.binning, s.pixel_rate) == ((17, 271, 656, 810), (2, 2), 95_333_333)
-    assert (s.trigger, s.acquire, s.noise_filter, s.timestamp, s.metadata) == (3, 1, 1, 2, 1)
+    assert (s.trigger, s.acquire, camera.options.noise_filter, s.timestamp, s.metadata) == (3, 1, 1, 2, 1)
     assert (camera.cooling, camera.delay_ns, camera.exposure_ns) == (-7, 3_000_000, 54 * 9_259)
     assert (got.format.height, got.format.width, got.period_s) == (540, 640, 0.0)
 

@@ -2,7 +2,9 @@ from typing import Any
 
 import pytest
 
-from recorder.camera.pco.validation import check
+from recorder.camera.pco.open_camera import OpenCamera
+from recorder.camera.pco.setup import check
+from recorder.camera.pco.validation import check_times
 from recorder.errors import ConfigurationError
 from recorder.settings.model import validate
 from recorder.settings.pco_camera import PcoCameraSettings
@@ -20,8 +22,9 @@ def refusal(model: Model, **settings: Any) -> str:
     with installed(VirtualCamera(model)):
         camera = pco.Camera()
         try:
-            sdk = camera.sdk
-            check(wanted, camera.description, sdk.get_camera_description(), sdk.get_camera_type())
+            opened = OpenCamera.of(camera, wanted)
+            check(opened, wanted)
+            check_times(wanted, opened.description)
         except ConfigurationError as error:
             return str(error)
         finally:
@@ -46,7 +49,6 @@ def refusal(model: Model, **settings: Any) -> str:
         (EDGE_55, {"roi": [9, 1, 8, 10]}, "camera.roi = [9, 1, 8, 10]: x must go up, within 1 and 2560"),
         (EDGE_55, {"roi": [1, 1, 1400, 1], "binning": [2, 2]}, "camera.roi = [1, 1, 1400, 1]: x must go up, within 1 and 1280"),
         (PCO_1400, {"timestamp": "off"}, 'camera.timestamp: this camera sends no metadata, so that only the binary timestamp in its pixels tells which frames are missing; set it to "binary"'),
-        (PCO_1400, {"noise_filter": True}, "camera.noise_filter = true: this camera has no noise filter"),
         (PCO_1400, {"lines": [{"number": 1}]}, "camera.lines = ...: this camera's hardware lines cannot be set"),
     ],
 )  # fmt: skip
