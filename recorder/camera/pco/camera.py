@@ -84,7 +84,7 @@ class PcoCamera:
         with translated("setting up the camera"):
             self._readout = readout = set_up(camera, s)
             self._health = Health(camera.sdk)
-            known = {**details(camera, readout), **memory.details(camera)}
+            known = {**details(camera, readout), **memory.details(camera, self._settings)}
         self._ask_for_health()
         rate = 1 / readout.period_s if readout.period_s else math.inf
         return CameraDescription(*camera.name_and_serial, readout.format, rate, known)
@@ -94,7 +94,8 @@ class PcoCamera:
         with translated("asking the camera what its memory holds"):
             images = rescue.stored(camera, self._settings)
             self._readout = readout = rescue.stored_readout(camera, images)
-            known = rescue.details_of_stored({**details(camera, readout), **memory.details(camera)}, images)
+            known = {**details(camera, readout), **memory.details(camera, self._settings)}
+            known = rescue.details_of_stored(known, images)
         log.info("segment %d of the camera's memory holds %d images", images.segment, images.images)
         return CameraDescription(*camera.name_and_serial, readout.format, math.inf, known)
 
