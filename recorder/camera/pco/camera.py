@@ -10,7 +10,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from recorder.camera.base import CameraDescription, CameraEvent, FrameInfo
-from recorder.camera.pco import memory, rescue
+from recorder.camera.pco import light_sheet, memory, rescue
 from recorder.camera.pco import validation as limits
 from recorder.camera.pco.clock import set_clock
 from recorder.camera.pco.description import details
@@ -259,5 +259,6 @@ class PcoCamera:
         camera, self._camera = self._camera, None
         self._reader = self._health = None
         if camera is not None:
+            light_sheet.restore(camera)
             with translated("closing the camera"):
                 camera.vendor.close()

@@ -36,6 +36,8 @@ class OpenCamera:
     sensor: Mapping[str, Any]
     description: Mapping[str, Any]
     changed: bool = False  # whether arming has changed them
+    # The order of rows before `light_sheet` changed it.
+    found_readout: str | None = None
 
     @classmethod
     def of(cls, vendor: Any, settings: PcoCameraSettings = _DEFAULTS) -> Self:  # noqa: ANN401

@@ -52,15 +52,15 @@ SURPRISES: dict[str, tuple[VirtualCamera, str, str]] = {
         "clock",
         "the camera's is UTC less",
     ),
-    "other size": (VirtualCamera(EDGE_55, delivered_shape=(2160, 2544)), "course", "frames of 2544x2160"),
+    "other size": (VirtualCamera(EDGE_55, delivered_shape=(2160, 2544)), "course", "of 2544x2160"),
     "other region": (
         VirtualCamera(replace(PANDA_42, real_roi_steps=(2048, 8))),
         "region",
         "[993, 1017, 1056, 1032] set, [1, 1017,",
     ),
-    "left locked": (VirtualCamera(EDGE_55, in_use=True, used_by=gone()), "course", "left locked by process"),
-    "transfer fails": (VirtualCamera(EDGE_55, spoiled={3: 0x80332005}), "messages", "transfer of 1 frame failed"),
-    "too hot": (VirtualCamera(EDGE_55, health=(0, 4)), "messages", "camera error: camera too hot"),
+    "left locked": (VirtualCamera(EDGE_55, in_use=True, used_by=gone()), "course", "left locked by"),
+    "transfer fails": (VirtualCamera(EDGE_55, spoiled={3: 0x80332005}), "messages", "of 1 frame failed"),
+    "too hot": (VirtualCamera(EDGE_55, health=(0, 4)), "messages", "camera too hot"),
 }  # fmt: skip
 
 
