@@ -3,6 +3,7 @@
 import math
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from recorder.settings.model import validate
 from recorder.units import parse_seconds
 from tests.virtual_sc2.camera import VirtualCamera
 from tests.virtual_sc2.libraries import installed
-from tests.virtual_sc2.models import DIMAX, EDGE_55, MODELS, PANDA_42, PCO_1400, Model
+from tests.virtual_sc2.models import DIMAX, EDGE_55, EDGE_OPTIONS, GLOBAL, MODELS, PANDA_42, PCO_1400, Model
 
 BACTERIA = Path(__file__).parents[1] / "data" / "bacteria-in-droplet.tif"
 
@@ -32,12 +33,27 @@ CAMERAS |= {name: {**PCO, "model": model} for name, model in MODELS.items()}
 CAMERAS["edge 5.5, small region"] = {**PCO, "model": EDGE_55, "roi": [1153, 1017, 1408, 1144]}
 CAMERAS["panda 4.2, 8 bit"] = {**PCO, "model": PANDA_42, "pixel_format": "8"}
 CAMERAS["pco.1400, region"] = {**PCO, "model": PCO_1400, "roi": [1, 1, 64, 64]}
+CAMERAS["edge 5.5, pairs"] = {
+    **PCO,
+    "model": replace(EDGE_OPTIONS, shutter=GLOBAL),
+    "double_image": True,
+    "roi": [1153, 1017, 1408, 1144],
+}
+CAMERAS["light sheet"] = {
+    "kind": "pco",
+    "model": EDGE_OPTIONS,
+    "line_time": "20us",
+    "exposure_lines": 100,
+    "pixel_rate": 95_333_333,
+    "roi": [1153, 1017, 1408, 1144],
+}
 CAMERAS["dimax, own memory"] = {**PCO, "model": DIMAX, "memory": "camram sequence"}
 CAMERAS["dimax, own memory as a ring"] = {**PCO, "model": DIMAX, "memory": "camram ring"}
 
 # Cameras that cannot be exposed for 300 us, or at all, by how their names begin, and what they say.
 UNEXPOSABLE = {
     "playback": "its frames were taken before",
+    "light sheet": "camera.exposure_lines decides",
     "pco.1400": "camera.exposure = 300us: must be from 500us",
 }
 

@@ -48,6 +48,8 @@ async def test_a_light_sheet_is_recorded_line_by_line(tmp_path: Path) -> None:
         assert {name: detector[name][()] for name in expected} == expected
         assert b'line_time = "20us"' in file["entry/configuration"][()]
         assert b"\nexposure = " not in file["entry/configuration"][()]
+    # The next program finds its rows in the order it is used to.
+    assert camera.options.row_order == 0x0100
 
 
 @pytest.mark.parametrize(
@@ -74,6 +76,14 @@ async def test_a_pair_of_images_is_one_frame(
         assert camera.period_ns > 2 * camera.readout_ns
         assert detector["double_image"][()] == b"on"
         assert detector["roi"][()].decode().endswith(f",{settings['roi'][3] if settings else rows}")
+
+
+async def test_a_pair_may_be_told_with_the_height_of_one(tmp_path: Path) -> None:
+    """Which height the SDK's recorder tells of is not known."""
+    camera = VirtualCamera(replace(EDGE_OPTIONS, shutter=GLOBAL), delivered_shape=(200, 256))
+    settings = {"roi": [1153, 981, 1408, 1180], "double_image": True}
+    summary = await record(camera, tmp_path / "x.h5", settings, frames=3)
+    assert (summary.verdict, summary.frames) == ("complete", 3)
 
 
 async def test_what_the_camera_reckons_of_its_frames_is_in_the_file(tmp_path: Path) -> None:

@@ -175,9 +175,7 @@ class VirtualCamera:
         """Set delay and exposure, also while recording."""
         if self.options.line_timing:
             return NOT_POSSIBLE
-        least, most, step = self.exposure_limits
-        if self.options.ir:
-            least, most = self.options.exposures(self.model)
+        least, most, step = self.options.exposures(self.model, self.exposure_limits)
         if not least - step <= exposure[0] * TIME_BASES[exposure[1]] <= most:
             return OUT_OF_RANGE
         if delay[0] * TIME_BASES[delay[1]] > self.model.delay_ms * 10**6:

@@ -78,9 +78,9 @@ class Options:
         """Width and height of the sensor in its format."""
         return extended_size(model) if self.sensor_format else (model.width, model.height)
 
-    def exposures(self, model: "Model") -> tuple[int, int]:
-        """The least and the greatest exposure in ns."""
-        return model.has.ir_exposure_ns if self.ir and model.has.ir_exposure_ns else model.exposure_ns[:2]
+    def exposures(self, model: "Model", usual: tuple[int, int, int]) -> tuple[int, int, int]:
+        """The least and the greatest exposure in ns, and its step."""
+        return (*model.has.ir_exposure_ns, usual[2]) if self.ir and model.has.ir_exposure_ns else usual
 
     def line_period_ns(self, rows: int) -> int:
         """From frame to frame where lines decide it."""

@@ -10,7 +10,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from recorder.camera.base import CameraDescription, CameraEvent, FrameInfo
-from recorder.camera.pco import memory, rescue
+from recorder.camera.pco import light_sheet, memory, rescue
 from recorder.camera.pco import validation as limits
 from recorder.camera.pco.clock import set_clock
 from recorder.camera.pco.description import details
@@ -116,7 +116,7 @@ class PcoCamera:
 
     def arm(self) -> None:
         """Start exposing, into the FIFO or into the camera's own memory; blocks for up to seconds."""
-        camera, readout = self._opened()
+        camera, readout = self.opened()
         if self._settings.memory == "camram read":
             self._reader = rescue.read_stored(
                 camera, readout, self._settings, self._until.frames, self._notify, self._wait
@@ -140,7 +140,7 @@ class PcoCamera:
 
     def _arm_again(self, reader: FifoReader) -> None:
         """Stop and start a camera that is stuck; its counter begins anew, and goes on from `reader`'s."""
-        camera, readout = self._opened()
+        camera, readout = self.opened()
         self._rearmed = True
         self._notify(
             f"the camera is silent since its FIFO overflowed, after frame {reader.last_number}: it is armed "
@@ -151,7 +151,8 @@ class PcoCamera:
         self._reader = record_into_fifo(camera, readout, self._settings, self._notify, self._wait)
         self._reader.resume(reader)
 
-    def _opened(self) -> tuple[OpenCamera, Readout]:
+    def opened(self) -> tuple[OpenCamera, Readout]:
+        """Return the open camera and the frames it delivers; raises CameraError where it is not open."""
         if self._camera is None or self._readout is None:
             raise CameraError("the camera is not open")
         return self._camera, self._readout
@@ -187,7 +188,7 @@ class PcoCamera:
         `first` has no effect. Raises CameraError, also where camera.rate leaves no room for the exposure.
         """
         del first  # no PCO camera accepts a setting for a later frame
-        camera, _ = self._opened()
+        camera, _ = self.opened()
         s = self._settings
         if s.line_time is not None:
             raise CameraError("camera.exposure_lines decides: stop, set camera.exposure_lines N, start")
@@ -219,7 +220,7 @@ class PcoCamera:
 
         Raises CameraError while busy, and in modes without software trigger.
         """
-        camera, _ = self._opened()
+        camera, _ = self.opened()
         s = self._settings
         if s.record_stop != "off" and isinstance(self._reader, MemoryReader):
             self._reader.stop_by_event()
@@ -258,5 +259,6 @@ class PcoCamera:
         camera, self._camera = self._camera, None
         self._reader = self._health = None
         if camera is not None:
+            light_sheet.restore(camera)
             with translated("closing the camera"):
                 camera.vendor.close()

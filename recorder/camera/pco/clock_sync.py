@@ -13,8 +13,8 @@ MAX_TOLD = 100
 class ClockSync:
     """Tell `notify` of each change, with the camera's counter of the frame from which on it holds.
 
-    A camera is expected to begin with its own oscillator. Whether it is locked to a signal is told of one
-    that is `synchronized` only, and expected: on older cameras that byte was the alignment of the bits.
+    A camera is expected to begin with its own oscillator. Whether it is locked to a signal is told, and lock
+    expected, where it is `synchronized` only: on older cameras that byte was the alignment of the bits.
     """
 
     def __init__(self, notify: Callable[[str], None], *, synchronized: bool = False) -> None:

@@ -5,6 +5,7 @@ own methods do.
 """
 
 import ctypes
+import math
 from typing import Any
 
 from recorder.camera.pco.errors import is_error
@@ -21,10 +22,17 @@ _FAST_LINES = 0x02
 
 
 def call(sdk: Any, function: str, *arguments: Any) -> None:  # noqa: ANN401 - a pco.sdk.Sdk; ctypes' numbers
-    """Call `function` of the SDK for the camera of `sdk`; raises the vendor's CameraException."""
+    """Call `function` of the SDK for the camera of `sdk`.
+
+    Raises the vendor's CameraException, and LookupError where this version of the SDK has no such function.
+    """
     from pco.camera_exception import CameraException  # noqa: PLC0415 - only those with a camera need it
 
-    code = getattr(sdk.SC2_Cam, function)(sdk.camera_handle, *arguments)
+    try:
+        body = getattr(sdk.SC2_Cam, function)
+    except AttributeError:
+        raise LookupError(f"the SDK has no {function}") from None
+    code = body(sdk.camera_handle, *arguments)
     if is_error(code):
         raise CameraException(sdk=sdk, code=code)
 
@@ -56,11 +64,11 @@ def set_led(sdk: Any, word: str) -> None:  # noqa: ANN401
 def line_time_limits(sdk: Any) -> tuple[float, float, bool]:  # noqa: ANN401
     """Return the least and the greatest line time in s, and whether the fast pixel rates have line timing.
 
-    The SDK gives them in the reserved words of its answer (its own PCO_GetTimingStruct reads them there);
-    the package leaves them out.
+    The SDK for Linux gives them in the reserved words of its answer, which the package leaves out. Where they
+    stay 0 nothing is known: then from 0 to inf, and True.
     """
     number, base, line_time = ctypes.c_uint16(), ctypes.c_uint16(), ctypes.c_uint32()
     reserved = (ctypes.c_uint32 * 3)()
     call(sdk, "PCO_GetCmosLineTiming", number, base, line_time, reserved, len(reserved))
     least_ns, most_ms, flags = reserved
-    return least_ns * 1e-9, most_ms * 1e-3, bool(flags & _FAST_LINES)
+    return least_ns * 1e-9, most_ms * 1e-3 if most_ms else math.inf, not flags or bool(flags & _FAST_LINES)

@@ -21,7 +21,8 @@ log = logging.getLogger(__name__)
 # sc2_defs.h, CAMERATYPE_PCO_EDGE and those after it, and CAMERATYPE_PCO_FAMILY_EDGE.
 _EDGES, _GENERATION = {0x1300, 0x1800}, 0xFF00
 
-# PCO_SetInterfaceOutputFormat. The SDK asks it of the "interface" of the sensor, whatever the cable.
+# PCO_SetInterfaceOutputFormat. The package's one interface is that of Camera Link, 2; other programs use it
+# on Camera Link HS too.
 ROW_ORDERS = {
     0x0000: "top bottom",
     0x0100: "top center bottom center",
@@ -119,14 +120,18 @@ def _limits(camera: OpenCamera) -> tuple[float, float, bool] | None:
 
 
 def prepare(camera: OpenCamera, settings: PcoCameraSettings) -> None:
-    """Set the line timing and the order of rows, or switch off the line timing of somebody before."""
+    """Set the line timing and the order of rows, or switch off the line timing of somebody before.
+
+    Logs a warning where the camera has other times, or refuses an order of rows that nobody asked for.
+    """
     sdk = camera.sdk
-    order = settings.readout or ("top bottom" if settings.line_time is not None else None)
-    if order is not None:
-        sdk.set_interface_output_format(_INTERFACE, order)
-        with contextlib.suppress(ValueError, LookupError):
-            # As pco.Camera does after it.
-            sdk.get_transfer_parameter()
+    if settings.readout is not None:
+        _set_readout(camera, settings.readout)
+    elif settings.line_time is not None:
+        try:
+            _set_readout(camera, "top bottom")
+        except (ValueError, LookupError) as error:
+            log.warning("the order in which the camera reads its rows stays as it is: %s", error)
     if settings.line_time is not None:
         # Between two ns: the package cuts off what is behind the whole ones.
         sdk.set_cmos_line_timing("on", (round(settings.line_time * 1e9) + 0.5) * 1e-9)
@@ -141,6 +146,16 @@ def prepare(camera: OpenCamera, settings: PcoCameraSettings) -> None:
         camera.kind["camera type raw"] & _GENERATION in _EDGES and details(camera).get("light_sheet") == "on"
     ):
         sdk.set_cmos_line_timing("off", 0)
+
+
+def restore(camera: OpenCamera) -> None:
+    """Give the camera the order of rows back that it was found with, as nothing else does; raises nothing.
+
+    With another one the next program would get fewer frames/s than it is used to.
+    """
+    if camera.found_readout is not None:
+        with contextlib.suppress(ValueError, LookupError, OSError):
+            camera.sdk.set_interface_output_format(_INTERFACE, camera.found_readout)
 
 
 def times_of_lines(camera: OpenCamera) -> tuple[float, float]:
@@ -159,8 +174,8 @@ def details(camera: OpenCamera) -> dict[str, str | int | float]:
     known: dict[str, str | int | float] = {}
     if camera.kind["camera type raw"] & _GENERATION not in _EDGES:
         return {}
-    with contextlib.suppress(ValueError, LookupError):
-        known["readout"] = ROW_ORDERS[sdk.get_interface_output_format(_INTERFACE)["format"]]
+    if order := _readout_of(camera):
+        known["readout"] = order
     with contextlib.suppress(ValueError, LookupError):
         timing = sdk.get_cmos_line_timing()
         known["light_sheet"] = timing["parameter"]
@@ -169,6 +184,25 @@ def details(camera: OpenCamera) -> dict[str, str | int | float]:
             known["line_time"] = round(timing["line time"], 9)
             known |= {"exposure_lines": lines["lines exposure"], "delay_lines": lines["lines delay"]}
     return known
+
+
+def _set_readout(camera: OpenCamera, order: str) -> None:
+    """Have the camera read its rows in this order; remember the one that it had."""
+    found = _readout_of(camera)
+    if order == found:
+        return
+    camera.sdk.set_interface_output_format(_INTERFACE, order)
+    camera.found_readout = camera.found_readout or found
+    with contextlib.suppress(ValueError, LookupError):
+        # As pco.Camera does after it.
+        camera.sdk.get_transfer_parameter()
+
+
+def _readout_of(camera: OpenCamera) -> str | None:
+    """Return the order of rows that is set, None where the camera does not tell or it has no name."""
+    with contextlib.suppress(ValueError, LookupError):
+        return ROW_ORDERS[camera.sdk.get_interface_output_format(_INTERFACE)["format"]]
+    return None
 
 
 def _refuse(key: str, value: object, why: str) -> NoReturn:

@@ -52,8 +52,8 @@ def record_into_fifo(
         vendor.record(number_of_images=wanted, mode="fifo")
         recording = vendor.rec.get_settings()
         size, form = (recording["width"], recording["height"]), readout.format
-        # Of two images in one frame the recorder may tell the height of one.
-        heights = {form.height, readout.roi[3] - readout.roi[1] + 1}
+        # Whether a pair of images is told as one or as two: found nowhere.
+        heights = {form.height, form.height // 2 if settings.double_image else form.height}
         if size[0] != form.width or size[1] not in heights:
             raise CameraError(
                 f"the camera delivers frames of {size[0]}x{size[1]}, where {form.width}x{form.height} was "
@@ -86,7 +86,10 @@ def record_into_memory(
     mark: Callable[[CameraEvent], None] | None,
     wait: Callable[[float], object],
 ) -> MemoryReader:
-    """Start recording into the camera's own memory; `notify` is that of `FifoReader`."""
+    """Start recording into the camera's own memory; `mark` and `wait` are those of `MemoryReader`.
+
+    `notify` is called with what frames tell of the camera's clock.
+    """
     vendor = camera.vendor
     with translated("starting the camera"):
         camera.arm()
@@ -124,13 +127,14 @@ def _copier(
     form = readout.format
     # Where the length of a pulse is the exposure, the exposure set is not the one of the frames.
     exposure_s = None if "control" in settings.trigger else exposure_of(camera)
+    sync = ClockSync(notify, synchronized=settings.trigger == "external synchronized")
     return FrameCopier(
         camera.vendor,
         form.width,
         form.height,
         metadata=readout.metadata,
         exposure_s=exposure_s,
-        sync=ClockSync(notify, synchronized=settings.trigger == "external synchronized"),
+        sync=sync,
     )
 
 

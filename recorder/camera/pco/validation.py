@@ -34,7 +34,7 @@ def check(settings: PcoCameraSettings, camera: Description, sensor: Description,
     """Raise ConfigurationError for the first setting that the camera cannot have.
 
     `camera` and `sensor` are the descriptions of an `OpenCamera`, `kind` the camera's type. Hardware lines
-    are checked by `setup`, and what `options` has, there; exposure and delay by `check_times`.
+    are checked by `setup`, exposure and delay by `check_times`, what `options` has there.
     """
     caps = sensor["dwGeneralCapsDESC1"]
     _check_binning(settings.binning, camera)
@@ -101,8 +101,8 @@ def _check_counting(settings: PcoCameraSettings, caps: int) -> None:
 def check_times(settings: PcoCameraSettings, camera: Description) -> None:
     """Raise ConfigurationError where exposure or delay are outside the camera's range.
 
-    Its limits depend on other settings, so that `camera`, that of pco.Camera, is to be asked for
-    after those are set.
+    Its limits depend on other settings, so that `camera`, the description of an `OpenCamera`, is to be asked
+    for after those are set. Where lines make the exposure, `light_sheet` checks them.
     """
     if settings.line_time is None:
         check_exposure(settings.exposure, camera)

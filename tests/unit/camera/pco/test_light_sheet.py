@@ -50,6 +50,18 @@ def test_two_halves_that_are_read_at_once_take_half_the_time() -> None:
     assert known["readout"] == "center top center bottom"
 
 
+def test_an_order_of_rows_that_is_refused_matters_where_it_was_asked_for(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    faults = dict.fromkeys(("PCO_SetInterfaceOutputFormat", "PCO_GetInterfaceOutputFormat"), 0x80161020)
+    with caplog.at_level(logging.WARNING):
+        known = stored(VirtualCamera(EDGE_OPTIONS, faults=dict(faults)), **SHEET)
+    assert "the order in which the camera reads its rows stays as it is" in caplog.text
+    assert "readout" not in known
+    with pytest.raises(ValueError, match="0x80161020"):
+        stored(VirtualCamera(EDGE_OPTIONS, faults=dict(faults)), **SHEET, readout="top bottom")
+
+
 def test_the_line_timing_of_somebody_before_is_switched_off() -> None:
     camera = VirtualCamera(EDGE_OPTIONS)
     camera.options.line_timing = 1
@@ -100,6 +112,14 @@ NO_LIMITS = replace(EDGE_OPTIONS, has=replace(EDGE_OPTIONS.has, line_time_ns=Non
 def test_what_contradicts_the_lines_is_refused(model: Model, settings: dict[str, Any], message: str) -> None:
     tree = {key: value for key, value in {**SHEET, **settings}.items() if value is not None}
     assert refusal(model, **tree) == message
+
+
+def test_limits_that_are_not_told_are_left_to_the_camera(monkeypatch: pytest.MonkeyPatch) -> None:
+    known = "tests.virtual_sc2.options.OptionFunctions.getcmoslinetiming"
+    monkeypatch.setattr(known, lambda *_: 0)
+    settings = {**SHEET, "line_time": "1us", "pixel_rate": 286_000_000}
+    with pytest.raises(ValueError, match="0x80161016"):
+        stored(VirtualCamera(EDGE_OPTIONS), **settings)
 
 
 def test_a_live_exposure_is_refused() -> None:
