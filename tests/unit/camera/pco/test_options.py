@@ -6,12 +6,13 @@ from typing import Any
 
 import pytest
 
+from recorder.camera.pco.camera import PcoCamera
 from recorder.camera.pco.description import details
 from recorder.camera.pco.open_camera import OpenCamera
 from recorder.camera.pco.options import OPTIONS
 from recorder.camera.pco.setup import check, set_up
 from recorder.camera.pco.validation import check_times
-from recorder.errors import ConfigurationError
+from recorder.errors import CameraError, ConfigurationError
 from recorder.settings.model import validate
 from recorder.settings.pco_camera import PcoCameraSettings
 from tests.virtual_sc2.camera import VirtualCamera
@@ -186,3 +187,14 @@ def test_lines_are_set_and_stored() -> None:
     assert known["line_1"] == "on, RS485 differential, rising edge, filter medium, exposure trigger"
     assert known["line_2"] == "on, TTL, high level, filter off, acquire enable"
     assert known["line_4"] == "on, TTL, high level, filter off, status expos, all lines"
+
+
+def test_a_live_exposure_keeps_to_the_limits_of_infrared() -> None:
+    with installed(VirtualCamera(PIXELFLY)) as rig:
+        device = PcoCamera(settings_of(ir_sensitivity=True))
+        device.open()
+        with pytest.raises(CameraError, match=r"camera\.exposure = 1ms: must be from 5ms to 1min"):
+            device.set_exposure(0.001)
+        assert device.set_exposure(0.02) == 0.02
+        assert rig.camera.exposure_ns == 20_000_000
+        device.close()
