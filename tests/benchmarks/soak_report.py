@@ -202,10 +202,9 @@ def losses_with_their_machine(samples: list[dict[str, Any]]) -> list[str]:
     for before, after in pairs:
         lost, stolen_s = after["all_lost"] - before["all_lost"], after["stolen_s"] - before["stolen_s"]
         if lost:
-            lines.append(
-                f"{after['t'] / 60:.1f}m {lost} frames were lost; in this sample {stolen_s:.2f} s of processor"
-                f" time were stolen ({most_s:.2f} s at most in any), a nap ended {after['late_ms']:.0f} ms late"
-            )
+            machine = f"{stolen_s:.2f} s of processor time stolen ({most_s:.2f} s at most in any sample)"
+            late = f"a nap ended {after['late_ms']:.0f} ms late"
+            lines.append(f"{after['t'] / 60:.1f}m {lost} frames were lost; meanwhile {machine}, {late}")
     return lines
 
 
