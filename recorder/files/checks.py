@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from recorder.errors import DamagedFileError, UsageError
 from recorder.files.opening import DAMAGE, open_recording
 from recorder.files.reader import column
-from recorder.frames.metadata import CHECKSUM, COLUMNS, STORED
+from recorder.frames.metadata import CHECKSUM, COLUMNS, NUMBERS_BEGIN, STORED
 from recorder.storage import layout
 from recorder.storage.file_addresses import FileAddresses, GrowingDataset
 from recorder.storage.file_bytes import Readable
@@ -43,7 +43,10 @@ class Problem:
 
 @dataclass(frozen=True)
 class Structure:
-    """A file without its pixels: where chunk i of `data` is, what each frame's number is, what is wrong."""
+    """A file without its pixels: where chunk i of `data` is, what each frame's number is, what is wrong.
+
+    `counts_anew`: timestamps in the pixels are ahead of the numbers, all by as much.
+    """
 
     frames: int
     frame_shape: tuple[int, int]
@@ -51,6 +54,7 @@ class Structure:
     frames_per_chunk: int
     chunks: tuple[int, ...]
     numbers: NDArray[np.uint64]
+    counts_anew: bool
     checksums: NDArray[np.uint32] | None
     lost: int
     problems: tuple[Problem, ...]
@@ -261,6 +265,7 @@ def structure_of(path: Path) -> Structure:
                 frames_per_chunk=pixels.rows_per_chunk,
                 chunks=pixels.chunks,
                 numbers=numbers,
+                counts_anew=NUMBERS_BEGIN in detector,
                 checksums=None if sums is None else sums[:],
                 lost=int(subject.losses["count"].sum()),
                 problems=tuple(problems),

@@ -83,6 +83,8 @@ class _Pixels:
         self._frame_bytes = height * width * self._dtype.itemsize
         self.bytes = structure.frames * self._frame_bytes
         self.stamped = self.summed = 0
+        # By how much timestamps are ahead of the rows' numbers, where those count anew; None: not known yet.
+        self._ahead: int | None = None
         self._fd = -1
 
     def check(self, on_progress: Callable[[int, int], object]) -> Iterator[Problem]:
@@ -156,7 +158,11 @@ class _Pixels:
             return []
         numbers, is_stamp = timestamp.read_numbers(frames)
         self.stamped += int(is_stamp.sum())
-        expected = self._structure.numbers[first : first + len(frames)] % timestamp.COUNTER_MODULUS
+        rows = self._structure.numbers[first : first + len(frames)].astype(np.int64)
+        if self._structure.counts_anew and self._ahead is None and is_stamp.any():
+            i = int(is_stamp.argmax())
+            self._ahead = int(numbers[i]) - int(rows[i])
+        expected = (rows + (self._ahead or 0)) % timestamp.COUNTER_MODULUS
         wrong = np.flatnonzero(is_stamp & (numbers != expected))
         return [
             f"frame {first + i} has the timestamp of number {numbers[i]}, its row says {expected[i]}"

@@ -13,6 +13,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+# The detector's field in a file whose frames are counted from the first one kept, while the camera's own
+# counter, which timestamps in the pixels show, went on before it.
+NUMBERS_BEGIN = "numbers_begin"
+
 
 @dataclass(frozen=True)
 class FrameField:

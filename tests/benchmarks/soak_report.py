@@ -3,6 +3,7 @@
 python -m tests.benchmarks.soak_report LOG      the table and the summary of a log, also of one cut short
 """
 
+import itertools
 import json
 import os
 import re
@@ -190,6 +191,23 @@ def growth(samples: list[dict[str, Any]]) -> tuple[list[str], list[str]]:
     return lines, grown
 
 
+def losses_with_their_machine(samples: list[dict[str, Any]]) -> list[str]:
+    """Return a line for each sample in which frames were lost, with what the machine did then.
+
+    Where processor time was stolen as at no other time, the machine stood still, and not the recorder.
+    """
+    pairs = list(itertools.pairwise(samples))
+    most_s = max((after["stolen_s"] - before["stolen_s"] for before, after in pairs), default=0.0)
+    lines = []
+    for before, after in pairs:
+        lost, stolen_s = after["all_lost"] - before["all_lost"], after["stolen_s"] - before["stolen_s"]
+        if lost:
+            machine = f"{stolen_s:.2f} s of processor time stolen ({most_s:.2f} s at most in any sample)"
+            late = f"a nap ended {after['late_ms']:.0f} ms late"
+            lines.append(f"{after['t'] / 60:.1f}m {lost} frames were lost; meanwhile {machine}, {late}")
+    return lines
+
+
 def report(records: list[dict[str, Any]]) -> tuple[str, int]:
     """Return the table and the summary of a log, and the exit code: 0 where nothing is wrong."""
     samples = [r for r in records if r["kind"] == "sample"]
@@ -203,6 +221,7 @@ def report(records: list[dict[str, Any]]) -> tuple[str, int]:
         told, grown = growth(samples)
         lines += ["", *told]
         problems += grown
+        problems += losses_with_their_machine(samples)
     losses: Counter[str] = Counter()
     for file in files:
         losses.update(file["losses"])

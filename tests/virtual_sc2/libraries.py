@@ -269,6 +269,16 @@ class Sc2(RamFunctions, OptionFunctions, Library):
             corner.value = number
         return 0
 
+    def getsizes(self, handle: Any, x: Any, y: Any, *most: Any) -> int:
+        del handle
+        (y.value, x.value), (width, height) = (
+            self.camera.shape,
+            (self.camera.model.width, self.camera.model.height),
+        )
+        for given, number in zip(most, (width, height), strict=True):
+            given.value = number
+        return 0
+
     def setroi(self, handle: Any, *corners: Any) -> int:
         del handle
         return self.camera.change(roi=tuple(map(value, corners)))

@@ -36,6 +36,9 @@ class Clock:
         second, us = divmod(us, 1_000_000)
         if second != self._second:
             year, *rest = time.gmtime(second)[:6]
+            if (year, *rest[:2]) == (2000, 1, 1):
+                # Since power-up nobody has set it: all digits begin at zero.
+                rest[:2] = 0, 0
             self._second, self._date = second, tuple(BCD[v] for v in (year // 100, year % 100, *rest))
         return (BCD[us % 100], BCD[us // 100 % 100], BCD[us // 10_000]), self._date
 

@@ -84,7 +84,7 @@ class PcoCamera:
         with translated("setting up the camera"):
             self._readout = readout = set_up(camera, s)
             self._health = Health(camera.sdk)
-            known = {**details(camera, readout), **memory.details(camera)}
+            known = {**details(camera, readout), **memory.details(camera, self._settings)}
         self._ask_for_health()
         rate = 1 / readout.period_s if readout.period_s else math.inf
         return CameraDescription(*camera.name_and_serial, readout.format, rate, known)
@@ -94,7 +94,8 @@ class PcoCamera:
         with translated("asking the camera what its memory holds"):
             images = rescue.stored(camera, self._settings)
             self._readout = readout = rescue.stored_readout(camera, images)
-            known = rescue.details_of_stored({**details(camera, readout), **memory.details(camera)}, images)
+            known = {**details(camera, readout), **memory.details(camera, self._settings)}
+            known = rescue.details_of_stored(known, images)
         log.info("segment %d of the camera's memory holds %d images", images.segment, images.images)
         return CameraDescription(*camera.name_and_serial, readout.format, math.inf, known)
 
@@ -115,7 +116,7 @@ class PcoCamera:
 
     def arm(self) -> None:
         """Start exposing, into the FIFO or into the camera's own memory; blocks for up to seconds."""
-        camera, readout = self._opened()
+        camera, readout = self.opened()
         if self._settings.memory == "camram read":
             self._reader = rescue.read_stored(
                 camera, readout, self._settings, self._until.frames, self._notify, self._wait
@@ -139,7 +140,7 @@ class PcoCamera:
 
     def _arm_again(self, reader: FifoReader) -> None:
         """Stop and start a camera that is stuck; its counter begins anew, and goes on from `reader`'s."""
-        camera, readout = self._opened()
+        camera, readout = self.opened()
         self._rearmed = True
         self._notify(
             f"the camera is silent since its FIFO overflowed, after frame {reader.last_number}: it is armed "
@@ -150,7 +151,8 @@ class PcoCamera:
         self._reader = record_into_fifo(camera, readout, self._settings, self._notify, self._wait)
         self._reader.resume(reader)
 
-    def _opened(self) -> tuple[OpenCamera, Readout]:
+    def opened(self) -> tuple[OpenCamera, Readout]:
+        """Return the open camera and the frames it delivers; raises CameraError where it is not open."""
         if self._camera is None or self._readout is None:
             raise CameraError("the camera is not open")
         return self._camera, self._readout
@@ -186,7 +188,7 @@ class PcoCamera:
         `first` has no effect. Raises CameraError, also where camera.rate leaves no room for the exposure.
         """
         del first  # no PCO camera accepts a setting for a later frame
-        camera, _ = self._opened()
+        camera, _ = self.opened()
         s = self._settings
         if s.line_time is not None:
             raise CameraError("camera.exposure_lines decides: stop, set camera.exposure_lines N, start")
@@ -218,7 +220,7 @@ class PcoCamera:
 
         Raises CameraError while busy, and in modes without software trigger.
         """
-        camera, _ = self._opened()
+        camera, _ = self.opened()
         s = self._settings
         if s.record_stop != "off" and isinstance(self._reader, MemoryReader):
             self._reader.stop_by_event()

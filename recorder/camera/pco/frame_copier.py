@@ -154,6 +154,9 @@ class FrameCopier:
         """Return ns since 1970 of second, minute, hour, day, month and year in BCD; they seldom change."""
         if key != self._second_key:
             second, minute, hour, day, month, year = (_BCD[byte] for byte in key)
+            if month == day == 0 and any(self._digits[:4]):
+                # The clock was never set, and counts from zero since power-up.
+                month = day = 1
             self._second_ns = calendar.timegm((2000 + year, month, day, hour, minute, second)) * 10**9
             self._second_key = key
         return self._second_ns

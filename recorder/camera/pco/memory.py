@@ -11,6 +11,7 @@ from typing import Any
 
 from recorder.camera.pco.memory_limits import EXTENDED_ACQUIRE, RECORD_STOP, refuse
 from recorder.camera.pco.open_camera import OpenCamera
+from recorder.frames.metadata import NUMBERS_BEGIN
 from recorder.settings.pco_camera import PcoCameraSettings
 
 log = logging.getLogger(__name__)
@@ -123,12 +124,14 @@ def images_in(camera: OpenCamera, segment: int) -> int:
     return int(camera.sdk.get_number_of_images_in_segment(segment)["images in segment"])
 
 
-def details(camera: OpenCamera) -> dict[str, str | int | float]:
+def details(camera: OpenCamera, settings: PcoCameraSettings) -> dict[str, str | int | float]:
     """Return how memory and sequences are set, by their names in the file; sizes in percent of the memory.
 
     What a model does not have or tell is left out. Raises no errors of the SDK.
     """
     known: dict[str, str | int | float] = {}
+    if settings.memory in {"camram ring", "camram read"}:
+        known[NUMBERS_BEGIN] = "first frame kept"
     for has_it, ask in (
         (camera.has_memory, _segment_details),
         (camera.has_memory and camera.has(RECORD_STOP), _stop_details),

@@ -63,7 +63,8 @@ class MemoryReader:
         self._duration_s = math.inf if plan.duration_s is None else plan.duration_s
         self._clock, self._wait = clock, wait
         self._armed_ns = self._polled_ns = clock()
-        # When the camera was last known to have no frame, and to record.
+        # When the camera was last known to have no frame, and to record; the former is put right by its first
+        # frames.
         self._empty_ns = self._recorded_ns = self._armed_ns
         # The image that is read next, as an index into the memory.
         self._next = 0
@@ -166,6 +167,8 @@ class MemoryReader:
             self._recorded_ns = self._polled_ns
         if not self._images:
             self._empty_ns = self._polled_ns
+        elif not before and self._plan.triggered:
+            self._empty_ns = max(self._empty_ns, self._polled_ns - self._images * self._period_ns())
         passed_s = (self._polled_ns - self._armed_ns) * 1e-9
         is_full = self._wanted and self._images >= self._wanted
         if passed_s >= self._duration_s or is_full or self._stopped_itself:

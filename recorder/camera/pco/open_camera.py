@@ -35,6 +35,7 @@ class OpenCamera:
     kind: Mapping[str, Any]
     sensor: Mapping[str, Any]
     description: Mapping[str, Any]
+    changed: bool = False  # whether arming has changed them
     # The order of rows before `light_sheet` changed it.
     found_readout: str | None = None
 
@@ -57,7 +58,9 @@ class OpenCamera:
             return False
         before = self.sensor, self.description
         self.description, self.sensor = _described(self.vendor, self.settings)
-        return (self.sensor, self.description) != before
+        has_changed = (self.sensor, self.description) != before
+        self.changed |= has_changed
+        return has_changed
 
     @property
     def sdk(self) -> Any:  # noqa: ANN401

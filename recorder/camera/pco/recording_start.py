@@ -84,7 +84,10 @@ def record_into_memory(
     mark: Callable[[CameraEvent], None] | None,
     wait: Callable[[float], object],
 ) -> MemoryReader:
-    """Start recording into the camera's own memory; `notify` is that of `FifoReader`."""
+    """Start recording into the camera's own memory; `mark` and `wait` are those of `MemoryReader`.
+
+    `notify` is called with what frames tell of the camera's clock.
+    """
     vendor = camera.vendor
     with translated("starting the camera"):
         camera.arm()
@@ -122,13 +125,14 @@ def _copier(
     form = readout.format
     # Where the length of a pulse is the exposure, the exposure set is not the one of the frames.
     exposure_s = None if "control" in settings.trigger else exposure_of(camera)
+    sync = ClockSync(notify, synchronized=settings.trigger == "external synchronized")
     return FrameCopier(
         camera.vendor,
         form.width,
         form.height,
         metadata=readout.metadata,
         exposure_s=exposure_s,
-        sync=ClockSync(notify, synchronized=settings.trigger == "external synchronized"),
+        sync=sync,
     )
 
 

@@ -19,13 +19,14 @@ from recorder.camera.pco.memory_reader import MemoryPlan, MemoryReader
 from recorder.camera.pco.open_camera import OpenCamera
 from recorder.camera.pco.setup import Readout
 from recorder.errors import CameraError
+from recorder.frames.metadata import NUMBERS_BEGIN
 from recorder.frames.pool import FrameFormat
 from recorder.settings.pco_camera import PcoCameraSettings
 
 # What a camera tells of itself, which is so for stored images too; the other details are of this moment.
 _LASTING = (
     "sensor_width", "sensor_height", "bit_resolution", "camera_type", "interface", "firmware", "software",
-    "color_pattern", "ram_segment_sizes",
+    "color_pattern", "ram_segment_sizes", NUMBERS_BEGIN,
 )  # fmt: skip
 
 

@@ -34,7 +34,7 @@ def check(settings: PcoCameraSettings, camera: Description, sensor: Description,
     """Raise ConfigurationError for the first setting that the camera cannot have.
 
     `camera` and `sensor` are the descriptions of an `OpenCamera`, `kind` the camera's type. Hardware lines
-    are checked by `setup`, and what `options` has, there; exposure and delay by `check_times`.
+    are checked by `setup`, exposure and delay by `check_times`, what `options` has there.
     """
     caps = sensor["dwGeneralCapsDESC1"]
     _check_binning(settings.binning, camera)

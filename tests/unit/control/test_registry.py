@@ -89,7 +89,7 @@ def test_completion_offers_what_may_follow_with_its_meaning() -> None:
     assert {word for word, _ in complete("preview ")} == {"on", "off", "toggle", "rate", "levels"}
     assert ("5ms", "a time with its unit") in set(complete("exposure "))
     assert {word for word, _ in complete("save ")} >= {"on", "off", "new"}
-    assert {word for word, _ in complete("set camera.e")} == {"camera.exposure"}
+    assert {word for word, _ in complete("set camera.exp")} == {"camera.exposure", "camera.exposure_lines"}
     assert {word for word, _ in complete("set ")} >= {
         "camera.roi",
         "camera.width",

@@ -171,3 +171,20 @@ def test_a_process_that_hangs_or_crashes_is_given_up(tmp_path: Path) -> None:
 def test_no_damaged_file_does_harm(tmp_path: Path) -> None:
     """A sample; more: python -m tests.unit.files.damaged --files 1000."""
     assert list(check(tmp_path, range(20))) == []
+
+
+@pytest.mark.parametrize(("counts_anew", "wrong"), [(True, 1), (False, 11)])
+def test_timestamps_may_all_be_apart_from_numbers_that_count_anew(
+    tmp_path: Path, probe: Probe, counts_anew: bool, wrong: int
+) -> None:
+    path = tmp_path / "x.h5"
+    shutil.copy(DATA / "layout2.h5", path)
+    with h5py.File(path, "r+") as file:
+        file[DETECTOR]["sequence_number"][:] += 7
+        file["data"][3] = file["data"][4]
+        if counts_anew:
+            file[DETECTOR]["numbers_begin"] = "first frame kept"
+    found = [problem.text for problem in verified(path, probe).problems if problem.check == "pixels"]
+    # Ten are named.
+    assert len(found) == wrong
+    assert any("frame 3 has the timestamp of number 5, its row says" in text for text in found)

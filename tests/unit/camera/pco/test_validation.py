@@ -22,9 +22,9 @@ def refusal(model: Model, **settings: Any) -> str:
     with installed(VirtualCamera(model)):
         camera = pco.Camera()
         try:
-            opened = OpenCamera.of(camera, wanted)
-            check(opened, wanted)
-            check_times(wanted, opened.description)
+            device = OpenCamera.of(camera, wanted)
+            check(device, wanted)
+            check_times(wanted, device.description)
         except ConfigurationError as error:
             return str(error)
         finally:
