@@ -79,7 +79,8 @@ class RunOutcome:
         triggers, limit = settings.recording.triggers, settings.recording.frames
         if triggers is None or exposed == (wanted := triggers * settings.frames_per_trigger):
             return
-        if not settings.counts_triggers or (limit is not None and limit <= exposed < wanted):
+        has_limit = limit is not None and limit <= exposed < wanted
+        if has_limit or not settings.counts_triggers:
             log.info("recording.triggers is not compared: not all frames that were triggered are recorded")
             return
         made = f"which make {wanted} frames, and {exposed} were exposed"
@@ -87,8 +88,8 @@ class RunOutcome:
         if exposed < wanted:
             self.has_missed = True
             self.differ += (
-                ": the camera missed the others, as it does while it is busy, or they never came; which ones, "
-                "it cannot tell"
+                ": the camera missed the others, as it does while it is busy, or they never came; which "
+                "ones, it cannot tell"
             )
         log.warning("%s", self.differ)
 
