@@ -1,7 +1,8 @@
 """What passes between the session and a display (the window or a page): pictures out, requests in.
 
 A display sends objects of JSON with any of these keys: `ready` (it has drawn the last picture), `command` (a
-line), `complete` (the text before the cursor), `id` (comes back with the answer), and what `ReadoutRequest`
+line), `mark` (true: mark the frame with the next of the display's own labels), `complete` (the text before
+the cursor), `id` (comes back with the answer), and what `ReadoutRequest`
 takes.
 """
 
@@ -9,10 +10,12 @@ import asyncio
 import contextlib
 import json
 import struct
+from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
+from recorder.frontends.news import News
 from recorder.preview.live import Preview
 from recorder.preview.picture import Picture, Region
 
@@ -27,13 +30,21 @@ UNDER_WAY = 16
 class SessionAccess:
     """What a display may use of the session: its preview, commands, completion and figures.
 
-    `status` returns the fields of `LiveStatus.for_json`, `complete` words with their meanings for a text.
+    `status` returns the fields of `LiveStatus.for_json`, and `standing`; `complete` words with their meanings
+    for a text. `numbered` counts the marks that got a label from here, by source.
     """
 
     preview: Preview
     command: Callable[[str, str], Awaitable[dict[str, Any]]]  # line and source to the fields of CommandResult
     complete: Callable[[str], list[tuple[str, str]]]
     status: Callable[[], dict[str, Any]]
+    news: News
+    numbered: Counter[str] = field(default_factory=Counter)
+
+    def next_label(self, source: str) -> str:
+        """Return a label for a mark of a display that gave none, such as page3."""
+        self.numbered[source] += 1
+        return f"{source}{self.numbered[source]}"
 
 
 @dataclass
@@ -93,10 +104,13 @@ class DisplayConnection:
         if isinstance(message.get("complete"), str):
             words = self._access.complete(message["complete"])
             await self._answer({"id": message.get("id"), "words": words})
-        if isinstance(message.get("command"), str):
+        line = message.get("command")
+        if message.get("mark"):
+            line = f"mark {self._access.next_label(self._source)}"
+        if isinstance(line, str):
             if len(self._under_way) >= UNDER_WAY:
                 await asyncio.wait(self._under_way, return_when=asyncio.FIRST_COMPLETED)
-            task = asyncio.create_task(self._execute(message["command"], message.get("id")))
+            task = asyncio.create_task(self._execute(line, message.get("id")))
             self._under_way.add(task)
             task.add_done_callback(self._under_way.discard)
 

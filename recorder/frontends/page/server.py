@@ -34,6 +34,9 @@ log = logging.getLogger(__name__)
 MAX_PAGES = 8
 MAX_MESSAGE = 4096
 
+# The parts of the page's script, which become one in this order.
+SCRIPTS = ("connection.js", "picture.js", "charts.js", "status.js", "controls.js")
+
 STATUS_S = 0.5
 
 # The chart shows the last five minutes.
@@ -69,8 +72,8 @@ class PageServer:
         self._history: deque[list[float | None]] = deque(maxlen=SAMPLES)
         files = resources.files("recorder.frontends") / "page"
         self._parts = {
-            name: (files / f"page.{suffix}").read_text(encoding="utf-8")
-            for name, suffix in (("STYLE", "css"), ("SCRIPT", "js"))
+            "STYLE": (files / "page.css").read_text(encoding="utf-8"),
+            "SCRIPT": "\n".join((files / name).read_text(encoding="utf-8") for name in SCRIPTS),
         }
         self._html = (files / "page.html").read_text(encoding="utf-8")
 
@@ -200,13 +203,14 @@ class _PageConnection:
             await self._socket.send_bytes(await self._display.picture())
 
     async def _send_status(self) -> None:
-        since_s = 0.0
+        since_s, seen = 0.0, 0
         while True:
             status = self._access.status()
             if since_s >= SAMPLE_S:
                 since_s = 0.0
                 status["sample"] = sample_of(status)
-            await self._send({"status": status})
+            seen, events = self._access.news.after(seen)
+            await self._send({"status": status, "events": events})
             await asyncio.sleep(STATUS_S)
             since_s += STATUS_S
 

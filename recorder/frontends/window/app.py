@@ -9,20 +9,25 @@ import signal
 import struct
 import sys
 import threading
+import time
 import tkinter as tk
 from collections import deque
 from typing import Any, BinaryIO
 
 from PIL import Image, ImageTk
 
-BACK, PANEL, TEXT, FAINT = "#121212", "#1c1c1e", "#d6d6d6", "#8a8a8a"
-LOW, HIGH, ALARM = "#5fafd7", "#ffd75f", "#af0000"
+from recorder.frontends.window.charts import HIGH, draw_histogram, draw_trace, right_end
+
+BACK, PANEL, TEXT, FAINT, ALARM = "#121212", "#1c1c1e", "#d6d6d6", "#8a8a8a", "#af0000"
 
 # How often the window looks for something new, in ms.
 POLL_MS = 10
 
 # Shades of grey, and red for saturated pixels.
 PALETTE = [v for i in range(255) for v in (i, i, i)] + [255, 48, 48]
+
+# How bright the picture is where it is not live and saved, by how the session stands; else 0.3.
+LIGHT = {"live": 1.0, "not saving": 0.75}
 
 SIDE = 300
 TRACE = 300
@@ -65,8 +70,8 @@ class Window:
         self._rect: list[int] | None = None
         self._from: tuple[float, float] = (0, 0)
         self._grip = ""
-        self._marks = 0
         self._trace: deque[float] = deque(maxlen=TRACE)
+        self._light = 1.0
         root.title("recorder")
         root.configure(background=BACK)
         root.geometry("1080x640")
@@ -76,6 +81,7 @@ class Window:
         side = tk.Frame(root, background=PANEL, width=SIDE)
         side.pack(side="right", fill="y")
         side.pack_propagate(False)
+        self._banner = tk.Label(root, foreground="white", anchor="w", padx=8, pady=4)
         self._picture = tk.Canvas(root, background=BACK, highlightthickness=0, cursor="crosshair")
         self._picture.pack(side="left", fill="both", expand=True)
         for row in (
@@ -136,8 +142,7 @@ class Window:
         self._send(command=line)
 
     def _mark(self) -> None:
-        self._marks += 1
-        self._command(f"mark window{self._marks}")
+        self._send(mark=True)
 
     def _close(self) -> None:
         self._send(closed=True)
@@ -174,6 +179,22 @@ class Window:
             f"exposure {s['exposure']}   pool {s['pool']:.0%}{time_left}{found}"
         )
         self._status.configure(text=text, background=ALARM if s["lost"] or s["pool"] > 0.5 else PANEL)
+        self._show_standing(s["standing"])
+
+    def _show_standing(self, standing: dict[str, Any]) -> None:
+        """Say over the picture why it is not live and saved, and since when; grey the picture then."""
+        kind = standing["kind"]
+        if kind == "live":
+            self._banner.place_forget()
+        else:
+            since = time.strftime("%H:%M:%S", time.localtime(standing["since"]))
+            colour = ALARM if kind == "failed" else "#5c4500"
+            self._banner.configure(text=f"{standing['text']} (since {since})", background=colour)
+            self._banner.place(in_=self._picture, relwidth=1.0)
+        light = LIGHT.get(kind, 0.3)
+        if light != self._light:
+            self._light = light
+            self._draw()
 
     def _show(self, head: dict[str, Any], pixels: bytes) -> None:
         self._head = head
@@ -183,8 +204,8 @@ class Window:
         if head["rect"] is not None:
             self._trace.append(head["rect"])
         self._draw()
-        self._draw_histogram()
-        self._draw_trace()
+        draw_histogram(self._histogram, self._head)
+        draw_trace(self._curve, self._trace)
 
     # Drawing.
 
@@ -204,7 +225,10 @@ class Window:
         scale, left, top = self._place()
         size = (max(1, round(w * scale)), max(1, round(h * scale)))
         smooth = Image.Resampling.BILINEAR if scale * head["step"] < 1.5 else Image.Resampling.NEAREST
-        self._shown = ImageTk.PhotoImage(self._image.convert("RGB").resize(size, smooth))
+        image = self._image.convert("RGB").resize(size, smooth)
+        if self._light < 1:
+            image = image.convert("L").point(lambda value: value * self._light)
+        self._shown = ImageTk.PhotoImage(image)
         canvas = self._picture
         canvas.delete("all")
         canvas.create_image(left, top, image=self._shown, anchor="nw")
@@ -222,47 +246,6 @@ class Window:
         if head["saturated"]:
             lines.append("some pixels are saturated")
         self._readout.configure(text="\n".join(lines))
-
-    def _span(self) -> float:
-        """Return the value at the right end of the histogram."""
-        head = self._head or {"histogram": [1], "high": 1}
-        counts = head["histogram"]
-        last = max((i for i, count in enumerate(counts) if count), default=0)
-        return float(min(65536.0, max((last + 2) * 65536 / len(counts), head["high"] * 1.1, 256.0)))
-
-    def _draw_histogram(self) -> None:
-        canvas, head = self._histogram, self._head
-        canvas.delete("all")
-        if head is None:
-            return
-        wide, tall, right = canvas.winfo_width(), canvas.winfo_height(), self._span()
-        counts, highest = head["histogram"], max(head["histogram"])
-        points = [0.0, float(tall)]
-        bins = max(2, min(len(counts), round(right * len(counts) / 65536)))
-        for i in range(bins):
-            # The square root makes bins with few pixels visible beside those with many.
-            points += [i / (bins - 1) * wide, tall - (counts[i] / highest) ** 0.5 * (tall - 30)]
-        canvas.create_polygon(*points, wide, tall, fill="#7a8a94", outline="")
-        for value, colour, row in ((head["low"], LOW, 8), (head["high"], HIGH, 22)):
-            x = value / right * wide
-            canvas.create_line(x, 0, x, tall, fill=colour)
-            if x < wide / 2:
-                canvas.create_text(x + 4, row, text=value, fill=colour, anchor="w")
-            else:
-                canvas.create_text(x - 4, row, text=value, fill=colour, anchor="e")
-
-    def _draw_trace(self) -> None:
-        canvas = self._curve
-        canvas.delete("all")
-        if len(self._trace) < 2:
-            return
-        wide, tall = canvas.winfo_width(), canvas.winfo_height()
-        low, high = min(self._trace), max(self._trace)
-        across, up = wide / (len(self._trace) - 1), (tall - 8) / ((high - low) or 1)
-        points: list[float] = []
-        for i, value in enumerate(self._trace):
-            points += [i * across, tall - 4 - (value - low) * up]
-        canvas.create_line(*points, fill=HIGH)
 
     # The mouse.
 
@@ -319,7 +302,7 @@ class Window:
     def _grip_level(self, x: int) -> None:
         if self._head is None:
             return
-        value = x / self._histogram.winfo_width() * self._span()
+        value = x / self._histogram.winfo_width() * right_end(self._head)
         nearer_low = abs(value - self._head["low"]) < abs(value - self._head["high"])
         self._grip = "low" if nearer_low else "high"
         self._drag_level(x)
@@ -327,12 +310,12 @@ class Window:
     def _drag_level(self, x: int) -> None:
         if self._head is None:
             return
-        value = round(min(max(0.0, x / self._histogram.winfo_width()), 1.0) * self._span())
+        value = round(min(max(0.0, x / self._histogram.winfo_width()), 1.0) * right_end(self._head))
         low, high = self._head["low"], self._head["high"]
         low, high = (min(value, high - 1), high) if self._grip == "low" else (low, max(value, low + 1))
         self._head["low"], self._head["high"] = max(0, low), min(65535, high)
         self._send(levels=[self._head["low"], self._head["high"]])
-        self._draw_histogram()
+        draw_histogram(self._histogram, self._head)
 
 
 def main() -> None:

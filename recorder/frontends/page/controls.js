@@ -1,0 +1,80 @@
+// Buttons, the command line with completion, and keys.
+
+const run = (line) => order({ command: line }, line);
+
+// Give an order to the recorder, called `name` in the log, and show the answer.
+async function order(message, name) {
+  log(`> ${name}`);
+  const outcome = await ask(message);
+  if (outcome.message) outcome.message.split("\n").forEach((text) => log(text, outcome.status === "ok" ? "" : outcome.status));
+  return outcome;
+}
+
+const box = $("command"), list = $("words");
+const past = [];
+let chosen = -1, back = 0;
+
+async function suggest() {
+  const text = box.value, answer = text ? await ask({ complete: text }) : { words: [] };
+  if (box.value !== text) return;
+  chosen = -1;
+  list.replaceChildren(...answer.words.slice(0, 8).map(([word, meaning]) => {
+    const item = document.createElement("li"), what = document.createElement("span");
+    item.textContent = word;
+    item.dataset.word = word;
+    what.textContent = meaning;
+    item.append(what);
+    item.onmousedown = (event) => { event.preventDefault(); take(item); };
+    return item;
+  }));
+}
+
+function take(item) {
+  box.value = box.value.replace(/\S*$/, item.dataset.word) + " ";
+  box.focus();
+  suggest();
+}
+
+box.addEventListener("input", suggest);
+box.addEventListener("blur", () => list.replaceChildren());
+box.addEventListener("keydown", (event) => {
+  const items = [...list.children];
+  if (event.key === "Tab" && items.length) {
+    event.preventDefault();
+    take(items[Math.max(0, chosen)]);
+  } else if ((event.key === "ArrowDown" || event.key === "ArrowUp") && items.length && box.value) {
+    event.preventDefault();
+    chosen = (chosen + (event.key === "ArrowDown" ? 1 : -1) + items.length) % items.length;
+    items.forEach((item, i) => item.classList.toggle("chosen", i === chosen));
+  } else if (event.key === "ArrowUp" && past.length) {
+    event.preventDefault();
+    back = Math.min(past.length, back + 1);
+    box.value = past[past.length - back];
+  } else if (event.key === "Enter" && box.value.trim()) {
+    if (chosen >= 0) return take(items[chosen]);
+    past.push(box.value);
+    back = 0;
+    run(box.value);
+    box.value = "";
+    list.replaceChildren();
+  } else if (event.key === "Escape") list.replaceChildren();
+});
+
+const actions = {
+  preview: () => run("preview toggle"),
+  mark: () => order({ mark: true }, "mark"),
+  snapshot: () => run("snapshot"),
+  auto: () => run("preview levels auto"),
+  full: () => run("preview levels full"),
+  whole: () => send({ region: null }),
+  expose: () => $("exposure").value.trim() && run(`exposure ${$("exposure").value.trim()}`),
+};
+for (const [id, action] of Object.entries(actions)) $(id).addEventListener("click", action);
+$("exposure").addEventListener("keydown", (event) => event.key === "Enter" && actions.expose());
+document.addEventListener("keydown", (event) => {
+  if (event.target.tagName === "INPUT" || event.ctrlKey || event.altKey || event.metaKey) return;
+  const action = { m: "mark", s: "snapshot", p: "preview" }[event.key];
+  if (action) { event.preventDefault(); actions[action](); }
+});
+addEventListener("resize", () => { drawPicture(); drawHistogram(); drawTrace(); drawChart(); });
+connect();

@@ -1,0 +1,149 @@
+// The picture: its colours, zoom and pan by mouse and by touch, the value under the pointer.
+
+const picture = $("picture");
+const hidden = document.createElement("canvas");
+const shades = new Uint32Array(256);
+for (let i = 0; i < 255; i++) shades[i] = 0xff000000 | (i * 0x010101);
+shades[255] = 0xff3030ff;
+
+function onPicture(data) {
+  const size = new DataView(data).getUint32(0, true);
+  const head = JSON.parse(new TextDecoder().decode(new Uint8Array(data, 4, size)));
+  const pixels = new Uint8Array(data, 4 + size);
+  state.head = head;
+  hidden.width = head.width;
+  hidden.height = head.height;
+  const image = new ImageData(head.width, head.height);
+  const colours = new Uint32Array(image.data.buffer);
+  for (let i = 0; i < pixels.length; i++) colours[i] = shades[pixels[i]];
+  hidden.getContext("2d").putImageData(image, 0, 0);
+  keepTrace(head);
+  requestAnimationFrame(() => {
+    drawPicture();
+    drawHistogram();
+    drawTrace();
+    // Only now the next one: a slow browser gets fewer pictures.
+    send({ ready: true });
+  });
+}
+
+// Where a region is in the canvas: pixels of the frame to pixels of the canvas.
+function place(region = state.head.region) {
+  const [x, y, w, h] = region;
+  const scale = Math.min(picture.width / w, picture.height / h);
+  return { x, y, w, h, scale, left: (picture.width - w * scale) / 2, top: (picture.height - h * scale) / 2 };
+}
+
+function drawPicture() {
+  const pen = fit(picture);
+  pen.clearRect(0, 0, picture.width, picture.height);
+  if (!state.head || !state.status.preview) return;
+  const at = place();
+  pen.imageSmoothingEnabled = at.scale * state.head.step < 1.5;
+  pen.drawImage(hidden, at.left, at.top, at.w * at.scale, at.h * at.scale);
+  if (state.drawn) {
+    const [x, y, w, h] = state.drawn;
+    pen.strokeStyle = "#ffd75f";
+    pen.lineWidth = 1.5;
+    pen.strokeRect(at.left + (x - at.x) * at.scale, at.top + (y - at.y) * at.scale, w * at.scale, h * at.scale);
+  }
+  showReadout();
+}
+
+function showReadout() {
+  const head = state.head, parts = [`frame ${head.number}`];
+  if (head.probe) parts.push(`(${head.probe[0] + head.origin[0]}, ${head.probe[1] + head.origin[1]}): ${head.probe[2] ?? "outside"}`);
+  if (head.rect !== null) parts.push(`mean ${head.rect.toFixed(1)}`);
+  if (head.saturated) parts.push(`about ${head.saturated * head.step * head.step} pixels saturated`);
+  $("readout").textContent = parts.join("   ");
+}
+
+// The place of a pointer in pixels of the canvas, and in pixels of the frame where a region is shown.
+function toCanvas(pointer) {
+  const box = picture.getBoundingClientRect(), ratio = picture.width / box.width;
+  return [(pointer.clientX - box.left) * ratio, (pointer.clientY - box.top) * ratio];
+}
+
+function toFrame([cx, cy], region = state.head.region) {
+  const at = place(region);
+  return [at.x + (cx - at.left) / at.scale, at.y + (cy - at.top) / at.scale];
+}
+
+// Ask for a region of this size in which a point of the frame is at a place of the canvas.
+function showAround([fx, fy], [cx, cy], w, h) {
+  const head = state.head;
+  if (w >= head.frame_width && h >= head.frame_height) return send({ region: null });
+  w = Math.max(16, Math.min(w, head.frame_width));
+  h = Math.max(16, Math.min(h, head.frame_height));
+  const at = place([0, 0, w, h]);
+  const x = Math.min(Math.max(0, fx - (cx - at.left) / at.scale), head.frame_width - w);
+  const y = Math.min(Math.max(0, fy - (cy - at.top) / at.scale), head.frame_height - h);
+  return send({ region: [x, y, w, h].map(Math.round) });
+}
+
+// Make the picture larger (factor < 1) or smaller around a place of the canvas.
+function zoom(place, factor) {
+  if (!state.head) return;
+  const [, , w, h] = state.head.region;
+  showAround(toFrame(place), place, w * factor, h * factor);
+}
+
+picture.addEventListener("wheel", (event) => {
+  event.preventDefault();
+  zoom(toCanvas(event), event.deltaY < 0 ? 0.8 : 1.25);
+}, { passive: false });
+
+// Fingers or the mouse on the picture: where each is. A gesture is judged by how it began.
+const pointers = new Map();
+let gesture = null;
+
+const middle = (points) => [0, 1].map((i) => points.reduce((sum, point) => sum + point[i], 0) / points.length);
+const distance = ([a, b]) => Math.max(1, Math.hypot(a[0] - b[0], a[1] - b[1]));
+
+function beginGesture(rectangle) {
+  const points = [...pointers.values()];
+  if (!points.length || !state.head) { gesture = null; return; }
+  const region = state.head.region;
+  gesture = { region, rectangle, from: toFrame(middle(points), region), apart: points.length === 2 ? distance(points) : 0 };
+}
+
+picture.addEventListener("pointerdown", (event) => {
+  if (!state.head || pointers.size >= 2) return;
+  picture.setPointerCapture(event.pointerId);
+  pointers.set(event.pointerId, toCanvas(event));
+  beginGesture(event.shiftKey && pointers.size === 1);
+});
+
+picture.addEventListener("pointermove", (event) => {
+  if (!state.head) return;
+  const at = toCanvas(event);
+  if (event.pointerType !== "touch" || pointers.size === 1) send({ probe: toFrame(at).map(Math.floor) });
+  if (!pointers.has(event.pointerId) || !gesture) return;
+  pointers.set(event.pointerId, at);
+  const points = [...pointers.values()], [, , w, h] = gesture.region;
+  if (gesture.rectangle) {
+    const [x0, y0] = gesture.from, [x, y] = toFrame(at);
+    state.drawn = [Math.min(x, x0), Math.min(y, y0), Math.abs(x - x0), Math.abs(y - y0)].map(Math.round);
+    drawPicture();
+  } else if (gesture.apart && points.length === 2) {
+    const factor = gesture.apart / distance(points);
+    showAround(gesture.from, middle(points), w * factor, h * factor);
+  } else if (w < state.head.frame_width || h < state.head.frame_height) showAround(gesture.from, at, w, h);
+});
+
+function endPointer(event) {
+  if (!pointers.delete(event.pointerId)) return;
+  const ended = gesture;
+  // The finger that is left goes on from where it is.
+  beginGesture(false);
+  if (ended && ended.rectangle && event.type === "pointerup") endRectangle();
+}
+picture.addEventListener("pointerup", endPointer);
+picture.addEventListener("pointercancel", endPointer);
+picture.addEventListener("pointerleave", () => send({ probe: null }));
+
+function endRectangle() {
+  if (!state.drawn || state.drawn[2] < 2 || state.drawn[3] < 2) state.drawn = null;
+  send({ rect: state.drawn });
+  clearTrace();
+}
