@@ -53,6 +53,8 @@ KEY_RULES = {
     "preview.on": _BY_COMMAND,
     "preview.rate": _BY_COMMAND,
     "preview.levels": _BY_COMMAND,
+    "preview.colours": _BY_COMMAND,
+    "preview.gamma": _BY_COMMAND,
     "preview.decimate": _BY_PROGRAM,
     "preview.saturation": _BY_PROGRAM,
     "preview.window": _BY_PROGRAM,

@@ -30,8 +30,8 @@ UNDER_WAY = 16
 class SessionAccess:
     """What a display may use of the session: its preview, commands, completion and figures.
 
-    `status` returns the fields of `LiveStatus.for_json`, and `standing`; `complete` words with their meanings
-    for a text. `numbered` counts the marks that got a label from here, by source.
+    `status` returns the fields of `LiveStatus.for_json`, `standing` and `view`; `complete` words with their
+    meanings for a text. `numbered` counts the marks that got a label from here, by source.
     """
 
     preview: Preview
@@ -127,7 +127,7 @@ class DisplayConnection:
         """Wait for the next picture and return it as `picture_message` does; then `ready` waits again."""
         picture = await self._access.preview.next_picture()
         self._ready.clear()
-        return picture_message(picture, self._readout, self._access.preview.origin)
+        return picture_message(picture, self._readout, self._access.preview)
 
     async def close(self) -> None:
         """Stop waiting for commands under way; they are carried out all the same, without an answer."""
@@ -151,16 +151,18 @@ def _region(given: object) -> Region | None:
     return (numbers[0], numbers[1], numbers[2], numbers[3]) if numbers else None
 
 
-def picture_message(picture: Picture, readout: ReadoutRequest, origin: tuple[int, int]) -> bytes:
+def picture_message(picture: Picture, readout: ReadoutRequest, preview: Preview) -> bytes:
     """Return a picture as bytes: length of the header (uint32, little-endian), header (JSON), pixels.
 
-    The header has the fields of `Picture`, and `origin`, `probe` [x, y, value] and `rect` (a mean) or null.
+    The header has the fields of `Picture`, `origin` and `colours` of the preview, `probe` [x, y, value] and
+    `rect` (a mean) or null.
     """
     head: dict[str, Any] = {
         name: value for name, value in vars(picture).items() if name not in {"pixels", "values"}
     }
     # Displays send positions in pixels of the frame, and show them in pixels of the sensor.
-    head["origin"] = origin
+    head["origin"] = preview.origin
+    head["colours"] = preview.shown_colours
     probe, rect = readout.probe, readout.rect
     head["probe"] = [*probe, picture.value_at(*probe)] if probe else None
     head["rect"] = picture.mean_of(rect) if rect else None

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 # Registers the commands.
 from recorder.control import commands as _commands  # noqa: F401
+from recorder.control import view_commands as _view_commands  # noqa: F401
 from recorder.control.dispatcher import Dispatcher
 from recorder.control.journal import Journal
 from recorder.errors import UsageError

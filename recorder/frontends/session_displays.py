@@ -25,7 +25,11 @@ async def open_displays(dispatch: Dispatcher, *, attended: bool) -> AsyncIterato
     news = News(session)
 
     def status() -> dict[str, Any]:
-        return {**live_status(session, recent).for_json(), "standing": vars(news.standing())}
+        return {
+            **live_status(session, recent).for_json(),
+            "standing": vars(news.standing()),
+            "view": session.preview.view(),
+        }
 
     access = SessionAccess(
         preview=session.preview,

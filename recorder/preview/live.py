@@ -6,6 +6,7 @@ import logging
 from collections.abc import Callable, Mapping
 from concurrent.futures import Executor
 from functools import partial
+from typing import Any
 
 from recorder.frames.broadcaster import Broadcaster
 from recorder.frames.channel import ChannelClosedError, LatestChannel
@@ -13,6 +14,7 @@ from recorder.frames.pool import FrameFormat
 from recorder.frames.threads import on_thread
 from recorder.preview.levels import Levels, bits_of
 from recorder.preview.picture import Picture, Region, Renderer
+from recorder.settings.field_types import ColourMap
 from recorder.settings.model import PreviewSettings
 
 log = logging.getLogger(__name__)
@@ -27,14 +29,17 @@ BUSY_RATE = 2.0
 class Preview:
     """Make pictures of the latest frame, `rate` per second while `on`; while off no work is done at all.
 
-    Everything here is used on the event loop's thread; pictures are computed on the preview thread. `levels`
-    and `region` (x, y, w, h; None: all) are those of every display, and may be set at any time. `latest` is
+    Everything here is used on the event loop's thread; pictures are computed on the preview thread. `levels`,
+    `gamma`, `colours` and `region` (x, y, w, h; None: all) are those of every display, and may be set at any
+    time. `latest` is
     the last picture, None while off; `origin` the place (x, y) of the frames on the sensor, from 0.
     """
 
     def __init__(self, settings: PreviewSettings) -> None:
         self._rate = settings.rate
         self.levels: Levels = settings.levels
+        self.gamma = settings.gamma
+        self.colours: ColourMap = settings.colours
         self.region: Region | None = None
         self.latest: Picture | None = None
         self.origin = (0, 0)
@@ -62,6 +67,15 @@ class Preview:
     def on(self) -> bool:
         """Whether pictures are made."""
         return self._on.is_set()
+
+    @property
+    def shown_colours(self) -> str:
+        """The colour map of the pictures, one of `colours.MAPS`."""
+        return "grey" if self.colours == "auto" else self.colours
+
+    def view(self) -> dict[str, Any]:
+        """Return how pictures are shown, for the controls of displays."""
+        return {"colours": self.colours, "gamma": self.gamma}
 
     def switch(self, on: bool) -> None:
         """Switch pictures on or off at once; off also drops the latest picture."""
@@ -116,7 +130,9 @@ class Preview:
                     began_s = loop.time()
                     with span:
                         frame, number = span.pixels[-1], int(span.metadata["frame_number"][-1])
-                        render = partial(renderer.render, mean=self._mean, overlay=self._overlay)
+                        render = partial(
+                            renderer.render, mean=self._mean, overlay=self._overlay, gamma=self.gamma
+                        )
                         picture = await on_thread(executor, render, frame, number, self.levels, self.region)
                     if self.on:
                         self._show(picture)

@@ -105,11 +105,13 @@ class Renderer:
         *,
         mean: bool = False,
         overlay: bool = False,
+        gamma: float = 1.0,
     ) -> Picture:
         """Return `frame` (H, W), whose counter is `number`, as a picture of `region` (x, y, w, h; None: all).
 
         A region is cut to the frame. `mean` averages the pixels that one of the picture stands for, instead
-        of taking the first; `overlay` gives saturated ones a shade of their own. Blocks for some ms.
+        of taking the first; `overlay` gives those at 0 and saturated ones shades of their own. Blocks for
+        some ms.
         """
         x, y, wide, high = self._within(region)
         step = max(1, -(-wide // WIDTH), -(-high // HEIGHT))
@@ -123,7 +125,7 @@ class Renderer:
             np.copyto(values, part[::step, ::step])
         sample = self._sorted_sample(values)
         low, top = self._levels(levels, sample)
-        self._table.stretch(low, top, overlay=overlay)
+        self._table.stretch(low, top, gamma, overlay=overlay)
         places = self._places[: height * width].reshape(height, width)
         np.copyto(places, values)
         shades = self._shades[: height * width].reshape(height, width)

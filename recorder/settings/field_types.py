@@ -108,6 +108,8 @@ Rate = Annotated[float, BeforeValidator(_rate), _WriteRate]
 PlaybackRate = Annotated[float | Literal["original"], BeforeValidator(_playback_rate), _WriteRate]
 Fan = Annotated[int | Literal["auto"], BeforeValidator(_fan)]
 Levels = Annotated[tuple[int, int] | Literal["auto", "full"], BeforeValidator(_levels)]
+# The colours of the displays, besides "auto" those of preview/colours.
+ColourMap = Literal["auto", "grey", "inferno", "viridis", "diverging"]
 Address = Annotated[str, BeforeValidator(_address)]
 Switch = Annotated[bool | Literal["auto"], BeforeValidator(_switch)]
 

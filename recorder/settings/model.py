@@ -12,6 +12,7 @@ from recorder.errors import ConfigurationError, did_you_mean
 from recorder.settings.cameras import CAMERAS, FAULTS, CameraSettings, SimulatedCameraSettings
 from recorder.settings.field_types import (
     Address,
+    ColourMap,
     Duration,
     Levels,
     PoolSize,
@@ -74,8 +75,12 @@ class PreviewSettings(Section):
     levels: Levels = "auto"
     # How a frame becomes a smaller picture: every n-th pixel ("stride"), or the mean of n x n pixels.
     decimate: Literal["stride", "mean"] = "stride"
-    # Show saturated pixels in a colour of their own.
+    # Show saturated pixels, and those at 0, in colours of their own.
     saturation: bool = True
+    # The colours of page and window; "auto" is grey.
+    colours: ColourMap = "auto"
+    # The brightness between the levels: less than 1 shows more in the dark, more than 1 in the light.
+    gamma: float = Field(1.0, ge=0.1, le=10, strict=False)
     # A window on this computer's display; "auto": where there is a display and somebody at the console.
     window: Switch = "auto"
     # HOST:PORT of the web page; 127.0.0.1 admits this machine only; omitted: no page.

@@ -58,6 +58,7 @@ function onText(message) {
 // The first message of a connection.
 function onWelcome(message) {
   state.history = message.history;
+  takePalettes(message.palettes);
 }
 
 // Make a canvas as large as it is shown, and return its context.

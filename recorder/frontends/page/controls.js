@@ -69,10 +69,20 @@ const actions = {
   whole: () => send({ region: null }),
   expose: () => $("exposure").value.trim() && run(`exposure ${$("exposure").value.trim()}`),
 };
+$("colours").addEventListener("change", () => run(`preview colours ${$("colours").value}`));
+$("gamma").addEventListener("change", () => run(`preview gamma ${$("gamma").value}`));
+
+// Have the controls show what the recorder says, but for what is being typed.
+function showControls(s) {
+  for (const [id, value] of Object.entries({ colours: s.view.colours, gamma: s.view.gamma })) {
+    if (document.activeElement !== $(id)) $(id).value = value;
+  }
+}
+
 for (const [id, action] of Object.entries(actions)) $(id).addEventListener("click", action);
 $("exposure").addEventListener("keydown", (event) => event.key === "Enter" && actions.expose());
 document.addEventListener("keydown", (event) => {
-  if (event.target.tagName === "INPUT" || event.ctrlKey || event.altKey || event.metaKey) return;
+  if (["INPUT", "SELECT"].includes(event.target.tagName) || event.ctrlKey || event.altKey || event.metaKey) return;
   const action = { m: "mark", s: "snapshot", p: "preview" }[event.key];
   if (action) { event.preventDefault(); actions[action](); }
 });

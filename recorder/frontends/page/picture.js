@@ -2,9 +2,14 @@
 
 const picture = $("picture");
 const hidden = document.createElement("canvas");
-const shades = new Uint32Array(256);
-for (let i = 0; i < 255; i++) shades[i] = 0xff000000 | (i * 0x010101);
-shades[255] = 0xff3030ff;
+// The colours of the shades by the name of the map, as an image has them.
+const palettes = {};
+
+function takePalettes(given) {
+  for (const [name, rgb] of Object.entries(given)) {
+    palettes[name] = Uint32Array.from({ length: 256 }, (_, i) => 0xff000000 | (rgb[3 * i + 2] << 16) | (rgb[3 * i + 1] << 8) | rgb[3 * i]);
+  }
+}
 
 function onPicture(data) {
   const size = new DataView(data).getUint32(0, true);
@@ -14,7 +19,7 @@ function onPicture(data) {
   hidden.width = head.width;
   hidden.height = head.height;
   const image = new ImageData(head.width, head.height);
-  const colours = new Uint32Array(image.data.buffer);
+  const colours = new Uint32Array(image.data.buffer), shades = palettes[head.colours];
   for (let i = 0; i < pixels.length; i++) colours[i] = shades[pixels[i]];
   hidden.getContext("2d").putImageData(image, 0, 0);
   keepTrace(head);

@@ -26,6 +26,7 @@ from aiohttp.http import HttpProcessingError
 from recorder.errors import UsageError
 from recorder.frontends.display_connection import DisplayConnection, SessionAccess
 from recorder.frontends.token_gate import Entrance, StrangerLog
+from recorder.preview.colours import MAPS, palette
 from recorder.settings import address
 
 log = logging.getLogger(__name__)
@@ -33,6 +34,9 @@ log = logging.getLogger(__name__)
 # How many pages may be open at once, and how long a message from a page may be, in bytes.
 MAX_PAGES = 8
 MAX_MESSAGE = 4096
+
+# The colours of the shades, red, green and blue of each, by the name of the map.
+PALETTES = {name: list(palette(name)) for name in MAPS}
 
 # The parts of the page's script, which become one in this order.
 SCRIPTS = ("connection.js", "picture.js", "charts.js", "status.js", "controls.js")
@@ -186,7 +190,7 @@ class _PageConnection:
 
     async def serve(self, history: list[list[float | None]]) -> None:
         """Talk until the page goes away; the first part to end ends the others."""
-        await self._send({"history": history})
+        await self._send({"history": history, "palettes": PALETTES})
         parts = [asyncio.ensure_future(part()) for part in (self._listen, self._show, self._send_status)]
         try:
             await asyncio.wait(parts, return_when=asyncio.FIRST_COMPLETED)

@@ -17,14 +17,12 @@ from typing import Any, BinaryIO
 from PIL import Image, ImageTk
 
 from recorder.frontends.window.charts import HIGH, draw_histogram, draw_trace, right_end
+from recorder.preview.colours import palette
 
 BACK, PANEL, TEXT, FAINT, ALARM = "#121212", "#1c1c1e", "#d6d6d6", "#8a8a8a", "#af0000"
 
 # How often the window looks for something new, in ms.
 POLL_MS = 10
-
-# Shades of grey, and red for saturated pixels.
-PALETTE = [v for i in range(255) for v in (i, i, i)] + [255, 48, 48]
 
 # How bright the picture is where it is not live and saved, by how the session stands; else 0.3.
 LIGHT = {"live": 1.0, "not saving": 0.75}
@@ -199,7 +197,7 @@ class Window:
     def _show(self, head: dict[str, Any], pixels: bytes) -> None:
         self._head = head
         image = Image.frombytes("P", (head["width"], head["height"]), pixels)
-        image.putpalette(PALETTE)
+        image.putpalette(palette(head["colours"]))
         self._image = image
         if head["rect"] is not None:
             self._trace.append(head["rect"])

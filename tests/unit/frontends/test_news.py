@@ -67,14 +67,16 @@ async def test_a_failure_is_told_with_its_cause(tmp_path: Path, virtual_time: Vi
     await session.close()
 
 
-def test_warnings_are_events_and_plain_messages_are_not(tmp_path: Path) -> None:
-    news = News(session=None)  # type: ignore[arg-type] - it is not asked how it stands
+async def test_warnings_are_events_and_plain_messages_are_not(tmp_path: Path) -> None:
+    session = session_in(tmp_path)
+    news = News(session)
     logger = logging.getLogger("recorder.test_news")
     logger.addHandler(news)
     logger.warning("lost %d frames", 3)
     logger.info("page: with a token")
     logger.removeHandler(news)
     _, events = news.after(0)
+    await session.close()
     assert [(event["kind"], event["text"]) for event in events] == [("warning", "lost 3 frames")]
 
 

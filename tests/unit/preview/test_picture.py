@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from recorder.preview.levels import SATURATED, WHITE, as_seen
+from recorder.preview.levels import BLACK, SATURATED, UNDER, WHITE, as_seen
 from recorder.preview.picture import BINS, HEIGHT, WIDTH, Renderer
 
 
@@ -24,8 +24,26 @@ def test_a_full_frame_is_every_fourth_pixel_stretched_over_the_levels() -> None:
     image = frame()
     picture = Renderer(2160, 2560, image.dtype, 16).render(image, 7, (1000, 3000))
     assert (picture.number, picture.width, picture.height, picture.step) == (7, 640, 540, 4)
-    scaled = (image[::4, ::4].astype(float) - 1000) / 2000 * WHITE
-    assert np.abs(pixels(picture) - np.clip(scaled, 0, WHITE)).max() <= 1
+    scaled = (image[::4, ::4].astype(float) - 1000) / 2000
+    assert np.abs(pixels(picture) - (np.clip(scaled, 0, 1) * (WHITE - BLACK) + BLACK)).max() <= 0.51
+
+
+@pytest.mark.parametrize("gamma", [0.5, 2.0])
+def test_gamma_bends_what_is_between_the_levels(gamma: float) -> None:
+    image = np.tile(np.arange(0, 641, dtype=np.uint16), (16, 1))
+    picture = Renderer(16, 641, image.dtype, 16).render(image, 1, (100, 500), gamma=gamma)
+    values = image[0, :: picture.step][: picture.width].astype(float)
+    bent = np.clip((values - 100) / 400, 0, 1) ** gamma
+    assert np.abs(pixels(picture)[0] - (bent * (WHITE - BLACK) + BLACK)).max() <= 0.51
+
+
+def test_pixels_without_light_and_saturated_ones_have_shades_of_their_own() -> None:
+    image = np.array([[0, 1, 4094, 4095, 4096]], np.uint16)
+    renderer = Renderer(1, 5, image.dtype, 12)
+    shown = pixels(renderer.render(image, 1, "full", overlay=True))
+    assert shown.tolist() == [[UNDER, BLACK, WHITE, SATURATED, SATURATED]]
+    shown = pixels(renderer.render(image, 1, "full"))
+    assert shown.tolist() == [[BLACK, BLACK, WHITE, WHITE, WHITE]]
 
 
 def test_an_average_stands_for_all_its_pixels() -> None:
@@ -112,4 +130,5 @@ def test_the_mean_of_a_rectangle_is_that_of_its_own_pixels(
 def test_a_snapshot_has_the_shades_of_the_page(levels: Any) -> None:
     image = frame(300, 400)
     picture = Renderer(300, 400, image.dtype, 12).render(image, 1, levels)
-    assert np.abs(pixels(picture).astype(int) - as_seen(image, levels, 12)).max() <= 1
+    grey = (pixels(picture).astype(float) - BLACK) * 255 / (WHITE - BLACK)
+    assert np.abs(grey - as_seen(image, levels, 12)).max() <= 2
