@@ -1,16 +1,28 @@
 """The commands that change how frames are shown, on every display; the recording is not affected."""
 
+import math
+
 from recorder.control.command_types import CommandContext, CommandReply
-from recorder.control.registry import Number, command
+from recorder.control.registry import Number, Seconds, Word, command
 from recorder.errors import UsageError
-from recorder.settings.field_types import ColourMap
+from recorder.preview.baseline import Baseline
+from recorder.settings.field_types import (
+    LONGEST_BASELINE_S,
+    SHORTEST_BASELINE_S,
+    ColourMap,
+    PreviewMode,
+)
+from recorder.units import format_seconds
 
 LOWEST_GAMMA, HIGHEST_GAMMA = 0.1, 10.0
+
+# The largest difference of counts.
+MOST = 65535
 
 
 @command(live="preview.colours")
 async def preview_colours(context: CommandContext, name: ColourMap) -> CommandReply:
-    """Show the picture in these colours; auto: grey."""
+    """Show the picture in these colours; auto: grey, and diverging for differences."""
     context.session.preview.colours = name
     return CommandReply(f"colours {name}")
 
@@ -22,3 +34,58 @@ async def preview_gamma(context: CommandContext, gamma: Number) -> CommandReply:
         raise UsageError(f"preview gamma = {gamma:g}: from {LOWEST_GAMMA:g} to {HIGHEST_GAMMA:g}")
     context.session.preview.gamma = gamma
     return CommandReply(f"gamma {gamma:g}")
+
+
+@command(live="preview.mode")
+async def preview_mode(context: CommandContext, mode: PreviewMode) -> CommandReply:
+    """Show frames as they are (raw), their difference from the baseline, or that in % of it (dff).
+
+    What is recorded, and what snapshots save, stays raw.
+    """
+    preview = context.session.preview
+    if preview.mode != mode:
+        # Counts are no percent.
+        preview.range = "auto"
+    preview.mode = mode
+    return CommandReply(f"mode {mode}{'' if mode == 'raw' else f', baseline {preview.baseline.text}'}")
+
+
+@command(live="preview.range")
+async def preview_range(context: CommandContext, most: Word) -> CommandReply:
+    """Show differences from -MOST to MOST, in counts or %; auto: what the picture has; full: all."""
+    if most in {"auto", "full"}:
+        context.session.preview.range = "auto" if most == "auto" else "full"
+        return CommandReply(f"range {most}")
+    try:
+        wanted = float(most)
+    except ValueError:
+        wanted = math.nan
+    if not 0 < wanted <= MOST:
+        raise UsageError("preview range: write auto, full, or a number more than 0, for example 5")
+    context.session.preview.range = wanted
+    return CommandReply(f"range {most}")
+
+
+@command(live="preview.baseline")
+async def baseline(context: CommandContext, time: Seconds) -> CommandReply:
+    """Compare with the mean of the next TIME of frames, for example baseline 2s, for preview mode dff."""
+    return _compare_with(context, time, running=False)
+
+
+@command(live="preview.baseline")
+async def baseline_running(context: CommandContext, time: Seconds) -> CommandReply:
+    """Compare with a mean that follows the frames, which fade over TIME."""
+    return _compare_with(context, time, running=True)
+
+
+def _compare_with(context: CommandContext, seconds: float, *, running: bool) -> CommandReply:
+    if not SHORTEST_BASELINE_S <= seconds <= LONGEST_BASELINE_S:
+        raise UsageError(
+            f"baseline: from {format_seconds(SHORTEST_BASELINE_S)} to {format_seconds(LONGEST_BASELINE_S)}"
+        )
+    context.session.preview.baseline = Baseline(seconds, running=running)
+    return CommandReply(
+        f"baseline running {format_seconds(seconds)}"
+        if running
+        else f"baseline: the mean of the next {format_seconds(seconds)}"
+    )

@@ -58,7 +58,7 @@ class ReadoutRequest:
     rect: Region | None = None
 
     def update(self, message: Mapping[str, Any], preview: Preview) -> None:
-        """Take over what a display asks for; `region` and `levels` go to the preview, for all displays.
+        """Take over what a display asks for; `region`, `levels`, `range` go to the preview, for all.
 
         Raises ValueError for a number that is missing or out of range.
         """
@@ -74,6 +74,11 @@ class ReadoutRequest:
             if not 0 <= low < high <= 65535:
                 raise ValueError("levels out of range")
             preview.levels = (low, high)
+        if "range" in message:
+            most = message["range"]
+            if not isinstance(most, int | float) or not 0 < most <= 65535:
+                raise ValueError("range out of range")
+            preview.range = float(most)
 
 
 class DisplayConnection:
@@ -162,7 +167,8 @@ def picture_message(picture: Picture, readout: ReadoutRequest, preview: Preview)
     }
     # Displays send positions in pixels of the frame, and show them in pixels of the sensor.
     head["origin"] = preview.origin
-    head["colours"] = preview.shown_colours
+    head["colours"] = preview.colours_of(picture)
+    head["histogram"] = vars(picture.histogram)
     probe, rect = readout.probe, readout.rect
     head["probe"] = [*probe, picture.value_at(*probe)] if probe else None
     head["rect"] = picture.mean_of(rect) if rect else None

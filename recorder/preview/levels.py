@@ -3,7 +3,9 @@
 Displays have the colours of `preview/colours` for the shades. Shades are computed on the preview thread.
 """
 
+import math
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
@@ -17,6 +19,13 @@ VALUES = 65536
 
 # Quantiles of the pixels at which automatic levels are set.
 LOW_QUANTILE, HIGH_QUANTILE = 0.005, 0.995
+
+# How much of a change automatic levels follow with each picture: 1 is at once.
+LEVEL_GAIN = 0.3
+
+# Bins of a histogram at most, and which share of the pixels may be beyond it on either side.
+BINS = 256
+BEYOND = 0.001
 
 # Counts between automatic levels at least: noise is not stretched over the whole range.
 MIN_SPAN = 16
@@ -39,6 +48,40 @@ def automatic(ordered: NDArray[Any]) -> tuple[float, float]:
     low, high = (float(ordered[int(q * (ordered.size - 1))]) for q in (LOW_QUANTILE, HIGH_QUANTILE))
     low = min(low, VALUES - 1 - MIN_SPAN)
     return low, max(high, low + MIN_SPAN)
+
+
+@dataclass(frozen=True)
+class Histogram:
+    """How many pixels have which values: `counts` in bins of `width` from `start` on.
+
+    The bins cover what nearly all pixels have; the few others are counted in the first bin and the last.
+    """
+
+    start: float
+    width: float
+    counts: list[int]
+
+
+def histogram(ordered: NDArray[Any], share: float) -> Histogram:
+    """Return the histogram of the sorted values (n,), n >= 1, each of which stands for `share` pixels.
+
+    Bins of whole numbers are whole numbers wide.
+    """
+    low, high = (float(ordered[int(q * (ordered.size - 1))]) for q in (BEYOND, 1 - BEYOND))
+    margin = 0.05 * (high - low)
+    first, last = max(float(ordered[0]), low - margin), min(float(ordered[-1]), high + margin)
+    if np.issubdtype(ordered.dtype, np.integer):
+        first, last = math.floor(first), math.floor(last) + 1
+        width: float = -(-(last - first) // BINS)
+        bins = -(-(last - first) // width)
+        edges = np.arange(1, bins) * width + first
+    else:
+        width = max((last - first) / BINS, 1e-6)
+        bins = BINS
+        edges = (np.arange(1, bins) * width + first).astype(ordered.dtype)
+    places = np.searchsorted(ordered, edges.astype(ordered.dtype))
+    counts = np.diff(places, prepend=0, append=ordered.size)
+    return Histogram(first, width, [round(int(count) * share) for count in counts])
 
 
 class ShadeTable:

@@ -10,11 +10,13 @@ from typing import Any
 
 from recorder.frames.broadcaster import Broadcaster
 from recorder.frames.channel import ChannelClosedError, LatestChannel
-from recorder.frames.pool import FrameFormat
+from recorder.frames.pool import FrameFormat, FrameSpan
 from recorder.frames.threads import on_thread
+from recorder.preview.baseline import Baseline
+from recorder.preview.difference import Range
 from recorder.preview.levels import Levels, bits_of
-from recorder.preview.picture import Picture, Region, Renderer
-from recorder.settings.field_types import ColourMap
+from recorder.preview.picture import Comparison, Picture, Region, Renderer
+from recorder.settings.field_types import ColourMap, PreviewMode, split_baseline
 from recorder.settings.model import PreviewSettings
 
 log = logging.getLogger(__name__)
@@ -30,8 +32,8 @@ class Preview:
     """Make pictures of the latest frame, `rate` per second while `on`; while off no work is done at all.
 
     Everything here is used on the event loop's thread; pictures are computed on the preview thread. `levels`,
-    `gamma`, `colours` and `region` (x, y, w, h; None: all) are those of every display, and may be set at any
-    time. `latest` is
+    `gamma`, `colours`, `mode` with `range` and `baseline`, and `region` (x, y, w, h; None: all) are those of
+    every display, and may be set at any time. `latest` is
     the last picture, None while off; `origin` the place (x, y) of the frames on the sensor, from 0.
     """
 
@@ -43,6 +45,10 @@ class Preview:
         self.region: Region | None = None
         self.latest: Picture | None = None
         self.origin = (0, 0)
+        seconds, running = split_baseline(settings.baseline)
+        self.mode: PreviewMode = settings.mode
+        self.range: Range = settings.range
+        self.baseline = Baseline(seconds, running=running)
         self._mean, self._overlay = settings.decimate == "mean", settings.saturation
         self._on = asyncio.Event()
         # Set where the time of the next picture has to be computed again.
@@ -68,14 +74,21 @@ class Preview:
         """Whether pictures are made."""
         return self._on.is_set()
 
-    @property
-    def shown_colours(self) -> str:
-        """The colour map of the pictures, one of `colours.MAPS`."""
-        return "grey" if self.colours == "auto" else self.colours
+    def colours_of(self, picture: Picture) -> str:
+        """Return the colour map of a picture, one of `colours.MAPS`."""
+        if self.colours != "auto":
+            return self.colours
+        return "grey" if picture.mode == "raw" else "diverging"
 
     def view(self) -> dict[str, Any]:
         """Return how pictures are shown, for the controls of displays."""
-        return {"colours": self.colours, "gamma": self.gamma}
+        return {
+            "colours": self.colours,
+            "gamma": self.gamma,
+            "mode": self.mode,
+            "range": self.range,
+            "baseline": self.baseline.text,
+        }
 
     def switch(self, on: bool) -> None:
         """Switch pictures on or off at once; off also drops the latest picture."""
@@ -118,6 +131,7 @@ class Preview:
         if self._frames != (form, self.origin):
             # In other frames the region would be another part of the image.
             self._frames, self.region = (form, self.origin), None
+            self.baseline.begin()
         renderer = Renderer(form.height, form.width, form.dtype, bits_of(details))
         loop = asyncio.get_running_loop()
         while True:
@@ -129,11 +143,7 @@ class Preview:
                     (span,) = await channel.receive()
                     began_s = loop.time()
                     with span:
-                        frame, number = span.pixels[-1], int(span.metadata["frame_number"][-1])
-                        render = partial(
-                            renderer.render, mean=self._mean, overlay=self._overlay, gamma=self.gamma
-                        )
-                        picture = await on_thread(executor, render, frame, number, self.levels, self.region)
+                        picture = await on_thread(executor, self._renders(renderer), span)
                     if self.on:
                         self._show(picture)
                     cost_s = loop.time() - began_s
@@ -151,6 +161,23 @@ class Preview:
                 disconnect()
                 channel.discard()
                 self._channel = None
+
+    def _renders(self, renderer: Renderer) -> Callable[[FrameSpan], Picture]:
+        """Return a function for the preview thread: a picture of a span, as the displays are set now."""
+        comparison = None if self.mode == "raw" else Comparison(self.mode, self.range, self.baseline)
+        baseline, levels, region = self.baseline, self.levels, self.region
+        render = partial(
+            renderer.render, mean=self._mean, overlay=self._overlay, gamma=self.gamma, comparison=comparison
+        )
+
+        def make(span: FrameSpan) -> Picture:
+            frame, row = span.pixels[-1], span.metadata[-1]
+            # A captured baseline is also taken while frames are shown as they are.
+            if comparison is not None or baseline.is_being_taken:
+                baseline.see(frame, int(row["host_time_ns"]) * 1e-9, float(row["exposure_s"]))
+            return render(frame, int(row["frame_number"]), levels, region)
+
+        return make
 
     def _show(self, picture: Picture) -> None:
         self.latest = picture

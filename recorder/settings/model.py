@@ -12,10 +12,13 @@ from recorder.errors import ConfigurationError, did_you_mean
 from recorder.settings.cameras import CAMERAS, FAULTS, CameraSettings, SimulatedCameraSettings
 from recorder.settings.field_types import (
     Address,
+    BaselineText,
     ColourMap,
+    DifferenceRange,
     Duration,
     Levels,
     PoolSize,
+    PreviewMode,
     Reserve,
     Section,
     Switch,
@@ -77,7 +80,13 @@ class PreviewSettings(Section):
     decimate: Literal["stride", "mean"] = "stride"
     # Show saturated pixels, and those at 0, in colours of their own.
     saturation: bool = True
-    # The colours of page and window; "auto" is grey.
+    # Frames as they are, or what they have more or less than the baseline: in counts, or in percent of it.
+    mode: PreviewMode = "raw"
+    # The mean of so many seconds of frames, or ("running 10s") one in which they fade over such a time.
+    baseline: BaselineText = "running 10s"
+    # The difference that is shown brightest, in counts or percent; "auto" follows the picture.
+    range: DifferenceRange = "auto"
+    # The colours of page and window; "auto" is grey, and diverging for differences.
     colours: ColourMap = "auto"
     # The brightness between the levels: less than 1 shows more in the dark, more than 1 in the light.
     gamma: float = Field(1.0, ge=0.1, le=10, strict=False)

@@ -141,7 +141,8 @@ async def test_the_page_shows_takes_levels_and_marks(tmp_path: Path, program: st
         # A level is dragged: the picture follows it.
         grip = await tab.evaluate(
             "(() => { const b = document.getElementById('histogram').getBoundingClientRect();"
-            "return [b.left, b.top + b.height / 2, b.width, state.head.high / span()]; })()"
+            "const a = histogramAxis(), at = (state.head.high - a.left) / (a.right - a.left);"
+            "return [b.left, b.top + b.height / 2, b.width, at]; })()"
         )
         x = grip[0] + grip[2] * grip[3]
         await tab.mouse("mousePressed", x, grip[1])

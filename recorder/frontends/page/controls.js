@@ -64,19 +64,23 @@ const actions = {
   preview: () => run("preview toggle"),
   mark: () => order({ mark: true }, "mark"),
   snapshot: () => run("snapshot"),
-  auto: () => run("preview levels auto"),
-  full: () => run("preview levels full"),
+  auto: () => run(`preview ${state.status.view.mode === "raw" ? "levels" : "range"} auto`),
+  full: () => run(`preview ${state.status.view.mode === "raw" ? "levels" : "range"} full`),
+  scale: () => { logarithmic = !logarithmic; $("scale").textContent = logarithmic ? "log" : "linear"; drawHistogram(); },
+  take: () => $("baseline").value.trim() && run(`baseline ${$("baseline").value.trim()}`),
   whole: () => send({ region: null }),
   expose: () => $("exposure").value.trim() && run(`exposure ${$("exposure").value.trim()}`),
 };
+$("mode").addEventListener("change", () => run(`preview mode ${$("mode").value}`));
 $("colours").addEventListener("change", () => run(`preview colours ${$("colours").value}`));
 $("gamma").addEventListener("change", () => run(`preview gamma ${$("gamma").value}`));
 
 // Have the controls show what the recorder says, but for what is being typed.
 function showControls(s) {
-  for (const [id, value] of Object.entries({ colours: s.view.colours, gamma: s.view.gamma })) {
+  for (const [id, value] of ["colours", "gamma", "mode"].map((id) => [id, s.view[id]])) {
     if (document.activeElement !== $(id)) $(id).value = value;
   }
+  $("against").textContent = s.view.mode === "raw" ? "" : `against a baseline: ${s.view.baseline}`;
 }
 
 for (const [id, action] of Object.entries(actions)) $(id).addEventListener("click", action);

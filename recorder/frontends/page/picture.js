@@ -57,8 +57,9 @@ function drawPicture() {
 
 function showReadout() {
   const head = state.head, parts = [`frame ${head.number}`];
-  if (head.probe) parts.push(`(${head.probe[0] + head.origin[0]}, ${head.probe[1] + head.origin[1]}): ${head.probe[2] ?? "outside"}`);
-  if (head.rect !== null) parts.push(`mean ${head.rect.toFixed(1)}`);
+  if (head.probe) parts.push(`(${head.probe[0] + head.origin[0]}, ${head.probe[1] + head.origin[1]}): ${head.probe[2] === null ? "outside" : head.probe[2] + unitOf(head)}`);
+  if (head.rect !== null) parts.push(`mean ${short(head.rect, head.high - head.low)}${unitOf(head)}`);
+  if (head.mode !== "raw") parts.push(head.mode === "dff" ? "ΔF/F in %" : "difference in counts", `baseline ${head.baseline}`);
   if (head.saturated) parts.push(`about ${head.saturated * head.step * head.step} pixels saturated`);
   $("readout").textContent = parts.join("   ");
 }

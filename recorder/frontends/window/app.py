@@ -16,7 +16,7 @@ from typing import Any, BinaryIO
 
 from PIL import Image, ImageTk
 
-from recorder.frontends.window.charts import HIGH, draw_histogram, draw_trace, right_end
+from recorder.frontends.window.charts import HIGH, axis, draw_histogram, draw_trace
 from recorder.preview.colours import palette
 
 BACK, PANEL, TEXT, FAINT, ALARM = "#121212", "#1c1c1e", "#d6d6d6", "#8a8a8a", "#af0000"
@@ -68,6 +68,7 @@ class Window:
         self._rect: list[int] | None = None
         self._from: tuple[float, float] = (0, 0)
         self._grip = ""
+        self._axis = (0.0, 1.0)
         self._trace: deque[float] = deque(maxlen=TRACE)
         self._light = 1.0
         root.title("recorder")
@@ -84,8 +85,7 @@ class Window:
         self._picture.pack(side="left", fill="both", expand=True)
         for row in (
             (("mark (m)", self._mark), ("snapshot (s)", lambda: self._command("snapshot"))),
-            (("auto (a)", lambda: self._command("preview levels auto")),
-             ("full range", lambda: self._command("preview levels full"))),
+            (("auto (a)", lambda: self._range("auto")), ("full range", lambda: self._range("full"))),
             (("whole frame (Esc)", lambda: self._send(region=None)),),
         ):  # fmt: skip
             line = tk.Frame(side, background=PANEL)
@@ -113,7 +113,7 @@ class Window:
         root, picture, histogram = self._root, self._picture, self._histogram
         root.bind("m", lambda _: self._mark())
         root.bind("s", lambda _: self._command("snapshot"))
-        root.bind("a", lambda _: self._command("preview levels auto"))
+        root.bind("a", lambda _: self._range("auto"))
         root.bind("<Escape>", lambda _: self._send(region=None))
         picture.bind("<Configure>", lambda _: self._draw())
         picture.bind("<Motion>", lambda e: self._probe(e.x, e.y))
@@ -138,6 +138,10 @@ class Window:
 
     def _command(self, line: str) -> None:
         self._send(command=line)
+
+    def _range(self, which: str) -> None:
+        raw = self._head is None or self._head["mode"] == "raw"
+        self._command(f"preview {'levels' if raw else 'range'} {which}")
 
     def _mark(self) -> None:
         self._send(mark=True)
@@ -234,13 +238,19 @@ class Window:
             rx, ry, rw, rh = self._rect
             x0, y0 = left + (rx - x) * scale, top + (ry - y) * scale
             canvas.create_rectangle(x0, y0, x0 + rw * scale, y0 + rh * scale, outline=HIGH, width=2)
-        lines = [f"counter {head['number']}", f"{head['min']} to {head['max']}, mean {head['mean']:.1f}"]
+        unit = " %" if head["unit"] == "%" else ""
+        lines = [
+            f"counter {head['number']}",
+            f"{head['min']} to {head['max']}{unit}, mean {head['mean']:.1f}{unit}",
+        ]
+        if head["mode"] != "raw":
+            lines.append(f"{head['mode']} against {head['baseline']}")
         if head["probe"]:
             px, py, value = head["probe"]
             ox, oy = head["origin"]
-            lines.append(f"({px + ox}, {py + oy}): {'outside' if value is None else value}")
+            lines.append(f"({px + ox}, {py + oy}): {'outside' if value is None else f'{value}{unit}'}")
         if head["rect"] is not None:
-            lines.append(f"mean of the rectangle {head['rect']:.1f}")
+            lines.append(f"mean of the rectangle {head['rect']:.1f}{unit}")
         if head["saturated"]:
             lines.append("some pixels are saturated")
         self._readout.configure(text="\n".join(lines))
@@ -300,7 +310,8 @@ class Window:
     def _grip_level(self, x: int) -> None:
         if self._head is None:
             return
-        value = x / self._histogram.winfo_width() * right_end(self._head)
+        self._axis = left, right = axis(self._head)
+        value = left + x / self._histogram.winfo_width() * (right - left)
         nearer_low = abs(value - self._head["low"]) < abs(value - self._head["high"])
         self._grip = "low" if nearer_low else "high"
         self._drag_level(x)
@@ -308,12 +319,19 @@ class Window:
     def _drag_level(self, x: int) -> None:
         if self._head is None:
             return
-        value = round(min(max(0.0, x / self._histogram.winfo_width()), 1.0) * right_end(self._head))
-        low, high = self._head["low"], self._head["high"]
-        low, high = (min(value, high - 1), high) if self._grip == "low" else (low, max(value, low + 1))
-        self._head["low"], self._head["high"] = max(0, low), min(65535, high)
-        self._send(levels=[self._head["low"], self._head["high"]])
-        draw_histogram(self._histogram, self._head)
+        (left, right), head = self._axis, self._head
+        value = left + min(max(0.0, x / self._histogram.winfo_width()), 1.0) * (right - left)
+        if head["mode"] != "raw":
+            head["high"] = max(abs(value), (right - left) / 1000)
+            head["low"] = -head["high"]
+            self._send(range=head["high"])
+        elif self._grip == "low":
+            head["low"] = max(0, min(round(value), head["high"] - 1))
+            self._send(levels=[head["low"], head["high"]])
+        else:
+            head["high"] = min(65535, max(round(value), head["low"] + 1))
+            self._send(levels=[head["low"], head["high"]])
+        draw_histogram(self._histogram, head)
 
 
 def main() -> None:

@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from recorder.preview.levels import BLACK, SATURATED, UNDER, WHITE, as_seen
-from recorder.preview.picture import BINS, HEIGHT, WIDTH, Renderer
+from recorder.preview.levels import BINS, BLACK, SATURATED, UNDER, WHITE, as_seen, histogram
+from recorder.preview.picture import HEIGHT, WIDTH, Renderer
 
 
 def frame(height: int = 2160, width: int = 2560) -> NDArray[Any]:
@@ -66,16 +66,29 @@ def test_a_region_is_shown_pixel_by_pixel() -> None:
     assert picture.mean_of((1000, 1000, 5, 5)) is None
 
 
-def test_the_histogram_counts_the_pictures_pixels_over_the_full_range() -> None:
+def test_the_histogram_is_fitted_to_the_values_and_counts_all_pixels() -> None:
     image = np.full((540, 640), 640, np.uint16)
-    image[:, 320:] = 65535
+    image[:, 320:] = 650
+    image[0, 0] = 65535
     picture = Renderer(540, 640, image.dtype, 16).render(image, 1, "full", overlay=True)
-    assert len(picture.histogram) == BINS
-    assert sum(picture.histogram) == 540 * 640
-    assert picture.histogram[10] == picture.histogram[-1] == 540 * 320
-    assert picture.saturated == 540 * 320
-    assert (pixels(picture)[:, 320:] == SATURATED).all()
-    assert (picture.low, picture.high) == (0, 65535)
+    shown = picture.histogram
+    assert (shown.start, shown.width, len(shown.counts)) == (640, 1, 11)
+    assert sum(shown.counts) == 540 * 640
+    assert shown.counts[10] == 540 * 320 + 4
+    assert (picture.low, picture.high, picture.max, picture.saturated) == (0, 65535, 65535, 4)
+
+
+@given(st.lists(st.integers(0, 65535), min_size=1, max_size=300), st.sampled_from([np.uint16, np.float32]))
+def test_every_value_is_counted_in_its_bin(values: list[int], dtype: type[np.generic]) -> None:
+    ordered = np.sort(np.array(values, dtype))
+    shown = histogram(ordered, 1)
+    assert sum(shown.counts) == len(values)
+    assert 1 <= len(shown.counts) <= BINS
+    if dtype is np.uint16:
+        for i in range(1, len(shown.counts) - 1):
+            low = shown.start + i * shown.width
+            inside = (ordered >= low) & (ordered < low + shown.width)
+            assert shown.counts[i] == np.count_nonzero(inside)
 
 
 def test_automatic_levels_follow_smoothly_and_are_never_too_close() -> None:
