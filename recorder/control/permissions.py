@@ -56,6 +56,7 @@ KEY_RULES = {
     "preview.mode": _BY_COMMAND,
     "preview.baseline": _BY_COMMAND,
     "preview.range": _BY_COMMAND,
+    "preview.regions": _BY_COMMAND,
     "preview.colours": _BY_COMMAND,
     "preview.gamma": _BY_COMMAND,
     "preview.decimate": _BY_PROGRAM,

@@ -3,15 +3,17 @@
 import math
 
 from recorder.control.command_types import CommandContext, CommandReply
-from recorder.control.registry import Number, Seconds, Word, command
-from recorder.errors import UsageError
+from recorder.control.registry import Number, Seconds, Whole, Word, command
+from recorder.errors import UsageError, did_you_mean
 from recorder.preview.baseline import Baseline
+from recorder.preview.regions import Box
 from recorder.settings.field_types import (
     LONGEST_BASELINE_S,
     SHORTEST_BASELINE_S,
     ColourMap,
     PreviewMode,
 )
+from recorder.settings.model import validate
 from recorder.units import format_seconds
 
 LOWEST_GAMMA, HIGHEST_GAMMA = 0.1, 10.0
@@ -89,3 +91,33 @@ def _compare_with(context: CommandContext, seconds: float, *, running: bool) -> 
         if running
         else f"baseline: the mean of the next {format_seconds(seconds)}"
     )
+
+
+@command(live="preview.regions")
+async def region(
+    context: CommandContext, name: Word, x0: Whole, y0: Whole, x1: Whole, y1: Whole
+) -> CommandReply:
+    """Show the mean of a region as a trace: from pixel X0, Y0 of the sensor up to X1, Y1, not included."""
+    regions = dict(context.session.preview.regions)
+    regions[name] = (x0, y0, x1, y1)
+    await _keep(context, regions)
+    return CommandReply(f"region {name}: {x1 - x0} x {y1 - y0} pixels from {x0}, {y0}")
+
+
+@command(live="preview.regions")
+async def region_off(context: CommandContext, name: Word = "") -> CommandReply:
+    """Show region NAME no more; without a name, none."""
+    regions = dict(context.session.preview.regions)
+    if name and name not in regions:
+        raise UsageError(f'no region "{name[:80]}"{did_you_mean(name, regions)}')
+    await _keep(context, {other: box for other, box in regions.items() if name and other != name})
+    return CommandReply(f"region {name} off" if name else "no regions")
+
+
+async def _keep(context: CommandContext, regions: dict[str, Box]) -> None:
+    """Have these regions from now on, in the settings too; raises UsageError where they cannot be."""
+    session = context.session
+    tree = session.settings.model_dump(exclude_none=True)
+    tree["preview"]["regions"] = regions
+    session.settings = validate(tree)
+    session.preview.regions = regions

@@ -49,13 +49,9 @@ class SessionAccess:
 
 @dataclass
 class ReadoutRequest:
-    """What one display wants to read off each picture: the value at `probe` (x, y), the mean of `rect`.
-
-    `rect` is (x, y, w, h); both are in pixels of the frame, None: nothing.
-    """
+    """What one display wants to read off each picture: the value at `probe` (x, y) of the frame."""
 
     probe: tuple[int, int] | None = None
-    rect: Region | None = None
 
     def update(self, message: Mapping[str, Any], preview: Preview) -> None:
         """Take over what a display asks for; `region`, `levels`, `range` go to the preview, for all.
@@ -65,8 +61,6 @@ class ReadoutRequest:
         if "probe" in message:
             probe = _numbers(message["probe"], 2)
             self.probe = (probe[0], probe[1]) if probe else None
-        if "rect" in message:
-            self.rect = _region(message["rect"])
         if "region" in message:
             preview.region = _region(message["region"])
         if "levels" in message:
@@ -159,8 +153,8 @@ def _region(given: object) -> Region | None:
 def picture_message(picture: Picture, readout: ReadoutRequest, preview: Preview) -> bytes:
     """Return a picture as bytes: length of the header (uint32, little-endian), header (JSON), pixels.
 
-    The header has the fields of `Picture`, `origin` and `colours` of the preview, `probe` [x, y, value] and
-    `rect` (a mean) or null.
+    The header has the fields of `Picture`, `origin`, `colours` and `taken_s` of the preview, `probe` [x, y,
+    value] or null, and `regions` as `RegionMean`.
     """
     head: dict[str, Any] = {
         name: value for name, value in vars(picture).items() if name not in {"pixels", "values"}
@@ -169,8 +163,9 @@ def picture_message(picture: Picture, readout: ReadoutRequest, preview: Preview)
     head["origin"] = preview.origin
     head["colours"] = preview.colours_of(picture)
     head["histogram"] = vars(picture.histogram)
-    probe, rect = readout.probe, readout.rect
+    head["taken_s"] = preview.taken_s
+    head["regions"] = [vars(region) for region in preview.means]
+    probe = readout.probe
     head["probe"] = [*probe, picture.value_at(*probe)] if probe else None
-    head["rect"] = picture.mean_of(rect) if rect else None
     header = json.dumps(head).encode()
     return b"".join((struct.pack("<I", len(header)), header, picture.pixels))

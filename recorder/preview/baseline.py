@@ -32,6 +32,8 @@ class Baseline:
         self._mean: NDArray[np.float32] | None = None
         # Of a running one: how much the frame seen last counts.
         self._weight = 1.0
+        # And the means of regions, with the number of frames in each.
+        self._regions: dict[object, tuple[float, int]] = {}
         # The mean of the part last asked for, and which part that is.
         self._part: tuple[object, NDArray[np.float32]] | None = None
 
@@ -54,6 +56,7 @@ class Baseline:
         """Forget all frames; the next ones make another mean."""
         self.frames = 0
         self._sum = self._mean = self._part = None
+        self._regions.clear()
 
     def see(self, frame: NDArray[Any], at_s: float, exposure_s: float) -> None:
         """Take a frame (H, W) into account that came at `at_s`; another exposure begins a new mean."""
@@ -97,3 +100,15 @@ class Baseline:
             known = np.ascontiguousarray(cut(self._mean))
         self._part = (part, known)
         return known
+
+    def under_region(self, region: object, mean: float, rows: slice, columns: slice) -> float | None:
+        """Return the mean of a region under its `mean` in the frame seen last; None: not there yet.
+
+        `region` tells one from another; `rows` and `columns` are its pixels in a whole frame.
+        """
+        if not self._running:
+            return None if self._mean is None else float(self._mean[rows, columns].mean())
+        before, frames = self._regions.get(region, (mean, 0))
+        weight = max(self._weight, 1 / (frames + 1))
+        self._regions[region] = now = before + weight * (mean - before), frames + 1
+        return now[0]

@@ -16,6 +16,7 @@ from recorder.preview.baseline import Baseline
 from recorder.preview.difference import Range
 from recorder.preview.levels import Levels, bits_of
 from recorder.preview.picture import Comparison, Picture, Region, Renderer
+from recorder.preview.regions import Box, RegionMean, region_means
 from recorder.settings.field_types import ColourMap, PreviewMode, split_baseline
 from recorder.settings.model import PreviewSettings
 
@@ -32,9 +33,10 @@ class Preview:
     """Make pictures of the latest frame, `rate` per second while `on`; while off no work is done at all.
 
     Everything here is used on the event loop's thread; pictures are computed on the preview thread. `levels`,
-    `gamma`, `colours`, `mode` with `range` and `baseline`, and `region` (x, y, w, h; None: all) are those of
-    every display, and may be set at any time. `latest` is
-    the last picture, None while off; `origin` the place (x, y) of the frames on the sensor, from 0.
+    `gamma`, `colours`, `mode` with `range` and `baseline`, `regions` by name (x0, y0, x1, y1 on the sensor),
+    and the part shown, `region` (x, y, w, h; None: all), are those of every display, and may be set at any
+    time. `latest` is the last picture, None while off, `means` are those of the regions in its frame, which
+    came at `taken_s` of the host's clock; `origin` is the place (x, y) of the frames on the sensor, from 0.
     """
 
     def __init__(self, settings: PreviewSettings) -> None:
@@ -43,7 +45,10 @@ class Preview:
         self.gamma = settings.gamma
         self.colours: ColourMap = settings.colours
         self.region: Region | None = None
+        self.regions: dict[str, Box] = dict(settings.regions)
         self.latest: Picture | None = None
+        self.means: tuple[RegionMean, ...] = ()
+        self.taken_s = 0.0
         self.origin = (0, 0)
         seconds, running = split_baseline(settings.baseline)
         self.mode: PreviewMode = settings.mode
@@ -143,9 +148,10 @@ class Preview:
                     (span,) = await channel.receive()
                     began_s = loop.time()
                     with span:
-                        picture = await on_thread(executor, self._renders(renderer), span)
+                        picture, means = await on_thread(executor, self._renders(renderer), span)
+                        taken_s = int(span.metadata["host_time_ns"][-1]) * 1e-9
                     if self.on:
-                        self._show(picture)
+                        self._show(picture, means, taken_s)
                     cost_s = loop.time() - began_s
                     rate = min(self.rate, BUSY_RATE) if is_busy() else self.rate
                     self._changed.clear()
@@ -162,7 +168,7 @@ class Preview:
                 channel.discard()
                 self._channel = None
 
-    def _renders(self, renderer: Renderer) -> Callable[[FrameSpan], Picture]:
+    def _renders(self, renderer: Renderer) -> Callable[[FrameSpan], tuple[Picture, tuple[RegionMean, ...]]]:
         """Return a function for the preview thread: a picture of a span, as the displays are set now."""
         comparison = None if self.mode == "raw" else Comparison(self.mode, self.range, self.baseline)
         baseline, levels, region = self.baseline, self.levels, self.region
@@ -170,16 +176,21 @@ class Preview:
             renderer.render, mean=self._mean, overlay=self._overlay, gamma=self.gamma, comparison=comparison
         )
 
-        def make(span: FrameSpan) -> Picture:
+        x, y = self.origin
+        boxes = {name: (x0 - x, y0 - y, x1 - x, y1 - y) for name, (x0, y0, x1, y1) in self.regions.items()}
+
+        def make(span: FrameSpan) -> tuple[Picture, tuple[RegionMean, ...]]:
             frame, row = span.pixels[-1], span.metadata[-1]
             # A captured baseline is also taken while frames are shown as they are.
             if comparison is not None or baseline.is_being_taken:
                 baseline.see(frame, int(row["host_time_ns"]) * 1e-9, float(row["exposure_s"]))
-            return render(frame, int(row["frame_number"]), levels, region)
+            picture = render(frame, int(row["frame_number"]), levels, region)
+            return picture, region_means(frame, boxes, comparison)
 
         return make
 
-    def _show(self, picture: Picture) -> None:
+    def _show(self, picture: Picture, means: tuple[RegionMean, ...], taken_s: float) -> None:
+        self.means, self.taken_s = means, taken_s
         self.latest = picture
         self._fresh.set()
         self._fresh = asyncio.Event()

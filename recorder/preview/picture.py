@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recorder.preview.baseline import Baseline
-from recorder.preview.difference import UNITS, DifferenceScale, Range
+from recorder.preview.difference import LEAST_BASELINE, UNITS, DifferenceScale, Range
 from recorder.preview.levels import (
     LEVEL_GAIN,
     VALUES,
@@ -73,21 +73,6 @@ class Picture:
         inside = 0 <= column < self.width and 0 <= row < self.height
         return round(self.values[row, column].item(), 3) if inside else None
 
-    def mean_of(self, region: Region) -> float | None:
-        """Return the mean over a region (x, y, w, h) of the frame, as far as it is shown; None outside."""
-        columns = _inside(region[0] - self.region[0], region[2], self.step)
-        rows = _inside(region[1] - self.region[1], region[3], self.step)
-        part = self.values[rows, columns]
-        return float(part.mean()) if part.size else None
-
-
-def _inside(first: int, size: int, step: int) -> slice:
-    """Return which pixels, `step` apart, lie in [first, first + size): the nearest, where none does."""
-    start, stop = -(-first // step), -(-(first + size) // step)
-    if stop <= start:
-        start, stop = first // step, first // step + 1
-    return slice(max(0, start), max(0, stop))
-
 
 @dataclass(frozen=True)
 class Comparison:
@@ -96,6 +81,12 @@ class Comparison:
     mode: PreviewMode
     range: Range
     baseline: Baseline
+
+    def of_means(self, mean: float, base: float | None) -> float:
+        """Return what a mean is above that of the baseline, in the mode's unit; without one, the mean."""
+        if base is None:
+            return mean
+        return mean - base if self.mode == "difference" else (mean - base) / max(base, LEAST_BASELINE) * 100
 
 
 class Renderer:

@@ -7,10 +7,12 @@ import math
 from functools import partial
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainSerializer
+from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainSerializer, StringConstraints
 
 from recorder.settings.address import split
 from recorder.units import format_bytes, format_seconds, parse_bytes, parse_rate, parse_seconds
+
+MAX_PIXEL = 65535
 
 SHORTEST_BASELINE_S, LONGEST_BASELINE_S = 0.05, 600.0
 
@@ -94,6 +96,14 @@ def _baseline(value: object) -> str:
     return f"{'running ' * running}{format_seconds(seconds)}"
 
 
+def _region_box(value: object) -> tuple[int, int, int, int]:
+    if isinstance(value, list | tuple) and len(value) == 4 and all(type(v) is int for v in value):
+        x0, y0, x1, y1 = value
+        if 0 <= x0 < x1 <= MAX_PIXEL and 0 <= y0 < y1 <= MAX_PIXEL:
+            return x0, y0, x1, y1
+    raise ValueError("must be [x0, y0, x1, y1], the first pixel and the one after the last, from 0")
+
+
 def _difference_range(value: object) -> float | Literal["auto", "full"]:
     if value == "auto" or value == "full":  # noqa: PLR1714 - so that the type is known
         return value
@@ -133,6 +143,9 @@ Fan = Annotated[int | Literal["auto"], BeforeValidator(_fan)]
 Levels = Annotated[tuple[int, int] | Literal["auto", "full"], BeforeValidator(_levels)]
 # Shown as they are, or against a baseline: differences in counts, or in percent of the baseline.
 PreviewMode = Literal["raw", "difference", "dff"]
+# x0, y0, x1, y1 on the sensor, counted from 0: the first pixel, and the one after the last.
+RegionBox = Annotated[tuple[int, int, int, int], BeforeValidator(_region_box)]
+RegionName = Annotated[str, StringConstraints(pattern=r"^[\w.-]{1,32}$")]
 BaselineText = Annotated[str, BeforeValidator(_baseline)]
 DifferenceRange = Annotated[float | Literal["auto", "full"], BeforeValidator(_difference_range)]
 # The colours of the displays, besides "auto" those of preview/colours.

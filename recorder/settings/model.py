@@ -19,6 +19,8 @@ from recorder.settings.field_types import (
     Levels,
     PoolSize,
     PreviewMode,
+    RegionBox,
+    RegionName,
     Reserve,
     Section,
     Switch,
@@ -86,6 +88,8 @@ class PreviewSettings(Section):
     baseline: BaselineText = "running 10s"
     # The difference that is shown brightest, in counts or percent; "auto" follows the picture.
     range: DifferenceRange = "auto"
+    # Regions whose means are shown as traces: name = [x0, y0, x1, y1] on the sensor, x1 and y1 not included.
+    regions: dict[RegionName, RegionBox] = Field(default_factory=dict, max_length=16)
     # The colours of page and window; "auto" is grey, and diverging for differences.
     colours: ColourMap = "auto"
     # The brightness between the levels: less than 1 shows more in the dark, more than 1 in the light.

@@ -1,4 +1,4 @@
-// The histogram with its levels, the trace of a rectangle, and the chart of the last minutes.
+// The histogram with its levels, the traces of regions, and the chart of the last minutes.
 
 const FAINT = "#8a8a8a";
 
@@ -50,7 +50,7 @@ function drawHistogram() {
   pen.font = `${11 * ratio}px system-ui`;
   pen.textAlign = "center";
   pen.fillStyle = pen.strokeStyle = FAINT;
-  for (const value of ticks(left, right, 4)) {
+  for (const value of ticks(left, right, 6)) {
     pen.fillRect(x(value), foot, ratio, 4 * ratio);
     pen.fillText(short(value, right - left), x(value), histogram.height - 2 * ratio);
   }
@@ -102,28 +102,88 @@ function drawLine(pen, values, x, y, w, h, colour, min, max) {
   pen.stroke();
 }
 
-const trace = [];
+// The mean of each region over time.
 
-function keepTrace(head) {
-  if (head.rect === null) return;
-  trace.push(head.rect);
-  if (trace.length > 300) trace.shift();
+const traces = new Map();
+let tracedUnit = "";
+
+// How far back traces go, in s, and how many points one has at most.
+const LONGEST = 600, MOST = 12000;
+
+function keepTraces({ regions, taken_s, mode }) {
+  if (mode !== tracedUnit) traces.clear();
+  tracedUnit = mode;
+  for (const name of [...traces.keys()]) if (!regions.some((region) => region.name === name)) traces.delete(name);
+  for (const { name, box, colour, mean } of regions) {
+    const place = box.join();
+    let trace = traces.get(name);
+    if (!trace || trace.place !== place) traces.set(name, (trace = { place, points: [] }));
+    Object.assign(trace, { colour, mean });
+    if (mean === null) continue;
+    const last = trace.points[trace.points.length - 1];
+    if (!last || taken_s > last[0]) trace.points.push([taken_s, mean]);
+    while (trace.points.length > MOST || trace.points[0][0] < taken_s - LONGEST) trace.points.shift();
+  }
 }
 
-function clearTrace() {
-  trace.length = 0;
-}
-
-function drawTrace() {
-  const pen = fit($("trace"));
+function drawTraces() {
+  const pen = fit($("traces")), ratio = devicePixelRatio || 1, head = state.head;
   pen.clearRect(0, 0, pen.canvas.width, pen.canvas.height);
-  drawLine(pen, trace, 2, 6, pen.canvas.width - 4, pen.canvas.height - 12, "#ffd75f");
+  $("traces").classList.toggle("empty", !traces.size);
+  if (!head || !traces.size) return;
+  const back = Number($("back").value), left = 44 * ratio, top = 16 * ratio;
+  const w = pen.canvas.width - left - 6 * ratio, h = pen.canvas.height - top - 16 * ratio;
+  const lines = [...traces].map(([name, { colour, mean, points }]) => ({ name, colour, mean, points: points.filter(([at]) => at >= head.taken_s - back) }));
+  let low = Infinity, high = -Infinity;
+  for (const { points } of lines) for (const [, mean] of points) { low = Math.min(low, mean); high = Math.max(high, mean); }
+  if (low > high) return;
+  if (high === low) [low, high] = [low - 0.5, high + 0.5];
+  const x = (at) => left + (1 - (head.taken_s - at) / back) * w, y = (mean) => top + (1 - (mean - low) / (high - low)) * h;
+  pen.font = `${11 * ratio}px system-ui`;
+  pen.fillStyle = FAINT;
+  pen.textAlign = "right";
+  for (const value of ticks(low, high, 3)) {
+    pen.fillRect(left, y(value), w, ratio / 2);
+    pen.fillText(short(value, high - low), left - 4 * ratio, y(value) + 4 * ratio);
+  }
+  pen.fillText(head.mode === "dff" ? "ΔF/F %" : head.mode === "raw" ? "counts" : "Δ counts", left - 2 * ratio, 10 * ratio);
+  pen.textAlign = "center";
+  for (const ago of ticks(0, back, 4).filter((ago) => ago < back * 0.95)) pen.fillText(ago ? `-${ago} s` : "now", x(head.taken_s - ago) - (ago ? 0 : 10 * ratio), pen.canvas.height - 3 * ratio);
+  for (const { colour, points } of lines) {
+    pen.strokeStyle = colour;
+    pen.lineWidth = 1.5 * ratio;
+    pen.beginPath();
+    for (const [at, mean] of points) pen.lineTo(x(at), y(mean));
+    pen.stroke();
+  }
 }
+
+// The regions by name, with what they are now, and a button that removes each.
+function showRegions(head) {
+  const list = $("regions"), names = head.regions.map(({ name }) => name).join();
+  if (list.dataset.names !== names) {
+    list.dataset.names = names;
+    list.replaceChildren(...head.regions.map(({ name, colour }) => {
+      const item = document.createElement("li"), value = document.createElement("span"), remove = document.createElement("button");
+      item.style.color = colour;
+      remove.textContent = "×";
+      remove.setAttribute("aria-label", `remove region ${name}`);
+      remove.onclick = () => run(`region off "${name}"`);
+      item.append(`${name} `, value, remove);
+      return item;
+    }));
+  }
+  head.regions.forEach(({ mean }, i) => {
+    list.children[i].querySelector("span").textContent = mean === null ? "outside" : short(mean, (head.high - head.low) / 20) + unitOf(head);
+  });
+}
+
+// The chart of the last minutes.
 
 function drawChart() {
   const pen = fit($("chart")), w = pen.canvas.width, h = pen.canvas.height, ratio = devicePixelRatio || 1;
   pen.clearRect(0, 0, w, h);
-  const rows = [["rate, frames/s", 0, "#5fafd7", 0], ["pool, %", 1, "#87af5f", 0, 100], ["frames lost", 2, "#ff5f5f", 0, 1], ["disk, min left", 3, "#ffd75f", 0]];
+  const rows = [["frames/s", 0, "#5fafd7", 0], ["pool %", 1, "#87af5f", 0, 100], ["lost", 2, "#ff5f5f", 0, 1], ["disk, min", 3, "#ffd75f", 0]];
   const each = w / rows.length, top = 18 * ratio;
   pen.font = `${12 * ratio}px system-ui`;
   rows.forEach(([name, i, colour, min, max], n) => {

@@ -60,10 +60,42 @@ box.addEventListener("keydown", (event) => {
   } else if (event.key === "Escape") list.replaceChildren();
 });
 
+// Mark the frame being exposed now: with what is typed, else with the recorder's next label.
+function mark() {
+  const text = $("label").value.trim();
+  $("label").value = "";
+  return text ? run(`mark ${text}`) : order({ mark: true }, "mark");
+}
+
+// A button that ends something asks once more, by itself, for some seconds.
+function twice(id, action) {
+  const button = $(id), asked = button.classList.contains("asked");
+  calm();
+  if (asked) { action(); return; }
+  button.classList.add("asked");
+  button.textContent += "?";
+  asking = setTimeout(calm, 4000);
+}
+
+let asking = 0;
+
+function calm() {
+  clearTimeout(asking);
+  for (const button of document.querySelectorAll("button.asked")) {
+    button.classList.remove("asked");
+    button.textContent = button.textContent.replace("?", "");
+  }
+}
+
 const actions = {
+  start: () => run("start"),
+  stop: () => (state.status.saving ? twice("stop", () => run("stop")) : run("stop")),
+  save: () => (state.status.saving ? twice("save", () => run("save off")) : run("save on")),
+  next: () => run("save new"),
   preview: () => run("preview toggle"),
-  mark: () => order({ mark: true }, "mark"),
+  mark,
   snapshot: () => run("snapshot"),
+  draw: () => setDrawing(!state.drawing),
   auto: () => run(`preview ${state.status.view.mode === "raw" ? "levels" : "range"} auto`),
   full: () => run(`preview ${state.status.view.mode === "raw" ? "levels" : "range"} full`),
   scale: () => { logarithmic = !logarithmic; $("scale").textContent = logarithmic ? "log" : "linear"; drawHistogram(); },
@@ -72,6 +104,7 @@ const actions = {
   expose: () => $("exposure").value.trim() && run(`exposure ${$("exposure").value.trim()}`),
 };
 $("mode").addEventListener("change", () => run(`preview mode ${$("mode").value}`));
+$("back").addEventListener("change", drawTraces);
 $("colours").addEventListener("change", () => run(`preview colours ${$("colours").value}`));
 $("gamma").addEventListener("change", () => run(`preview gamma ${$("gamma").value}`));
 
@@ -80,15 +113,34 @@ function showControls(s) {
   for (const [id, value] of ["colours", "gamma", "mode"].map((id) => [id, s.view[id]])) {
     if (document.activeElement !== $(id)) $(id).value = value;
   }
+  const running = s.state === "running";
+  $("start").disabled = running || s.state === "opening" || s.state === "draining";
+  $("stop").disabled = !running;
+  if (!$("save").classList.contains("asked")) $("save").textContent = s.saving ? "save off" : "save on";
+  showLabels(s.labels);
+  $("exposure").placeholder = s.exposure;
   $("against").textContent = s.view.mode === "raw" ? "" : `against a baseline: ${s.view.baseline}`;
 }
 
+// A button for each of the last labels: another frame of the same kind is marked by one touch.
+function showLabels(labels) {
+  if ($("labels").dataset.labels === labels.join("\n")) return;
+  $("labels").dataset.labels = labels.join("\n");
+  $("labels").replaceChildren(...labels.slice(0, 5).map((label) => {
+    const button = document.createElement("button");
+    button.textContent = label;
+    button.onclick = () => run(`mark ${JSON.stringify(label)}`);
+    return button;
+  }));
+}
+
 for (const [id, action] of Object.entries(actions)) $(id).addEventListener("click", action);
+$("label").addEventListener("keydown", (event) => event.key === "Enter" && mark());
 $("exposure").addEventListener("keydown", (event) => event.key === "Enter" && actions.expose());
 document.addEventListener("keydown", (event) => {
   if (["INPUT", "SELECT"].includes(event.target.tagName) || event.ctrlKey || event.altKey || event.metaKey) return;
-  const action = { m: "mark", s: "snapshot", p: "preview" }[event.key];
+  const action = { m: "mark", s: "snapshot", p: "preview", r: "draw", w: "whole", a: "auto", f: "full" }[event.key];
   if (action) { event.preventDefault(); actions[action](); }
 });
-addEventListener("resize", () => { drawPicture(); drawHistogram(); drawTrace(); drawChart(); });
+addEventListener("resize", () => { drawPicture(); drawHistogram(); drawTraces(); drawChart(); });
 connect();

@@ -22,11 +22,12 @@ function onPicture(data) {
   const colours = new Uint32Array(image.data.buffer), shades = palettes[head.colours];
   for (let i = 0; i < pixels.length; i++) colours[i] = shades[pixels[i]];
   hidden.getContext("2d").putImageData(image, 0, 0);
-  keepTrace(head);
+  keepTraces(head);
   requestAnimationFrame(() => {
     drawPicture();
     drawHistogram();
-    drawTrace();
+    drawTraces();
+    showRegions(head);
     // Only now the next one: a slow browser gets fewer pictures.
     send({ ready: true });
   });
@@ -46,19 +47,30 @@ function drawPicture() {
   const at = place();
   pen.imageSmoothingEnabled = at.scale * state.head.step < 1.5;
   pen.drawImage(hidden, at.left, at.top, at.w * at.scale, at.h * at.scale);
-  if (state.drawn) {
-    const [x, y, w, h] = state.drawn;
-    pen.strokeStyle = "#ffd75f";
-    pen.lineWidth = 1.5;
-    pen.strokeRect(at.left + (x - at.x) * at.scale, at.top + (y - at.y) * at.scale, w * at.scale, h * at.scale);
-  }
+  for (const { name, box, colour } of state.head.regions) drawBox(pen, at, box, colour, name);
+  if (state.drawn) drawBox(pen, at, state.drawn, "#fff", "");
   showReadout();
+}
+
+// A region, x0, y0, x1, y1 in pixels of the frame.
+function drawBox(pen, at, [x0, y0, x1, y1], colour, name) {
+  const ratio = devicePixelRatio || 1, x = at.left + (x0 - at.x) * at.scale, y = at.top + (y0 - at.y) * at.scale;
+  pen.font = `600 ${13 * ratio}px system-ui`;
+  pen.textAlign = "left";
+  // A dark edge, so that it is seen on any colour.
+  for (const [edge, width] of [["#000c", 3.5], [colour, 1.5]]) {
+    pen.strokeStyle = edge;
+    pen.lineWidth = width * ratio;
+    pen.strokeRect(x, y, (x1 - x0) * at.scale, (y1 - y0) * at.scale);
+    if (edge !== colour) pen.strokeText(name, x + 5 * ratio, y + 15 * ratio);
+  }
+  pen.fillStyle = colour;
+  pen.fillText(name, x + 5 * ratio, y + 15 * ratio);
 }
 
 function showReadout() {
   const head = state.head, parts = [`frame ${head.number}`];
   if (head.probe) parts.push(`(${head.probe[0] + head.origin[0]}, ${head.probe[1] + head.origin[1]}): ${head.probe[2] === null ? "outside" : head.probe[2] + unitOf(head)}`);
-  if (head.rect !== null) parts.push(`mean ${short(head.rect, head.high - head.low)}${unitOf(head)}`);
   if (head.mode !== "raw") parts.push(head.mode === "dff" ? "ΔF/F in %" : "difference in counts", `baseline ${head.baseline}`);
   if (head.saturated) parts.push(`about ${head.saturated * head.step * head.step} pixels saturated`);
   $("readout").textContent = parts.join("   ");
@@ -117,7 +129,7 @@ picture.addEventListener("pointerdown", (event) => {
   if (!state.head || pointers.size >= 2) return;
   picture.setPointerCapture(event.pointerId);
   pointers.set(event.pointerId, toCanvas(event));
-  beginGesture(event.shiftKey && pointers.size === 1);
+  beginGesture((event.shiftKey || state.drawing) && pointers.size === 1);
 });
 
 picture.addEventListener("pointermove", (event) => {
@@ -129,7 +141,8 @@ picture.addEventListener("pointermove", (event) => {
   const points = [...pointers.values()], [, , w, h] = gesture.region;
   if (gesture.rectangle) {
     const [x0, y0] = gesture.from, [x, y] = toFrame(at);
-    state.drawn = [Math.min(x, x0), Math.min(y, y0), Math.abs(x - x0), Math.abs(y - y0)].map(Math.round);
+    const { frame_width, frame_height } = state.head, inside = (value, size) => Math.round(Math.max(0, Math.min(value, size)));
+    state.drawn = [inside(Math.min(x, x0), frame_width), inside(Math.min(y, y0), frame_height), inside(Math.max(x, x0), frame_width), inside(Math.max(y, y0), frame_height)];
     drawPicture();
   } else if (gesture.apart && points.length === 2) {
     const factor = gesture.apart / distance(points);
@@ -148,8 +161,21 @@ picture.addEventListener("pointerup", endPointer);
 picture.addEventListener("pointercancel", endPointer);
 picture.addEventListener("pointerleave", () => send({ probe: null }));
 
+// The rectangle becomes a region, under the name that is typed or the next free one.
 function endRectangle() {
-  if (!state.drawn || state.drawn[2] < 2 || state.drawn[3] < 2) state.drawn = null;
-  send({ rect: state.drawn });
-  clearTrace();
+  const box = state.drawn, [ox, oy] = state.head.origin;
+  state.drawn = null;
+  setDrawing(false);
+  if (!box || box[2] - box[0] < 2 || box[3] - box[1] < 2) return;
+  const taken = new Set(state.head.regions.map(({ name }) => name));
+  let name = $("region").value.trim();
+  for (let i = 1; !name; i++) if (!taken.has(`r${i}`)) name = `r${i}`;
+  $("region").value = "";
+  run(`region "${name}" ${box[0] + ox} ${box[1] + oy} ${box[2] + ox} ${box[3] + oy}`);
+}
+
+// With a finger, a button says that the next drag draws a region.
+function setDrawing(on) {
+  state.drawing = on;
+  $("draw").classList.toggle("on", on);
 }

@@ -127,6 +127,8 @@ class PageServer:
             text = text.replace(name, part, 1)
         policy = (
             f"default-src 'none'; script-src 'nonce-{nonce}'; style-src 'nonce-{nonce}'; connect-src 'self'; "
+            # The page's icon, or browsers ask for one without the token.
+            "img-src data:; "
             "frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
         )
         headers = {

@@ -3,20 +3,20 @@
 python -m recorder.frontends.window.app
 """
 
+import itertools
 import json
 import queue
 import signal
-import struct
 import sys
 import threading
 import time
 import tkinter as tk
-from collections import deque
-from typing import Any, BinaryIO
+from typing import Any
 
 from PIL import Image, ImageTk
 
-from recorder.frontends.window.charts import HIGH, axis, draw_histogram, draw_trace
+from recorder.frontends.window.charts import Traces, axis, draw_histogram
+from recorder.frontends.window.messages import Message, read_messages, readout_text, status_text
 from recorder.preview.colours import palette
 
 BACK, PANEL, TEXT, FAINT, ALARM = "#121212", "#1c1c1e", "#d6d6d6", "#8a8a8a", "#af0000"
@@ -28,36 +28,14 @@ POLL_MS = 10
 LIGHT = {"live": 1.0, "not saving": 0.75}
 
 SIDE = 300
-TRACE = 300
 
 # One step of the wheel, and the smallest region that it leads to, in pixels of the frame.
 ZOOM = 0.8
 MIN_REGION = 16
 
-Message = tuple[dict[str, Any], dict[str, Any] | None, bytes]
-
-
-def read_messages(pipe: BinaryIO, inbox: "queue.Queue[Message | None]") -> None:
-    """Put the recorder's messages into `inbox`, then None where they end; blocks, on a thread of its own."""
-
-    def take() -> bytes:
-        size = struct.unpack("<I", pipe.read(4))[0]
-        return pipe.read(size)
-
-    try:
-        while True:
-            head = json.loads(take())
-            picture, pixels = None, b""
-            if length := head.get("picture"):
-                text = take()
-                picture, pixels = json.loads(text), pipe.read(length - 4 - len(text))
-            inbox.put((head, picture, pixels))
-    except (struct.error, ValueError, OSError):
-        inbox.put(None)
-
 
 class Window:
-    """The window: picture, histogram with levels, mean of a rectangle over time; on the main thread."""
+    """The window: picture, histogram with levels, means of regions over time; on the main thread."""
 
     def __init__(self, root: tk.Tk) -> None:
         self._root = root
@@ -65,11 +43,11 @@ class Window:
         self._head: dict[str, Any] | None = None
         self._image: Image.Image | None = None
         self._shown: ImageTk.PhotoImage | None = None
-        self._rect: list[int] | None = None
+        self._drawn: list[int] | None = None
         self._from: tuple[float, float] = (0, 0)
         self._grip = ""
         self._axis = (0.0, 1.0)
-        self._trace: deque[float] = deque(maxlen=TRACE)
+        self._traces = Traces()
         self._light = 1.0
         root.title("recorder")
         root.configure(background=BACK)
@@ -100,7 +78,7 @@ class Window:
         self._curve.pack(fill="x", padx=6)
         self._readout = tk.Label(side, background=PANEL, foreground=TEXT, justify="left", anchor="nw")
         self._readout.pack(fill="x", padx=6, pady=6)
-        hint = "Wheel: zoom. Drag: move.\nShift and drag: mean of a rectangle."
+        hint = "Wheel: zoom. Drag: move.\nShift and drag: a region."
         tk.Label(side, text=hint, background=PANEL, foreground=FAINT, justify="left", anchor="w").pack(
             side="bottom", fill="x", padx=6, pady=6
         )
@@ -170,17 +148,9 @@ class Window:
         self._root.after(POLL_MS, self._poll)
 
     def _show_status(self, s: dict[str, Any]) -> None:
-        time_left = "" if s["disk_time_left_s"] is None else f"   disk {s['disk_time_left_s'] / 60:.0f} min"
-        saving = f"saving {s['saving']}" if s["saving"] else "not saving"
-        found = "".join(
-            f"   {name} {'not a number' if value is None else f'{value:.5g}'}"
-            for name, value in s["analysis"].items()
+        self._status.configure(
+            text=status_text(s), background=ALARM if s["lost"] or s["pool"] > 0.5 else PANEL
         )
-        text = (
-            f"{s['state']}   {saving}   counter {s['number']}   {s['rate']:.1f}/s   lost {s['lost']}   "
-            f"exposure {s['exposure']}   pool {s['pool']:.0%}{time_left}{found}"
-        )
-        self._status.configure(text=text, background=ALARM if s["lost"] or s["pool"] > 0.5 else PANEL)
         self._show_standing(s["standing"])
 
     def _show_standing(self, standing: dict[str, Any]) -> None:
@@ -203,11 +173,10 @@ class Window:
         image = Image.frombytes("P", (head["width"], head["height"]), pixels)
         image.putpalette(palette(head["colours"]))
         self._image = image
-        if head["rect"] is not None:
-            self._trace.append(head["rect"])
+        self._traces.add(head)
         self._draw()
         draw_histogram(self._histogram, self._head)
-        draw_trace(self._curve, self._trace)
+        self._traces.draw(self._curve)
 
     # Drawing.
 
@@ -234,26 +203,15 @@ class Window:
         canvas = self._picture
         canvas.delete("all")
         canvas.create_image(left, top, image=self._shown, anchor="nw")
-        if self._rect:
-            rx, ry, rw, rh = self._rect
-            x0, y0 = left + (rx - x) * scale, top + (ry - y) * scale
-            canvas.create_rectangle(x0, y0, x0 + rw * scale, y0 + rh * scale, outline=HIGH, width=2)
-        unit = " %" if head["unit"] == "%" else ""
-        lines = [
-            f"counter {head['number']}",
-            f"{head['min']} to {head['max']}{unit}, mean {head['mean']:.1f}{unit}",
-        ]
-        if head["mode"] != "raw":
-            lines.append(f"{head['mode']} against {head['baseline']}")
-        if head["probe"]:
-            px, py, value = head["probe"]
-            ox, oy = head["origin"]
-            lines.append(f"({px + ox}, {py + oy}): {'outside' if value is None else f'{value}{unit}'}")
-        if head["rect"] is not None:
-            lines.append(f"mean of the rectangle {head['rect']:.1f}{unit}")
-        if head["saturated"]:
-            lines.append("some pixels are saturated")
-        self._readout.configure(text="\n".join(lines))
+        boxes = [(region["box"], region["colour"], region["name"]) for region in head["regions"]]
+        if self._drawn:
+            boxes.append((self._drawn, TEXT, ""))
+        for (bx0, by0, bx1, by1), colour, name in boxes:
+            x0, y0 = left + (bx0 - x) * scale, top + (by0 - y) * scale
+            x1, y1 = left + (bx1 - x) * scale, top + (by1 - y) * scale
+            canvas.create_rectangle(x0, y0, x1, y1, outline=colour, width=2)
+            canvas.create_text(x0 + 4, y0 + 8, text=name, fill=colour, anchor="w")
+        self._readout.configure(text=readout_text(head))
 
     # The mouse.
 
@@ -294,18 +252,24 @@ class Window:
             return
         (x0, y0), (x1, y1) = self._from, self._to_frame(x, y)
         if rectangle:
-            self._rect = [round(v) for v in (min(x0, x1), min(y0, y1), abs(x1 - x0), abs(y1 - y0))]
+            wide, tall = self._head["frame_width"], self._head["frame_height"]
+            (x0, x1), (y0, y1) = sorted((x0, x1)), sorted((y0, y1))
+            edges = ((x0, wide), (y0, tall), (x1, wide), (y1, tall))
+            self._drawn = [round(min(max(0, value), most)) for value, most in edges]
             self._draw()
         else:
             rx, ry, w, h = self._head["region"]
             self._set_region(rx + x0 - x1, ry + y0 - y1, w, h)
 
     def _release(self) -> None:
-        if self._rect is not None:
-            if min(self._rect[2:]) < 2:
-                self._rect = None
-            self._trace.clear()
-            self._send(rect=self._rect)
+        """Make the rectangle that was drawn a region, under the next free name."""
+        box, head, self._drawn = self._drawn, self._head, None
+        if box is None or head is None or box[2] - box[0] < 2 or box[3] - box[1] < 2:
+            return
+        taken = {region["name"] for region in head["regions"]}
+        name = next(name for i in itertools.count(1) if (name := f"r{i}") not in taken)
+        x, y = head["origin"]
+        self._command(f"region {name} {box[0] + x} {box[1] + y} {box[2] + x} {box[3] + y}")
 
     def _grip_level(self, x: int) -> None:
         if self._head is None:

@@ -1,10 +1,14 @@
-"""What the window draws beside the picture: the histogram with its levels, a mean over time."""
+"""What the window draws beside the picture: the histogram with its levels, traces of regions."""
 
 import tkinter as tk
-from collections.abc import Mapping, Sequence
+from collections import deque
+from collections.abc import Mapping
 from typing import Any
 
-LOW, HIGH = "#5fafd7", "#ffd75f"
+LOW, HIGH, TEXT = "#5fafd7", "#ffd75f", "#d6d6d6"
+
+# The time that traces show.
+BACK_S = 30.0
 
 
 def axis(head: Mapping[str, Any]) -> tuple[float, float]:
@@ -42,15 +46,42 @@ def draw_histogram(canvas: tk.Canvas, head: Mapping[str, Any]) -> None:
             canvas.create_text(x - 4, row, text=text, fill=colour, anchor="e")
 
 
-def draw_trace(canvas: tk.Canvas, trace: Sequence[float]) -> None:
-    """Draw values as a line over the whole canvas, the last at its right."""
-    canvas.delete("all")
-    if len(trace) < 2:
-        return
-    wide, tall = canvas.winfo_width(), canvas.winfo_height()
-    low, high = min(trace), max(trace)
-    across, up = wide / (len(trace) - 1), (tall - 8) / ((high - low) or 1)
-    points: list[float] = []
-    for i, value in enumerate(trace):
-        points += [i * across, tall - 4 - (value - low) * up]
-    canvas.create_line(*points, fill=HIGH)
+class Traces:
+    """The mean of each region over the last `BACK_S`."""
+
+    def __init__(self) -> None:
+        self._points: dict[tuple[str, str], deque[tuple[float, float]]] = {}
+        self._mode = ""
+        self._unit = ""
+
+    def add(self, head: Mapping[str, Any]) -> None:
+        """Take over the means of a picture with this header; those of regions that it has not are dropped."""
+        if head["mode"] != self._mode:
+            self._points.clear()
+        self._mode, self._unit = head["mode"], head["unit"]
+        before, self._points = self._points, {}
+        for region in head["regions"]:
+            key = (region["name"], region["colour"])
+            points = self._points[key] = before.get(key, deque())
+            if region["mean"] is not None:
+                points.append((head["taken_s"], region["mean"]))
+            while points and points[0][0] < head["taken_s"] - BACK_S:
+                points.popleft()
+
+    def draw(self, canvas: tk.Canvas) -> None:
+        """Draw all traces with their lowest and highest value; the newest is at the right."""
+        canvas.delete("all")
+        everything = [point for points in self._points.values() for point in points]
+        if not everything:
+            return
+        wide, tall = canvas.winfo_width(), canvas.winfo_height()
+        now = max(at for at, _ in everything)
+        low, high = min(mean for _, mean in everything), max(mean for _, mean in everything)
+        up = (tall - 32) / ((high - low) or 1)
+        for (_, colour), points in self._points.items():
+            line = [(wide * (1 - (now - at) / BACK_S), tall - 18 - (mean - low) * up) for at, mean in points]
+            if len(line) > 1:
+                canvas.create_line(line, fill=colour)
+        for value, y in ((high, 7), (low, tall - 20)):
+            canvas.create_text(2, y, text=f"{value:.5g} {self._unit}", fill=TEXT, anchor="w")
+        canvas.create_text(wide - 2, tall - 6, text=f"last {BACK_S:.0f} s", fill=TEXT, anchor="e")

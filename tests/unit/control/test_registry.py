@@ -13,7 +13,8 @@ def test_every_command_of_the_design_is_there() -> None:
     expected = {
         *("help", "status", "preview", "preview rate", "preview levels", "exposure", "mark", "note"),
         *("save", "save new", "snapshot", "start", "stop", "trigger", "set", "at", "wait", "quit"),
-        "quit now",
+        *("quit now", "preview colours", "preview gamma", "preview mode", "preview range"),
+        *("baseline", "baseline running", "region", "region off"),
     }
     assert set(COMMANDS) >= expected
     assert all(known.summary for known in COMMANDS.values())

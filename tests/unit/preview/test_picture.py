@@ -61,9 +61,6 @@ def test_a_region_is_shown_pixel_by_pixel() -> None:
     assert (picture.values == image[50:250, 100:420]).all()
     assert picture.value_at(100, 50) == image[50, 100]
     assert picture.value_at(99, 50) is None
-    mean = picture.mean_of((110, 60, 10, 10))
-    assert mean == pytest.approx(image[60:70, 110:120].mean())
-    assert picture.mean_of((1000, 1000, 5, 5)) is None
 
 
 def test_the_histogram_is_fitted_to_the_values_and_counts_all_pixels() -> None:
@@ -122,21 +119,6 @@ def test_whatever_is_asked_for_fits_into_the_picture(
     assert 0 <= x < x + w <= width
     assert 0 <= y < y + h <= height
     assert (picture.values == 1).all()
-
-
-@pytest.mark.parametrize("region", [None, (8, 12, 100, 80)])
-@pytest.mark.parametrize("step", [1, 4])
-def test_the_mean_of_a_rectangle_is_that_of_its_own_pixels(
-    region: tuple[int, int, int, int] | None, step: int
-) -> None:
-    image = np.zeros((400 * step, 500 * step), np.uint16)
-    x, y, w, h = (20 * step, 24 * step, 9 * step, 7 * step)
-    image[y : y + h, x : x + w] = 1000
-    shown = region and (region[0] * step, region[1] * step, 640 * step, 540 * step)
-    picture = Renderer(*image.shape, image.dtype, 16).render(image, 1, "full", shown)
-    assert picture.mean_of((x, y, w, h)) == 1000
-    assert picture.mean_of((x, y, 1, 1)) == 1000
-    assert picture.mean_of((x, y, w + step, h)) == pytest.approx(1000 * w / (w + step))
 
 
 @pytest.mark.parametrize("levels", ["full", "auto", (100, 3000)])
