@@ -1,8 +1,10 @@
 """The commands that change how frames are shown, on every display; the recording is not affected."""
 
+import asyncio
 import math
 
 from recorder.control.command_types import CommandContext, CommandReply
+from recorder.control.kept_regions import NAME, keep_regions, set_regions
 from recorder.control.registry import Number, Seconds, Whole, Word, command
 from recorder.errors import UsageError, did_you_mean
 from recorder.preview.baseline import Baseline
@@ -13,7 +15,6 @@ from recorder.settings.field_types import (
     ColourMap,
     PreviewMode,
 )
-from recorder.settings.model import validate
 from recorder.units import format_seconds
 
 LOWEST_GAMMA, HIGHEST_GAMMA = 0.1, 10.0
@@ -115,9 +116,8 @@ async def region_off(context: CommandContext, name: Word = "") -> CommandReply:
 
 
 async def _keep(context: CommandContext, regions: dict[str, Box]) -> None:
-    """Have these regions from now on, in the settings too; raises UsageError where they cannot be."""
+    """Have these regions from now on, and in the next session too."""
     session = context.session
-    tree = session.settings.model_dump(exclude_none=True)
-    tree["preview"]["regions"] = regions
-    session.settings = validate(tree)
-    session.preview.regions = regions
+    set_regions(session, regions)
+    if session.path is not None:
+        await asyncio.to_thread(keep_regions, session.path.with_name(NAME), session.preview.regions)

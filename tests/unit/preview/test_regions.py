@@ -1,5 +1,6 @@
 """Means of named regions: of all their pixels, whatever is shown, and against the baseline."""
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -7,6 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from recorder.assembly import build_session
+from recorder.control.kept_regions import NAME
+from recorder.frontends.session_context import session_context
 from recorder.preview.baseline import Baseline
 from recorder.preview.picture import Comparison
 from recorder.preview.regions import ACROSS, COLOURS, region_means
@@ -57,3 +61,34 @@ def test_regions_are_settings() -> None:
     settings = load(None, ("preview.regions.eye=[10, 20, 30, 40]",))
     assert settings.preview.regions == {"eye": (10, 20, 30, 40)}
     assert validate(settings.to_tree()).preview.regions == settings.preview.regions
+
+
+async def test_regions_survive_a_restart_and_those_of_the_configuration_come_first(tmp_path: Path) -> None:
+    tree = {
+        "recording": {"output": str(tmp_path)},
+        "camera": {"width": 64, "height": 48},
+        "pool": {"memory": "20MB"},
+        "preview": {"regions": {"eye": [1, 2, 3, 4]}},
+    }
+
+    async def say(*lines: str) -> list[str]:
+        session = build_session(validate(tree), dry_run=False)
+        async with session_context(session) as dispatch:
+            answers = [await dispatch.execute(line, "page") for line in lines]
+            assert session.preview.regions == session.settings.preview.regions
+            regions = [f"{name} {box[0]}" for name, box in session.preview.regions.items()]
+            await session.close()
+        return [*(answer.status for answer in answers if answer), *sorted(regions)]
+
+    assert await say("region tail 5 5 10 10") == ["ok", "eye 1", "tail 5"]
+    assert await say("region eye 7 7 9 9", "region tail 6 5 10 10") == ["ok", "ok", "eye 7", "tail 6"]
+    assert await say("region eye 9 7 9 9", "region no/name 1 1 2 2", "region off eyes") == [
+        *["refused"] * 3,
+        *("eye 1", "tail 6"),
+    ]
+    assert await say("region off tail") == ["ok", "eye 1"]
+    assert await say("region off") == ["ok"]
+    assert await say() == ["eye 1"]
+    assert [path.name for path in tmp_path.iterdir()] == [NAME]
+    (tmp_path / NAME).write_text("no TOML")
+    assert await say() == ["eye 1"]
