@@ -59,6 +59,7 @@ KEY_RULES = {
     "preview.regions": _BY_COMMAND,
     "preview.colours": _BY_COMMAND,
     "preview.gamma": _BY_COMMAND,
+    "preview.pixel_um": _BY_PROGRAM,
     "preview.decimate": _BY_PROGRAM,
     "preview.saturation": _BY_PROGRAM,
     "preview.window": _BY_PROGRAM,

@@ -49,9 +49,13 @@ class SessionAccess:
 
 @dataclass
 class ReadoutRequest:
-    """What one display wants to read off each picture: the value at `probe` (x, y) of the frame."""
+    """What one display wants to read off each picture: the value at `probe` (x, y) of the frame.
+
+    `profiles`: the values along its row and its column too.
+    """
 
     probe: tuple[int, int] | None = None
+    profiles: bool = False
 
     def update(self, message: Mapping[str, Any], preview: Preview) -> None:
         """Take over what a display asks for; `region`, `levels`, `range` go to the preview, for all.
@@ -61,6 +65,8 @@ class ReadoutRequest:
         if "probe" in message:
             probe = _numbers(message["probe"], 2)
             self.probe = (probe[0], probe[1]) if probe else None
+        if "profiles" in message:
+            self.profiles = message["profiles"] is True
         if "region" in message:
             preview.region = _region(message["region"])
         if "levels" in message:
@@ -154,7 +160,7 @@ def picture_message(picture: Picture, readout: ReadoutRequest, preview: Preview)
     """Return a picture as bytes: length of the header (uint32, little-endian), header (JSON), pixels.
 
     The header has the fields of `Picture`, `origin`, `colours` and `taken_s` of the preview, `probe` [x, y,
-    value] or null, and `regions` as `RegionMean`.
+    value] and `profiles` [row, column] or null, `regions` as `RegionMean`, and what a pixel is, `pixel_um`.
     """
     head: dict[str, Any] = {
         name: value for name, value in vars(picture).items() if name not in {"pixels", "values"}
@@ -166,6 +172,8 @@ def picture_message(picture: Picture, readout: ReadoutRequest, preview: Preview)
     head["taken_s"] = preview.taken_s
     head["regions"] = [vars(region) for region in preview.means]
     probe = readout.probe
+    head["pixel_um"] = preview.pixel_um
+    head["profiles"] = picture.profiles_at(*probe) if probe and readout.profiles else None
     head["probe"] = [*probe, picture.value_at(*probe)] if probe else None
     header = json.dumps(head).encode()
     return b"".join((struct.pack("<I", len(header)), header, picture.pixels))

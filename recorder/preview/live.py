@@ -36,7 +36,8 @@ class Preview:
     `gamma`, `colours`, `mode` with `range` and `baseline`, `regions` by name (x0, y0, x1, y1 on the sensor),
     and the part shown, `region` (x, y, w, h; None: all), are those of every display, and may be set at any
     time. `latest` is the last picture, None while off, `means` are those of the regions in its frame, which
-    came at `taken_s` of the host's clock; `origin` is the place (x, y) of the frames on the sensor, from 0.
+    came at `taken_s` of the host's clock; `origin` is the place (x, y) of the frames on the sensor, from 0;
+    `pixel_um` is what a pixel is of the specimen, in um, None: not known.
     """
 
     def __init__(self, settings: PreviewSettings) -> None:
@@ -45,6 +46,7 @@ class Preview:
         self.gamma = settings.gamma
         self.colours: ColourMap = settings.colours
         self.region: Region | None = None
+        self.pixel_um = settings.pixel_um
         self.regions: dict[str, Box] = dict(settings.regions)
         self.latest: Picture | None = None
         self.means: tuple[RegionMean, ...] = ()

@@ -73,6 +73,13 @@ class Picture:
         inside = 0 <= column < self.width and 0 <= row < self.height
         return round(self.values[row, column].item(), 3) if inside else None
 
+    def profiles_at(self, x: int, y: int) -> tuple[list[float], list[float]] | None:
+        """Return the values along the row and along the column of the frame's pixel (x, y); None outside."""
+        if self.value_at(x, y) is None:
+            return None
+        column, row = (x - self.region[0]) // self.step, (y - self.region[1]) // self.step
+        return np.round(self.values[row], 2).tolist(), np.round(self.values[:, column], 2).tolist()
+
 
 @dataclass(frozen=True)
 class Comparison:

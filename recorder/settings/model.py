@@ -80,6 +80,8 @@ class PreviewSettings(Section):
     levels: Levels = "auto"
     # How a frame becomes a smaller picture: every n-th pixel ("stride"), or the mean of n x n pixels.
     decimate: Literal["stride", "mean"] = "stride"
+    # What a pixel of the frame is of the specimen, in um, for the scale bar; omitted: it is in pixels.
+    pixel_um: float | None = Field(None, gt=0, le=1e6, strict=False)
     # Show saturated pixels, and those at 0, in colours of their own.
     saturation: bool = True
     # Frames as they are, or what they have more or less than the baseline: in counts, or in percent of it.

@@ -245,6 +245,14 @@ async def test_regions_are_drawn_on_the_page_and_have_traces_against_a_baseline(
         await tab.evaluate("document.getElementById('whole').click()")
         await tab.until("state.head.region[2] === 640")
 
+        # A crosshair with the values along its lines.
+        await tab.mouse("mouseMoved", x0, y0)
+        await tab.evaluate("$('profiles').click()")
+        sizes = await tab.until("state.head.profiles && state.head.profiles.map((line) => line.length)")
+        assert sizes == [640, 540]
+        await tab.evaluate("$('profiles').click()")
+        await tab.until("state.head.profiles === null")
+
         await tab.evaluate("$('baseline').value = '0.3s', $('take').click()")
         await tab.evaluate("$('mode').value = 'dff', $('mode').dispatchEvent(new Event('change'))")
         await tab.until("state.head.mode === 'dff' && state.head.colours === 'diverging'")

@@ -2,7 +2,7 @@
 "use strict";
 const $ = (id) => document.getElementById(id);
 const token = new URLSearchParams(location.search).get("token") || "";
-const state = { head: null, status: {}, history: [], drawn: null, drawing: false, next: 1, waiting: new Map(), heard: Date.now() / 1000, lost: null };
+const state = { head: null, status: {}, history: [], drawn: null, drawing: false, profiles: false, next: 1, waiting: new Map(), heard: Date.now() / 1000, lost: null };
 let socket = null;
 
 // Without a word for so long, the recorder counts as gone, whatever the connection says; in s.
@@ -11,7 +11,7 @@ const SILENCE = 4;
 function connect() {
   socket = new WebSocket(`${location.protocol === "https:" ? "wss" : "ws"}://${location.host}/ws?token=${encodeURIComponent(token)}`);
   socket.binaryType = "arraybuffer";
-  socket.onopen = () => send({ ready: true });
+  socket.onopen = () => send({ ready: true, profiles: state.profiles });
   socket.onmessage = (event) => {
     state.heard = Date.now() / 1000;
     state.lost = null;

@@ -95,6 +95,11 @@ const actions = {
   preview: () => run("preview toggle"),
   mark,
   snapshot: () => run("snapshot"),
+  profiles: () => {
+    state.profiles = !state.profiles;
+    $("profiles").classList.toggle("on", state.profiles);
+    send({ profiles: state.profiles });
+  },
   draw: () => setDrawing(!state.drawing),
   auto: () => run(`preview ${state.status.view.mode === "raw" ? "levels" : "range"} auto`),
   full: () => run(`preview ${state.status.view.mode === "raw" ? "levels" : "range"} full`),
@@ -139,7 +144,7 @@ $("label").addEventListener("keydown", (event) => event.key === "Enter" && mark(
 $("exposure").addEventListener("keydown", (event) => event.key === "Enter" && actions.expose());
 document.addEventListener("keydown", (event) => {
   if (["INPUT", "SELECT"].includes(event.target.tagName) || event.ctrlKey || event.altKey || event.metaKey) return;
-  const action = { m: "mark", s: "snapshot", p: "preview", r: "draw", w: "whole", a: "auto", f: "full" }[event.key];
+  const action = { m: "mark", s: "snapshot", p: "preview", r: "draw", c: "profiles", w: "whole", a: "auto", f: "full" }[event.key];
   if (action) { event.preventDefault(); actions[action](); }
 });
 addEventListener("resize", () => { drawPicture(); drawHistogram(); drawTraces(); drawChart(); });

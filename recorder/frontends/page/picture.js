@@ -49,7 +49,55 @@ function drawPicture() {
   pen.drawImage(hidden, at.left, at.top, at.w * at.scale, at.h * at.scale);
   for (const { name, box, colour } of state.head.regions) drawBox(pen, at, box, colour, name);
   if (state.drawn) drawBox(pen, at, state.drawn, "#fff", "");
+  drawProfiles(pen, at);
+  drawScaleBar(pen, at);
   showReadout();
+}
+
+// A length that is a round number of micrometres, or of pixels where their size is not known.
+function drawScaleBar(pen, at) {
+  const ratio = devicePixelRatio || 1, { pixel_um: size } = state.head, unit = size ? "µm" : "px";
+  const most = ((at.w * at.scale) / 4 / at.scale) * (size || 1), power = 10 ** Math.floor(Math.log10(most));
+  const length = power * [5, 2, 1].find((factor) => factor * power <= most), wide = (length / (size || 1)) * at.scale;
+  const x = at.left + at.w * at.scale - wide - 14 * ratio, y = at.top + at.h * at.scale - 16 * ratio;
+  pen.fillStyle = "#000a";
+  pen.fillRect(x - 8 * ratio, y - 20 * ratio, wide + 16 * ratio, 30 * ratio);
+  pen.fillStyle = "#fff";
+  pen.fillRect(x, y, wide, 3 * ratio);
+  pen.font = `${12 * ratio}px system-ui`;
+  pen.textAlign = "center";
+  pen.fillText(length >= 1000 && size ? `${length / 1000} mm` : `${short(length, length)} ${unit}`, x + wide / 2, y - 5 * ratio);
+}
+
+// Crosshair at the point under the pointer, and the values along its row (below) and its column (at the left).
+function drawProfiles(pen, at) {
+  const { probe, profiles, low, high, step } = state.head, ratio = devicePixelRatio || 1;
+  if (!profiles) return;
+  const [row, column] = profiles, x = at.left + (probe[0] + 0.5 - at.x) * at.scale, y = at.top + (probe[1] + 0.5 - at.y) * at.scale;
+  const right = at.left + at.w * at.scale, bottom = at.top + at.h * at.scale, deep = Math.min(right - at.left, bottom - at.top) / 4;
+  const tall = (value) => Math.max(0, Math.min(1, (value - low) / (high - low))) * deep;
+  pen.fillStyle = "#0008";
+  pen.fillRect(at.left, bottom - deep, right - at.left, deep);
+  pen.fillRect(at.left, at.top, deep, bottom - deep - at.top);
+  pen.lineWidth = ratio;
+  pen.strokeStyle = "#fff";
+  pen.beginPath();
+  pen.moveTo(at.left, y); pen.lineTo(right, y);
+  pen.moveTo(x, at.top); pen.lineTo(x, bottom);
+  pen.stroke();
+  pen.strokeStyle = "#ffd75f";
+  pen.beginPath();
+  row.forEach((value, i) => pen.lineTo(at.left + (i + 0.5) * step * at.scale, bottom - tall(value)));
+  pen.stroke();
+  pen.strokeStyle = "#5fd7ff";
+  pen.beginPath();
+  column.forEach((value, i) => pen.lineTo(at.left + tall(value), at.top + (i + 0.5) * step * at.scale));
+  pen.stroke();
+  pen.font = `${11 * ratio}px system-ui`;
+  pen.textAlign = "left";
+  pen.fillStyle = "#ffd75f";
+  pen.fillText(`${short(high, high - low)}${unitOf(state.head)}`, at.left + deep + 4 * ratio, bottom - deep + 12 * ratio);
+  pen.fillText(`${short(low, high - low)}${unitOf(state.head)}`, at.left + deep + 4 * ratio, bottom - 4 * ratio);
 }
 
 // A region, x0, y0, x1, y1 in pixels of the frame.
@@ -159,7 +207,8 @@ function endPointer(event) {
 }
 picture.addEventListener("pointerup", endPointer);
 picture.addEventListener("pointercancel", endPointer);
-picture.addEventListener("pointerleave", () => send({ probe: null }));
+// A crosshair stays where the pointer left, also for a finger that is lifted.
+picture.addEventListener("pointerleave", () => state.profiles || send({ probe: null }));
 
 // The rectangle becomes a region, under the name that is typed or the next free one.
 function endRectangle() {

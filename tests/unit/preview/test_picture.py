@@ -61,6 +61,8 @@ def test_a_region_is_shown_pixel_by_pixel() -> None:
     assert (picture.values == image[50:250, 100:420]).all()
     assert picture.value_at(100, 50) == image[50, 100]
     assert picture.value_at(99, 50) is None
+    assert picture.profiles_at(99, 50) is None
+    assert picture.profiles_at(103, 57) == (image[57, 100:420].tolist(), image[50:250, 103].tolist())
 
 
 def test_the_histogram_is_fitted_to_the_values_and_counts_all_pixels() -> None:
