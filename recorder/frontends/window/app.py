@@ -163,6 +163,7 @@ class Window:
             colour = ALARM if kind == "failed" else "#5c4500"
             self._banner.configure(text=f"{standing['text']} (since {since})", background=colour)
             self._banner.place(in_=self._picture, relwidth=1.0)
+            self._banner.lift()
         light = LIGHT.get(kind, 0.3)
         if light != self._light:
             self._light = light
