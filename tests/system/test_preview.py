@@ -214,7 +214,8 @@ async def test_regions_are_drawn_on_the_page_and_have_traces_against_a_baseline(
     async with recording(tmp_path) as (dispatch, address), browser(program, tmp_path / "profile") as tab:
         preview = dispatch.session.preview
         await tab.open(f"{address}?token={TOKEN}")
-        await tab.until("state.head && state.head.number")
+        # Until a picture is drawn, the canvas has another size.
+        await tab.until("state.head && state.status.preview && picture.width > 600")
         box = await tab.evaluate(
             "(() => { const b = picture.getBoundingClientRect(), a = place(), r = picture.width / b.width;"
             "return [b.left + a.left / r, b.top + a.top / r, a.scale / r]; })()"

@@ -199,7 +199,9 @@ class _PageConnection:
         finally:
             for task in parts:
                 task.cancel()
-            await asyncio.gather(*parts, return_exceptions=True)
+            for problem in await asyncio.gather(*parts, return_exceptions=True):
+                if isinstance(problem, Exception) and not isinstance(problem, OSError):
+                    log.error("page: %r; the page connects anew, the recording goes on", problem)
             await self._display.close()
 
     async def _show(self) -> None:
