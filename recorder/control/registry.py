@@ -63,6 +63,7 @@ def whole_number(text: str) -> int:
 
 Seconds = Annotated[float, Argument(_positive_time, "a time with its unit", ("5ms", "200us", "2s"))]
 Number = Annotated[float, Argument(_positive_number, "a number", ("10", "15"))]
+Whole = Annotated[int, Argument(whole_number, "a whole number", ("0",))]
 Word = Annotated[str, Argument(str, "a word")]
 Key = Annotated[str, Argument(str, "a setting", keys())]
 

@@ -11,6 +11,9 @@ from recorder.storage.records import MarkRow
 
 log = logging.getLogger(__name__)
 
+# How many labels are remembered, for the buttons of displays.
+LABELS = 8
+
 
 @dataclass(frozen=True)
 class Mark:
@@ -31,9 +34,14 @@ class PlacedMark:
 
 
 class Marks:
-    """Place marks on the frames of runs, also on frames that come only later; on the loop's thread."""
+    """Place marks on the frames of runs, also on frames that come only later; on the loop's thread.
+
+    `count` is how many were made, `labels` are the last different ones, the newest first.
+    """
 
     def __init__(self) -> None:
+        self.count = 0
+        self.labels: list[str] = []
         self._waiting: set[asyncio.Task[PlacedMark]] = set()
 
     async def place(self, run: Run, mark: Mark, number: int | None) -> PlacedMark | None:
@@ -60,9 +68,8 @@ class Marks:
         self._waiting.add(placing)
         placing.add_done_callback(self._report)
 
-    @staticmethod
     async def _place(
-        run: Run, mark: Mark, moment: "asyncio.Future[FrameRef | None]", goes_round: bool
+        self, run: Run, mark: Mark, moment: "asyncio.Future[FrameRef | None]", goes_round: bool
     ) -> PlacedMark:
         with run.files.pending.held():
             found = await moment
@@ -76,6 +83,8 @@ class Marks:
             row = MarkRow(index, elapsed_s, mark.label, mark.text, mark.source, number)
             saved = await run.add_row(found.file_index, row, index)
             run.marks += saved
+        self.count += 1
+        self.labels = [mark.label, *(label for label in self.labels if label != mark.label)][:LABELS]
         return PlacedMark(None if is_gone else found, saved)
 
     def _report(self, placing: "asyncio.Task[PlacedMark]") -> None:

@@ -64,8 +64,9 @@ class Session:
         self._is_closed = False
         self._task: asyncio.Task[Summary] | None = None
         self._summaries: list[Summary] = []
+        self.last_summary: Summary | None = None
         self._error: RecorderError | None = None
-        self._marks = Marks()
+        self.marks = Marks()
         # Called with each run's summary when it is over, and with what the camera tells of its health.
         self.on_end: Callable[[Summary], Awaitable[None]] | None = None
         self.on_remark: Callable[[str], None] | None = None
@@ -93,7 +94,7 @@ class Session:
         def pass_on() -> None:
             if self.run is not None:
                 mark = Mark(event.label, event.text, "camera", event.host_ns)
-                self._marks.place_soon(self.run, mark, event.number)
+                self.marks.place_soon(self.run, mark, event.number)
 
         self._loop.call_soon_threadsafe(pass_on)
 
@@ -144,6 +145,7 @@ class Session:
         finally:
             await self._observers.leave()
         self._summaries.append(summary)
+        self.last_summary = summary
         if self.on_end is not None:
             await self.on_end(summary)
         return summary
@@ -221,7 +223,7 @@ class Session:
         Returns where the mark is, None where that is not known before the camera's own memory is read out.
         Raises CameraError where there is no frame.
         """
-        return await self._marks.place(self._running(), Mark(label, text, source, host_ns), number)
+        return await self.marks.place(self._running(), Mark(label, text, source, host_ns), number)
 
     async def expose(self, seconds: float, first: int | None = None) -> tuple[float, FrameRef | None]:
         """Change the exposure from now on, or from counter `first` on; the next runs keep it.
