@@ -62,6 +62,8 @@ def parse_rate(text: str) -> float:
 
 def format_seconds(seconds: float) -> str:
     """Return a finite time in s as text, from which `parse_seconds` gives exactly the same float back."""
+    if seconds == 0:
+        return "0s"
     for unit in ("h", "min", "s", "ms", "us", "ns"):
         text = f"{seconds / SECONDS[unit]:.12g}{unit}"
         if seconds >= SECONDS[unit] and parse_seconds(text) == seconds and "e" not in text:
@@ -71,7 +73,7 @@ def format_seconds(seconds: float) -> str:
 
 def format_bytes(size: int) -> str:
     """Return a size in bytes as text, from which `parse_bytes` gives exactly the same number back."""
-    for unit in ("GB", "MB", "kB"):
+    for unit in ("GB", "MB", "kB", "GiB", "MiB", "KiB"):
         if size and size % BYTES[unit] == 0:
             return f"{size // BYTES[unit]}{unit}"
     return f"{size}B"

@@ -21,6 +21,7 @@ COMMANDS = {
     "replay": "recorder.cli.replay:replay",
     "send": "recorder.cli.send:send",
     "cameras": "recorder.cli.cameras:cameras",
+    "config": "recorder.cli.config:config",
     "info": "recorder.cli.files:info",
     "verify": "recorder.cli.files:verify",
     "recover": "recorder.cli.files:recover",

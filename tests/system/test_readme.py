@@ -132,10 +132,12 @@ def test_every_line_of_the_synopsis_runs(folder: Path, recording: Path, tmp_path
         "--profile FILE": ["--profile", tmp_path / "profile"],
         "JOURNAL": [journal],
         "FILE": [recording],
+        "[KEY]": ["camera.exposure"],
     }
     expected = {
         "run": "verdict",
         "replay": "complete",
+        "config": "time: 1us to 1min",
         "info": "complete",
         "verify": "sound",
         "recover": "nothing to do",
@@ -159,7 +161,7 @@ def test_every_line_of_the_synopsis_runs(folder: Path, recording: Path, tmp_path
         assert expected.get(name, "") in done.out
         if name == "cameras":
             assert done.err.startswith("recorder: ")
-    assert len(ran) == len(set(ran)) == 8
+    assert len(ran) == len(set(ran)) == 9
 
 
 @pytest.fixture

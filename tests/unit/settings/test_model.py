@@ -51,7 +51,7 @@ def test_overrides() -> None:
         ("camera.width=1", ["camera.width = 1", "greater than or equal to 16"]),
         ("camera.width=wide", ['camera.width = "wide"', "an integer"]),
         ("camera.kind=simulatd", ["camera.kind", "did you mean simulated?"]),
-        ("camera.rate=-5", ["camera.rate = -5", "between"]),
+        ("camera.rate=-5", ["camera.rate = -5", "0.001 to 1000000"]),
         ("camera.faults=[{kind='drp', at=3}]", ["camera.faults.0.kind", "did you mean drop?"]),
         ("camera.faults=[{kind='drop', at=3}]", ["camera.faults.0.count", "missing"]),
         ("camera.faults=5", ["camera.faults = 5: must be a list, written in square brackets"]),
