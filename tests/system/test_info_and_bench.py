@@ -1,4 +1,5 @@
 import json
+import re
 import sys
 from pathlib import Path
 
@@ -76,14 +77,28 @@ def test_bench_measures_and_gives_a_verdict(recorder: Recorder, tmp_path: Path) 
     result = recorder(*arguments, "--folder", tmp_path, "--json")
     assert result.code == 0, result.err
     told = result.json
-    assert "needs 0.164 GB/s" in told["verdict"]
+    assert "128x128 at 5000 frames/s" in told["verdict"]
+    assert "0.164 GB/s needed" in told["verdict"]
     ways = {row["way"] for row in told["rows"]}
     assert {"memcpy", "raw buffered", "recorder buffered"} <= ways
     assert all(row["GB/s"] > 0 for row in told["rows"])
+    assert {row["frames"] for row in told["rows"]} == {"128x128"}
     assert list(tmp_path.iterdir()) == []
-    table = recorder(*arguments, "--folder", tmp_path)
+    table = recorder(*arguments, "--folder", tmp_path, "--small-frames")
+    assert re.match(r"this computer (keeps up|does NOT keep up) with 128x128 at 5000 frames/s", table.out)
     assert "raw buffered" in table.out
-    assert "this machine sustains" in table.out
+    assert "256x256" in table.out
+
+
+def test_bench_writes_no_more_than_asked_for(recorder: Recorder, tmp_path: Path) -> None:
+    arguments = ("bench", "--seconds", 5, "--rounds", 1, "--folder", tmp_path, "--write")
+    told = recorder(*arguments, "200MB", "--json").err
+    (written,) = re.findall(r"^([\d.]+) GB are written", told)
+    assert float(written) <= 0.2
+    too_little = recorder(*arguments, "50MB")
+    assert too_little.code == 2
+    assert re.search(r"^recorder: --write 50MB: \d measurements .* write \d+MB at least", too_little.err)
+    assert "unknown unit" in recorder(*arguments, "2 lots").err
 
 
 def test_bench_says_what_it_cannot_measure(recorder: Recorder) -> None:

@@ -335,6 +335,7 @@ def test_a_reader_never_sees_a_frame_whose_pixels_are_not_there_yet(tmp_path: Pa
         (["--set", "camera.kind=playback", "--set", "camera.source=none.tif"], ["none.tif", "no such file"]),
         (["--output", "there.h5"], ["there.h5", "exists already"]),
         (["--output", "there.h5/"], ["there.h5", "exists already"]),
+        (["--output", "x.tif"], ["x.tif: write a file name that ends in .h5"]),
         (["--profile", "there.h5", "--frames", "1"], ["--profile there.h5", "exists"]),
     ],
 )
