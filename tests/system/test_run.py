@@ -618,3 +618,25 @@ def test_a_kill_leaves_every_line_of_the_journal(tmp_path: Path) -> None:
     commands = [entry["command"] for entry in lines[1:]]
     assert commands[:50] == [f"note line {i}" for i in range(50)]
     assert commands[50:] in ([], ["wait 60s"])  # which is there from its beginning on
+
+
+def test_a_recording_is_replayed_by_its_journal(recorder: Recorder, tmp_path: Path) -> None:
+    """Under its own name, or known by its commands; with limits of its own."""
+    (tmp_path / "s.txt").write_text("wait 100ms\nsave new b\nwait 100ms\nmark late\nwait 100ms\nquit\n")
+    recorder("run", "--headless", "--script", "s.txt", "--output", "o/a.h5", *FAST)
+    recorder("run", "--headless", "--frames", 10, "--output", "o/other.h5", *FAST)
+    for name in ("a.h5", "b.h5"):
+        done = recorder("replay", f"o/{name}", "--output", "r/a.h5")
+        assert done.code == 0, done.err
+        assert frames_in(tmp_path / "r" / "a.h5") == frames_in(tmp_path / "o" / "a.h5")
+        shutil.rmtree(tmp_path / "r")
+    done = recorder("replay", "o/a.h5", "--headless", "--frames", 20, "--output", "short.h5", "--json")
+    assert (done.code, done.json["frames"]) == (0, 20)
+    done = recorder("replay", "o/a.h5", "--duration", "50ms", "--output", "brief.h5", "--json")
+    assert done.json["frames"] == 50
+    done = recorder("replay", "o/a.h5", "--frames", "many")
+    assert (done.code, done.err.startswith('recorder: --frames = "many": must be')) == (2, True), done
+    (tmp_path / "o" / "other.commands.jsonl").unlink()
+    done = recorder("replay", "o/other.h5")
+    assert done.code == 2
+    assert "other.h5: other.commands.jsonl is not there, and no other journal" in done.err
