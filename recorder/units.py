@@ -5,6 +5,7 @@ import re
 from collections.abc import Mapping
 
 SECONDS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "μs": 1e-6, "ms": 1e-3, "s": 1.0, "min": 60.0, "h": 3600.0}
+METRES = {"nm": 1e-9, "um": 1e-6, "µm": 1e-6, "μm": 1e-6, "mm": 1e-3}
 BYTES = {"B": 1, "kB": 10**3, "KB": 10**3, "MB": 10**6, "GB": 10**9, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
 PER_SECOND = {"/s": 1.0, "Hz": 1.0, "kHz": 1e3, "fps": 1.0}
 
@@ -35,6 +36,12 @@ def parse_seconds(text: str) -> float:
     number, factor = _split(text, SECONDS, "a time", '"5ms"')
     # Dividing by a whole number keeps "5ms" equal to 0.005, which multiplying by 1e-3 does not always do.
     return number * factor if factor >= 1 else number / round(1 / factor)
+
+
+def parse_metres(text: str) -> float:
+    """Return a length such as "650nm" or "6.5um" in metres; raises ValueError as `parse_seconds` does."""
+    number, factor = _split(text, METRES, "a length", '"6.5um"')
+    return number / round(1 / factor)
 
 
 def parse_bytes(text: str) -> int:
@@ -69,6 +76,12 @@ def format_seconds(seconds: float) -> str:
         if seconds >= SECONDS[unit] and parse_seconds(text) == seconds and "e" not in text:
             return text
     return f"{seconds!r}s"
+
+
+def format_metres(metres: float) -> str:
+    """Return a length of 1 nm or more as text: 650nm, 6.5um; as far as 12 digits go, the same read back."""
+    unit = next((unit for unit in ("mm", "um") if metres >= METRES[unit]), "nm")
+    return f"{metres * round(1 / METRES[unit]):.12g}{unit}"
 
 
 def format_bytes(size: int) -> str:

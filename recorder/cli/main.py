@@ -22,7 +22,7 @@ COMMANDS = {
     "send": "recorder.cli.send:send",
     "cameras": "recorder.cli.cameras:cameras",
     "config": "recorder.cli.config:config",
-    "info": "recorder.cli.files:info",
+    "info": "recorder.cli.info:info",
     "verify": "recorder.cli.files:verify",
     "recover": "recorder.cli.files:recover",
     "bench": "recorder.cli.bench:bench",

@@ -1,7 +1,7 @@
 """Types of values in the configuration: each parses what people write, and writes it back as text.
 
-Times are in s, sizes in bytes, rates in frames/s (inf: "max") once parsed. What the reference says of a type,
-`ParsedBy.allowed` and `Unit`, stands beside its parser.
+Times are in s, lengths in m, sizes in bytes, rates in frames/s (inf: "max") once parsed. What the reference
+says of a type, `ParsedBy.allowed` and `Unit`, stands beside its parser.
 """
 
 import math
@@ -13,7 +13,15 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainSerializer
 
 from recorder.settings.address import ADDRESS, split
-from recorder.units import format_bytes, format_seconds, parse_bytes, parse_rate, parse_seconds
+from recorder.units import (
+    format_bytes,
+    format_metres,
+    format_seconds,
+    parse_bytes,
+    parse_metres,
+    parse_rate,
+    parse_seconds,
+)
 
 # Patterns of texts, and what they allow in words: "must be ...".
 PLAIN_NAME = r"^[\w.-]+$"
@@ -54,6 +62,7 @@ _FAN = '"auto", or a speed from 0 to 100 percent'
 _SWITCH = 'true, false or "auto"'
 
 _SYNC_S = (0.1, 3600)
+_PIXEL_M = (1e-9, 1e-2)
 
 
 def _seconds(low: float, high: float, value: object) -> float:
@@ -65,6 +74,15 @@ def _seconds(low: float, high: float, value: object) -> float:
     if not low <= seconds <= high:
         raise ValueError(f"must be between {format_seconds(low)} and {format_seconds(high)}")
     return seconds
+
+
+def _pixel_size(value: object) -> float:
+    if not isinstance(value, str):
+        raise ValueError('a length needs a unit (nm, um, mm), for example "6.5um"')
+    metres = parse_metres(value)
+    if not _PIXEL_M[0] <= metres <= _PIXEL_M[1]:
+        raise ValueError(f"must be between {' and '.join(map(format_metres, _PIXEL_M))}")
+    return metres
 
 
 def _bytes(low: int, high: int, value: object) -> int:
@@ -167,6 +185,12 @@ SyncPeriod = Annotated[
     BeforeValidator(ParsedBy(_sync_period, f'{_from_to(*_SYNC_S)}, or "never"')),
     PlainSerializer(_write_sync_period),
     _Time,
+]
+PixelSize = Annotated[
+    float,
+    BeforeValidator(ParsedBy(_pixel_size, " to ".join(map(format_metres, _PIXEL_M)))),
+    PlainSerializer(format_metres),
+    Unit("length"),
 ]
 Rate = Annotated[float, BeforeValidator(ParsedBy(_rate, _RATE)), _WriteRate, _FramesPerSecond]
 PlaybackRate = Annotated[

@@ -19,6 +19,7 @@ from recorder.settings.field_types import (
     Duration,
     Frames,
     Levels,
+    PixelSize,
     PoolSize,
     Reserve,
     Section,
@@ -45,6 +46,8 @@ class RecordingSettings(Section):
     """The run ends after this time; omitted: it goes on until `stop`, or `frames`."""
     triggers: Annotated[int, Unit("triggers")] | None = Field(None, ge=1, examples=[500])
     """How many triggers the camera gets: at the end of a run they are compared with the frames."""
+    pixel_size: PixelSize | None = Field(None, examples=["650nm"])
+    """Width of a pixel of the frames on the sample; omitted: that on the sensor, where it is known."""
 
 
 class PoolSettings(Section):

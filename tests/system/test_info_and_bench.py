@@ -28,6 +28,29 @@ def test_info_tells_the_story(recorder: Recorder) -> None:
     assert (told["frames"], told["lost"], told["losses"]) == (50, 2, {"counter gap": 2})
 
 
+def test_info_lists_exposures_and_marks(recorder: Recorder, tmp_path: Path) -> None:
+    (tmp_path / "s.txt").write_text("mark trial3 left eye\nexposure 2ms\nwait 100ms\nmark late\nquit\n")
+    arguments = ("run", "--headless", "--script", "s.txt", "--output", "x.h5")
+    recorder(*arguments, "--set", "recording.pixel_size=650nm")
+    told = recorder("info", "x.h5")
+    exposure = re.search(r"^exposure +5ms, 2ms from frame (\d+) on$", told.out, re.MULTILINE)
+    assert exposure, told.out
+    assert re.search(r"^pixel size +650nm$", told.out, re.MULTILINE)
+    head, *rows = told.out.split("\n\n")[1].splitlines()
+    assert head.split() == ["frame", "time", "label", "text", "from"]
+    assert [re.split(r" {2,}", row.strip())[2:] for row in rows] == [
+        ["trial3", "left eye", "script"],
+        ["late", "script"],
+    ]
+    found = json.loads(recorder("info", "x.h5", "--json").out)
+    assert found["exposures"] == [[0, 0.005], [int(exposure[1]), 0.002]]
+    assert [row["label"] for row in found["mark_rows"]] == ["trial3", "late"]
+    assert rows[0].split()[0] == str(found["mark_rows"][0]["frame"])
+    with h5py.File(tmp_path / "x.h5") as file:
+        size = file["entry/instrument/detector/x_pixel_size"]
+        assert (size[()], size.attrs["units"]) == (6.5e-7, b"m")
+
+
 def test_a_file_does_not_command_the_terminal(recorder: Recorder, tmp_path: Path) -> None:
     recorder("run", "--headless", "--frames", 5, "--output", "x.h5")
     with h5py.File(tmp_path / "x.h5", "r+") as file:
