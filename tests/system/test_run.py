@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 import time
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -565,7 +566,15 @@ def test_a_script_acts_and_its_journal_replays_exactly(recorder: Recorder, tmp_p
             assert entry["effective_frame"] == np.flatnonzero(exposures == value)[0]
             assert exposures[entry["effective_frame"] - 1] != value
         assert len(a["entry/commands"]) == len([e for e in entries if "seq" in e])
-    assert tifffile.imread(tmp_path / "shot.tif").shape == (128, 128)
+    with tifffile.TiffFile(tmp_path / "shot.tif") as shot, h5py.File(tmp_path / "a.h5") as a:
+        (known,) = shot.shaped_metadata or ()
+        index = known["frame"] - 1
+        assert (shot.asarray() == a["data"][index]).all()
+        assert known["exposure_s"] == a[DETECTOR]["exposure"][index]
+        assert known["pixel_size_um"] == [6.5, 6.5]
+        began = datetime.fromisoformat(a[DETECTOR]["start_time"].attrs["start"].decode())
+        since_s = (datetime.fromisoformat(known["utc"]) - began).total_seconds()
+        assert since_s == pytest.approx(a[DETECTOR]["host_time"][index], abs=0.1)
     assert (tmp_path / "shot.png").read_bytes().startswith(b"\x89PNG")
 
 
