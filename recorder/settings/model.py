@@ -128,6 +128,12 @@ class Settings(Section):
         """How many frames the camera exposes for each trigger."""
         return (isinstance(self.camera, PcoCameraSettings) and self.camera.frames_per_trigger) or 1
 
+    @property
+    def counts_triggers(self) -> bool:
+        """Whether every frame that a trigger exposes is recorded: a ring overwrites some."""
+        camera = self.camera
+        return not isinstance(camera, PcoCameraSettings) or camera.memory in {"fifo", "camram sequence"}
+
     def to_toml(self) -> str:
         """Return TOML that `load` reads back as equal settings, except that the tokens are left out."""
         return tomli_w.dumps(self.to_tree())
