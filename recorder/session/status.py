@@ -87,8 +87,8 @@ class RunOutcome:
         if exposed < wanted:
             self.has_missed = True
             self.differ += (
-                ": the camera missed the others, as it does while it is busy, or they never came; which ones, "
-                "it cannot tell"
+                ": the camera missed the others, as it does while it is busy, or they never came; which "
+                "ones, it cannot tell"
             )
         log.warning("%s", self.differ)
 
