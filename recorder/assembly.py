@@ -66,6 +66,7 @@ def make_file(
 
 def describe(settings: Settings, camera: CameraDescription, frames_per_chunk: int) -> FileDescription:
     """Return what the file says of camera and settings."""
+    camera = camera.with_pixels_of(settings.recording.pixel_size)
     details = {name: value for name, value in camera.details.items() if value not in ("", math.inf)}
     return FileDescription(
         title=settings.recording.title,

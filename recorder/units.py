@@ -5,6 +5,7 @@ import re
 from collections.abc import Mapping
 
 SECONDS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "μs": 1e-6, "ms": 1e-3, "s": 1.0, "min": 60.0, "h": 3600.0}
+METRES = {"nm": 1e-9, "um": 1e-6, "µm": 1e-6, "μm": 1e-6, "mm": 1e-3}
 BYTES = {"B": 1, "kB": 10**3, "KB": 10**3, "MB": 10**6, "GB": 10**9, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
 PER_SECOND = {"/s": 1.0, "Hz": 1.0, "kHz": 1e3, "fps": 1.0}
 
@@ -37,6 +38,12 @@ def parse_seconds(text: str) -> float:
     return number * factor if factor >= 1 else number / round(1 / factor)
 
 
+def parse_metres(text: str) -> float:
+    """Return a length such as "650nm" or "6.5um" in metres; raises ValueError as `parse_seconds` does."""
+    number, factor = _split(text, METRES, "a length", '"6.5um"')
+    return number / round(1 / factor)
+
+
 def parse_bytes(text: str) -> int:
     """Return a size such as "512MB" or "8MiB" in bytes, rounded to a whole number.
 
@@ -62,6 +69,8 @@ def parse_rate(text: str) -> float:
 
 def format_seconds(seconds: float) -> str:
     """Return a finite time in s as text, from which `parse_seconds` gives exactly the same float back."""
+    if seconds == 0:
+        return "0s"
     for unit in ("h", "min", "s", "ms", "us", "ns"):
         text = f"{seconds / SECONDS[unit]:.12g}{unit}"
         if seconds >= SECONDS[unit] and parse_seconds(text) == seconds and "e" not in text:
@@ -69,9 +78,15 @@ def format_seconds(seconds: float) -> str:
     return f"{seconds!r}s"
 
 
+def format_metres(metres: float) -> str:
+    """Return a length of 1 nm or more as text: 650nm, 6.5um; as far as 12 digits go, the same read back."""
+    unit = next((unit for unit in ("mm", "um") if metres >= METRES[unit]), "nm")
+    return f"{metres * round(1 / METRES[unit]):.12g}{unit}"
+
+
 def format_bytes(size: int) -> str:
     """Return a size in bytes as text, from which `parse_bytes` gives exactly the same number back."""
-    for unit in ("GB", "MB", "kB"):
+    for unit in ("GB", "MB", "kB", "GiB", "MiB", "KiB"):
         if size and size % BYTES[unit] == 0:
             return f"{size // BYTES[unit]}{unit}"
     return f"{size}B"

@@ -1,15 +1,22 @@
-"""The README taken apart: its blocks, its tables, its code spans."""
+"""The README and its pages in notes/ taken apart: their blocks, their tables, their code spans."""
 
 import re
 from dataclasses import dataclass
 from pathlib import Path
 
-README = Path(__file__).parents[1] / "README.md"
+ROOT = Path(__file__).parents[1]
+README = ROOT / "README.md"
+
+# In the order in which blocks and tables are accounted for; that of the configuration is made by a program.
+PAGES = (
+    README,
+    *(ROOT / "notes" / f"{name}.md" for name in ("console", "file", "remote", "troubleshooting")),
+)
 
 
 @dataclass(frozen=True)
 class Block:
-    """A fenced block; `line` is where it begins."""
+    """A fenced block; `line` is where it begins in its page."""
 
     line: int
     language: str
@@ -29,14 +36,14 @@ class Table:
     rows: tuple[tuple[str, ...], ...]
 
 
-def _read() -> tuple[list[Block], list[Table], str]:
+def _read(page: Path) -> tuple[list[Block], list[Table], str]:
     blocks: list[Block] = []
     tables: list[Table] = []
     rows: list[tuple[str, ...]] = []
     inside: list[str] | None = None
     prose: list[str] = []
     language, began = "", 0
-    for number, line in enumerate([*README.read_text(encoding="utf-8").splitlines(), ""], 1):
+    for number, line in enumerate([*page.read_text(encoding="utf-8").splitlines(), ""], 1):
         if line.startswith("```"):
             if inside is None:
                 inside, language, began = [], line[3:], number
@@ -57,7 +64,11 @@ def _read() -> tuple[list[Block], list[Table], str]:
     return blocks, tables, "\n".join(prose)
 
 
-BLOCKS, TABLES, PROSE = _read()
+_READ = {page: _read(page) for page in PAGES}
+BLOCKS = [block for blocks, _, _ in _READ.values() for block in blocks]
+TABLES = [one for _, tables, _ in _READ.values() for one in tables]
+PROSE_OF = {page: prose for page, (_, _, prose) in _READ.items()}
+PROSE = "\n\n".join(PROSE_OF.values())
 
 
 def table(head: str, first: str) -> Table:

@@ -29,6 +29,10 @@ class FrameInfo(NamedTuple):
     host_time_ns: int | None = None
 
 
+# What the details call the size of a pixel in m, across and down, as NeXus does.
+PIXEL_SIZE = ("x_pixel_size", "y_pixel_size")
+
+
 @dataclass(frozen=True)
 class CameraDescription:
     """An opened camera and the frames it will deliver; `details` are stored in the file by their names."""
@@ -44,6 +48,12 @@ class CameraDescription:
         if "exposure_time" not in self.details:
             return self
         return replace(self, details={**self.details, "exposure_time": seconds})
+
+    def with_pixels_of(self, size_m: float | None) -> Self:
+        """Return the description with the size of a pixel in m; None: unchanged."""
+        if size_m is None:
+            return self
+        return replace(self, details={**self.details, **dict.fromkeys(PIXEL_SIZE, size_m)})
 
 
 class CameraEvent(NamedTuple):

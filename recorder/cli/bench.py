@@ -8,8 +8,10 @@ from rich.console import Console
 
 from recorder.cli.options import CONFIG, SET, load_settings
 from recorder.cli.throughput import default_folder, measure
+from recorder.errors import UsageError
 from recorder.frontends.printing import print_json
 from recorder.frontends.terminal import SafeConsole
+from recorder.units import parse_bytes
 
 # In a narrower table, the figures would be cut off.
 TABLE_WIDTH = 120
@@ -31,6 +33,15 @@ TABLE_WIDTH = 120
 @click.option(
     "--rounds", default=5, show_default=True, type=click.IntRange(1, 50), help="Interleaved rounds."
 )
+@click.option(
+    "--write",
+    "limit",
+    default="20GB",
+    show_default=True,
+    metavar="SIZE",
+    help="Write no more than this, in all; it is removed again.",
+)
+@click.option("--small-frames", is_flag=True, help="Measure frames of 128x128 and 256x256 pixels too.")
 @click.option("--json", "as_json", is_flag=True, help="Print one line of JSON.")
 def bench(
     config_file: Path | None,
@@ -38,15 +49,26 @@ def bench(
     folder: Path | None,
     seconds: float,
     rounds: int,
+    limit: str,
+    small_frames: bool,
     as_json: bool,
 ) -> int:
-    """Measure what this machine sustains, against what the camera of CONFIG needs."""
+    """Measure whether this computer keeps up with the camera of CONFIG, and how many times over.
+
+    It writes scratch files where CONFIG records, and compares the recorder with the raw disk.
+    """
     settings = load_settings(config_file, overrides, {})
+    try:
+        limit_bytes = parse_bytes(limit)
+    except ValueError as error:
+        raise UsageError(f"--write {limit}: {error}") from None
     console = SafeConsole(stderr=True)
     # Gigabytes of scratch files are removed on SIGTERM too.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     folder = folder or default_folder(settings)
-    report = measure(settings, folder, seconds, rounds, console)
+    report = measure(
+        settings, folder, seconds, rounds, limit_bytes, small_frames=small_frames, console=console
+    )
     if as_json:
         print_json(report.for_json())
     else:

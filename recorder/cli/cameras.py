@@ -11,7 +11,7 @@ from recorder.camera.pco.first_day import Holds, Report, look_at
 from recorder.camera.pco.library import connected, vendor, why_not_found
 from recorder.errors import CameraError, UsageError
 from recorder.frontends.printing import escaped, print_json, print_line
-from recorder.frontends.terminal import reserve_stdout
+from recorder.frontends.terminal import reserve_output, reserve_stdout
 
 _ANY = "any"
 
@@ -31,6 +31,7 @@ def cameras(as_json: bool, checked: str | None) -> int:
     """List the PCO cameras that are connected, or say what keeps them from being found."""
     if as_json:
         reserve_stdout()
+    reserve_output()
     vendor()
     if checked is not None:
         return _check(checked, as_json=as_json)

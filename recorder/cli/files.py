@@ -1,4 +1,4 @@
-"""`recorder info`, `verify` and `recover`: what a file holds, whether it is sound, and repairing one."""
+"""`recorder verify` and `recover`: whether a file is sound, and repairing one; what `info` shares."""
 
 import sys
 import time
@@ -9,7 +9,6 @@ from typing import Any
 import click
 
 from recorder.errors import DamagedFileError, RecorderError, UsageError
-from recorder.files import reader
 from recorder.files.checks import Kind
 from recorder.files.probe import Probe, probing
 from recorder.files.recover import recover as recover_file
@@ -20,50 +19,11 @@ from recorder.frontends.printing import escaped, print_error, print_json, print_
 FILES = click.argument("files", nargs=-1, required=True, metavar="FILE...", type=click.Path(path_type=Path))
 AS_JSON = click.option("--json", "as_json", is_flag=True, help="Print a line of JSON for each file.")
 
-# The longest name of what describes a camera.
-NAME_WIDTH = 24
-
 # How often the progress of `verify` is shown, on a terminal.
 PROGRESS_S = 0.5
 
 # Of several files the worst one counts.
 _SEVERITY = (0, 3, 2, 1)
-
-
-@click.command()
-@FILES
-@AS_JSON
-def info(files: tuple[Path, ...], as_json: bool) -> int:
-    """Show what each FILE holds and how its recording ended; also while it grows."""
-
-    def show(file: Path, probe: Probe) -> int:
-        found = probe.ask(reader.describe, file)
-        if as_json:
-            print_json(vars(found))
-            return 0
-        losses = ", ".join(f"{count} {cause}" for cause, count in found.losses.items())
-        shape = f"{found.width}x{found.height}"
-        rows: dict[str, Any] = {
-            "file": found.path,
-            "verdict": found.verdict,
-            "ended": found.cause or "not yet, or killed",
-            "frames": f"{found.frames} of {shape} {found.dtype}, {found.bytes / 1e9:.3f} GB",
-            "lost": f"{found.lost}" + (f" ({losses})" if losses else ""),
-            "time": f"{found.start_time} to {found.end_time or 'now'}",
-            "rate": f"{found.rate:.3f} frames/s over {found.seconds:.3f} s of the camera's clock",
-            "marks": found.marks,
-            "commands": found.commands,
-            "written": f"{found.storage_mode}, {found.frames_per_chunk} frames a chunk",
-            "camera": f"{found.camera}, serial {found.serial_number}",
-            **{k: v for k, v in found.detector.items() if k not in {"description", "serial_number"}},
-        }
-        if file is not files[0]:
-            print_line("")
-        shown = ((escaped(name), escaped(str(value))) for name, value in rows.items())
-        print_line("\n".join(f"{name:{NAME_WIDTH}} {value}" for name, value in shown))
-        return 0
-
-    return _each(files, show)
 
 
 @click.command()
@@ -83,7 +43,7 @@ def verify(files: tuple[Path, ...], as_json: bool) -> int:
             print_line(_report(found))
         return found.exit_code
 
-    return _each(files, check, damaged_code=1)
+    return each(files, check, damaged_code=1)
 
 
 def _report(found: Verified) -> str:
@@ -135,10 +95,10 @@ def recover(files: tuple[Path, ...]) -> int:
         print_line(f"{file}: recovered with {done.frames} frames{gone}")
         return 0
 
-    return _each(files, repair)
+    return each(files, repair)
 
 
-def _each(files: tuple[Path, ...], act: Callable[[Path, Probe], int], damaged_code: int = 2) -> int:
+def each(files: tuple[Path, ...], act: Callable[[Path, Probe], int], damaged_code: int = 2) -> int:
     """Do something with each file, whatever became of the others; return the worst exit code.
 
     `damaged_code` is that of a file which cannot be read.

@@ -1,11 +1,12 @@
 """Options that several sub-commands share, and the settings that follow from them."""
 
+import sys
 from pathlib import Path
 
 import click
 
-from recorder.errors import UsageError
-from recorder.settings.model import Settings, load
+from recorder.errors import ConfigurationError, UsageError
+from recorder.settings.model import Settings, load, override
 
 # Options of `run` that set a key of the configuration.
 OPTION_KEYS = {
@@ -22,6 +23,19 @@ SET = click.option(
     metavar="KEY=VALUE",
     help="Override a key of the configuration, for example camera.exposure=5ms.",
 )
+HEADLESS = click.option(
+    "--headless", "is_headless", is_flag=True, help="Run without a console, until a limit or Ctrl-C."
+)
+FRAMES = click.option("--frames", metavar="N", help="Stop after N frames.")
+DURATION = click.option("--duration", metavar="TIME", help="Stop after a time, for example 10s.")
+OUTPUT = click.option(
+    "--output", metavar="PATH", help="A folder for the file, or the file itself, ending in .h5."
+)
+
+
+def has_terminal() -> bool:
+    """Return whether there is a terminal to type at."""
+    return bool(sys.stdin and sys.stdin.isatty() and sys.stderr.isatty())
 
 
 def load_settings(
@@ -40,3 +54,14 @@ def load_settings(
             if options.get(name) is not None:
                 text = text.replace(f"--set {key} =", f"{name} =")
         raise UsageError(text) from None
+
+
+def override_by_options(settings: Settings, options: dict[str, str | None]) -> Settings:
+    """Return settings with `options` (--frames and such) on top; raises as `load_settings` does."""
+    for name, value in options.items():
+        if value is not None:
+            try:
+                settings = override(settings, f"{OPTION_KEYS[name]}={value}")
+            except ConfigurationError as error:
+                raise UsageError(str(error).replace(f"{OPTION_KEYS[name]} =", f"{name} =")) from None
+    return settings

@@ -12,7 +12,7 @@ from recorder.errors import RecorderError, UsageError
 from recorder.frontends import headless
 from recorder.frontends.printing import print_error, print_json, print_line
 from recorder.frontends.session_context import session_context, with_journal
-from recorder.frontends.terminal import SafeConsole, log_to, reserve_stdout, summary_text
+from recorder.frontends.terminal import SafeConsole, log_to, reserve_output, reserve_stdout, summary_text
 from recorder.session.status import Summary
 from recorder.settings.model import Settings
 
@@ -32,6 +32,8 @@ def record(
     """
     if as_json:
         reserve_stdout()
+    if settings.camera.kind == "pco":
+        reserve_output()
     console = SafeConsole(stderr=True)
     log_to(console)
 

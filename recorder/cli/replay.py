@@ -1,4 +1,4 @@
-"""`recorder replay`: run again with the configuration and the commands of a journal."""
+"""`recorder replay`: run again with the configuration and the commands of a session's journal."""
 
 from datetime import UTC, datetime
 from pathlib import Path
@@ -6,12 +6,23 @@ from typing import Literal
 
 import click
 
-from recorder.cli.options import SET, load_settings
+from recorder.cli.options import (
+    DURATION,
+    FRAMES,
+    HEADLESS,
+    OUTPUT,
+    SET,
+    has_terminal,
+    load_settings,
+    override_by_options,
+)
 from recorder.cli.record import record
 from recorder.control.dispatcher import Dispatcher
 from recorder.control.journal import read_journal
 from recorder.control.journal_replay import LEFT_OUT, replay_journal, settings_for_replay
 from recorder.errors import UsageError, did_you_mean
+from recorder.files.journals import journal_of
+from recorder.files.opening import is_recording
 from recorder.frontends.printing import print_error
 from recorder.settings.model import override
 from recorder.storage.layout import JOURNAL_SUFFIX
@@ -27,7 +38,10 @@ from recorder.storage.layout import JOURNAL_SUFFIX
     help="Another configuration than the journal's.",
 )
 @click.option("--align", type=click.Choice(["frame", "time"]), default="frame", show_default=True)
-@click.option("--output", metavar="PATH", help="A folder for the file, or the file itself, ending in .h5.")
+@HEADLESS
+@FRAMES
+@DURATION
+@OUTPUT
 @click.option(
     "--with",
     "parts",
@@ -42,6 +56,9 @@ def replay(
     overrides: tuple[str, ...],
     config_file: Path | None,
     align: Literal["frame", "time"],
+    is_headless: bool,
+    frames: str | None,
+    duration: str | None,
     output: str | None,
     parts: str,
     dry_run: bool,
@@ -49,7 +66,8 @@ def replay(
 ) -> int:
     """Run again with the configuration and the commands of JOURNAL, at the same frames or times.
 
-    What the journal opens and runs on this computer beside the recording is left out, but for --with.
+    JOURNAL may be a recording: its journal stands beside it. What the journal opens and runs on this computer
+    beside the recording is left out, but for --with.
     """
     wanted = [part.strip() for part in parts.split(",") if part.strip()]
     for part in wanted:
@@ -58,9 +76,12 @@ def replay(
             raise UsageError(
                 f"--with {part}: must be {' or '.join(LEFT_OUT)}, with commas between them{near}"
             )
+    if is_recording(journal_file):
+        journal_file = journal_of(journal_file)
     journal = read_journal(journal_file)
+    limits = {"--frames": frames, "--duration": duration}
     if config_file is not None:
-        settings = load_settings(config_file, overrides, {"--output": output})
+        settings = load_settings(config_file, overrides, {**limits, "--output": output})
     else:
         # Beside the recording that is replayed, in a folder of their own, where all names are free.
         stem = journal_file.name.removesuffix(JOURNAL_SUFFIX)
@@ -73,9 +94,10 @@ def replay(
             print_error(f"left out of the journal: {', '.join(left_out)}; --with {of} takes it all the same")
         for text in overrides:
             settings = override(settings, text)
+        settings = override_by_options(settings, limits)
         settings = override(settings, "recording.output", target)
 
     async def journal_lines(dispatch: Dispatcher) -> None:
         await replay_journal(journal, dispatch, align)
 
-    return record(settings, journal_lines, dry_run, as_json, None, is_headless=True)
+    return record(settings, journal_lines, dry_run, as_json, None, is_headless or not has_terminal())

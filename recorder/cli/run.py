@@ -1,11 +1,19 @@
 """`recorder run`: record until a limit, the operator or a failure ends it."""
 
-import sys
 from pathlib import Path
 
 import click
 
-from recorder.cli.options import CONFIG, SET, load_settings
+from recorder.cli.options import (
+    CONFIG,
+    DURATION,
+    FRAMES,
+    HEADLESS,
+    OUTPUT,
+    SET,
+    has_terminal,
+    load_settings,
+)
 from recorder.cli.record import record
 from recorder.control.dispatcher import Dispatcher
 from recorder.control.script import read_script, run_script
@@ -15,12 +23,10 @@ from recorder.frontends.printing import print_error
 @click.command()
 @CONFIG
 @SET
-@click.option(
-    "--headless", "is_headless", is_flag=True, help="Run without a console, until a limit or Ctrl-C."
-)
-@click.option("--frames", metavar="N", help="Stop after N frames.")
-@click.option("--duration", metavar="TIME", help="Stop after a time, for example 10s.")
-@click.option("--output", metavar="PATH", help="A folder for the file, or the file itself, ending in .h5.")
+@HEADLESS
+@FRAMES
+@DURATION
+@OUTPUT
 @click.option(
     "--script", type=click.Path(path_type=Path), metavar="FILE", help="Carry out its lines; - is stdin."
 )
@@ -45,7 +51,7 @@ def run(
 
     Exit code: 0 complete, 1 failed, 2 wrong arguments, 3 frames were lost, 130 interrupted.
     """
-    if not is_headless and not (sys.stdin and sys.stdin.isatty() and sys.stderr.isatty()):
+    if not is_headless and not has_terminal():
         print_error("no terminal to type at: running as with --headless")
         is_headless = True
     options = {"--frames": frames, "--duration": duration, "--output": output}

@@ -27,6 +27,7 @@ from recorder.frames.pool import BLOCK_BYTES, PAGE
 from recorder.session.status import Summary
 from recorder.settings.cameras import SimulatedCameraSettings
 from recorder.settings.model import Settings, validate
+from recorder.units import format_bytes
 
 # The small frames that are measured too: width and height.
 SMALL_FRAMES = (128, 256)
@@ -55,12 +56,12 @@ class Measurement:
 
 @dataclass
 class Report:
-    """All measurements, and what the configured camera needs in GB/s (inf: it runs as fast as it can).
+    """All measurements, and the `rate` of the configured camera in frames/s (inf: as fast as it can).
 
     `configured` is the group of the configured camera, `frame_bytes` the size of a frame of each group.
     """
 
-    needs_gb_per_s: float
+    rate: float
     configured: str
     frame_bytes: dict[str, int]
     measurements: list[Measurement] = field(default_factory=list)
@@ -80,17 +81,21 @@ class Report:
         return statistics.median(ratios) if ratios else math.nan
 
     def verdict(self) -> str:
-        """Return a sentence: whether this machine sustains the configured camera, and with what headroom."""
+        """Return a sentence: whether this computer keeps up with the configured camera, and how well."""
         ways = {
             m.way for m in self.measurements if m.group == self.configured and m.way.startswith("recorder")
         }
         best = max(self.median(self.configured, way) for way in ways)
-        if math.isinf(self.needs_gb_per_s):
-            return f"the camera runs free; this machine sustains {best:.2f} GB/s"
-        headroom = best / self.needs_gb_per_s
-        word = "headroom" if headroom >= 1 else "NOT ENOUGH: only"
-        needs = f"{self.needs_gb_per_s:.3g} GB/s"
-        return f"needs {needs}, this machine sustains {best:.2f} GB/s, {word} {headroom:.1f}x"
+        if math.isinf(self.rate):
+            frames = best * 1e9 / self.frame_bytes[self.configured]
+            return f"this computer takes {frames:.0f} frames/s of {self.configured}: {best:.2f} GB/s"
+        camera = f"{self.configured} at {self.rate:g} frames/s"
+        needs = self.frame_bytes[self.configured] * self.rate / 1e9
+        figures = f"{needs:.3g} GB/s needed, {best:.2f} GB/s sustained"
+        times = best / needs
+        if times < 1:
+            return f"this computer does NOT keep up with {camera}: only {times:.2f} of it ({figures})"
+        return f"this computer keeps up with {camera}, {times:.1f} times over ({figures})"
 
     def rows(self) -> Iterator[dict[str, Any]]:
         """Yield a row for each frame size and way, by the names of its columns; a missing ratio is NaN."""
@@ -109,7 +114,9 @@ class Report:
             }
 
     def show(self, console: Console) -> None:
-        """Print the table and the verdict."""
+        """Print the verdict, and the table below it."""
+        verdict = self.verdict()
+        console.print(verdict, highlight=False, style="red" if " NOT " in verdict else "green")
         rows = list(self.rows())
         table = Table(title="durable (fsync) throughput; ratios are medians of interleaved pairs")
         for name in rows[0]:
@@ -117,7 +124,6 @@ class Report:
         for row in rows:
             table.add_row(*(value if isinstance(value, str) else _figure(value) for value in row.values()))
         console.print(table)
-        console.print(self.verdict(), highlight=False)
 
     def for_json(self) -> dict[str, Any]:
         """Return rows and verdict for JSON, which has no NaN: None in its place."""
@@ -142,11 +148,21 @@ def default_folder(settings: Settings) -> Path:
     return folder
 
 
-def measure(settings: Settings, folder: Path, seconds: float, rounds: int, console: Console) -> Report:
+def measure(
+    settings: Settings,
+    folder: Path,
+    seconds: float,
+    rounds: int,
+    limit: int,
+    *,
+    small_frames: bool,
+    console: Console,
+) -> Report:
     """Measure everything `rounds` times in turn, about `seconds` each, with scratch files in `folder`.
 
-    Blocks until done, and runs event loops of its own. Progress goes to `console`. Raises UsageError for a
-    folder or a camera that cannot be measured, StorageError where the disk has too little room or fails.
+    At most `limit` bytes of pixels are written in all. Blocks until done, and runs event loops of its own.
+    Progress goes to `console`. Raises UsageError for a folder, a camera or a limit that cannot be measured
+    with, StorageError where the disk has too little room or fails.
     """
     if not folder.is_dir():
         raise UsageError(f"--folder {folder}: no such folder")
@@ -158,26 +174,36 @@ def measure(settings: Settings, folder: Path, seconds: float, rounds: int, conso
             "--set camera.rate=100"
         )
     configured = f"{camera.width}x{camera.height}"
-    sizes = {configured: (camera.width, camera.height)} | {f"{n}x{n}": (n, n) for n in SMALL_FRAMES}
+    sizes = {configured: (camera.width, camera.height)}
+    if small_frames:
+        sizes |= {f"{n}x{n}": (n, n) for n in SMALL_FRAMES}
     frame_bytes = {group: 2 * width * height for group, (width, height) in sizes.items()}
-    report = Report(frame_bytes[configured] * camera.rate / 1e9, configured, frame_bytes)
+    report = Report(camera.rate, configured, frame_bytes)
+    smallest = max(2 * BLOCK_BYTES, *map(_piece, frame_bytes.values()))
     with _disk_errors(folder), tempfile.TemporaryDirectory(prefix="recorder-bench-", dir=folder) as scratch:
         if shutil.disk_usage(folder).free < SPARE_BYTES:
             raise StorageError(f"{folder}: too little room to measure; choose another with --folder")
         path = Path(scratch) / "raw"
         source = _source(BLOCK_BYTES * 4)
         direct = hasattr(os, "O_DIRECT") and _takes_direct(path, source)
-        calibration = _raw(path, source, BLOCK_BYTES, CALIBRATION_BYTES, direct=direct)
-        size = int(seconds * calibration.gb_per_s * 1e9)
-        free = shutil.disk_usage(folder).free
-        size = max(min(size, free - SPARE_BYTES), 0) // (2 * BLOCK_BYTES) * 2 * BLOCK_BYTES
-        if size == 0:
+        measurements = len(sizes) * (4 if direct else 2) * rounds
+        calibrating = min(CALIBRATION_BYTES, limit // 10 // BLOCK_BYTES * BLOCK_BYTES)
+        most = (limit - calibrating - BLOCK_BYTES) // measurements
+        if calibrating == 0 or most < smallest:
+            needed = max(10 * BLOCK_BYTES, math.ceil((smallest * measurements + BLOCK_BYTES) / 0.9))
+            raise UsageError(
+                f"--write {format_bytes(limit)}: {measurements} measurements with frames of this size write "
+                f"{math.ceil(needed / 1e6)}MB at least; fewer --rounds write less"
+            )
+        calibration = _raw(path, source, BLOCK_BYTES, calibrating, direct=direct)
+        free = shutil.disk_usage(folder).free - SPARE_BYTES
+        if free < smallest:
             raise StorageError(f"{folder}: too little room to measure; choose another with --folder")
-        ways = 4 if direct else 2
-        written = len(sizes) * ways * size * rounds
-        console.print(f"{written / 1e9:.0f} GB are written and removed; Ctrl-C ends it", highlight=False)
+        size = max(min(int(seconds * calibration.gb_per_s * 1e9), free, most), smallest)
+        written = measurements * size
+        console.print(f"{written / 1e9:.1f} GB are written and removed; Ctrl-C ends it", highlight=False)
         for turn in range(rounds):
-            console.print(f"round {turn + 1} of {rounds}, {size / 1e9:.1f} GB each", highlight=False)
+            console.print(f"round {turn + 1} of {rounds}, {size / 1e6:,.0f} MB each", highlight=False)
             report.measurements.append(_memcpy(configured, frame_bytes[configured], size))
             for group, (width, height) in sizes.items():
                 report.measurements += _one_size(settings, Path(scratch), group, width, height, size, direct)
@@ -199,13 +225,19 @@ def _one_size(
 ) -> Iterator[Measurement]:
     """Measure raw disk and pipeline with frames of one size, one after the other."""
     frame = 2 * width * height
-    piece = max(frame, BLOCK_BYTES // frame * frame)
+    piece = _piece(frame)
     source = _source(4 * piece)
     path = scratch / "raw"
     for name, way in (("raw buffered", False), *((("raw direct", True),) if direct else ())):
         yield _raw(path, source, piece, size, direct=way, group=group, name=name, frame=frame)
     for mode in ("buffered", *(("direct",) if direct else ())):
         yield _pipeline(settings, scratch, group, width, height, size, mode)
+
+
+def _piece(frame: int) -> int:
+    """Return how many bytes are written at once, of frames of so many bytes; whole pages."""
+    piece = max(frame, BLOCK_BYTES // frame * frame)
+    return -(-piece // PAGE) * PAGE
 
 
 def _pipeline(
@@ -267,7 +299,7 @@ def _raw(
     flags = os.O_CREAT | os.O_WRONLY | os.O_EXCL | getattr(os, "O_BINARY", 0) | (os.O_DIRECT if direct else 0)
     aligned = -(-piece // PAGE) * PAGE if direct else piece
     pieces = [source[i : i + aligned] for i in range(0, len(source) - aligned + 1, aligned)]
-    count = max(1, size // piece)
+    count = max(1, size // aligned)
 
     def write() -> None:
         fd = os.open(path, flags)

@@ -65,7 +65,10 @@ def present_frames(file: h5py.File, size: int | None = None) -> int:
 
 @dataclass(frozen=True)
 class FileInfo:
-    """What a file tells of itself; `losses` by cause."""
+    """What a file tells of itself; `losses` by cause.
+
+    `exposures` are the first frames with an exposure of their own, each with it in s (None: not known).
+    """
 
     path: Path
     verdict: str
@@ -78,7 +81,9 @@ class FileInfo:
     bytes: int
     lost: int
     losses: dict[str, int]
+    exposures: list[tuple[int, float | None]]
     marks: int
+    mark_rows: list[dict[str, Any]]
     commands: int
     start_time: str
     end_time: str
@@ -136,7 +141,9 @@ def _describe(path: Path) -> FileInfo:
             bytes=frames * data.shape[1] * data.shape[2] * data.dtype.itemsize,
             lost=sum(losses.values()),
             losses=losses,
+            exposures=_exposures(detector["exposure"][:frames]),
             marks=len(entry["marks"]),
+            mark_rows=[_row(row) for row in entry["marks"][:]],
             commands=len(entry["commands"]),
             start_time=_text(entry["start_time"]),
             end_time=_text(entry["end_time"]),
@@ -147,6 +154,23 @@ def _describe(path: Path) -> FileInfo:
             serial_number=_text(detector["serial_number"]),
             detector={name: _value(detector[name]) for name in detector if name not in per_frame},
         )
+
+
+def _exposures(column: NDArray[np.float64]) -> list[tuple[int, float | None]]:
+    """Return where the exposure changes, and to what."""
+    same = (column[1:] == column[:-1]) | (np.isnan(column[1:]) & np.isnan(column[:-1]))
+    changes = [0, *(np.flatnonzero(~same) + 1).tolist()] if len(column) else []
+    return [(frame, None if np.isnan(column[frame]) else float(column[frame])) for frame in changes]
+
+
+def _row(row: np.void) -> dict[str, Any]:
+    """Return a row of a table as plain values."""
+    names = row.dtype.names or ()
+    values = [row[name].item() for name in names]
+    return {
+        name: value.decode(errors="replace") if isinstance(value, bytes) else value
+        for name, value in zip(names, values, strict=True)
+    }
 
 
 def _text(dataset: h5py.Dataset) -> str:

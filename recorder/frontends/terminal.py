@@ -66,6 +66,18 @@ def reserve_stdout() -> None:
         sys.stdout = open(ours, "w", encoding=sys.stdout.encoding, errors=sys.stdout.errors)  # noqa: SIM115, PTH123
 
 
+def reserve_output() -> None:
+    """Keep our streams apart from what C libraries print, so that it can be caught; before they are used."""
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        with contextlib.suppress(OSError, ValueError, AttributeError):
+            ours = os.dup(stream.fileno())
+            line_buffered = 1 if stream.line_buffering else -1
+            own = open(ours, "w", line_buffered, encoding=stream.encoding, errors=stream.errors)  # noqa: SIM115, PTH123
+            stream.flush()
+            setattr(sys, name, own)
+
+
 def log_to(console: Console) -> None:
     """Print all that is logged, from INFO on, on `console`; replaces the handlers of before."""
     logging.basicConfig(level=logging.INFO, handlers=[ConsoleHandler(console)], force=True)

@@ -46,7 +46,7 @@ class Preview:
         self.gamma = settings.gamma
         self.colours: ColourMap = settings.colours
         self.region: Region | None = None
-        self.pixel_um = settings.pixel_um
+        self.pixel_um: float | None = None
         self.regions: dict[str, Box] = dict(settings.regions)
         self.latest: Picture | None = None
         self.means: tuple[RegionMean, ...] = ()

@@ -2,6 +2,10 @@
 
 import asyncio
 import contextlib
+import math
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -9,6 +13,7 @@ import tifffile
 from numpy.typing import NDArray
 from PIL import Image
 
+from recorder import __version__
 from recorder.errors import UsageError
 from recorder.frames.broadcaster import Broadcaster
 from recorder.frames.channel import LatestChannel
@@ -17,26 +22,62 @@ from recorder.preview.levels import Levels, as_seen
 SUFFIXES = (".tif", ".tiff", ".png")
 
 
+@dataclass(frozen=True)
+class TakenFrame:
+    """A frame for a picture: pixels (H, W), the camera's counter, exposure (NaN: not known), when it came."""
+
+    pixels: NDArray[Any]
+    number: int
+    exposure_s: float
+    utc: datetime
+
+
 def check_name(path: Path) -> None:
     """Raise UsageError where the suffix of `path` is none of those of pictures."""
     if path.suffix not in SUFFIXES:
         raise UsageError(f"{path}: write a name that ends in {' or '.join(SUFFIXES)}")
 
 
-def write(frame: NDArray[Any], file: BinaryIO, suffix: str, levels: Levels, bits: int, gamma: float) -> None:
-    """Write `frame` (H, W) into an open file as a picture, in the format of `suffix`.
+def write(
+    frame: TakenFrame,
+    file: BinaryIO,
+    suffix: str,
+    levels: Levels,
+    bits: int,
+    gamma: float,
+    pixel_size_m: tuple[float, float] | None,
+) -> None:
+    """Write `frame` into an open file as a picture, in the format of `suffix`.
 
-    `levels`, `gamma` and the `bits` of a pixel in use matter for PNG only. Called on the preview thread;
-    blocks for the disk. Raises OSError where it cannot be written.
+    `levels`, `gamma` and the `bits` of a pixel in use matter for PNG only; the size of a pixel in m across
+    and down (None: not known) for TIFF only. Called on the preview thread; blocks for the disk. Raises
+    OSError where it cannot be written.
     """
     if suffix == ".png":
-        Image.fromarray(as_seen(frame, levels, bits, gamma)).save(file, format="png")
-    else:
-        tifffile.imwrite(file, frame, photometric="minisblack")
+        Image.fromarray(as_seen(frame.pixels, levels, bits, gamma)).save(file, format="png")
+        return
+    # A line of JSON in the tag ImageDescription, beside the tags that TIFF has for it.
+    known: dict[str, Any] = {"frame": frame.number, "utc": frame.utc.isoformat(timespec="milliseconds")}
+    tags: dict[str, Any] = {}
+    if not math.isnan(frame.exposure_s):
+        known["exposure_s"] = frame.exposure_s
+    if pixel_size_m:
+        known["pixel_size_um"] = [float(f"{size * 1e6:.9g}") for size in pixel_size_m]
+        across, down = (0.01 / size for size in pixel_size_m)
+        tags = {"resolution": (across, down), "resolutionunit": "CENTIMETER"}
+    tifffile.imwrite(
+        file,
+        frame.pixels,
+        photometric="minisblack",
+        software=f"recorder {__version__}",
+        datetime=frame.utc,
+        metadata=known,
+        **tags,
+    )
 
 
-async def next_frame(broadcaster: Broadcaster, timeout_s: float) -> tuple[int, NDArray[Any]] | None:
-    """Wait for the next frame, up to `timeout_s`; return its counter and a copy (H, W), None where none came.
+async def next_frame(broadcaster: Broadcaster, timeout_s: float) -> TakenFrame | None:
+    """Wait for the next frame, up to `timeout_s`; return a copy of it, None where none came.
 
     Called on the event loop's thread.
     """
@@ -47,7 +88,11 @@ async def next_frame(broadcaster: Broadcaster, timeout_s: float) -> tuple[int, N
             async with asyncio.timeout(timeout_s):
                 (span,) = await channel.receive()
                 with span:
-                    return int(span.metadata["frame_number"][-1]), span.pixels[-1].copy()
+                    row = span.metadata[-1]
+                    age_s = (time.perf_counter_ns() - int(row["host_time_ns"])) * 1e-9
+                    utc = datetime.fromtimestamp(time.time() - age_s, UTC)
+                    number, exposure_s = int(row["frame_number"]), float(row["exposure_s"])
+                    return TakenFrame(span.pixels[-1].copy(), number, exposure_s, utc)
         return None
     finally:
         disconnect()

@@ -1,5 +1,7 @@
 """Where a session's files go: new names only, beside each other, and the journal's."""
 
+import os
+import re
 from collections.abc import Collection
 from datetime import UTC, datetime
 from pathlib import Path
@@ -8,8 +10,8 @@ from recorder.errors import UsageError
 from recorder.settings.model import Settings
 from recorder.storage.layout import JOURNAL_SUFFIX
 
-# Suffixes that are meant as ours.
-NEARLY_H5 = {".h5", ".hdf5", ".hdf", ".he5"}
+# What names of files end in, such as .tif or .hdf5; folders are called 2026.11.24 too.
+FILE_SUFFIX = re.compile(r"\.[A-Za-z]\w{0,4}")
 
 # Names tried where several files of the same name begin in the same second.
 MAX_SAME_SECOND = 1000
@@ -28,17 +30,21 @@ def new_path(
     ones stand beside it. Making the file looks again: something may come between the two.
     """
     try:
-        return _new_path(Path(settings.recording.output), settings.recording.name, name, first, promised)
+        return _new_path(settings.recording.output, settings.recording.name, name, first, promised)
     except OSError as error:
         raise UsageError(f"{settings.recording.output}: cannot be used: {error.strerror}") from None
 
 
 def _new_path(
-    output: Path, recording: str, name: str | None, first: bool, promised: Collection[Path | None]
+    text: str, recording: str, name: str | None, first: bool, promised: Collection[Path | None]
 ) -> Path:
+    output = Path(text)
     is_file = output.suffix == ".h5"
-    if output.suffix.lower() in NEARLY_H5 and not is_file and not output.is_dir():
-        raise UsageError(f"{output}: write a file name that ends in .h5, or the name of a folder")
+    meant_as_folder = text.endswith(("/", os.sep)) or output.is_dir()
+    if FILE_SUFFIX.fullmatch(output.suffix) and not is_file and not meant_as_folder:
+        raise UsageError(
+            f"{output}: write a file name that ends in .h5, or a folder's, with / at its end where it is new"
+        )
     if first and is_file:
         if output.exists():
             raise UsageError(

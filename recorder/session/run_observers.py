@@ -7,8 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from numpy.typing import NDArray
-
+from recorder.camera.base import PIXEL_SIZE
 from recorder.preview import analysis, snapshot
 from recorder.preview.levels import bits_of
 from recorder.preview.live import Preview
@@ -37,8 +36,12 @@ class RunObservers:
         self._analysis_thread = ThreadPoolExecutor(1, "analysis")
         self._tasks: list[asyncio.Task[None]] = []
 
-    def follow(self, run: Run) -> None:
-        """Look at the frames of `run` from its arming on; returns at once."""
+    def follow(self, run: Run, pixel_size_m: float | None) -> None:
+        """Look at the frames of `run` from its arming on; returns at once.
+
+        `pixel_size_m` is what a pixel is of the specimen, in m, None: not known.
+        """
+        self.preview.pixel_um = None if pixel_size_m is None else pixel_size_m * 1e6
         self._tasks = [asyncio.create_task(self._preview(run)), asyncio.create_task(self._analyse(run))]
 
     async def leave(self) -> None:
@@ -68,13 +71,17 @@ class RunObservers:
         if self.analysis is not None and not self.analysis.given_up and run.broadcaster is not None:
             await self.analysis.watch(run.broadcaster, self._analysis_thread, run.add_analysis)
 
-    async def write_snapshot(self, frame: NDArray[Any], path: Path, details: Mapping[str, Any]) -> None:
-        """Write a frame (H, W) to the new file `path` on the preview's thread; raises as `snapshot.write`."""
+    async def write_snapshot(
+        self, frame: snapshot.TakenFrame, path: Path, details: Mapping[str, Any]
+    ) -> None:
+        """Write a frame to the new file `path` on the preview's thread; raises as `snapshot.write`."""
         levels, gamma, bits = self.preview.levels, self.preview.gamma, bits_of(details)
+        x, y = (details.get(name) for name in PIXEL_SIZE)
+        pixel_size_m = (x, y) if x and y else None
 
         def write() -> None:
             with new_file(path) as file:
-                snapshot.write(frame, file, path.suffix, levels, bits, gamma)
+                snapshot.write(frame, file, path.suffix, levels, bits, gamma, pixel_size_m)
 
         await asyncio.get_running_loop().run_in_executor(self._preview_thread, write)
 

@@ -136,7 +136,7 @@ class Session:
 
     async def _follow(self, run: Run) -> Summary:
         """Carry out a run, with its preview and analysis, and remember how it ended."""
-        self._observers.follow(run)
+        self._observers.follow(run, self.settings.recording.pixel_size)
         try:
             summary = await run.run()
         except RecorderError as error:
@@ -301,12 +301,13 @@ class Session:
         taken = await snapshot.next_frame(run.broadcaster, SNAPSHOT_S)
         if taken is None:
             raise CameraError(f"no frame came within {SNAPSHOT_S:g} s")
-        number, frame = taken
         beside = (run.file.path if run.file else None) or self.path or Path("snapshot")
         if path is None or beside_file:
-            path = beside.with_name(path.name if path else f"{beside.stem}_frame{number}.tif")
-        await self._observers.write_snapshot(frame, path, run.description.details if run.description else {})
-        return path, number
+            path = beside.with_name(path.name if path else f"{beside.stem}_frame{taken.number}.tif")
+        size_m = self.settings.recording.pixel_size
+        details = run.description.with_pixels_of(size_m).details if run.description else {}
+        await self._observers.write_snapshot(taken, path, details)
+        return path, taken.number
 
     def set(self, key: str, value: str) -> Settings:
         """Change a setting for the next run; raises UsageError while one is under way."""

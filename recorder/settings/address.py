@@ -4,6 +4,9 @@ import secrets
 
 from recorder.errors import UsageError
 
+# How it is written.
+ADDRESS = "HOST:PORT, for example 127.0.0.1:7625"
+
 _MAX_PORT = 65535
 
 
@@ -11,7 +14,7 @@ def split(text: str) -> tuple[str, int]:
     """Return host and port (0 to 65535) of HOST:PORT; raises UsageError for anything else."""
     host, _, port = text.rpartition(":")
     if not host or ":" in host or " " in host or not port.isdecimal() or int(port) > _MAX_PORT:
-        raise UsageError("must be HOST:PORT, for example 127.0.0.1:7625")
+        raise UsageError(f"must be {ADDRESS}")
     return host, int(port)
 
 

@@ -4,46 +4,65 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from recorder.settings.field_types import Duration, Exposure, PlaybackRate, Rate, Section
+from recorder.settings.field_types import (
+    Duration,
+    Exposure,
+    Frames,
+    Pixels,
+    PlaybackRate,
+    Rate,
+    Section,
+    Unit,
+)
 from recorder.settings.pco_camera import PcoCameraSettings
+
+Counter = Annotated[int, Unit("counter")]
 
 
 class Drop(Section):
-    """Lose `count` frames from counter `at` on, as a bad cable does; the counter shows the gap."""
+    """Lose frames, as a bad cable does; the counter shows the gap."""
 
     kind: Literal["drop"]
-    at: int = Field(ge=1)
-    count: int = Field(ge=1)
+    at: Counter = Field(ge=1, examples=[100])
+    """The first frame that is lost."""
+    count: Frames = Field(ge=1, examples=[3])
+    """How many are lost."""
 
 
 class Stall(Section):
-    """Deliver nothing for `duration` (s) after counter `at`, while the camera goes on exposing."""
+    """Deliver nothing for a while, while the camera goes on exposing."""
 
     kind: Literal["stall"]
-    at: int = Field(ge=1)
-    duration: Duration
+    at: Counter = Field(ge=1, examples=[100])
+    """The last frame before the pause."""
+    duration: Duration = Field(examples=["500ms"])
+    """How long the pause is."""
 
 
 class Silence(Section):
-    """Deliver nothing more from counter `at` on, without an error."""
+    """Deliver nothing more, without an error."""
 
     kind: Literal["silence"]
-    at: int = Field(ge=1)
+    at: Counter = Field(ge=1, examples=[100])
+    """The first frame that does not come."""
 
 
 class SdkError(Section):
-    """Fail at counter `at` with the error `code` of the camera's library."""
+    """Fail with an error of the camera's library."""
 
     kind: Literal["error"]
-    at: int = Field(ge=1)
+    at: Counter = Field(ge=1, examples=[100])
+    """The frame that is not read."""
     code: int = Field(0x80332004, ge=1, le=0xFFFFFFFF)
+    """The error's code, such as 0x80332004."""
 
 
 class Disconnect(Section):
-    """Lose the connection to the camera at counter `at`."""
+    """Lose the connection to the camera."""
 
     kind: Literal["disconnect"]
-    at: int = Field(ge=1)
+    at: Counter = Field(ge=1, examples=[100])
+    """The first frame that does not come."""
 
 
 Fault = Annotated[Drop | Stall | Silence | SdkError | Disconnect, Field(discriminator="kind")]
@@ -52,8 +71,8 @@ Fault = Annotated[Drop | Stall | Silence | SdkError | Disconnect, Field(discrimi
 class FreeRunningCameraSettings(Section):
     """A camera that needs no trigger."""
 
-    # How long no frame may come before the run ends with an error.
     timeout: Duration = 10.0
+    """How long no frame may come before the run ends with an error."""
 
     @property
     def timeout_s(self) -> float:
@@ -62,28 +81,38 @@ class FreeRunningCameraSettings(Section):
 
 
 class SimulatedCameraSettings(FreeRunningCameraSettings):
-    """A simulated camera that behaves like a pco.edge; width and height in pixels, `rate` in frames/s."""
+    """A simulated camera that behaves like a pco.edge."""
 
     kind: Literal["simulated"] = "simulated"
-    width: int = Field(640, ge=16, le=8192)
-    height: int = Field(540, ge=1, le=8192)
+    width: Pixels = Field(640, ge=16, le=8192)
+    """Width of a frame."""
+    height: Pixels = Field(540, ge=1, le=8192)
+    """Height of a frame."""
     rate: Rate = 100.0
+    """How many frames are exposed; "max": as many as this computer can."""
     exposure: Exposure = 0.005
+    """How long each frame is exposed: the longer, the brighter."""
     seed: int = Field(0, ge=0)
-    # Depth of the camera's own FIFO in frames: at 100 frames/s, 64 frames cover a pause of 0.64 s.
-    fifo: int = Field(64, ge=1, le=1_000_000)
+    """What the noise is made from: with the same seed and settings, all pixels are the same."""
+    # At 100 frames/s, 64 frames cover a pause of 0.64 s.
+    fifo: Frames = Field(64, ge=1, le=1_000_000)
+    """Depth of the camera's own FIFO: frames that are exposed while nobody reads them."""
     faults: tuple[Fault, ...] = Field((), strict=False)
+    """What goes wrong, and at which frames, to try what happens then."""
 
 
 class PlaybackCameraSettings(FreeRunningCameraSettings):
     """Frames from a multi-page TIFF, or from a file that this program recorded."""
 
     kind: Literal["playback"]
-    source: str = Field(min_length=1)
+    source: str = Field(min_length=1, examples=["recordings/mouse.h5"])
+    """The file, TIFF or HDF5."""
     rate: PlaybackRate = "original"
-    # "auto": once, or repeated where more frames are asked for than the source holds.
+    """How many frames are given; "original": at their own times, "max": as many as this computer can."""
     loop: bool | Literal["auto"] = "auto"
-    fifo: int = Field(64, ge=1, le=1_000_000)
+    """Begin again at its end; "auto": where more frames are asked for than the source holds."""
+    fifo: Frames = Field(64, ge=1, le=1_000_000)
+    """Frames that wait while nobody reads them; what comes after is lost."""
 
 
 CameraSettings = Annotated[

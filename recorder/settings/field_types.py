@@ -1,16 +1,73 @@
 """Types of values in the configuration: each parses what people write, and writes it back as text.
 
-Times are in s, sizes in bytes, rates in frames/s (inf: "max") once parsed.
+Times are in s, lengths in m, sizes in bytes, rates in frames/s (inf: "max") once parsed. What the reference
+says of a type, `ParsedBy.allowed` and `Unit`, stands beside its parser.
 """
 
 import math
+from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainSerializer, StringConstraints
 
-from recorder.settings.address import split
-from recorder.units import format_bytes, format_seconds, parse_bytes, parse_rate, parse_seconds
+from recorder.settings.address import ADDRESS, split
+from recorder.units import (
+    format_bytes,
+    format_metres,
+    format_seconds,
+    parse_bytes,
+    parse_metres,
+    parse_rate,
+    parse_seconds,
+)
+
+# Patterns of texts, and what they allow in words: "must be ...".
+PLAIN_NAME = r"^[\w.-]+$"
+TOKEN = r"^[\w.-]*$"
+PATH = r"^[^\x00-\x1f]+$"
+FUNCTION = r"^[\w.]+:\w+$"
+REGION_NAME = r"^[\w.-]{1,32}$"
+PATTERNS = {
+    REGION_NAME: "made of up to 32 letters, digits, dots, dashes and underscores",
+    PLAIN_NAME: "made of letters, digits, dots, dashes and underscores",
+    TOKEN: "made of letters, digits, dots, dashes and underscores",
+    PATH: "the name of a folder or file in plain text",
+    FUNCTION: "module:name, for example my_analysis:mean_of_eye",
+}
+
+
+@dataclass(frozen=True)
+class ParsedBy:
+    """The parser of a type, and what it allows, in words; it raises ValueError that says so."""
+
+    parse: Callable[[object], Any]
+    allowed: str
+
+    def __call__(self, value: object) -> Any:  # noqa: ANN401 - whatever the type is
+        """Return the value that people wrote, parsed."""
+        return self.parse(value)
+
+
+@dataclass(frozen=True)
+class Unit:
+    """The unit of a value, or what a number counts; part of its type."""
+
+    name: str
+
+
+# What these allow, in words: "must be ...".
+_RATE = '0.001 to 1000000, or "max"'
+_LEVELS = '"auto", "full", or [LOW, HIGH] from 0 to 65535, the lower first'
+_FAN = '"auto", or a speed from 0 to 100 percent'
+_SWITCH = 'true, false or "auto"'
+_REGION = "[x0, y0, x1, y1], the first pixel and the one after the last, from 0"
+_BASELINE = 'a time from 0.05s to 10min, or "running" and a time'
+_DIFFERENCE = '"auto", "full", or a number more than 0'
+
+_SYNC_S = (0.1, 3600)
+_PIXEL_M = (1e-9, 1e-2)
 
 MAX_PIXEL = 65535
 
@@ -26,6 +83,15 @@ def _seconds(low: float, high: float, value: object) -> float:
     if not low <= seconds <= high:
         raise ValueError(f"must be between {format_seconds(low)} and {format_seconds(high)}")
     return seconds
+
+
+def _pixel_size(value: object) -> float:
+    if not isinstance(value, str):
+        raise ValueError('a length needs a unit (nm, um, mm), for example "6.5um"')
+    metres = parse_metres(value)
+    if not _PIXEL_M[0] <= metres <= _PIXEL_M[1]:
+        raise ValueError(f"must be between {' and '.join(map(format_metres, _PIXEL_M))}")
+    return metres
 
 
 def _bytes(low: int, high: int, value: object) -> int:
@@ -45,7 +111,7 @@ def _rate(value: object) -> float:
     except OverflowError:
         rate = -1.0
     if not (0.001 <= rate <= 1e6 or rate == math.inf):
-        raise ValueError('must be between 0.001 and 1000000 frames/s, or "max"')
+        raise ValueError(f"must be {_RATE} (frames/s)")
     return rate
 
 
@@ -60,7 +126,7 @@ def _levels(value: object) -> tuple[int, int] | Literal["auto", "full"]:
         low, high = value
         if 0 <= low < high <= 65535:
             return low, high
-    raise ValueError('must be "auto", "full", or [LOW, HIGH] from 0 to 65535, the lower first')
+    raise ValueError(f"must be {_LEVELS}")
 
 
 def _fan(value: object) -> int | Literal["auto"]:
@@ -68,7 +134,7 @@ def _fan(value: object) -> int | Literal["auto"]:
         return "auto"
     if type(value) is int and 0 <= value <= 100:
         return value
-    raise ValueError('must be "auto", or a speed from 0 to 100 percent')
+    raise ValueError(f"must be {_FAN}")
 
 
 def _switch(value: object) -> bool | Literal["auto"]:
@@ -76,11 +142,11 @@ def _switch(value: object) -> bool | Literal["auto"]:
         return value
     if value == "auto":
         return "auto"
-    raise ValueError('must be true, false or "auto"')
+    raise ValueError(f"must be {_SWITCH}")
 
 
 def _sync_period(value: object) -> float:
-    return math.inf if value == "never" else _seconds(0.1, 3600, value)
+    return math.inf if value == "never" else _seconds(*_SYNC_S, value)
 
 
 def split_baseline(text: str) -> tuple[float, bool]:
@@ -100,7 +166,7 @@ def _region_box(value: object) -> tuple[int, int, int, int]:
         x0, y0, x1, y1 = value
         if 0 <= x0 < x1 <= MAX_PIXEL and 0 <= y0 < y1 <= MAX_PIXEL:
             return x0, y0, x1, y1
-    raise ValueError("must be [x0, y0, x1, y1], the first pixel and the one after the last, from 0")
+    raise ValueError(f"must be {_REGION}")
 
 
 def _difference_range(value: object) -> float | Literal["auto", "full"]:
@@ -108,7 +174,7 @@ def _difference_range(value: object) -> float | Literal["auto", "full"]:
         return value
     if isinstance(value, int | float) and not isinstance(value, bool) and 0 < value <= 65535:
         return float(value)
-    raise ValueError('must be "auto", "full", or a number more than 0')
+    raise ValueError(f"must be {_DIFFERENCE}")
 
 
 def _address(value: object) -> str:
@@ -125,35 +191,74 @@ def _write_rate(rate: float | str) -> float | str:
     return "max" if rate == math.inf else rate
 
 
+def _times(low: float, high: float) -> BeforeValidator:
+    return BeforeValidator(ParsedBy(partial(_seconds, low, high), _from_to(low, high)))
+
+
+def _from_to(low: float, high: float) -> str:
+    return f"{format_seconds(low)} to {format_seconds(high)}"
+
+
+def _sizes(low: int, high: int) -> BeforeValidator:
+    allowed = f"{format_bytes(low)} to {format_bytes(high)}"
+    return BeforeValidator(ParsedBy(partial(_bytes, low, high), allowed))
+
+
 _WriteSeconds = PlainSerializer(format_seconds)
 _WriteBytes = PlainSerializer(format_bytes)
 _WriteRate = PlainSerializer(_write_rate)
+_Time = Unit("time")
+_Size = Unit("size")
+_FramesPerSecond = Unit("frames/s")
 
-Exposure = Annotated[float, BeforeValidator(partial(_seconds, 1e-6, 60)), _WriteSeconds]
-Delay = Annotated[float, BeforeValidator(partial(_seconds, 0, 60)), _WriteSeconds]
-LineTime = Annotated[float, BeforeValidator(partial(_seconds, 1e-7, 1)), _WriteSeconds]
-Duration = Annotated[float, BeforeValidator(partial(_seconds, 1e-3, 7 * 86400)), _WriteSeconds]
-PoolSize = Annotated[int, BeforeValidator(partial(_bytes, 2 * 2**20, 2**40)), _WriteBytes]
-Reserve = Annotated[int, BeforeValidator(partial(_bytes, 0, 2**40)), _WriteBytes]
-SyncPeriod = Annotated[float, BeforeValidator(_sync_period), PlainSerializer(_write_sync_period)]
-Rate = Annotated[float, BeforeValidator(_rate), _WriteRate]
-PlaybackRate = Annotated[float | Literal["original"], BeforeValidator(_playback_rate), _WriteRate]
-Fan = Annotated[int | Literal["auto"], BeforeValidator(_fan)]
-Levels = Annotated[tuple[int, int] | Literal["auto", "full"], BeforeValidator(_levels)]
+Exposure = Annotated[float, _times(1e-6, 60), _WriteSeconds, _Time]
+Delay = Annotated[float, _times(0, 60), _WriteSeconds, _Time]
+LineTime = Annotated[float, _times(1e-7, 1), _WriteSeconds, _Time]
+Duration = Annotated[float, _times(1e-3, 7 * 86400), _WriteSeconds, _Time]
+PoolSize = Annotated[int, _sizes(2 * 2**20, 2**40), _WriteBytes, _Size]
+Reserve = Annotated[int, _sizes(0, 2**40), _WriteBytes, _Size]
+SyncPeriod = Annotated[
+    float,
+    BeforeValidator(ParsedBy(_sync_period, f'{_from_to(*_SYNC_S)}, or "never"')),
+    PlainSerializer(_write_sync_period),
+    _Time,
+]
+PixelSize = Annotated[
+    float,
+    BeforeValidator(ParsedBy(_pixel_size, " to ".join(map(format_metres, _PIXEL_M)))),
+    PlainSerializer(format_metres),
+    Unit("length"),
+]
+Rate = Annotated[float, BeforeValidator(ParsedBy(_rate, _RATE)), _WriteRate, _FramesPerSecond]
+PlaybackRate = Annotated[
+    float | Literal["original"],
+    BeforeValidator(ParsedBy(_playback_rate, f'{_RATE}, or "original"')),
+    _WriteRate,
+    _FramesPerSecond,
+]
+Fan = Annotated[int | Literal["auto"], BeforeValidator(ParsedBy(_fan, _FAN))]
+Levels = Annotated[tuple[int, int] | Literal["auto", "full"], BeforeValidator(ParsedBy(_levels, _LEVELS))]
+Address = Annotated[str, BeforeValidator(ParsedBy(_address, ADDRESS))]
+Frames = Annotated[int, Unit("frames")]
+Pixels = Annotated[int, Unit("pixels")]
+Switch = Annotated[bool | Literal["auto"], BeforeValidator(ParsedBy(_switch, _SWITCH))]
 # Shown as they are, or against a baseline: differences in counts, or in percent of the baseline.
 PreviewMode = Literal["raw", "difference", "dff"]
 # x0, y0, x1, y1 on the sensor, counted from 0: the first pixel, and the one after the last.
-RegionBox = Annotated[tuple[int, int, int, int], BeforeValidator(_region_box)]
-RegionName = Annotated[str, StringConstraints(pattern=r"^[\w.-]{1,32}$")]
-BaselineText = Annotated[str, BeforeValidator(_baseline)]
-DifferenceRange = Annotated[float | Literal["auto", "full"], BeforeValidator(_difference_range)]
+RegionBox = Annotated[tuple[int, int, int, int], BeforeValidator(ParsedBy(_region_box, _REGION))]
+RegionName = Annotated[str, StringConstraints(pattern=REGION_NAME)]
+BaselineText = Annotated[str, BeforeValidator(ParsedBy(_baseline, _BASELINE))]
+DifferenceRange = Annotated[
+    float | Literal["auto", "full"], BeforeValidator(ParsedBy(_difference_range, _DIFFERENCE))
+]
 # The colours of the displays, besides "auto" those of preview/colours.
 ColourMap = Literal["auto", "grey", "inferno", "viridis", "diverging"]
-Address = Annotated[str, BeforeValidator(_address)]
-Switch = Annotated[bool | Literal["auto"], BeforeValidator(_switch)]
 
 
 class Section(BaseModel):
-    """Base of all sections: frozen, typed strictly, and unknown keys are errors."""
+    """Base of all sections: frozen, typed strictly, and unknown keys are errors.
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+    The text below a field is its meaning in the reference, the type and the constraints say what it allows.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, use_attribute_docstrings=True)

@@ -7,6 +7,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from recorder.errors import did_you_mean
+from recorder.settings.field_types import PATTERNS
 
 # Characters of a wrong value, or of its name, that are shown.
 MAX_SHOWN = 100
@@ -53,11 +54,7 @@ def explain(error: dict[str, Any], root: type[BaseModel], models: SettingsModels
         case "value_error":
             reason = str(error["ctx"]["error"])
         case "string_pattern_mismatch":
-            reason = "must be made of letters, digits, dots, dashes and underscores"
-            if name == "recording.output":
-                reason = "must be the name of a folder or file in plain text"
-            elif name == "analysis.function":
-                reason = "must be module:name, for example my_analysis:mean_of_eye"
+            reason = f"must be {PATTERNS[error['ctx']['pattern']]}"
         case "model_type" | "model_attributes_type":
             reason = f"must be a section with keys of its own, written [{name}] in TOML"
         case "tuple_type":

@@ -3,7 +3,7 @@
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import tomli_w
 from pydantic import Field, ValidationError
@@ -11,12 +11,18 @@ from pydantic import Field, ValidationError
 from recorder.errors import ConfigurationError, did_you_mean
 from recorder.settings.cameras import CAMERAS, FAULTS, CameraSettings, SimulatedCameraSettings
 from recorder.settings.field_types import (
+    FUNCTION,
+    PATH,
+    PLAIN_NAME,
+    TOKEN,
     Address,
     BaselineText,
     ColourMap,
     DifferenceRange,
     Duration,
+    Frames,
     Levels,
+    PixelSize,
     PoolSize,
     PreviewMode,
     RegionBox,
@@ -25,91 +31,103 @@ from recorder.settings.field_types import (
     Section,
     Switch,
     SyncPeriod,
+    Unit,
 )
 from recorder.settings.messages import SettingsModels, explain
 from recorder.settings.pco_camera import PcoCameraSettings
 
 
 class RecordingSettings(Section):
-    """What is recorded, and into which folder or file; `duration` in s."""
+    """What is recorded, and into which folder or file."""
 
-    name: str = Field("recording", pattern=r"^[\w.-]+$", max_length=100)
+    name: str = Field("recording", pattern=PLAIN_NAME, max_length=100)
+    """How names of files begin where `output` is a folder; the date and the time follow."""
     title: str = Field("", max_length=200)
-    output: str = Field("recordings", pattern=r"^[^\x00-\x1f]+$")
-    frames: int | None = Field(None, ge=1)
-    duration: Duration | None = None
-    # How many triggers the camera gets: at the end of a run they are compared with the frames.
-    triggers: int | None = Field(None, ge=1)
+    """A line about the recording, stored in the file."""
+    output: str = Field("recordings", pattern=PATH)
+    """A folder for the files, or the first file itself, ending in .h5. Nothing is ever overwritten."""
+    frames: Frames | None = Field(None, ge=1, examples=[1000])
+    """The run ends after so many; omitted: it goes on until `stop`, or `duration`."""
+    duration: Duration | None = Field(None, examples=["10min"])
+    """The run ends after this time; omitted: it goes on until `stop`, or `frames`."""
+    triggers: Annotated[int, Unit("triggers")] | None = Field(None, ge=1, examples=[500])
+    """How many triggers the camera gets: at the end of a run they are compared with the frames."""
+    pixel_size: PixelSize | None = Field(None, examples=["650nm"])
+    """Width of a pixel of the frames on the sample; omitted: that on the sensor, where it is known."""
 
 
 class PoolSettings(Section):
-    """The only bound on memory: how many bytes a slow disk may be behind before frames are lost."""
+    """The only bound on memory."""
 
     memory: PoolSize = 512_000_000
+    """How much a slow disk may be behind before frames are lost."""
 
 
 class StorageSettings(Section):
     """How the pixels reach the disk."""
 
-    # "direct" bypasses the page cache; "buffered" goes through it; "auto" tries direct first.
     mode: Literal["auto", "direct", "buffered"] = "auto"
-    # Bytes of the disk kept free, so that the file can be closed properly when the disk is full.
+    """Past the page cache ("direct") or through it ("buffered"); "auto" tries direct first."""
     reserve: Reserve = 16_000_000
-    # What was committed longer ago survives a power cut; "never" leaves it to the system, which takes 30 s.
+    """Room on the disk kept free, so that the file can be closed properly when the disk is full."""
     durable_every: SyncPeriod = 1.0
-    # A column with a checksum of each frame's pixels, which `recorder verify` compares; costs 0.06 s/GB.
+    """What was committed longer ago survives a power cut; "never" leaves it to the system, which takes 30 s.
+    """
     checksum: bool = False
+    """A column with a checksum of each frame's pixels, which `recorder verify` compares; costs 0.06 s/GB."""
 
 
 class RemoteSettings(Section):
     """The remote control server for other programs; there is none unless `listen` is given."""
 
-    # HOST:PORT; 127.0.0.1 admits programs on this machine only; port 0 takes a free one.
-    listen: Address | None = None
-    # Password of the clients; empty: a new one for every session, printed when it begins.
-    token: str = Field("", pattern=r"^[\w.-]*$", max_length=200)
+    listen: Address | None = Field(None, examples=["127.0.0.1:7625"])
+    """Where it listens; 127.0.0.1 admits programs on this machine only; port 0 takes a free one."""
+    token: str = Field("", pattern=TOKEN, max_length=200)
+    """Password of the clients; empty: a new one for every session, printed when it begins."""
 
 
 class PreviewSettings(Section):
     """The live picture of the frames while they are recorded."""
 
     on: bool = False
-    # Maximum of pictures per second; fewer while the machine is busy.
-    rate: float = Field(15.0, ge=0.1, le=100, strict=False)
-    # Levels that follow the picture, the full range, or [low, high].
+    """Whether pictures are made from the beginning; `preview on` and `off` change it."""
+    rate: Annotated[float, Unit("pictures/s")] = Field(15.0, ge=0.1, le=100, strict=False)
+    """At most so many pictures; fewer while the machine is busy."""
     levels: Levels = "auto"
-    # How a frame becomes a smaller picture: every n-th pixel ("stride"), or the mean of n x n pixels.
+    """What is black and what is white: levels that follow the picture, the full range, or two values."""
     decimate: Literal["stride", "mean"] = "stride"
-    # What a pixel of the frame is of the specimen, in um, for the scale bar; omitted: it is in pixels.
-    pixel_um: float | None = Field(None, gt=0, le=1e6, strict=False)
-    # Show saturated pixels, and those at 0, in colours of their own.
+    """How a frame becomes a smaller picture: every n-th pixel ("stride"), or the mean of n x n pixels."""
     saturation: bool = True
-    # Frames as they are, or what they have more or less than the baseline: in counts, or in percent of it.
+    """Show saturated pixels, and those at 0, in colours of their own."""
     mode: PreviewMode = "raw"
-    # The mean of so many seconds of frames, or ("running 10s") one in which they fade over such a time.
+    """Frames as they are, or their difference from the baseline: in counts, or in percent of it."""
     baseline: BaselineText = "running 10s"
-    # The difference that is shown brightest, in counts or percent; "auto" follows the picture.
+    """The mean of so many seconds of frames, or ("running 10s") one in which they fade over such a time."""
     range: DifferenceRange = "auto"
-    # Regions whose means are shown as traces: name = [x0, y0, x1, y1] on the sensor, x1 and y1 not included.
+    """The difference that is shown brightest, in counts or percent; "auto" follows the picture."""
     regions: dict[RegionName, RegionBox] = Field(default_factory=dict, max_length=16)
-    # The colours of page and window; "auto" is grey, and diverging for differences.
+    """Regions whose means are shown as traces: name = [x0, y0, x1, y1], x1 and y1 not included."""
     colours: ColourMap = "auto"
-    # The brightness between the levels: less than 1 shows more in the dark, more than 1 in the light.
+    """The colours of page and window; "auto" is grey, and diverging for differences."""
     gamma: float = Field(1.0, ge=0.1, le=10, strict=False)
-    # A window on this computer's display; "auto": where there is a display and somebody at the console.
+    """The brightness between the levels: less than 1 shows more in the dark, more than 1 in the light."""
     window: Switch = "auto"
-    # HOST:PORT of the web page; 127.0.0.1 admits this machine only; omitted: no page.
-    web: Address | None = None
-    # Password of the page; empty: a new one for every session, printed in the page's address.
-    token: str = Field("", pattern=r"^[\w.-]*$", max_length=200)
+    """A window on this computer's display; "auto": where there is a display and somebody at the console."""
+    web: Address | None = Field(None, examples=["127.0.0.1:8080"])
+    """Where the web page is served; 127.0.0.1 admits this machine only; omitted: no page."""
+    token: str = Field("", pattern=TOKEN, max_length=200)
+    """Password of the page; empty: a new one for every session, printed in the page's address."""
 
 
 class AnalysisSettings(Section):
     """A function of the user that is called with the latest frame."""
 
-    # "module:name"; called as name(frame, metadata, **options) in a thread of its own.
-    function: str | None = Field(None, pattern=r"^[\w.]+:\w+$")
-    options: dict[str, bool | int | float | str] = Field(default_factory=dict)
+    function: str | None = Field(None, pattern=FUNCTION, examples=["my_analysis:mean_of_eye"])
+    """Called as name(frame, metadata, **options) in a thread of its own; omitted: none."""
+    options: dict[str, bool | int | float | str] = Field(
+        default_factory=dict, examples=[{"x": 200, "y": 100}]
+    )
+    """What it is called with beside the frame and its metadata, by name, for example { x = 200, y = 100 }."""
 
 
 class Settings(Section):

@@ -12,7 +12,17 @@ from pydantic import (
     model_validator,
 )
 
-from recorder.settings.field_types import Delay, Duration, Exposure, Fan, LineTime, Rate, Section
+from recorder.settings.field_types import (
+    Delay,
+    Duration,
+    Exposure,
+    Fan,
+    Frames,
+    LineTime,
+    Rate,
+    Section,
+    Unit,
+)
 from recorder.units import format_seconds, parse_seconds
 
 Interface = Literal[
@@ -48,97 +58,122 @@ NO_TIMEOUT_S = 7 * 86400.0
 
 
 class LineSettings(Section):
-    """A hardware I/O line of a PCO camera, numbered as on its rear panel."""
+    """A hardware I/O line of a PCO camera."""
 
-    number: int = Field(ge=1, le=4)
+    number: int = Field(ge=1, le=4, examples=[4])
+    """As on the camera's rear panel."""
     on: bool = True
-    # Line 1 takes an edge, the others a level; omitted: as the camera has it.
+    """Whether the line is used."""
     polarity: Literal["rising edge", "falling edge", "high level", "low level"] | None = None
-    # The electrical kind of the line; and which pulses are too short for it: up to 65 ns ("off"), 1 us
-    # ("medium"), 100 ms ("high"). Omitted: as the camera has them.
+    """Line 1 takes an edge, the others a level; omitted: as the camera has it."""
     type: (
         Literal["TTL", "high level TTL", "contact mode", "RS485 differential", "two pin differential"] | None
     ) = None
+    """The electrical kind of the line; omitted: as the camera has it."""
     filter: Literal["off", "medium", "high"] | None = None
-    # The signal that lines 3 and 4 put out.
+    """Which pulses are too short: up to 65 ns ("off"), 1 us ("medium"), 100 ms ("high"). Omitted:
+    as the camera has it."""
     signal: Literal["status busy", "status expos", "status line", "status armed"] | None = None
-    # Of a rolling shutter: the sensor line whose exposure `status expos` shows.
+    """What lines 3 and 4 put out; omitted: as the camera has it."""
     timing: Literal["first line", "global", "last line", "all lines"] | None = None
+    """Of a rolling shutter: the sensor line whose exposure `status expos` shows. Omitted: as the camera has
+    it."""
 
 
 class PcoCameraSettings(Section):
-    """A PCO camera, driven through the vendor's package; `exposure` and `delay` in s, `rate` in frames/s."""
+    """A PCO camera, driven through the vendor's package."""
 
     kind: Literal["pco"]
-    # Omitted: the first camera found.
-    serial: int | None = Field(None, ge=1)
+    serial: int | None = Field(None, ge=1, examples=[61001234])
+    """Serial number, as `recorder cameras` lists it; omitted: the first camera found."""
     interface: Interface | None = None
+    """How the camera is connected; omitted: looked for at all of them."""
     exposure: Exposure = 0.01
+    """How long each frame is exposed; what the camera can is said by `recorder cameras --check`."""
     delay: Delay = 0.0
-    # "max": as fast as exposure and readout allow.
+    """From the trigger to the beginning of the exposure."""
     rate: Rate = math.inf
-    # x0, y0, x1, y1 in binned pixels, counted from 1, both ends included; omitted: all.
-    roi: tuple[int, int, int, int] | None = Field(None, strict=False)
-    binning: tuple[int, int] = Field((1, 1), strict=False)
-    # What becomes of the pixels that are binned.
+    """How many frames are exposed, with trigger = "auto sequence"; "max": as fast as exposure and readout
+    allow."""
+    roi: Annotated[tuple[int, int, int, int], Unit("pixels")] | None = Field(
+        None, strict=False, examples=[[1, 1, 1280, 1024]]
+    )
+    """The region that is read: x0, y0, x1, y1 in binned pixels, counted from 1, both ends included; omitted:
+    all."""
+    binning: Annotated[tuple[int, int], Unit("pixels")] = Field((1, 1), strict=False)
+    """How many pixels across and down become one."""
     binning_mode: Literal["sum", "average"] = "sum"
-    # "extended" shows dark and reference pixels too, or what else the camera has beyond its usual format.
+    """What becomes of the pixels that are binned."""
     sensor_format: Literal["standard", "extended"] = "standard"
-    # Hz; omitted: the fastest.
-    pixel_rate: int | None = None
-    # Bits of a pixel as the camera sends it, for cameras with a choice.
+    """Whether dark and reference pixels are shown too, or what else the camera has beyond its usual format.
+    """
+    pixel_rate: Annotated[int, Unit("Hz")] | None = Field(None, examples=[286_000_000])
+    """How fast the sensor is read, one of those that the camera has; omitted: the fastest."""
     pixel_format: PixelFormat | None = None
+    """Bits of a pixel as the camera sends it, for cameras with a choice; omitted: as the camera has it."""
     trigger: Trigger = "auto sequence"
+    """What starts an exposure: the camera itself, `trigger` at the console, or a pulse at its trigger input.
+    """
     acquire: Literal["auto", "external", "external modulated", "sequence trigger"] = "auto"
-    # How many frames a pulse at the acquire input starts, with acquire = "sequence trigger".
-    frames_per_trigger: int | None = Field(None, ge=1, lt=2**32)
-    # In the pixels of each frame; omitted: only where the camera sends no metadata.
+    """What the acquire input does: nothing ("auto"), admit frames ("external"), or start a sequence."""
+    frames_per_trigger: Frames | None = Field(None, ge=1, lt=2**32, examples=[20])
+    """How many frames a pulse at the acquire input starts, with acquire = "sequence trigger"."""
     timestamp: Literal["off", "binary", "binary & ascii"] | None = None
+    """Counter and time of day in the pixels of each frame; omitted: only where it sends no metadata."""
     noise_filter: bool = False
-    # Replaces pixels known to be hot by what is around them.
+    """The camera's own noise filter."""
     hot_pixel_correction: bool = False
-    # More sensitive to infrared light, with a range of exposures of its own.
+    """Replaces pixels known to be hot by what is around them."""
     ir_sensitivity: bool = False
-    # How many converters read the sensor; two are faster and less linear. Omitted: as the camera has it.
+    """More sensitive to infrared light, with a range of exposures of its own."""
     adcs: Literal[1, 2] | None = None
-    # Whether the camera regulates its dark offset; omitted: as the camera has it.
+    """How many converters read the sensor; two are faster and less linear. Omitted: as the camera has it."""
     offset_mode: Literal["auto", "off"] | None = None
-    # A frame is a pair of exposures close together (PIV), the second below the first.
+    """Whether the camera regulates its dark offset; omitted: as the camera has it."""
     double_image: bool = False
-    # "auto", or its speed in percent; omitted: as the camera has it.
-    fan: Fan | None = None
-    # The lights on the camera's rear panel; omitted: as the camera has them.
-    status_led: bool | None = None
-    # Electrons per count; omitted: as the camera has it.
-    conversion_factor: float | None = Field(None, gt=0, strict=False)
-    # Changing it restarts the camera, which takes some 10 s.
+    """A frame is a pair of exposures close together (PIV), the second below the first."""
+    fan: Fan | None = Field(None, examples=["auto"])
+    """Speed of the fan; omitted: as the camera has it."""
+    status_led: bool | None = Field(None, examples=[False])
+    """The lights on the camera's rear panel; omitted: as the camera has them."""
+    conversion_factor: Annotated[float, Unit("electrons per count")] | None = Field(
+        None, gt=0, strict=False, examples=[0.46]
+    )
+    """What a count stands for, one of those that the camera has; omitted: as the camera has it."""
     shutter: Literal["rolling shutter", "global shutter", "global reset"] | None = None
-    # Set point in degrees Celsius.
-    cooling: int | None = None
+    """How rows are exposed; omitted: as the camera has it. A change restarts the camera, which takes 10 s."""
+    cooling: Annotated[int, Unit("degrees Celsius")] | None = Field(None, examples=[0])
+    """Temperature of the sensor to hold, for cameras where it can be chosen; omitted: as the camera has it.
+    """
     lines: tuple[LineSettings, ...] = Field((), strict=False)
-    # Light sheet: time from row to row, and for how many of it a row is exposed; their product is the
-    # exposure, and `exposure` is omitted. `delay_lines` is a pause between frames, in line times.
-    line_time: LineTime | None = None
-    exposure_lines: int | None = Field(None, ge=1, lt=2**31)
-    delay_lines: int = Field(0, ge=0, lt=2**31)
-    # Omitted: with `line_time` "top bottom", else as the camera has it.
+    """The hardware I/O lines to set."""
+    line_time: LineTime | None = Field(None, examples=["20us"])
+    """Light sheet: from row to row; with `exposure_lines`, `exposure` is their product, and is omitted."""
+    exposure_lines: Annotated[int, Unit("line times")] | None = Field(None, ge=1, lt=2**31, examples=[100])
+    """Light sheet: for how long a row is exposed."""
+    delay_lines: Annotated[int, Unit("line times")] = Field(0, ge=0, lt=2**31)
+    """Light sheet: a pause between frames."""
     readout: RowOrder | None = None
-    # Where frames go first: through the driver's FIFO to the disk, or into the camera's own memory, until
-    # that is full ("camram sequence"), or overwriting the oldest frames until stopped ("camram ring").
-    # "camram read" records nothing: it reads out what the memory holds, from a recording before.
+    """In which order rows are read; omitted: with `line_time` "top bottom", else as the camera has it."""
     memory: Literal["fifo", "camram sequence", "camram ring", "camram read"] = "fifo"
-    # What makes a ring stop by itself: `trigger` at the console ("software"), or that and a pulse at the
-    # acquire input ("external"); and how many frames are recorded after it.
+    """Where frames go first: through the driver's FIFO to the disk, or into the camera's own memory, until
+    that is full ("camram sequence"), or overwriting the oldest until stopped ("camram ring"). "camram read"
+    records nothing: it reads out what the memory holds, from a recording before."""
     record_stop: Literal["off", "software", "external"] = "off"
-    frames_after_event: int | None = Field(None, ge=1, lt=2**32)
-    # The part of the camera's memory to record into, from 1; omitted: the one that is active.
-    segment: int | None = Field(None, ge=1, le=4)
-    # Sizes of the four parts in percent of the memory; a change erases all of them. Omitted: as they are.
-    segments: tuple[float, float, float, float] | None = Field(None, strict=False)
-    # Frames in the driver's FIFO; omitted: a second of them, in at most half a gigabyte.
-    fifo: int | None = Field(None, ge=4, le=1_000_000)
-    # How long no frame may come; omitted: 10 s, or 7 days where frames wait for a trigger.
-    timeout: Duration | None = None
+    """What makes a ring stop by itself: `trigger` at the console ("software"), or that and a pulse at the
+    acquire input ("external")."""
+    frames_after_event: Frames | None = Field(None, ge=1, lt=2**32, examples=[500])
+    """How many frames a ring records after what `record_stop` waits for."""
+    segment: int | None = Field(None, ge=1, le=4, examples=[2])
+    """The part of the camera's memory to record into; omitted: the one that is active."""
+    segments: Annotated[tuple[float, float, float, float], Unit("percent")] | None = Field(
+        None, strict=False, examples=[[50, 50, 0, 0]]
+    )
+    """Sizes of the four parts of the memory; a change erases all of them. Omitted: as they are."""
+    fifo: Frames | None = Field(None, ge=4, le=1_000_000, examples=[100])
+    """Depth of the driver's FIFO; omitted: a second of frames, in at most half a gigabyte."""
+    timeout: Duration | None = Field(None, examples=["30s"])
+    """How long no frame may come; omitted: 10 s, or 7 days where frames wait for a trigger."""
 
     @model_validator(mode="before")
     @classmethod

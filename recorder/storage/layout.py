@@ -59,6 +59,9 @@ TABLE_ROWS = 16
 CACHE_BYTES = 2 * COLUMN_ROWS * 8
 CACHE_SLOTS = 101
 
+# Units of what describes the camera, where NeXus wants one.
+UNITS = {"x_pixel_size": "m", "y_pixel_size": "m"}
+
 # Counted up when a reader must know. 1: columns under our own names only, no counters in /entry/commands;
 # 2: NeXus' names, ours as links.
 LAYOUT_VERSION = 2
@@ -163,6 +166,8 @@ def _lay_out(file: h5py.File, path: Path, what: FileDescription) -> None:
     detector = _group(_group(entry, "instrument", "NXinstrument"), "detector", "NXdetector")
     for name, value in what.detector.items():
         detector[name] = fixed(value) if isinstance(value, str) else value
+        if name in UNITS:
+            _describe(detector[name], units=UNITS[name])
     _make_pixels(detector, what)
     for field in what.columns:
         column = detector.create_dataset(

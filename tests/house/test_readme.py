@@ -1,4 +1,4 @@
-"""What the README's tables and spans say is what the code says; its blocks are run by tests/system."""
+"""What the tables and spans of README and pages say is what the code says; blocks are run by tests/system."""
 
 import importlib
 import re
@@ -16,17 +16,19 @@ from recorder.session.status import EXIT_CODES, Summary
 from recorder.settings.cameras import SimulatedCameraSettings
 from recorder.settings.model import SECTIONS, keys, load
 from recorder.storage.records import Verdict
-from tests.readme import BLOCKS, PROSE, README, TABLES, paragraph, spans, table
+from tests.readme import BLOCKS, PAGES, PROSE, PROSE_OF, README, ROOT, TABLES, paragraph, spans, table
 
-ROOT = README.parent
+# The tour is what somebody reads who reads nothing else.
+MAX_TOUR = 65
 
-# Every table of the README, by its heading and how its first cell begins, with what checks it.
+# Every table of README and pages, by its heading and how its first cell begins, with what checks it.
 CHECKED = {
     ("configuration", "none"): "test_the_configurations_are_those_there_are",
-    ("exit code", "0"): "test_the_exit_codes_are_those_of_the_verdicts",
     ("", "Linux, USB"): "nothing: packages of the system and drivers of makers, for real cameras",
+    ("page", "[console]"): "test_files_and_folders_in_the_text_are_there",
     ("command", "`mark"): "test_the_console_has_these_commands, and tests/system/test_readme.py types them",
     ("where", "`/data`"): "tests/system/test_readme.py, in a file",
+    ("exit code", "0"): "test_the_exit_codes_are_those_of_the_verdicts",
 }
 
 # Words of the console's table that stand for something, with an example.
@@ -91,7 +93,7 @@ def test_a_configuration_is_what_the_table_says(cells: tuple[str, str]) -> None:
 
 
 def test_the_synopsis_lists_every_program_and_every_option_of_run() -> None:
-    (synopsis,) = (block for block in BLOCKS if block.text.startswith("recorder run"))
+    (synopsis,) = (block for block in BLOCKS if block.text.startswith("recorder run ["))
     assert re.findall(r"^recorder (\w+)", synopsis.text, re.MULTILINE) == list(PROGRAMS)
     run = synopsis.text.partition("recorder replay")[0]
     assert set(re.findall(r"--[\w-]+", run)) == options_of("run")
@@ -155,7 +157,16 @@ def test_keys_in_the_text_are_keys() -> None:
 
 
 def test_files_and_folders_in_the_text_are_there() -> None:
-    told = {s for s in spans(PROSE) if re.match(r"(recorder|configs|tests|notes|\.ci)/", s)}
-    told |= set(re.findall(r"\]\(([^)]+)\)", PROSE))
-    assert len(told) > 5
-    assert {path for path in told if not (ROOT / path).exists()} == set()
+    told = {ROOT / s for s in spans(PROSE) if re.match(r"(recorder|configs|tests|notes|\.ci)/", s)}
+    for page, prose in PROSE_OF.items():
+        told |= {page.parent / link for link in re.findall(r"\]\(([^)]+)\)", prose)}
+    assert len(told) > 10
+    assert {path for path in told if not path.exists()} == set()
+
+
+def test_the_readme_begins_with_a_short_tour_and_names_every_page() -> None:
+    before, _, _ = README.read_text(encoding="utf-8").partition("## Recording")
+    assert "## A tour" in before
+    assert len(before.splitlines()) <= MAX_TOUR
+    links = set(re.findall(r"\]\(([^)]+)\)", PROSE_OF[README]))
+    assert {f"notes/{page.name}" for page in PAGES if page != README} <= links

@@ -1,4 +1,5 @@
 import json
+import re
 import sys
 from pathlib import Path
 
@@ -25,6 +26,29 @@ def test_info_tells_the_story(recorder: Recorder) -> None:
         assert words in result.out
     told = json.loads(recorder("info", "x.h5", "--json").out)
     assert (told["frames"], told["lost"], told["losses"]) == (50, 2, {"counter gap": 2})
+
+
+def test_info_lists_exposures_and_marks(recorder: Recorder, tmp_path: Path) -> None:
+    (tmp_path / "s.txt").write_text("mark trial3 left eye\nexposure 2ms\nwait 100ms\nmark late\nquit\n")
+    arguments = ("run", "--headless", "--script", "s.txt", "--output", "x.h5")
+    recorder(*arguments, "--set", "recording.pixel_size=650nm")
+    told = recorder("info", "x.h5")
+    exposure = re.search(r"^exposure +5ms, 2ms from frame (\d+) on$", told.out, re.MULTILINE)
+    assert exposure, told.out
+    assert re.search(r"^pixel size +650nm$", told.out, re.MULTILINE)
+    head, *rows = told.out.split("\n\n")[1].splitlines()
+    assert head.split() == ["frame", "time", "label", "text", "from"]
+    assert [re.split(r" {2,}", row.strip())[2:] for row in rows] == [
+        ["trial3", "left eye", "script"],
+        ["late", "script"],
+    ]
+    found = json.loads(recorder("info", "x.h5", "--json").out)
+    assert found["exposures"] == [[0, 0.005], [int(exposure[1]), 0.002]]
+    assert [row["label"] for row in found["mark_rows"]] == ["trial3", "late"]
+    assert rows[0].split()[0] == str(found["mark_rows"][0]["frame"])
+    with h5py.File(tmp_path / "x.h5") as file:
+        size = file["entry/instrument/detector/x_pixel_size"]
+        assert (size[()], size.attrs["units"]) == (6.5e-7, b"m")
 
 
 def test_a_file_does_not_command_the_terminal(recorder: Recorder, tmp_path: Path) -> None:
@@ -76,14 +100,28 @@ def test_bench_measures_and_gives_a_verdict(recorder: Recorder, tmp_path: Path) 
     result = recorder(*arguments, "--folder", tmp_path, "--json")
     assert result.code == 0, result.err
     told = result.json
-    assert "needs 0.164 GB/s" in told["verdict"]
+    assert "128x128 at 5000 frames/s" in told["verdict"]
+    assert "0.164 GB/s needed" in told["verdict"]
     ways = {row["way"] for row in told["rows"]}
     assert {"memcpy", "raw buffered", "recorder buffered"} <= ways
     assert all(row["GB/s"] > 0 for row in told["rows"])
+    assert {row["frames"] for row in told["rows"]} == {"128x128"}
     assert list(tmp_path.iterdir()) == []
-    table = recorder(*arguments, "--folder", tmp_path)
+    table = recorder(*arguments, "--folder", tmp_path, "--small-frames")
+    assert re.match(r"this computer (keeps up|does NOT keep up) with 128x128 at 5000 frames/s", table.out)
     assert "raw buffered" in table.out
-    assert "this machine sustains" in table.out
+    assert "256x256" in table.out
+
+
+def test_bench_writes_no_more_than_asked_for(recorder: Recorder, tmp_path: Path) -> None:
+    arguments = ("bench", "--seconds", 5, "--rounds", 1, "--folder", tmp_path, "--write")
+    told = recorder(*arguments, "200MB", "--json").err
+    (written,) = re.findall(r"^([\d.]+) GB are written", told)
+    assert float(written) <= 0.2
+    too_little = recorder(*arguments, "50MB")
+    assert too_little.code == 2
+    assert re.search(r"^recorder: --write 50MB: \d measurements .* write \d+MB at least", too_little.err)
+    assert "unknown unit" in recorder(*arguments, "2 lots").err
 
 
 def test_bench_says_what_it_cannot_measure(recorder: Recorder) -> None:

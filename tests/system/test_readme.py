@@ -1,8 +1,10 @@
-"""Every block of the README is run as it stands there, and what it promises is looked for."""
+"""Every block of the README and its pages is run as it stands there, and what it promises is looked for."""
 
 import json
+import os
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 import time
@@ -12,6 +14,7 @@ from pathlib import Path
 import h5py
 import pytest
 
+from recorder.settings.model import load
 from recorder.storage.layout import DETECTOR
 from tests.house.test_readme import console_lines
 from tests.readme import BLOCKS, PROSE, paragraph, spans, table
@@ -33,11 +36,15 @@ RUN_BY = {
     "python3 -m venv .venv && .venv/bin/pip install -q . && .venv/bin/recorder run --duration 60s": (
         "test_the_first_command_records"
     ),
-    "python3 -m venv .venv && .venv/bin/pip install -q -e '.[dev]' && .venv/bin/python -m pytest": "",
+    "mark trial3 left eye": "test_the_lines_of_the_tour_are_carried_out",
+    "recorder run --headless --frames 200 --output mouse.h5": "test_the_commands_of_the_tour_run",
+    "from h5py import File": "test_the_commands_of_the_tour_run",
+    "recorder config --template pco --output rig.toml": "test_the_commands_of_the_tour_run",
     "recorder run [CONFIG] [--headless] [--frames N] [--duration 10s] [--output PATH] [--script FILE]": (
         "test_every_line_of_the_synopsis_runs"
     ),
     "[analysis]": "test_an_analysis_of_ones_own_runs",
+    "python3 -m venv .venv && .venv/bin/pip install -q -e '.[dev]' && .venv/bin/python -m pytest": "",
     "import h5py": "test_the_program_that_reads_a_file_runs",
 }
 
@@ -90,7 +97,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def recording(folder: Path) -> Path:
     """The one recording there, under the name that the README's program opens."""
     (found,) = (folder / "recordings").glob("recording_*.h5")
-    (block,) = (block for block in BLOCKS if block.language == "python")
+    (block,) = (block for block in BLOCKS if block.name == "import h5py")
     (name,) = re.findall(r"recordings/\w+\.h5", block.text)
     named = folder / str(name)
     named.hardlink_to(found)
@@ -117,9 +124,48 @@ def test_the_first_command_records(tmp_path: Path) -> None:
     assert len(commands) == 1
 
 
+def test_the_lines_of_the_tour_are_carried_out(tmp_path: Path) -> None:
+    (block,) = (block for block in BLOCKS if block.name == "mark trial3 left eye")
+    lines = [typed for line in block.text.splitlines() for typed in (line, "wait 0.1s")]
+    done = run(tmp_path, "run", "--script", "-", stdin="\n".join(["wait 0.2s", *lines, "quit"]))
+    assert (done.code, done.out.startswith("complete: ")) == (0, True), done
+    (journal,) = (tmp_path / "recordings").glob("*.commands.jsonl")
+    rows = [json.loads(line) for line in journal.read_text().splitlines()]
+    answers = {row["command"]: row["status"] for row in rows if "command" in row}
+    assert {line: answers[line] for line in block.text.splitlines()} == dict.fromkeys(
+        block.text.splitlines(), "ok"
+    )
+    assert (tmp_path / "recordings" / "second.h5").is_file()
+
+
+def test_the_commands_of_the_tour_run(tmp_path: Path) -> None:
+    """In their order, in one folder, as a shell runs them."""
+    path = f"{Path(PROGRAM).parent}{os.pathsep}{os.environ['PATH']}"
+    told = ""
+    for block in BLOCKS:
+        if RUN_BY[block.name] != "test_the_commands_of_the_tour_run":
+            continue
+        for line in [block.text] if block.language == "python" else block.text.splitlines():
+            words = [sys.executable, "-c", line] if block.language == "python" else shlex.split(line)
+            done = subprocess.run(
+                [shutil.which(words[0], path=path) or words[0], *words[1:]],
+                cwd=tmp_path,
+                capture_output=True,
+                text=True,
+                timeout=50,
+                check=False,
+            )
+            assert done.returncode == 0, (line, done.stderr)
+            told += done.stdout
+    assert "(200, 540, 640) b'complete'" in told
+    assert "mouse.h5: sound: 200 frames" in told
+    assert re.search(r"this computer (keeps up|does NOT keep up) with 640x540 at 100 frames/s", told)
+    assert load(tmp_path / "rig.toml").camera.kind == "pco"
+
+
 def test_every_line_of_the_synopsis_runs(folder: Path, recording: Path, tmp_path: Path) -> None:
     """Each program once, in the order of the block; `cameras` says what is missing where there is none."""
-    (block,) = (block for block in BLOCKS if block.text.startswith("recorder run"))
+    (block,) = (block for block in BLOCKS if block.text.startswith("recorder run ["))
     (journal,) = recording.parent.glob("*.commands.jsonl")
     script = tmp_path / "script"
     script.write_text("mark a\n")
@@ -132,10 +178,12 @@ def test_every_line_of_the_synopsis_runs(folder: Path, recording: Path, tmp_path
         "--profile FILE": ["--profile", tmp_path / "profile"],
         "JOURNAL": [journal],
         "FILE": [recording],
+        "[KEY]": ["camera.exposure"],
     }
     expected = {
         "run": "verdict",
         "replay": "complete",
+        "config": "time: 1us to 1min",
         "info": "complete",
         "verify": "sound",
         "recover": "nothing to do",
@@ -159,7 +207,7 @@ def test_every_line_of_the_synopsis_runs(folder: Path, recording: Path, tmp_path
         assert expected.get(name, "") in done.out
         if name == "cameras":
             assert done.err.startswith("recorder: ")
-    assert len(ran) == len(set(ran)) == 8
+    assert len(ran) == len(set(ran)) == 9
 
 
 @pytest.fixture
@@ -251,7 +299,7 @@ def analysis_row() -> str:
 
 
 def test_the_program_that_reads_a_file_runs(folder: Path, recording: Path) -> None:
-    (block,) = (block for block in BLOCKS if block.language == "python")
+    (block,) = (block for block in BLOCKS if block.name == "import h5py")
     check = "\nassert frames.shape[1:] == (540, 640) and len(times) == len(frames) and len(losses) == 0"
     (fields,) = re.findall(r"\[:\]  # (after_frame.*)", block.text)
     check += f"\nassert ', '.join(losses.dtype.names) == {fields!r}, losses.dtype.names"

@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 import time
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -336,6 +337,7 @@ def test_a_reader_never_sees_a_frame_whose_pixels_are_not_there_yet(tmp_path: Pa
         (["--set", "camera.kind=playback", "--set", "camera.source=none.tif"], ["none.tif", "no such file"]),
         (["--output", "there.h5"], ["there.h5", "exists already"]),
         (["--output", "there.h5/"], ["there.h5", "exists already"]),
+        (["--output", "x.tif"], ["x.tif: write a file name that ends in .h5"]),
         (["--profile", "there.h5", "--frames", "1"], ["--profile there.h5", "exists"]),
     ],
 )
@@ -565,7 +567,15 @@ def test_a_script_acts_and_its_journal_replays_exactly(recorder: Recorder, tmp_p
             assert entry["effective_frame"] == np.flatnonzero(exposures == value)[0]
             assert exposures[entry["effective_frame"] - 1] != value
         assert len(a["entry/commands"]) == len([e for e in entries if "seq" in e])
-    assert tifffile.imread(tmp_path / "shot.tif").shape == (128, 128)
+    with tifffile.TiffFile(tmp_path / "shot.tif") as shot, h5py.File(tmp_path / "a.h5") as a:
+        (known,) = shot.shaped_metadata or ()
+        index = known["frame"] - 1
+        assert (shot.asarray() == a["data"][index]).all()
+        assert known["exposure_s"] == a[DETECTOR]["exposure"][index]
+        assert known["pixel_size_um"] == [6.5, 6.5]
+        began = datetime.fromisoformat(a[DETECTOR]["start_time"].attrs["start"].decode())
+        since_s = (datetime.fromisoformat(known["utc"]) - began).total_seconds()
+        assert since_s == pytest.approx(a[DETECTOR]["host_time"][index], abs=0.1)
     assert (tmp_path / "shot.png").read_bytes().startswith(b"\x89PNG")
 
 
@@ -618,3 +628,25 @@ def test_a_kill_leaves_every_line_of_the_journal(tmp_path: Path) -> None:
     commands = [entry["command"] for entry in lines[1:]]
     assert commands[:50] == [f"note line {i}" for i in range(50)]
     assert commands[50:] in ([], ["wait 60s"])  # which is there from its beginning on
+
+
+def test_a_recording_is_replayed_by_its_journal(recorder: Recorder, tmp_path: Path) -> None:
+    """Under its own name, or known by its commands; with limits of its own."""
+    (tmp_path / "s.txt").write_text("wait 100ms\nsave new b\nwait 100ms\nmark late\nwait 100ms\nquit\n")
+    recorder("run", "--headless", "--script", "s.txt", "--output", "o/a.h5", *FAST)
+    recorder("run", "--headless", "--frames", 10, "--output", "o/other.h5", *FAST)
+    for name in ("a.h5", "b.h5"):
+        done = recorder("replay", f"o/{name}", "--output", "r/a.h5")
+        assert done.code == 0, done.err
+        assert frames_in(tmp_path / "r" / "a.h5") == frames_in(tmp_path / "o" / "a.h5")
+        shutil.rmtree(tmp_path / "r")
+    done = recorder("replay", "o/a.h5", "--headless", "--frames", 20, "--output", "short.h5", "--json")
+    assert (done.code, done.json["frames"]) == (0, 20)
+    done = recorder("replay", "o/a.h5", "--duration", "50ms", "--output", "brief.h5", "--json")
+    assert done.json["frames"] == 50
+    done = recorder("replay", "o/a.h5", "--frames", "many")
+    assert (done.code, done.err.startswith('recorder: --frames = "many": must be')) == (2, True), done
+    (tmp_path / "o" / "other.commands.jsonl").unlink()
+    done = recorder("replay", "o/other.h5")
+    assert done.code == 2
+    assert "other.h5: other.commands.jsonl is not there, and no other journal" in done.err

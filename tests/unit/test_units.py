@@ -4,7 +4,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recorder.units import format_bytes, format_seconds, parse_bytes, parse_rate, parse_seconds
+from recorder.units import (
+    format_bytes,
+    format_metres,
+    format_seconds,
+    parse_bytes,
+    parse_metres,
+    parse_rate,
+    parse_seconds,
+)
 
 
 @pytest.mark.parametrize(
@@ -32,6 +40,12 @@ def test_wrong_times_are_refused(text: str) -> None:
 @given(st.floats(min_value=1e-9, max_value=1e6))
 def test_times_survive_being_written(seconds: float) -> None:
     assert parse_seconds(format_seconds(seconds)) == seconds
+
+
+@pytest.mark.parametrize("text", ["650nm", "6.5um", "1.2mm", "0.5nm", "162.5nm"])
+def test_lengths_survive_being_written(text: str) -> None:
+    assert format_metres(parse_metres(text)) == text
+    assert parse_metres(format_metres(parse_metres(text))) == parse_metres(text)
 
 
 @given(st.integers(min_value=0, max_value=2**50))

@@ -140,6 +140,7 @@ class OptionFunctions:
         if kind.value != 3 or not m.caps & DESCRIPTION_3:
             return NOT_SUPPORTED
         d.wMinHorzResStdDESC3, d.wMinVertResStdDESC3 = m.least
+        d.wPixelsize_horzDESC3 = d.wPixelsize_vertDESC3 = 6500
         d.wMinHorzResExtDESC3, d.wMinVertResExtDESC3 = m.has.least_extended or m.least
         return 0
 

@@ -5,8 +5,10 @@ import struct
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from recorder.camera.base import PIXEL_SIZE
 from recorder.camera.pco import light_sheet, options
 from recorder.camera.pco import validation as limits
+from recorder.camera.pco.described import HAS_DESCRIPTION_3
 from recorder.camera.pco.library import firmware_of
 from recorder.camera.pco.lines import line_details
 from recorder.camera.pco.open_camera import OpenCamera
@@ -60,7 +62,7 @@ def details(camera: OpenCamera, readout: Readout) -> dict[str, str | int | float
             "cooling setpoint temperature"
         ]
     known: dict[str, str | int | float] = {**options.details(camera), **light_sheet.details(camera)}
-    known |= _armed_timing(camera)
+    known |= _armed_timing(camera) | _pixel_size(camera)
     if camera.has(limits.HARDWARE_LINES):
         known |= line_details(camera)
     for name, ask in questions.items():
@@ -72,6 +74,20 @@ def details(camera: OpenCamera, readout: Readout) -> dict[str, str | int | float
             if celsius > NO_TEMPERATURE:
                 known[name.replace(" ", "_")] = celsius
     return known
+
+
+def _pixel_size(camera: OpenCamera) -> dict[str, float]:
+    """Return the size of a binned pixel on the sensor in m, where the camera tells it."""
+    if not camera.has(HAS_DESCRIPTION_3):
+        return {}
+    with contextlib.suppress(ValueError, LookupError):
+        described, binning = camera.sdk.get_camera_description_3(), camera.sdk.get_binning()
+        # In nm.
+        across, down = described["pixelsize_horz"], described["pixelsize_vert"]
+        if across and down:
+            sizes = across * binning["binning x"], down * binning["binning y"]
+            return {name: nanometres / 1e9 for name, nanometres in zip(PIXEL_SIZE, sizes, strict=True)}
+    return {}
 
 
 def lossy_transfer(camera: OpenCamera) -> str:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from recorder.camera.pco.errors import NO_CAMERA, bare, code_of, is_error, translated
+from recorder.camera.pco.library_output import caught
 from recorder.camera.pco.locks import why_busy, why_in_use
 from recorder.errors import CameraError
 from recorder.settings.pco_camera import Interface
@@ -65,9 +66,13 @@ def vendor() -> Any:  # noqa: ANN401 - a module
 
 @contextlib.contextmanager
 def loading() -> Iterator[None]:
-    """Raise a CameraError that names the missing library where those of the vendor cannot be loaded."""
+    """Raise a CameraError that names the missing library where those of the vendor cannot be loaded.
+
+    What they print meanwhile is caught.
+    """
     try:
-        yield
+        with caught():
+            yield
     except OSError as error:
         text = str(error) or type(error).__name__
         if "libusb" in text:

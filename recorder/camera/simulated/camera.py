@@ -72,6 +72,9 @@ class SimulatedCamera:
             "trigger_mode": "auto sequence",
             "timestamp_mode": "binary",
             "bit_resolution": 16,
+            # As those of a pco.edge 5.5.
+            "x_pixel_size": 6.5e-6,
+            "y_pixel_size": 6.5e-6,
         }
         # Readout overlaps the next exposure, but two exposures do not overlap.
         rate = s.rate if math.isinf(s.rate) else min(s.rate, 1 / s.exposure)

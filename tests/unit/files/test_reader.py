@@ -1,5 +1,6 @@
 """Files of every layout there ever was are read; one of a later layout is refused in a line."""
 
+import math
 import shutil
 from pathlib import Path
 
@@ -8,7 +9,7 @@ import numpy as np
 import pytest
 
 from recorder.errors import NotOurFileError
-from recorder.files.reader import RecordedSource, describe
+from recorder.files.reader import RecordedSource, _exposures, describe
 from recorder.files.recover import recover
 from recorder.storage.layout import LAYOUT_VERSION
 
@@ -46,3 +47,15 @@ def test_a_later_layout_is_refused(tmp_path: Path) -> None:
         file["entry/definition_version"] = LAYOUT_VERSION + 1
     with pytest.raises(NotOurFileError, match="written by a newer recorder"):
         describe(path)
+
+
+def test_exposures_are_told_where_they_change() -> None:
+    nan = math.nan
+    assert _exposures(np.array([])) == []
+    assert _exposures(np.array([nan, nan])) == [(0, None)]
+    assert _exposures(np.array([0.005, 0.005, 0.002, nan, 0.002])) == [
+        (0, 0.005),
+        (2, 0.002),
+        (3, None),
+        (4, 0.002),
+    ]

@@ -76,3 +76,17 @@ def test_a_record_of_the_log_is_escaped_and_cannot_pass_for_two() -> None:
     assert first.endswith(f" {SHOWN}: one")
     assert second.strip("\r") == "  12:00:00 two"
     assert end == ""
+
+
+def test_colours_are_for_terminals_only(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    print_line("lost 3", "red")
+    assert capsys.readouterr().out == "lost 3\n"
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    print_line("lost \x1b[2J", "red")
+    assert capsys.readouterr().out == "\x1b[31mlost \\x1b[2J\x1b[0m\n"
+    monkeypatch.setenv("NO_COLOR", "1")
+    print_line("lost 3", "red")
+    assert capsys.readouterr().out == "lost 3\n"

@@ -198,3 +198,9 @@ def test_a_live_exposure_keeps_to_the_limits_of_infrared() -> None:
         assert device.set_exposure(0.02) == 0.02
         assert rig.camera.exposure_ns == 20_000_000
         device.close()
+
+
+def test_the_size_of_a_pixel_is_that_of_a_binned_one_where_the_camera_tells_it() -> None:
+    known = stored(VirtualCamera(EDGE_OPTIONS), binning=[2, 1])
+    assert (known["x_pixel_size"], known["y_pixel_size"]) == (13e-6, 6.5e-6)
+    assert "x_pixel_size" not in stored(VirtualCamera(EDGE_55))

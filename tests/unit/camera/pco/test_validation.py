@@ -37,7 +37,7 @@ def refusal(model: Model, **settings: Any) -> str:
     [
         (EDGE_55, {"exposure": "20s"}, "camera.exposure = 20s: must be from 500us to 2s on this camera"),
         (EDGE_55, {"exposure": "1us"}, "camera.exposure = 1us: must be from 500us to 2s on this camera"),
-        (EDGE_55, {"delay": "2s"}, "camera.delay = 2s: must be from 0.0s to 1s on this camera"),
+        (EDGE_55, {"delay": "2s"}, "camera.delay = 2s: must be from 0s to 1s on this camera"),
         (EDGE_55, {"binning": [3, 1]}, "camera.binning = [3, 1]: this camera has [1|2|4, 1|2|4]"),
         (EDGE_55, {"pixel_rate": 286}, "camera.pixel_rate = 286: must be 95333333 or 286000000 on this camera"),
         (EDGE_55, {"pixel_format": "8"}, "camera.pixel_format = 8: must be 16 on this camera"),

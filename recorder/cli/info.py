@@ -1,0 +1,113 @@
+"""`recorder info`: what a file holds and how its recording ended."""
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import click
+
+from recorder.cli.files import AS_JSON, FILES, each
+from recorder.files import reader
+from recorder.files.probe import Probe
+from recorder.files.reader import FileInfo
+from recorder.frontends.printing import escaped, print_json, print_line
+from recorder.units import format_metres, format_seconds
+
+# The longest name of what describes a camera.
+NAME_WIDTH = 24
+
+# How many marks, and how many changes of the exposure, are listed; --json has them all.
+MAX_MARKS = 100
+MAX_EXPOSURES = 8
+
+# What has a line of its own.
+_TOLD = {"description", "serial_number", "x_pixel_size", "y_pixel_size"}
+
+_COLOURS = {"complete": "green", "failed": "red", "frames lost": "red"}
+
+
+@click.command()
+@FILES
+@AS_JSON
+def info(files: tuple[Path, ...], as_json: bool) -> int:
+    """Show what each FILE holds, its marks, and how its recording ended; also while it grows."""
+
+    def show(file: Path, probe: Probe) -> int:
+        found = probe.ask(reader.describe, file)
+        if as_json:
+            print_json(vars(found))
+            return 0
+        if file is not files[0]:
+            print_line("")
+        colours = {"verdict": _COLOURS.get(found.verdict, ""), "lost": "red" if found.lost else ""}
+        for name, value in _rows(found).items():
+            line = f"{escaped(name):{NAME_WIDTH}} {escaped(str(value))}"
+            print_line(line, colours.get(name, ""))
+        for line in _marks(found.mark_rows):
+            print_line(line)
+        return 0
+
+    return each(files, show)
+
+
+def _rows(found: FileInfo) -> dict[str, Any]:
+    losses = ", ".join(f"{count} {cause}" for cause, count in found.losses.items())
+    sizes = [found.detector[name] for name in ("x_pixel_size", "y_pixel_size") if name in found.detector]
+    pixels = " x ".join(dict.fromkeys(format_metres(size) for size in sizes))
+    return {
+        "file": found.path,
+        "verdict": found.verdict,
+        "ended": found.cause or "not yet, or killed",
+        "frames": f"{found.frames} of {found.width}x{found.height} {found.dtype}, {found.bytes / 1e9:.3f} GB",
+        "lost": f"{found.lost}" + (f" ({losses})" if losses else ""),
+        "time": f"{found.start_time} to {found.end_time or 'now'}",
+        "rate": f"{found.rate:.3f} frames/s over {found.seconds:.3f} s of the camera's clock",
+        "exposure": _exposures(found.exposures),
+        **({"pixel size": pixels} if pixels else {}),
+        "marks": found.marks,
+        "commands": found.commands,
+        "written": f"{found.storage_mode}, {found.frames_per_chunk} frames a chunk",
+        "camera": f"{found.camera}, serial {found.serial_number}",
+        **{name: value for name, value in found.detector.items() if name not in _TOLD},
+    }
+
+
+def _exposures(changes: list[tuple[int, float | None]]) -> str:
+    """Return the exposure, and from which frames on it was another one."""
+    told = [
+        ("not known" if seconds is None else format_seconds(float(f"{seconds:.9g}")))
+        + (f" from frame {frame} on" if frame else "")
+        for frame, seconds in changes[:MAX_EXPOSURES]
+    ]
+    more = len(changes) - len(told)
+    return ", ".join(told) + (f", and {more} changes more" if more else "")
+
+
+def _marks(rows: list[dict[str, Any]]) -> Iterator[str]:
+    """Yield the lines of a table of the marks."""
+    if not rows:
+        return
+    head = ("frame", "time", "label", "text", "from")
+    shown = [
+        (
+            str(row["frame"]) if row["frame"] >= 0 else "-",
+            f"{row['elapsed_s']:.3f} s",
+            *(escaped(str(row[name])) for name in ("label", "text", "source")),
+        )
+        for row in rows[:MAX_MARKS]
+    ]
+    widths = [max(map(len, column)) for column in zip(head, *shown, strict=True)]
+    yield ""
+    for cells in (head, *shown):
+        yield _aligned(cells, widths)
+    if len(rows) > len(shown):
+        yield f"and {len(rows) - len(shown)} marks more; --json has them all"
+
+
+def _aligned(cells: Iterable[str], widths: list[int]) -> str:
+    """Return a line of the table: numbers to the right, words to the left."""
+    padded = [
+        f"{cell:>{width}}" if column < 2 else f"{cell:{width}}"
+        for column, (cell, width) in enumerate(zip(cells, widths, strict=True))
+    ]
+    return "  ".join(padded).rstrip()

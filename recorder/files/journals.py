@@ -1,0 +1,45 @@
+"""Find the journal of the session that a recording belongs to."""
+
+import json
+from pathlib import Path
+
+from recorder.errors import UsageError
+from recorder.files.opening import open_recording
+from recorder.files.probe import probing
+from recorder.storage.layout import JOURNAL_SUFFIX
+
+
+def journal_of(recording: Path) -> Path:
+    """Return the journal of a recording's session, which stands beside the first file of that.
+
+    That of a later file is known by its commands, of which the recording has some. Blocks. Raises UsageError
+    where there is none.
+    """
+    beside = recording.with_suffix(JOURNAL_SUFFIX)
+    if beside.is_file():
+        return beside
+    with probing() as probe:
+        given = probe.ask(_commands, recording)
+    for journal in sorted(recording.parent.glob(f"*{JOURNAL_SUFFIX}")):
+        if given and given <= _commands_in(journal):
+            return journal
+    raise UsageError(
+        f"{recording}: {beside.name} is not there, and no other journal in its folder has its commands; "
+        "name the journal itself"
+    )
+
+
+def _commands(recording: Path) -> set[tuple[int, str]]:
+    """Return number and time of each command in a recording."""
+    with open_recording(recording) as file:
+        rows = file["entry/commands"][:]
+    return {(int(row["seq"]), bytes(row["time"]).decode(errors="replace")) for row in rows}
+
+
+def _commands_in(journal: Path) -> set[tuple[int, str]]:
+    """Return number and time of each command in a journal, none where it cannot be read."""
+    try:
+        lines = journal.read_text(encoding="utf-8").splitlines()
+        return {(row["seq"], row["time"]) for row in map(json.loads, lines) if "seq" in row}
+    except (OSError, ValueError, TypeError, KeyError, RecursionError):
+        return set()
