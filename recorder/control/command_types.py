@@ -45,17 +45,23 @@ class CommandContext:
         return self.source == REPLAY
 
 
+# Rows of a table: what it is, and the figures.
+Table = tuple[tuple[str, str], ...]
+
+
 @dataclass(frozen=True)
 class CommandReply:
     """What a command answers; `then` is awaited once the command is in the journal.
 
-    `frame` is the frame on which the command took effect, `number` the camera's counter of it.
+    `frame` is the frame on which the command took effect, `number` the camera's counter of it. `table` says
+    the same as the message, for people: a console shows it in its place.
     """
 
     message: str = ""
     frame: FrameRef | None = None
     number: int | None = None  # for a frame that is in no file, or has not come yet
     then: Callable[[], Awaitable[object]] | None = None
+    table: Table = ()
 
 
 @dataclass(frozen=True)

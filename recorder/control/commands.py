@@ -4,15 +4,14 @@ A command raises UsageError where it is refused, and another RecorderError where
 """
 
 import asyncio
-import math
 from functools import partial
 from pathlib import Path
 from typing import Literal
 
-from recorder.camera.acquisition_result import AcquisitionStatistics
 from recorder.control.command_types import CommandContext, CommandReply
 from recorder.control.permissions import changed_keys, check_keys, is_plain_name
 from recorder.control.registry import COMMANDS, Key, Number, Seconds, Word, command, parse, whole_number
+from recorder.control.status_text import status_line, status_table
 from recorder.errors import CameraError, UsageError, did_you_mean
 from recorder.session.run import Run
 from recorder.session.session import Session
@@ -26,7 +25,7 @@ SLOWEST_PREVIEW = 0.1
 MAX_LABEL = 64
 
 
-@command()
+@command(only_tells=True)
 async def help_(context: CommandContext, name: Word = "", name2: Word = "") -> CommandReply:
     """List the commands, or show how to write one."""
     del context
@@ -41,45 +40,10 @@ async def help_(context: CommandContext, name: Word = "", name2: Word = "") -> C
     return CommandReply("\n".join(f"{known.usage}\n    {known.summary}" for known in found))
 
 
-@command()
+@command(only_tells=True)
 async def status(context: CommandContext) -> CommandReply:
     """Show state, file, frames, losses, exposure, temperature and free room on the disk."""
-    session = context.session
-    figures = session.statistics()
-    if figures is None or figures.acquisition is None:
-        return CommandReply("idle" if figures is None else figures.state.value)
-    camera = figures.acquisition
-    saving = f"saving {figures.path} ({figures.mode})" if figures.path else "saving nothing"
-    seen = session.preview.latest
-    picture = f"; counter {seen.number}: {seen.min} to {seen.max}, mean {seen.mean:.0f}" if seen else ""
-    parts = [
-        f"{figures.state.value}, {saving}",
-        f"{figures.frames} frames {'written' if figures.path else 'not written'}"
-        f"{f' ({figures.durable} durable)' if figures.path else ''}, {camera.frames} delivered, "
-        f"{figures.lost} lost",
-        f"{figures.rate:.1f} frames/s, {figures.rate * figures.frame_bytes / 1e6:.0f} MB/s",
-        f"exposure {'unknown' if math.isnan(camera.exposure_s) else format_seconds(camera.exposure_s)}",
-        f"sensor {'unknown' if math.isnan(camera.temperature_c) else f'{camera.temperature_c:.1f} °C'}",
-        f"pool {figures.pool.fill if figures.pool else 0:.0%}",
-        f"longest pause of the camera thread {camera.longest_pause_s * 1e3:.1f} ms",
-        f"longest write {figures.writer.longest_write_s * 1e3 if figures.writer else 0:.1f} ms"
-        f" and sync {figures.writer.longest_sync_s * 1e3 if figures.writer else 0:.1f} ms",
-        *([_inside(camera)] if camera.in_camera is not None else []),
-        *([figures.unanswered] if figures.unanswered else []),
-        *([f"disk {figures.free_bytes / 1e9:.1f} GB free"] if figures.path else []),
-        f"preview {'on' if session.preview.on else 'off'}{picture}",
-    ]
-    if (analysis := session.analysis) is not None:
-        found = ", ".join(f"{name} {value:g}" for name, value in analysis.latest.items()) or "nothing yet"
-        errors = f", {analysis.errors} errors" if analysis.errors else ""
-        parts.append(f"analysis {found}{errors}{', switched off' if analysis.given_up else ''}")
-    return CommandReply("; ".join(parts))
-
-
-def _inside(camera: AcquisitionStatistics) -> str:
-    """Return what a camera with a memory of its own does, for `status`."""
-    waits = f", waits for {camera.waits_for}" if camera.waits_for else ""
-    return f"{camera.in_camera} frames in the camera{waits}"
+    return CommandReply(status_line(context.session), table=status_table(context.session))
 
 
 @command(live="preview.on")
@@ -284,7 +248,7 @@ async def _moment(session: Session, run: Run, seconds: float, frame: int | None)
         raise UsageError("not carried out: the run was over before")
 
 
-@command()
+@command(only_tells=True)
 async def wait(context: CommandContext, time: Seconds) -> CommandReply:
     """Let TIME pass before the next line of a script."""
     # Only once the line has its row: the end of a file waits for rows under way, not for this.

@@ -3,14 +3,14 @@
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from recorder.control.command_types import CommandContext, CommandReply, CommandResult
+from recorder.control.command_types import CommandContext, CommandReply, CommandResult, Table
 from recorder.control.journal import Journal, JournalEntry, utc_now
 from recorder.control.permissions import without_token
-from recorder.control.registry import MAX_LINE, ParsedLine, parse
+from recorder.control.registry import MAX_LINE, Command, ParsedLine, parse
 from recorder.errors import RecorderError, StorageError, UsageError
 from recorder.frames.timeline import FrameRef, Timeline
 from recorder.session.session import Session
@@ -21,11 +21,34 @@ log = logging.getLogger(__name__)
 LAST_S = 1.0
 
 
+@dataclass(frozen=True)
+class Answer:
+    """The answer to a line, for whoever watches the session.
+
+    `command` is None where the line was not understood; `table` says the same as the result, for people;
+    `is_planned`: the line was carried out at a time that was given before.
+    """
+
+    line: str
+    source: str
+    command: Command | None
+    result: CommandResult
+    table: Table = ()
+    is_planned: bool = False
+
+
+def log_unseen(answer: Answer) -> None:
+    """Log an answer that nobody sees otherwise: to a planned line, or to the window, which shows none."""
+    if answer.is_planned or answer.source == "window":
+        log.info("%s: %s", answer.line, answer.result.message or answer.result.status)
+
+
 @dataclass
 class Dispatcher:
     """Execute lines on a session and write them to its journal; on the event loop's thread.
 
     `seq` counts the lines, `background` holds what is scheduled, `under_way` the lines of other programs.
+    `on_answer` is called with the answer to every line, whoever gave it, before what it begins is waited for.
     """
 
     session: Session
@@ -33,6 +56,7 @@ class Dispatcher:
     seq: int = 0
     background: set["asyncio.Task[None]"] = field(default_factory=set)
     under_way: set["asyncio.Task[CommandResult | None]"] = field(default_factory=set)
+    on_answer: Callable[[Answer], None] = log_unseen
 
     async def execute_for_client(self, line: str, source: str) -> dict[str, Any]:
         """Execute a line for a program or a display, as `execute` does; return the fields of the result.
@@ -46,7 +70,7 @@ class Dispatcher:
         return {"status": "ok", "message": ""} if result is None else dict(vars(result))
 
     async def execute(
-        self, line: str, source: str, *, replayed: JournalEntry | None = None
+        self, line: str, source: str, *, replayed: JournalEntry | None = None, is_planned: bool = False
     ) -> CommandResult | None:
         """Execute a line given by `source`, wait until it is done, and return its result (None: empty line).
 
@@ -101,11 +125,16 @@ class Dispatcher:
                 log.warning("%s; the row of %s is in the journal only", error, line[:80])
             except Exception:
                 log.exception("the row of %s is in the journal only; the recording goes on", line[:80])
+        answer = Answer(
+            line.strip(), source, parsed.command if parsed else None, result, reply.table, is_planned
+        )
+        self.on_answer(answer)
         if reply.then is not None:
             try:
                 await reply.then()
             except RecorderError as error:
-                return CommandResult("failed", str(error))
+                result = CommandResult("failed", str(error))
+                self.on_answer(replace(answer, result=result, table=()))
         return result
 
     async def _add_row(
@@ -135,7 +164,7 @@ class Dispatcher:
         return CommandResult("ok", reply.message, reply.frame.index if reply.frame else None), reply
 
     def schedule(self, wait: Awaitable[object], line: str, source: str) -> None:
-        """Execute a line once `wait` has returned, and log its result; return at once.
+        """Execute a line once `wait` has returned; return at once.
 
         Where `wait` raises, the line is given up with a warning.
         """
@@ -146,8 +175,7 @@ class Dispatcher:
             except Exception as error:
                 log.warning("%s: %s", line, error)
                 return
-            result = await self.execute(line, source) or CommandResult("ok", "")
-            log.info("%s: %s", line, result.message or result.status)
+            await self.execute(line, source, is_planned=True)
 
         task = asyncio.ensure_future(scheduled())
         self.background.add(task)

@@ -98,7 +98,8 @@ class Command:
     """A command: its `name` (one or two words), its function `run`, its `summary` for help, and its traits.
 
     `changes_frames`: it takes effect on a frame that a replay must hit; `ends_run`: no frame comes after it;
-    `live`: the key of the setting that it changes while a run is under way ("": none).
+    `live`: the key of the setting that it changes while a run is under way ("": none); `only_tells`: it
+    changes nothing, and writes nothing but its own row.
     """
 
     name: str
@@ -108,6 +109,7 @@ class Command:
     changes_frames: bool = False
     ends_run: bool = False
     live: str = ""
+    only_tells: bool = False
 
     @property
     def usage(self) -> str:
@@ -150,7 +152,7 @@ COMMANDS: dict[str, Command] = {}
 
 
 def command(
-    *, changes_frames: bool = False, ends_run: bool = False, live: str = ""
+    *, changes_frames: bool = False, ends_run: bool = False, live: str = "", only_tells: bool = False
 ) -> Callable[[CommandFunction], CommandFunction]:
     """Return a decorator that registers a coroutine function as a command, with these traits (see `Command`).
 
@@ -170,7 +172,9 @@ def command(
             for p in list(inspect.signature(function).parameters.values())[1:]
         )
         summary = inspect.getdoc(function) or ""
-        COMMANDS[name] = Command(name, function, parameters, summary, changes_frames, ends_run, live)
+        COMMANDS[name] = Command(
+            name, function, parameters, summary, changes_frames, ends_run, live, only_tells
+        )
         return function
 
     return register

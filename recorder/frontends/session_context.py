@@ -33,7 +33,7 @@ async def session_context(session: Session, *, attended: bool = False) -> AsyncI
             await journal.end(session.runs, last.number if last else 0, summary.verdict)
 
         dispatch = Dispatcher(session, journal)
-        session.on_end = note_end
+        session.on_end.append(note_end)
         session.on_remark = lambda text: dispatch.schedule(asyncio.sleep(0), f"note {text}", "camera")
         try:
             async with (

@@ -12,6 +12,10 @@ from recorder.preview.picture import Picture
 POOL_ALARM = 0.5
 DISK_ALARM_S = 120.0
 
+# A terminal of fewer columns shows this much of a file's name, so that the figures have room too.
+WIDE = 110
+SHORT_NAME = 17
+
 
 @dataclass(frozen=True)
 class ToolbarItem:
@@ -36,17 +40,19 @@ def toolbar(now: LiveStatus, picture: Picture | None, columns: int, typed: str) 
         return [("", " opening the camera")]
     items = [
         ToolbarItem(now.state, 0),
-        ToolbarItem(f"saving {now.saving}" if now.saving else "not saving", 2, alarm=not now.saving),
-        ToolbarItem(f"counter {now.number}", 4),
-        ToolbarItem(f"{now.rate:.1f}/s", 3),
-        ToolbarItem(f"{now.flow / 1e6:.0f} MB/s", 7),
-        ToolbarItem(f"pool {now.pool:.0%}", 5, alarm=now.pool > POOL_ALARM),
-        ToolbarItem(f"lost {now.lost}", 1, alarm=now.lost > 0),
-        ToolbarItem(f"exp {now.exposure}", 6),
         ToolbarItem(
-            f"disk {format_duration(now.disk_time_left_s)}", 8, alarm=now.disk_time_left_s < DISK_ALARM_S
+            f"saving {_short(now.saving, columns)}" if now.saving else "not saving", 2, not now.saving
         ),
-        ToolbarItem(f"preview {'on' if now.preview else 'off'}", 9),
+        ToolbarItem(f"counter {now.number}", 7),
+        ToolbarItem(f"{now.rate:.1f}/s", 3),
+        ToolbarItem(f"{now.flow / 1e6:.0f} MB/s", 9),
+        ToolbarItem(f"buffer {now.pool:.0%}", 6, alarm=now.pool > POOL_ALARM),
+        ToolbarItem(f"lost {now.lost}", 1, alarm=now.lost > 0),
+        ToolbarItem(f"exp {now.exposure}", 5),
+        ToolbarItem(
+            f"disk {format_duration(now.disk_time_left_s)}", 4, alarm=now.disk_time_left_s < DISK_ALARM_S
+        ),
+        ToolbarItem(f"preview {'on' if now.preview else 'off'}", 8),
     ]
     if now.unanswered:
         items.insert(0, ToolbarItem(now.unanswered, 0, alarm=True))
@@ -63,6 +69,11 @@ def toolbar(now: LiveStatus, picture: Picture | None, columns: int, typed: str) 
     for item in items_that_fit(items, columns):
         shown += [("class:alarm" if item.alarm else "", f" {item.text} "), ("class:hint", "│")]
     return [*shown[:-1], ("class:hint", f"\n {hint(typed)}")]
+
+
+def _short(name: str, columns: int) -> str:
+    """Return the end of a file's name, which tells it from the others, where there is no room for all."""
+    return name if len(name) <= SHORT_NAME or columns >= WIDE else f"…{name[1 - SHORT_NAME :]}"
 
 
 def items_that_fit(items: list[ToolbarItem], columns: int) -> list[ToolbarItem]:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import select
 import subprocess
 import sys
@@ -149,6 +150,38 @@ def test_quit_now_does_not_ask(terminal: Terminal) -> None:
     terminal.type("quit now", "complete:")
     assert left(terminal) == 0
     assert "quit again" not in terminal.shown
+
+
+def test_what_another_program_does_is_seen(tmp_path: Path) -> None:
+    where = ("--set", "remote.listen=127.0.0.1:0", "--set", "remote.token=tok")
+    opened = Terminal(tmp_path, *where)
+    try:
+        opened.until("lost 0")
+        (address,) = re.findall(r"listening on ([\d.:]+)", opened.shown)
+        for line in ("mark trial3", "note the eye moved", "exposure 2ms", "status"):
+            command = [*COMMAND, "send", "--to", address, "--token", "tok", *line.split()]
+            subprocess.run(command, check=True, capture_output=True)
+        opened.until("remote: exposure 2ms from frame")
+        assert "remote: mark trial3 on frame" in opened.shown
+        assert "remote: note the eye moved: noted" in opened.shown
+        assert "remote: status" not in opened.shown
+        quit_twice(opened)
+    finally:
+        opened.close()
+
+
+def test_stop_ends_with_a_summary_and_status_is_a_table(terminal: Terminal) -> None:
+    terminal.type("status", "frames delivered")
+    assert re.search(r"state +running", terminal.shown)
+    since = len(terminal.shown)
+    terminal.type("stop", "nothing lost; buffer never fuller than")
+    assert re.search(r"complete: \d+ frames in x.h5", terminal.shown[since:])
+    since = len(terminal.shown)
+    terminal.type("quit", "complete:")
+    assert left(terminal) == 0
+    assert terminal.shown[since:].count("complete:") == 1
+    # In green, on the terminal that the program leaves.
+    assert "\x1b[32mcomplete:" in terminal.shown[since:]
 
 
 def test_save_off_and_on_and_stop_and_start(terminal: Terminal) -> None:
