@@ -54,7 +54,7 @@ class CommandReply:
     """What a command answers; `then` is awaited once the command is in the journal.
 
     `frame` is the frame on which the command took effect, `number` the camera's counter of it. `table` says
-    the same as the message, for people: a console shows it in its place.
+    the same as the message, for people: a console shows it in its place. `only_tells`: nothing was changed.
     """
 
     message: str = ""
@@ -62,6 +62,7 @@ class CommandReply:
     number: int | None = None  # for a frame that is in no file, or has not come yet
     then: Callable[[], Awaitable[object]] | None = None
     table: Table = ()
+    only_tells: bool = False
 
 
 @dataclass(frozen=True)

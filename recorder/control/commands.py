@@ -8,10 +8,29 @@ from functools import partial
 from pathlib import Path
 from typing import Literal
 
+# Registers its commands.
+from recorder.control import mark_commands as _mark_commands  # noqa: F401
 from recorder.control.command_types import CommandContext, CommandReply
 from recorder.control.permissions import changed_keys, check_keys, is_plain_name
-from recorder.control.registry import COMMANDS, Key, Number, Seconds, Word, command, parse, whole_number
-from recorder.control.status_text import status_line, status_table
+from recorder.control.registry import (
+    COMMANDS,
+    Key,
+    Number,
+    Seconds,
+    Word,
+    command,
+    parse,
+    unaliased,
+    whole_number,
+)
+from recorder.control.status_text import (
+    exposure_text,
+    rate_text,
+    saving_text,
+    status_line,
+    status_table,
+    value_text,
+)
 from recorder.errors import CameraError, UsageError, did_you_mean
 from recorder.session.run import Run
 from recorder.session.session import Session
@@ -21,34 +40,39 @@ from recorder.units import format_seconds, parse_seconds
 
 SLOWEST_PREVIEW = 0.1
 
-# The longest label that a row of the file holds, in bytes.
-MAX_LABEL = 64
 
-
-@command(only_tells=True)
+@command()
 async def help_(context: CommandContext, name: Word = "", name2: Word = "") -> CommandReply:
     """List the commands, or show how to write one."""
     del context
-    full = f"{name} {name2}".strip()
+    full = " ".join(unaliased([name, name2])).strip()
     if not full:
         width = max(map(len, COMMANDS))
         lines = (f"{name:{width}}  {known.summary.splitlines()[0]}" for name, known in COMMANDS.items())
-        return CommandReply("\n".join(["help COMMAND shows how to write one", *lines]))
+        return CommandReply("\n".join(["help COMMAND shows how to write one", *lines]), only_tells=True)
     found = [known for known in COMMANDS.values() if known.name == full or known.name.split()[0] == full]
     if not found:
         raise UsageError(f'no command "{full[:80]}"{did_you_mean(full, COMMANDS)}')
-    return CommandReply("\n".join(f"{known.usage}\n    {known.summary}" for known in found))
+    return CommandReply("\n".join(f"{known.usage}\n    {known.summary}" for known in found), only_tells=True)
 
 
-@command(only_tells=True)
+@command()
 async def status(context: CommandContext) -> CommandReply:
     """Show state, file, frames, losses, exposure, temperature and free room on the disk."""
-    return CommandReply(status_line(context.session), table=status_table(context.session))
+    table = status_table(context.session)
+    return CommandReply(status_line(context.session), table=table, only_tells=True)
 
 
 @command(live="preview.on")
-async def preview(context: CommandContext, state: Literal["on", "off", "toggle"]) -> CommandReply:
-    """Switch the preview on or off; the recording is not affected."""
+async def preview(
+    context: CommandContext, state: Literal["on", "off", "toggle"] | None = None
+) -> CommandReply:
+    """Switch the preview on or off, or tell how it is; the recording is not affected."""
+    if state is None:
+        now = context.session.preview
+        levels = now.levels if isinstance(now.levels, str) else "{} to {}".format(*now.levels)
+        shown = f"preview {'on' if now.on else 'off'}, at most {now.rate:g}/s, levels {levels}"
+        return CommandReply(shown, only_tells=True)
     on = not context.session.preview.on if state == "toggle" else state == "on"
     context.session.preview.switch(on)
     return CommandReply(f"preview {'on' if on else 'off'}")
@@ -80,53 +104,29 @@ async def preview_levels(context: CommandContext, low: Word, high: Word = "") ->
 
 
 @command(changes_frames=True, live="camera.exposure")
-async def exposure(context: CommandContext, time: Seconds) -> CommandReply:
-    """Expose each frame for TIME from now on, for example exposure 5ms."""
+async def exposure(context: CommandContext, time: Seconds | None = None) -> CommandReply:
+    """Expose each frame for TIME from now on, for example exposure 5ms; or tell how long it is."""
+    if time is None:
+        return CommandReply(exposure_text(context.session), only_tells=True)
     if not context.session.running:
         context.session.set("camera.exposure", format_seconds(time))
         return CommandReply(f"exposure {format_seconds(time)} from the next start on")
+    before = getattr(context.session.settings.camera, "exposure", 0.0)
     actual, frame = await context.session.expose(time, context.first)
     shown = f"exposure {format_seconds(actual)}"
+    rate = rate_text(context.session, before, actual)
     if frame is None and not context.session.frames_tell_exposure:
-        return CommandReply(f"{shown}; this camera's frames do not tell from which one on")
+        return CommandReply(f"{shown}; this camera's frames do not tell from which one on{rate}")
     if frame is None:
-        return CommandReply(f"{shown}; no frame has shown it yet")
-    return CommandReply(f"{shown} from frame {frame.index} on (counter {frame.number})", frame)
-
-
-@command()
-async def mark(context: CommandContext, label: Word, *text: Word) -> CommandReply:
-    """Mark the frame being exposed now with LABEL, and TEXT if you like."""
-    if len(label.encode()) > MAX_LABEL:
-        size = len(label.encode())
-        raise UsageError(f"mark: a label of {size} bytes (UTF-8); the longest has {MAX_LABEL}")
-    placed = await context.session.mark(
-        label, " ".join(text), context.source, context.entered_ns, context.first
-    )
-    if placed is None or placed.frame is None:
-        return CommandReply(f"mark {label}; its frame is known once the camera's memory is read out")
-    if not placed.saved:
-        counter = placed.frame.number
-        return CommandReply(
-            f"mark {label} on the frame with counter {counter}, in no file: the journal alone has it",
-            number=counter,
-        )
-    where = f"frame {placed.frame.index} (counter {placed.frame.number})"
-    return CommandReply(f"mark {label} on {where}", placed.frame)
-
-
-@command()
-async def note(context: CommandContext, *text: Word) -> CommandReply:
-    """Write TEXT into the journal and the file."""
-    del context
-    if not text:
-        raise UsageError("note: TEXT is missing; write: note TEXT...")
-    return CommandReply("noted")
+        return CommandReply(f"{shown}; no frame has shown it yet{rate}")
+    return CommandReply(f"{shown} from frame {frame.index} on (counter {frame.number}){rate}", frame)
 
 
 @command(changes_frames=True)
-async def save(context: CommandContext, state: Literal["on", "off"]) -> CommandReply:
-    """Write frames into a new file from now on, or go on without writing any."""
+async def save(context: CommandContext, state: Literal["on", "off"] | None = None) -> CommandReply:
+    """Write frames into a new file from now on, or go on without writing any; or tell which it is."""
+    if state is None:
+        return CommandReply(saving_text(context.session), only_tells=True)
     path, number = await context.session.save(state == "on", None, context.first)
     return CommandReply(f"saving {path}" if path else "saving nothing", number=number)
 
@@ -195,12 +195,12 @@ async def stop(context: CommandContext) -> CommandReply:
 
 @command()
 async def set_(context: CommandContext, key: Key, *value: Word) -> CommandReply:
-    """Change a setting for the next run, for example set camera.rate 50.
+    """Change a setting for the next run, for example set camera.rate 50; without VALUE, tell what it is.
 
     Some are read when the program starts only, and some are for the console alone; the answer says so.
     """
     if not value:
-        raise UsageError("set: VALUE is missing; write: set KEY VALUE")
+        return CommandReply(f"{key} = {value_text(context.session, key)}", only_tells=True)
     text = " ".join(value)
     check_keys(context, key)
     # What is set may be several keys: a section is written in braces.
@@ -248,11 +248,11 @@ async def _moment(session: Session, run: Run, seconds: float, frame: int | None)
         raise UsageError("not carried out: the run was over before")
 
 
-@command(only_tells=True)
+@command()
 async def wait(context: CommandContext, time: Seconds) -> CommandReply:
     """Let TIME pass before the next line of a script."""
     # Only once the line has its row: the end of a file waits for rows under way, not for this.
-    return CommandReply() if context.is_replay else CommandReply(then=partial(asyncio.sleep, time))
+    return CommandReply(then=None if context.is_replay else partial(asyncio.sleep, time), only_tells=True)
 
 
 @command(ends_run=True)

@@ -25,8 +25,8 @@ LAST_S = 1.0
 class Answer:
     """The answer to a line, for whoever watches the session.
 
-    `command` is None where the line was not understood; `table` says the same as the result, for people;
-    `is_planned`: the line was carried out at a time that was given before.
+    `command` is None where the line was not understood; `table` and `only_tells` are those of its
+    `CommandReply`; `is_planned`: the line was carried out at a time that was given before.
     """
 
     line: str
@@ -34,6 +34,7 @@ class Answer:
     command: Command | None
     result: CommandResult
     table: Table = ()
+    only_tells: bool = False
     is_planned: bool = False
 
 
@@ -125,8 +126,9 @@ class Dispatcher:
                 log.warning("%s; the row of %s is in the journal only", error, line[:80])
             except Exception:
                 log.exception("the row of %s is in the journal only; the recording goes on", line[:80])
+        command = parsed.command if parsed else None
         answer = Answer(
-            line.strip(), source, parsed.command if parsed else None, result, reply.table, is_planned
+            line.strip(), source, command, result, reply.table, reply.only_tells, is_planned=is_planned
         )
         self.on_answer(answer)
         if reply.then is not None:

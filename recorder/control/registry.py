@@ -12,12 +12,13 @@ import inspect
 import re
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
+from types import NoneType, UnionType
+from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from recorder.control.command_types import CommandContext, CommandReply
 from recorder.errors import UsageError, did_you_mean
 from recorder.settings.model import keys
-from recorder.units import parse_seconds
+from recorder.units import SECONDS, parse_seconds
 
 # The longest line that is a command, in bytes: a row of the file holds no more.
 MAX_LINE = 1024
@@ -30,11 +31,13 @@ class Argument:
     """How a word becomes a value: `parse` raises ValueError that shows how to write it.
 
     `what` and `examples` are what completion shows; of "one of", the examples are all the words allowed.
+    A number may stand apart from its unit, one of `units`.
     """
 
     parse: Callable[[str], Any]
     what: str
     examples: tuple[str, ...] = ()
+    units: tuple[str, ...] = ()
 
 
 def _positive_time(text: str) -> float:
@@ -61,7 +64,9 @@ def whole_number(text: str) -> int:
     return int(text)
 
 
-Seconds = Annotated[float, Argument(_positive_time, "a time with its unit", ("5ms", "200us", "2s"))]
+Seconds = Annotated[
+    float, Argument(_positive_time, "a time with its unit", ("5ms", "200us", "2s"), tuple(SECONDS))
+]
 Number = Annotated[float, Argument(_positive_number, "a number", ("10", "15"))]
 Word = Annotated[str, Argument(str, "a word")]
 Key = Annotated[str, Argument(str, "a setting", keys())]
@@ -98,8 +103,7 @@ class Command:
     """A command: its `name` (one or two words), its function `run`, its `summary` for help, and its traits.
 
     `changes_frames`: it takes effect on a frame that a replay must hit; `ends_run`: no frame comes after it;
-    `live`: the key of the setting that it changes while a run is under way ("": none); `only_tells`: it
-    changes nothing, and writes nothing but its own row.
+    `live`: the key of the setting that it changes while a run is under way ("": none).
     """
 
     name: str
@@ -109,7 +113,6 @@ class Command:
     changes_frames: bool = False
     ends_run: bool = False
     live: str = ""
-    only_tells: bool = False
 
     @property
     def usage(self) -> str:
@@ -119,6 +122,7 @@ class Command:
     def parse(self, words: list[str]) -> list[Any]:
         """Return the arguments for `run`, from the words after the name; raises UsageError."""
         values: list[Any] = []
+        words = self._with_units(words)
         for i, parameter in enumerate(self.parameters):
             given = words[i:] if parameter.rest else words[i : i + 1]
             if not given and parameter.required:
@@ -133,6 +137,14 @@ class Command:
             extra = words[len(self.parameters)]
             raise UsageError(f'{self.name}: "{extra[:80]}" is too much; write: {self.usage}')
         return values
+
+    def _with_units(self, words: list[str]) -> list[str]:
+        """Return the words with each number joined to the unit after it: 2 ms is 2ms."""
+        joined = list(words)
+        for i, parameter in enumerate(self.parameters):
+            if i + 1 < len(joined) and joined[i + 1] in parameter.argument.units and joined[i][-1:].isdigit():
+                joined[i : i + 2] = [f"{joined[i]}{joined[i + 1]}"]
+        return joined
 
 
 @dataclass(frozen=True)
@@ -150,9 +162,12 @@ class ParsedLine:
 # By name; filled when recorder.control.commands is imported.
 COMMANDS: dict[str, Command] = {}
 
+# Other words for the first word of a command.
+ALIASES = {"?": "help", "exit": "quit", "q": "quit"}
+
 
 def command(
-    *, changes_frames: bool = False, ends_run: bool = False, live: str = "", only_tells: bool = False
+    *, changes_frames: bool = False, ends_run: bool = False, live: str = ""
 ) -> Callable[[CommandFunction], CommandFunction]:
     """Return a decorator that registers a coroutine function as a command, with these traits (see `Command`).
 
@@ -172,9 +187,7 @@ def command(
             for p in list(inspect.signature(function).parameters.values())[1:]
         )
         summary = inspect.getdoc(function) or ""
-        COMMANDS[name] = Command(
-            name, function, parameters, summary, changes_frames, ends_run, live, only_tells
-        )
+        COMMANDS[name] = Command(name, function, parameters, summary, changes_frames, ends_run, live)
         return function
 
     return register
@@ -182,11 +195,24 @@ def command(
 
 def find_command(line: str) -> Command | None:
     """Return the command that a line begins with, None where it begins with none; raises as `split` does."""
-    words = split(line)
+    return find_by_words(split(line))
+
+
+def find_by_words(words: list[str]) -> Command | None:
+    """Return the command that these words begin with, None where they begin with none."""
+    words = unaliased(words)
     return COMMANDS.get(" ".join(words[:2])) or COMMANDS.get(words[0] if words else "")
 
 
+def unaliased(words: list[str]) -> list[str]:
+    """Return the words of a line with the command's own name in place of another word for it."""
+    return [ALIASES.get(words[0], words[0]), *words[1:]] if words else []
+
+
 def _argument(hint: Any) -> Argument:  # noqa: ANN401 - a type hint may be anything
+    if isinstance(hint, UnionType) or get_origin(hint) is Union:
+        # A word that may be left out.
+        (hint,) = (one for one in get_args(hint) if one is not NoneType)
     if get_origin(hint) is Annotated:
         return next(meta for meta in get_args(hint)[1:] if isinstance(meta, Argument))
     if get_origin(hint) is Literal:
@@ -226,7 +252,7 @@ def split(line: str) -> list[str]:
 
 def parse(line: str) -> ParsedLine | None:
     """Return the command and arguments of a line, None where it is empty; raises UsageError."""
-    words = split(line)
+    words = unaliased(split(line))
     if not words:
         return None
     for count in (2, 1):

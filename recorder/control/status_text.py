@@ -1,11 +1,14 @@
-"""The answer to `status`: one line that programs can read, and a table for people."""
+"""What commands tell of a session: of `status` one line that programs can read and a table for people."""
 
+import json
 import math
 
 from recorder.camera.acquisition_result import AcquisitionStatistics
 from recorder.control.command_types import Table
+from recorder.errors import UsageError, did_you_mean
 from recorder.session.session import Session
 from recorder.session.status import Statistics
+from recorder.settings.model import SECTIONS, keys
 from recorder.units import format_percent, format_seconds
 
 
@@ -110,3 +113,53 @@ def _analysis(session: Session) -> str:
     found = ", ".join(f"{name} {value:g}" for name, value in analysis.latest.items()) or "nothing yet"
     errors = f", {analysis.errors} errors" if analysis.errors else ""
     return f"{found}{errors}{', switched off' if analysis.given_up else ''}"
+
+
+def exposure_text(session: Session) -> str:
+    """Return how long frames are exposed, and how often."""
+    figures = session.statistics()
+    if session.running and figures is not None and figures.acquisition is not None:
+        return f"exposure {_exposure(figures.acquisition)}; {figures.rate:.1f} frames/s on average"
+    seconds = getattr(session.settings.camera, "exposure", None)
+    if seconds is None:
+        return "exposure as recorded: this camera plays frames back"
+    return f"exposure {format_seconds(seconds)} from the next start on"
+
+
+def rate_text(session: Session, before_s: float, now_s: float) -> str:
+    """Return what a new exposure does to the rate, "" where the old and the new one leave it alone."""
+    rate = session.run.description.rate if session.run and session.run.description else math.inf
+    if math.isinf(rate) or max(before_s, now_s) * rate <= 1:
+        return ""
+    # A real camera may also need time between two exposures.
+    most = "" if session.settings.camera.kind == "simulated" else "at most "
+    return f"; the rate is now {most}{min(rate, 1 / now_s):.1f}/s"
+
+
+def saving_text(session: Session) -> str:
+    """Return what frames are written to."""
+    if not session.saving:
+        return "saving nothing; save on writes a file"
+    figures = session.statistics()
+    if session.running and figures is not None and figures.path is not None:
+        return f"saving {figures.path}"
+    return "not running; the next start saves into a new file"
+
+
+def value_text(session: Session, key: str) -> str:
+    """Return the value of a key such as "camera.rate"; raises UsageError where the session has none."""
+    section, _, name = key.partition(".")
+    if name == "token":
+        raise UsageError(f"{key} is a password, and is not shown")
+    settings = session.settings
+    if section not in SECTIONS or name not in type(getattr(settings, section)).model_fields:
+        of = f" of a {settings.camera.kind} camera" if section == "camera" else ""
+        near = "" if key in keys() else did_you_mean(key, keys())
+        raise UsageError(f"{key}: no such setting{of}{near}")
+    value = settings.to_tree().get(section, {}).get(name)
+    if section == "preview" and name in {"on", "rate", "levels"}:
+        # Commands of their own change them while it runs.
+        value = getattr(session.preview, name)
+    if value is None:
+        return "not set"
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

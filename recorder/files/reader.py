@@ -16,6 +16,7 @@ from recorder.files.probe import probing
 from recorder.frames.metadata import COLUMNS, FrameField
 from recorder.frames.pool import FrameFormat
 from recorder.storage import layout
+from recorder.storage.records import TAKEN_BACK
 
 # How often, and how far apart, it is tried to read a file that does not fit together.
 MAX_ATTEMPTS = 5
@@ -136,7 +137,7 @@ def _describe(path: Path) -> FileInfo:
             bytes=frames * data.shape[1] * data.shape[2] * data.dtype.itemsize,
             lost=sum(losses.values()),
             losses=losses,
-            marks=len(entry["marks"]),
+            marks=_standing(entry["marks"]),
             commands=len(entry["commands"]),
             start_time=_text(entry["start_time"]),
             end_time=_text(entry["end_time"]),
@@ -147,6 +148,12 @@ def _describe(path: Path) -> FileInfo:
             serial_number=_text(detector["serial_number"]),
             detector={name: _value(detector[name]) for name in detector if name not in per_frame},
         )
+
+
+def _standing(marks: h5py.Dataset) -> int:
+    """Return how many marks there are, without those taken back."""
+    labels = marks["label"]
+    return len(labels) - 2 * int((labels == TAKEN_BACK.encode()).sum())
 
 
 def _text(dataset: h5py.Dataset) -> str:

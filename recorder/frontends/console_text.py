@@ -83,7 +83,7 @@ class ConsoleAnswers:
             text = _with_line(answer) if answer.is_planned else text
             if text:
                 self._show(text, style)
-        elif answer.source != "camera" and not (command and command.only_tells):
+        elif answer.source != "camera" and not answer.only_tells:
             # What the camera remarks is logged already.
             always = command is not None and command.ends_run
             if always or self._has_room():

@@ -3,7 +3,7 @@
 import math
 from dataclasses import dataclass
 
-from recorder.control.registry import COMMANDS
+from recorder.control.registry import find_by_words
 from recorder.frontends.live_status import LiveStatus
 from recorder.frontends.rate_meter import format_duration
 from recorder.preview.picture import Picture
@@ -86,8 +86,7 @@ def items_that_fit(items: list[ToolbarItem], columns: int) -> list[ToolbarItem]:
 
 def hint(typed: str) -> str:
     """Return how to write the command that `typed` begins with, and what it does; else some general help."""
-    words = typed.split()
-    found = COMMANDS.get(" ".join(words[:2])) or COMMANDS.get(words[0] if words else "")
+    found = find_by_words(typed.split())
     if found is None:
         return "Tab completes, help lists, quit leaves"
     return f"{found.usage}  —  {found.summary.splitlines()[0]}"

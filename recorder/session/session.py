@@ -65,7 +65,7 @@ class Session:
         self._task: asyncio.Task[Summary] | None = None
         self._summaries: list[Summary] = []
         self._error: RecorderError | None = None
-        self._marks = Marks()
+        self.marks = Marks()
         # Called with each run's summary when it is over, and with what the camera tells of its health.
         self.on_end: list[Callable[[Summary], Awaitable[None]]] = []
         self.on_remark: Callable[[str], None] | None = None
@@ -93,7 +93,7 @@ class Session:
         def pass_on() -> None:
             if self.run is not None:
                 mark = Mark(event.label, event.text, "camera", event.host_ns)
-                self._marks.place_soon(self.run, mark, event.number)
+                self.marks.place_soon(self.run, mark, event.number)
 
         self._loop.call_soon_threadsafe(pass_on)
 
@@ -221,7 +221,7 @@ class Session:
         Returns where the mark is, None where that is not known before the camera's own memory is read out.
         Raises CameraError where there is no frame.
         """
-        return await self._marks.place(self._running(), Mark(label, text, source, host_ns), number)
+        return await self.marks.place(self._running(), Mark(label, text, source, host_ns), number)
 
     async def expose(self, seconds: float, first: int | None = None) -> tuple[float, FrameRef | None]:
         """Change the exposure from now on, or from counter `first` on; the next runs keep it.

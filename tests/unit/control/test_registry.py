@@ -13,7 +13,7 @@ def test_every_command_of_the_design_is_there() -> None:
     expected = {
         *("help", "status", "preview", "preview rate", "preview levels", "exposure", "mark", "note"),
         *("save", "save new", "snapshot", "start", "stop", "trigger", "set", "at", "wait", "quit"),
-        "quit now",
+        *("quit now", "marks", "unmark"),
     }
     assert set(COMMANDS) == expected
     assert all(known.summary for known in COMMANDS.values())
@@ -30,6 +30,13 @@ def test_every_command_of_the_design_is_there() -> None:
         ("save on", "save", ["on"]),
         ('mark trial3 "left eye" closed # a comment', "mark", ["trial3", "left eye", "closed"]),
         ("note don't stop", "note", ["don't", "stop"]),
+        ("exposure 2 ms", "exposure", [0.002]),
+        ("exposure", "exposure", []),
+        ("wait 1.5 s # a comment", "wait", [1.5]),
+        ("? mark", "help", ["mark"]),
+        ("exit", "quit", []),
+        ("q", "quit", []),
+        ("q now", "quit now", []),
         ("at frame 500 mark x", "at", ["frame", "500", "mark", "x"]),
     ],
 )
@@ -50,7 +57,8 @@ def test_empty_lines_are_nothing(line: str) -> None:
         ("exposre 5ms", "did you mean exposure?"),
         ("exposure 5", "needs a unit"),
         ("exposure 5m", "unknown unit"),
-        ("exposure", "TIME is missing"),
+        ("mark", "LABEL is missing"),
+        ("exposure 5 mss", "needs a unit"),
         ("exposure 5ms 6ms", "too much"),
         ("preview of", "did you mean off?"),
         ("preview rate -1", "more than 0"),
