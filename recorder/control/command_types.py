@@ -2,18 +2,10 @@
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Protocol
 
+from recorder.control.plan import Plan
 from recorder.frames.timeline import FrameRef
 from recorder.session.session import Session
-
-
-class Schedule(Protocol):
-    """A function that has a line executed later: `Dispatcher.schedule`."""
-
-    def __call__(self, wait: Awaitable[object], line: str, source: str) -> None:
-        """Execute `line` as given by `source` once `wait` has returned; return at once."""
-
 
 # Who types at the console, and who gave the script, are the operator; all others are programs and displays.
 OPERATOR = frozenset({"console", "script"})
@@ -25,11 +17,12 @@ class CommandContext:
     """The session that a command acts on, who gave the command, and when.
 
     `entered_ns` is a time of the host's monotonic clock (`time.perf_counter_ns`). `first` is the camera's
-    counter from which on a replayed command has to take effect; None: as soon as it can.
+    counter from which on a replayed command, or one planned for a frame, has to take effect; None: as soon as
+    it can.
     """
 
     session: Session
-    schedule: Schedule
+    plan: Plan
     source: str
     entered_ns: int
     first: int | None = None

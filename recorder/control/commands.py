@@ -3,13 +3,12 @@
 A command raises UsageError where it is refused, and another RecorderError where it fails.
 """
 
-import asyncio
-from functools import partial
 from pathlib import Path
 from typing import Literal
 
-# Registers its commands.
+# They register their commands.
 from recorder.control import mark_commands as _mark_commands  # noqa: F401
+from recorder.control import schedule_commands as _schedule_commands  # noqa: F401
 from recorder.control.command_types import CommandContext, CommandReply
 from recorder.control.permissions import changed_keys, check_keys, is_plain_name
 from recorder.control.registry import (
@@ -19,9 +18,7 @@ from recorder.control.registry import (
     Seconds,
     Word,
     command,
-    parse,
     unaliased,
-    whole_number,
 )
 from recorder.control.status_text import (
     exposure_text,
@@ -32,11 +29,9 @@ from recorder.control.status_text import (
     value_text,
 )
 from recorder.errors import CameraError, UsageError, did_you_mean
-from recorder.session.run import Run
-from recorder.session.session import Session
 from recorder.session.status import FinishReason, State
 from recorder.settings.model import override
-from recorder.units import format_seconds, parse_seconds
+from recorder.units import format_seconds
 
 SLOWEST_PREVIEW = 0.1
 
@@ -60,6 +55,8 @@ async def help_(context: CommandContext, name: Word = "", name2: Word = "") -> C
 async def status(context: CommandContext) -> CommandReply:
     """Show state, file, frames, losses, exposure, temperature and free room on the disk."""
     table = status_table(context.session)
+    if table and (planned := len(context.plan.lines)):
+        table += (("planned", f"{planned} line{'s' * (planned > 1)}; at list shows them"),)
     return CommandReply(status_line(context.session), table=table, only_tells=True)
 
 
@@ -208,51 +205,6 @@ async def set_(context: CommandContext, key: Key, *value: Word) -> CommandReply:
     check_keys(context, *changed_keys(now, override(now, f"{key}={text}")))
     context.session.set(key, text)
     return CommandReply(f"{key} = {text} from the next start on")
-
-
-@command()
-async def at(context: CommandContext, when: Word, *line: Word) -> CommandReply:
-    """Carry out LINE later: at 2s LINE (after the first frame), at frame 500 LINE (at the counter 500)."""
-    words = list(line)
-    frame: int | None = None
-    seconds = 0.0
-    if when == "frame":
-        try:
-            frame = whole_number(words.pop(0) if words else "")
-        except ValueError as error:
-            raise UsageError(f"at frame: {error}; write: at frame 500 LINE") from None
-    else:
-        try:
-            seconds = parse_seconds(when)
-        except ValueError as error:
-            raise UsageError(f'at when = "{when[:80]}": {error}; or write: at frame 500 LINE') from None
-    text = " ".join(f'"{word}"' if " " in word else word for word in words)
-    parsed = parse(text)
-    if parsed is None:
-        raise UsageError("at: LINE is missing; write: at 2s LINE, or: at frame 500 LINE")
-    run = context.session.run
-    if run is None or not context.session.running:
-        raise UsageError("not running; start comes first")
-    if not context.is_replay:
-        # A replay has the line itself, with the frame it took effect on.
-        context.schedule(_moment(context.session, run, seconds, frame), text, context.source)
-    return CommandReply(f"at {when}{'' if frame is None else f' {frame}'}: {text}")
-
-
-async def _moment(session: Session, run: Run, seconds: float, frame: int | None) -> None:
-    """Return at that moment of the run; raises UsageError where the run is over before."""
-    found = await run.timeline.delivered(frame or 1)
-    if frame is None:
-        await asyncio.sleep(max(0.0, seconds - session.position()[1]))
-    if run.state is not State.RUNNING and (frame is None or found is None):
-        raise UsageError("not carried out: the run was over before")
-
-
-@command()
-async def wait(context: CommandContext, time: Seconds) -> CommandReply:
-    """Let TIME pass before the next line of a script."""
-    # Only once the line has its row: the end of a file waits for rows under way, not for this.
-    return CommandReply(then=None if context.is_replay else partial(asyncio.sleep, time), only_tells=True)
 
 
 @command(ends_run=True)

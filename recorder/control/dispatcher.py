@@ -3,13 +3,14 @@
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from recorder.control.command_types import CommandContext, CommandReply, CommandResult, Table
 from recorder.control.journal import Journal, JournalEntry, utc_now
 from recorder.control.permissions import without_token
+from recorder.control.plan import Plan
 from recorder.control.registry import MAX_LINE, Command, ParsedLine, parse
 from recorder.errors import RecorderError, StorageError, UsageError
 from recorder.frames.timeline import FrameRef, Timeline
@@ -48,16 +49,23 @@ def log_unseen(answer: Answer) -> None:
 class Dispatcher:
     """Execute lines on a session and write them to its journal; on the event loop's thread.
 
-    `seq` counts the lines, `background` holds what is scheduled, `under_way` the lines of other programs.
+    `seq` counts the lines, `plan` holds those to be carried out later, `background` those that nobody waits
+    for, `under_way` those of other programs.
     `on_answer` is called with the answer to every line, whoever gave it, before what it begins is waited for.
     """
 
     session: Session
     journal: Journal
     seq: int = 0
-    background: set["asyncio.Task[None]"] = field(default_factory=set)
+    background: set["asyncio.Task[CommandResult | None]"] = field(default_factory=set)
     under_way: set["asyncio.Task[CommandResult | None]"] = field(default_factory=set)
     on_answer: Callable[[Answer], None] = log_unseen
+
+    def __post_init__(self) -> None:
+        async def carry_out(line: str, source: str, first: int | None) -> None:
+            await self.execute(line, source, first=first, is_planned=True)
+
+        self.plan = Plan(carry_out)
 
     async def execute_for_client(self, line: str, source: str) -> dict[str, Any]:
         """Execute a line for a program or a display, as `execute` does; return the fields of the result.
@@ -71,12 +79,19 @@ class Dispatcher:
         return {"status": "ok", "message": ""} if result is None else dict(vars(result))
 
     async def execute(
-        self, line: str, source: str, *, replayed: JournalEntry | None = None, is_planned: bool = False
+        self,
+        line: str,
+        source: str,
+        *,
+        replayed: JournalEntry | None = None,
+        first: int | None = None,
+        is_planned: bool = False,
     ) -> CommandResult | None:
         """Execute a line given by `source`, wait until it is done, and return its result (None: empty line).
 
         What is wrong with the line, and what its command raises, becomes the result. `replayed` is the entry
-        of another session's journal that this line repeats, at the same frames. Raises only what ended the
+        of another session's journal that this line repeats, at the same frames; `first` the counter that a
+        line `is_planned` for. Raises only what ended the
         run, where `stop` or `quit` waits for a run that an internal error ends.
         """
         # A lone surrogate, which JSON can carry, cannot be written into a file.
@@ -98,8 +113,8 @@ class Dispatcher:
         with self.session.files.pending.held():
             result, reply = CommandResult("refused", refusal), CommandReply()
             if parsed is not None:
-                first = replayed.effective_number if replayed else None
-                context = CommandContext(self.session, self.schedule, source, entered_ns, first)
+                first = replayed.effective_number if replayed else first
+                context = CommandContext(self.session, self.plan, source, entered_ns, first)
                 result, reply = await self._run_command(parsed, context)
             if replayed is not None:
                 entered_at = await _frame_of(replayed, timeline) or entered_at
@@ -165,32 +180,21 @@ class Dispatcher:
             return CommandResult("failed", f"internal error: {error!r}"), CommandReply()
         return CommandResult("ok", reply.message, reply.frame.index if reply.frame else None), reply
 
-    def schedule(self, wait: Awaitable[object], line: str, source: str) -> None:
-        """Execute a line once `wait` has returned; return at once.
-
-        Where `wait` raises, the line is given up with a warning.
-        """
-
-        async def scheduled() -> None:
-            try:
-                await wait
-            except Exception as error:
-                log.warning("%s: %s", line, error)
-                return
-            await self.execute(line, source, is_planned=True)
-
-        task = asyncio.ensure_future(scheduled())
+    def execute_soon(self, line: str, source: str) -> None:
+        """Execute a line and return at once: nobody waits for its answer."""
+        task = asyncio.ensure_future(self.execute(line, source, is_planned=True))
         self.background.add(task)
         task.add_done_callback(self.background.discard)
 
     async def close(self) -> None:
-        """Cancel what is scheduled, and the lines of other programs that do not end within `LAST_S`."""
+        """Cancel what is planned, and the lines of other programs that do not end within `LAST_S`."""
         if self.under_way:
             await asyncio.wait(self.under_way, timeout=LAST_S)
         unfinished = [*self.background, *self.under_way]
         for task in unfinished:
             task.cancel()
         await asyncio.gather(*unfinished, return_exceptions=True)
+        await self.plan.close()
 
 
 async def _frame_of(replayed: JournalEntry, timeline: Timeline | None) -> FrameRef | None:

@@ -250,6 +250,16 @@ def split(line: str) -> list[str]:
     return words
 
 
+def joined(words: list[str]) -> str:
+    """Return a line that `split` takes apart into these words."""
+    return " ".join(_quoted(word) if not word or re.search(r'\s|^["#]', word) else word for word in words)
+
+
+def _quoted(word: str) -> str:
+    escaped = re.sub(r'(["\\])', r"\\\1", word)
+    return f'"{escaped}"'
+
+
 def parse(line: str) -> ParsedLine | None:
     """Return the command and arguments of a line, None where it is empty; raises UsageError."""
     words = unaliased(split(line))

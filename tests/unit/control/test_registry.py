@@ -3,7 +3,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from recorder.control import commands
-from recorder.control.registry import COMMANDS, MAX_LINE, complete, parse, split
+from recorder.control.registry import COMMANDS, MAX_LINE, complete, joined, parse, split
 from recorder.errors import UsageError
 
 assert commands
@@ -13,7 +13,7 @@ def test_every_command_of_the_design_is_there() -> None:
     expected = {
         *("help", "status", "preview", "preview rate", "preview levels", "exposure", "mark", "note"),
         *("save", "save new", "snapshot", "start", "stop", "trigger", "set", "at", "wait", "quit"),
-        *("quit now", "marks", "unmark"),
+        *("quit now", "marks", "unmark", "in", "every", "at list", "at cancel"),
     }
     assert set(COMMANDS) == expected
     assert all(known.summary for known in COMMANDS.values())
@@ -38,6 +38,11 @@ def test_every_command_of_the_design_is_there() -> None:
         ("q", "quit", []),
         ("q now", "quit now", []),
         ("at frame 500 mark x", "at", ["frame", "500", "mark", "x"]),
+        ("at 2 s mark x", "at", ["2s", "mark", "x"]),
+        ("at list", "at list", []),
+        ("at cancel 3", "at cancel", [3]),
+        ("in 2 s mark x", "in", [2.0, "mark", "x"]),
+        ("every 10s snapshot", "every", [10.0, "snapshot"]),
     ],
 )
 def test_lines_become_calls(line: str, name: str, arguments: list[object]) -> None:
@@ -86,6 +91,11 @@ def test_no_line_is_anything_but_a_call_or_one_sentence(line: str) -> None:
     except UsageError as error:
         assert str(error)
         assert len(str(error)) < MAX_LINE
+
+
+@given(st.lists(st.text(st.characters(exclude_categories=["C", "Z"], include_characters=" "), max_size=20)))
+def test_joined_words_are_split_again(words: list[str]) -> None:
+    assert split(joined(words)) == words
 
 
 def test_quotes_and_escapes() -> None:
