@@ -12,13 +12,24 @@ OPERATOR = frozenset({"console", "script"})
 REPLAY = "replay"
 
 
+class Conversation:
+    """What one console, display or connection says, line after line; `source` names it in the journal.
+
+    `is_asked`: the last line was answered with a question, and the next one may be y; any other is no answer.
+    """
+
+    def __init__(self, source: str) -> None:
+        self.source = source
+        self.is_asked = False
+
+
 @dataclass(frozen=True)
 class CommandContext:
     """The session that a command acts on, who gave the command, and when.
 
     `entered_ns` is a time of the host's monotonic clock (`time.perf_counter_ns`). `first` is the camera's
     counter from which on a replayed command, or one planned for a frame, has to take effect; None: as soon as
-    it can.
+    it can. `conversation` is None where nobody is there to be asked: a script, a journal, a planned line.
     """
 
     session: Session
@@ -26,6 +37,7 @@ class CommandContext:
     source: str
     entered_ns: int
     first: int | None = None
+    conversation: Conversation | None = None
 
     @property
     def is_operator(self) -> bool:

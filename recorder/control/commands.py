@@ -209,13 +209,17 @@ async def set_(context: CommandContext, key: Key, *value: Word) -> CommandReply:
 
 @command(ends_run=True)
 async def quit_(context: CommandContext) -> CommandReply:
-    """Stop, close the file and leave; while frames are being saved, that is asked for once more."""
-    session = context.session
-    path = session.run.file.path if session.run and session.run.file else None
-    # The console asks by itself; a script and a journal mean what they say.
-    if session.running and session.saving and not context.is_operator and not context.is_replay:
-        raise UsageError(f"{path or 'a file'} is being saved; quit now stops, closes the file and leaves")
-    return _leave(context)
+    """Stop, close the file and leave; while frames are being saved that is asked: y does it, all else not."""
+    session, conversation = context.session, context.conversation
+    # A script, a journal and a line that the operator planned mean what they say.
+    means_it = context.is_replay or (context.is_operator and conversation is None)
+    if not (session.running and session.saving) or means_it:
+        return _leave(context)
+    path = (session.run.file.path if session.run and session.run.file else None) or "a file"
+    if conversation is None:
+        raise UsageError(f"{path} is being saved; quit now stops, closes the file and leaves")
+    conversation.is_asked = True
+    raise UsageError(f"{path} is being saved; stop, close the file and leave? y/N (quit now does not ask)")
 
 
 @command(ends_run=True)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from recorder.control.command_types import CommandContext, CommandReply, CommandResult, Table
+from recorder.control.command_types import CommandContext, CommandReply, CommandResult, Conversation, Table
 from recorder.control.journal import Journal, JournalEntry, utc_now
 from recorder.control.permissions import without_token
 from recorder.control.plan import Plan
@@ -67,16 +67,31 @@ class Dispatcher:
 
         self.plan = Plan(carry_out)
 
-    async def execute_for_client(self, line: str, source: str) -> dict[str, Any]:
-        """Execute a line for a program or a display, as `execute` does; return the fields of the result.
+    async def execute_for_client(self, line: str, conversation: Conversation) -> dict[str, Any]:
+        """Execute a line for a program or a display, as `converse` does; return the fields of the result.
 
         Where the caller is cancelled, only the waiting ends: the command may be half done and goes on.
         """
-        task = asyncio.ensure_future(self.execute(line, source))
+        task = asyncio.ensure_future(self.converse(line, conversation))
         self.under_way.add(task)
         task.add_done_callback(self.under_way.discard)
         result = await asyncio.shield(task)
         return {"status": "ok", "message": ""} if result is None else dict(vars(result))
+
+    async def converse(self, line: str, conversation: Conversation) -> CommandResult | None:
+        """Execute a line of somebody who can be asked, as `execute` does, or take it as the answer: y or n.
+
+        The one question is that of `quit`; yes to it is `quit now`.
+        """
+        is_answer, conversation.is_asked = conversation.is_asked, False
+        word = line.strip().lower()
+        if is_answer and word in {"y", "yes"}:
+            line = "quit now"
+        elif is_answer and word in {"n", "no"}:
+            result = CommandResult("ok", "going on")
+            self.on_answer(Answer(word, conversation.source, None, result, only_tells=True))
+            return result
+        return await self.execute(line, conversation.source, conversation=conversation)
 
     async def execute(
         self,
@@ -86,12 +101,13 @@ class Dispatcher:
         replayed: JournalEntry | None = None,
         first: int | None = None,
         is_planned: bool = False,
+        conversation: Conversation | None = None,
     ) -> CommandResult | None:
         """Execute a line given by `source`, wait until it is done, and return its result (None: empty line).
 
         What is wrong with the line, and what its command raises, becomes the result. `replayed` is the entry
         of another session's journal that this line repeats, at the same frames; `first` the counter that a
-        line `is_planned` for. Raises only what ended the
+        line `is_planned` for; without a `conversation` nothing is asked. Raises only what ended the
         run, where `stop` or `quit` waits for a run that an internal error ends.
         """
         # A lone surrogate, which JSON can carry, cannot be written into a file.
@@ -114,7 +130,7 @@ class Dispatcher:
             result, reply = CommandResult("refused", refusal), CommandReply()
             if parsed is not None:
                 first = replayed.effective_number if replayed else first
-                context = CommandContext(self.session, self.plan, source, entered_ns, first)
+                context = CommandContext(self.session, self.plan, source, entered_ns, first, conversation)
                 result, reply = await self._run_command(parsed, context)
             if replayed is not None:
                 entered_at = await _frame_of(replayed, timeline) or entered_at

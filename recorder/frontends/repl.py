@@ -21,7 +21,7 @@ from prompt_toolkit.patch_stdout import patch_stdout
 from prompt_toolkit.shortcuts import print_formatted_text
 from prompt_toolkit.styles import Style
 
-from recorder.control.command_types import CommandResult
+from recorder.control.command_types import CommandResult, Conversation
 from recorder.control.dispatcher import Dispatcher, log_unseen
 from recorder.control.registry import complete
 from recorder.frontends.console_text import ConsoleAnswers, wrapped
@@ -34,9 +34,6 @@ from recorder.session.status import FinishReason, Summary
 
 # The toolbar is drawn twice a second: up to date, and a light load also over a slow ssh.
 REFRESH_S = 0.5
-
-# While frames are being saved, a second quit has to follow the first within this time.
-QUIT_S = 10.0
 
 # What stands before each text.
 CLOCK = "%H:%M:%S "
@@ -192,21 +189,19 @@ def _stays_open(session: Session, summary: Summary) -> bool:
 async def _take_lines(prompt: PromptSession[str], session: Session, dispatch: Dispatcher) -> None:
     """Carry out what is typed, each line in a task of its own, so that a slow one does not delay the next."""
     tasks: set[asyncio.Task[CommandResult | None]] = set()
-    asked_s = -QUIT_S
+    conversation = Conversation("console")
+
+    def before() -> StyleAndTextTuples:
+        return [("class:prompt", "leave? y/N > " if conversation.is_asked else "> ")]
+
     while not session.leaving.is_set():
         try:
-            line = await prompt.prompt_async([("class:prompt", "> ")], handle_sigint=False)
+            line = await prompt.prompt_async(before, handle_sigint=False)
         except KeyboardInterrupt:
+            conversation.is_asked = False
             continue
         except EOFError:
             line = "quit"
-        words = line.split()
-        asks = words[:1] == ["quit"] and words[1:2] != ["now"] and session.saving and session.running
-        if asks and time.monotonic() - asked_s > QUIT_S:
-            asked_s = time.monotonic()
-            question = "frames are being saved; quit again to stop, close the file and leave"
-            print_above_prompt(question, "class:refused")
-            continue
-        task = asyncio.create_task(dispatch.execute(line, "console"))
+        task = asyncio.create_task(dispatch.converse(line, conversation))
         tasks.add(task)
         task.add_done_callback(tasks.discard)

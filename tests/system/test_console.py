@@ -97,10 +97,10 @@ def left(terminal: Terminal) -> int:
     return terminal.run.wait(1)
 
 
-def quit_twice(terminal: Terminal, verdict: str = "complete", code: int = 0) -> None:
-    """Quit while frames are being saved: the first time it asks."""
-    terminal.type("quit", "quit again")
-    terminal.type("quit", f"{verdict}:")
+def leave(terminal: Terminal, verdict: str = "complete", code: int = 0) -> None:
+    """Quit while frames are being saved, which it asks for."""
+    terminal.type("quit", "leave? y/N > ")
+    terminal.type("y", f"{verdict}:")
     assert left(terminal) == code
 
 
@@ -111,7 +111,7 @@ def test_what_is_typed_takes_effect_live(terminal: Terminal) -> None:
     terminal.type("status", "preview on")
     terminal.type("preview off", "preview off")
     terminal.type("mark trial4", "mark trial4 on frame")
-    quit_twice(terminal)
+    leave(terminal)
     with h5py.File(terminal.folder / "x.h5") as file:
         exposures = file[DETECTOR]["exposure"][:]
         assert [row["label"] for row in file["entry/marks"]] == [b"trial3", b"trial4"]
@@ -130,7 +130,7 @@ def test_a_wrong_line_is_answered_and_changes_nothing(terminal: Terminal) -> Non
     terminal.type("trigger", "no software trigger")
     terminal.type("start", "already running")
     terminal.type("set camera.rate 50", "stop, set camera.rate 50, start")
-    quit_twice(terminal)
+    leave(terminal)
     with h5py.File(terminal.folder / "x.h5") as file:
         assert set(file[DETECTOR]["exposure"][:]) == {0.005}
         assert {row["status"] for row in file["entry/commands"][:-1]} == {b"refused", b"failed"}
@@ -139,8 +139,11 @@ def test_a_wrong_line_is_answered_and_changes_nothing(terminal: Terminal) -> Non
 def test_ctrl_c_clears_the_line_and_ctrl_d_asks(terminal: Terminal) -> None:
     terminal.type("mark never", end="\x03")
     terminal.type("mark once", "mark once on frame")
-    terminal.type("", "quit again", end="\x04")
-    terminal.type("", "complete:", end="\x04")
+    terminal.type("", "leave? y/N > ", end="\x04")
+    terminal.type("", end="\x03")
+    terminal.type("y", 'unknown command "y"')
+    terminal.type("", "leave? y/N > ", end="\x04")
+    terminal.type("yes", "complete:")
     assert left(terminal) == 0
     with h5py.File(terminal.folder / "x.h5") as file:
         assert [row["label"] for row in file["entry/marks"]] == [b"once"]
@@ -149,7 +152,17 @@ def test_ctrl_c_clears_the_line_and_ctrl_d_asks(terminal: Terminal) -> None:
 def test_quit_now_does_not_ask(terminal: Terminal) -> None:
     terminal.type("quit now", "complete:")
     assert left(terminal) == 0
-    assert "quit again" not in terminal.shown
+    assert "y/N" not in terminal.shown
+
+
+def test_any_other_line_is_no_answer_to_quit(terminal: Terminal) -> None:
+    for other, answer in (("n", "going on"), ("mark calm", "mark calm on frame"), ("", "> ")):
+        terminal.type("exit", "leave? y/N > ")
+        terminal.type(other, answer)
+        terminal.type("y", 'unknown command "y"')
+    leave(terminal)
+    with h5py.File(terminal.folder / "x.h5") as file:
+        assert [row["label"] for row in file["entry/marks"]] == [b"calm"]
 
 
 def test_what_another_program_does_is_seen(tmp_path: Path) -> None:
@@ -165,7 +178,7 @@ def test_what_another_program_does_is_seen(tmp_path: Path) -> None:
         assert "remote: mark trial3 on frame" in opened.shown
         assert "remote: note the eye moved: noted" in opened.shown
         assert "remote: status" not in opened.shown
-        quit_twice(opened)
+        leave(opened)
     finally:
         opened.close()
 
@@ -190,7 +203,7 @@ def test_save_off_and_on_and_stop_and_start(terminal: Terminal) -> None:
     terminal.type("stop", "stopping")
     terminal.until("idle" if "idle" in terminal.shown else "closed")
     terminal.type("start", "started, saving x_3.h5")
-    quit_twice(terminal)
+    leave(terminal)
     numbers = []
     for name in ("x.h5", "x_2.h5", "x_3.h5"):
         with h5py.File(terminal.folder / name) as file:
@@ -208,7 +221,7 @@ def test_a_start_that_fails_leaves_one_at_the_prompt(terminal: Terminal) -> None
     terminal.type("set pool.memory 64MB", "pool.memory = 64MB from the next start on")
     terminal.type("start", "started, saving x_2.h5")
     terminal.type("mark again", "mark again on frame")
-    quit_twice(terminal, "failed", 1)
+    leave(terminal, "failed", 1)
     with h5py.File(terminal.folder / "x_2.h5") as file:
         assert file["entry/verdict"][()] == b"complete"
 
