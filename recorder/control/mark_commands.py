@@ -1,7 +1,7 @@
 """The commands about marks and notes."""
 
 from recorder.control.command_types import CommandContext, CommandReply
-from recorder.control.registry import Word, command
+from recorder.control.registry import Label, Word, command
 from recorder.errors import UsageError
 from recorder.storage.records import TAKEN_BACK
 
@@ -13,7 +13,7 @@ LISTED = 10
 
 
 @command()
-async def mark(context: CommandContext, label: Word, *text: Word) -> CommandReply:
+async def mark(context: CommandContext, label: Label, *text: Word) -> CommandReply:
     """Mark the frame being exposed now with LABEL, and TEXT if you like."""
     if len(label.encode()) > MAX_LABEL:
         size = len(label.encode())

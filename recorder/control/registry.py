@@ -10,7 +10,7 @@ word becomes a value: `str`, a Literal of words, or an Annotated type with an `A
 
 import inspect
 import re
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
@@ -69,7 +69,12 @@ Seconds = Annotated[
 ]
 Number = Annotated[float, Argument(_positive_number, "a number", ("10", "15"))]
 Word = Annotated[str, Argument(str, "a word")]
-Key = Annotated[str, Argument(str, "a setting", keys())]
+
+# What completion knows more of, by the words for it.
+LABEL = "a label"
+SETTING = "a setting"
+Label = Annotated[str, Argument(str, LABEL)]
+Key = Annotated[str, Argument(str, SETTING, keys())]
 
 
 @dataclass(frozen=True)
@@ -272,26 +277,3 @@ def parse(line: str) -> ParsedLine | None:
     known = sorted({name.split()[0] for name in COMMANDS})
     near = did_you_mean(words[0], known) or "; type help for the list"
     raise UsageError(f'unknown command "{words[0][:80]}"{near}')
-
-
-def complete(before: str) -> Iterator[tuple[str, str]]:
-    """Yield the words that may follow the text `before` or complete its last one, each with its meaning."""
-    words = before.split()
-    begun = words.pop() if before and not before[-1].isspace() else ""
-    position = len(words)
-    seen: set[str] = set()
-    for name, known in COMMANDS.items():
-        parts = name.split()
-        fits = position < len(parts) and words == parts[:position] and parts[position].startswith(begun)
-        if fits and parts[position] not in seen:
-            seen.add(parts[position])
-            summary = known.summary.splitlines()[0]
-            yield parts[position], summary if position == len(parts) - 1 else f"{name} ..."
-    found = COMMANDS.get(" ".join(words[:2])) or COMMANDS.get(words[0] if words else "")
-    if found is not None:
-        at = position - len(found.name.split())
-        if 0 <= at < len(found.parameters):
-            parameter = found.parameters[at]
-            for word in parameter.argument.examples:
-                if word.startswith(begun):
-                    yield word, parameter.argument.what

@@ -22,8 +22,8 @@ from prompt_toolkit.shortcuts import print_formatted_text
 from prompt_toolkit.styles import Style
 
 from recorder.control.command_types import CommandResult, Conversation
+from recorder.control.completion import complete
 from recorder.control.dispatcher import Dispatcher, log_unseen
-from recorder.control.registry import complete
 from recorder.frontends.console_text import ConsoleAnswers, wrapped
 from recorder.frontends.live_status import live_status
 from recorder.frontends.printing import escaped
@@ -58,12 +58,15 @@ STYLE = Style.from_dict(
 class CommandCompleter(Completer):
     """Complete commands for prompt_toolkit: the words that may follow, each with its meaning."""
 
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
     def get_completions(self, document: Document, complete_event: CompleteEvent) -> Iterable[Completion]:
         """Yield the words that may complete the one before the cursor, or follow it."""
         del complete_event
         before = document.text_before_cursor
         word = "" if not before or before[-1].isspace() else before.split()[-1]
-        for text, meaning in complete(before):
+        for text, meaning in complete(before, self._session):
             yield Completion(text, -len(word), display_meta=meaning)
 
 
@@ -126,7 +129,7 @@ async def run(
     output = create_output(stdout=sys.stderr) if on_stderr else None
     prompt: PromptSession[str] = PromptSession(
         history=_history(),
-        completer=CommandCompleter(),
+        completer=CommandCompleter(session),
         complete_while_typing=True,
         auto_suggest=AutoSuggestFromHistory(),
         bottom_toolbar=shown,

@@ -3,8 +3,8 @@
 import contextlib
 from collections.abc import AsyncIterator
 
+from recorder.control.completion import complete
 from recorder.control.dispatcher import Dispatcher
-from recorder.control.registry import complete
 from recorder.frontends.display_connection import SessionAccess
 from recorder.frontends.live_status import live_status
 from recorder.frontends.rate_meter import RateMeter
@@ -23,7 +23,7 @@ async def open_displays(dispatch: Dispatcher, *, attended: bool) -> AsyncIterato
     access = SessionAccess(
         preview=session.preview,
         command=dispatch.execute_for_client,
-        complete=lambda text: list(complete(text)),
+        complete=lambda text: list(complete(text, session)),
         status=lambda: live_status(session, recent).for_json(),
     )
     wanted = session.settings.preview

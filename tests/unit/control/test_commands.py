@@ -10,6 +10,7 @@ import h5py
 import pytest
 
 from recorder.assembly import build_session
+from recorder.control.completion import complete
 from recorder.control.dispatcher import Dispatcher
 from recorder.frontends.session_context import session_context
 from recorder.settings.model import validate
@@ -260,3 +261,24 @@ async def test_a_mark_in_a_file_that_is_closed_is_taken_back_in_the_journal(disp
     await typed(dispatch, "mark early")
     await run_again(dispatch)
     assert (await typed(dispatch, "unmark")).endswith("; its file is closed, and the journal alone says so")
+
+
+async def test_completion_knows_the_session(dispatch: Dispatcher) -> None:
+    session = dispatch.session
+    for line in ("mark trial1", 'mark "left eye"', "mark trial2"):
+        await typed(dispatch, line)
+    assert [word for word, _ in complete("mark ", session)] == ["trial2", '"left eye"', "trial1"]
+    assert [word for word, _ in complete("in 2s mark tri", session)] == ["trial2", "trial1"]
+    keys = dict(complete("set ", session))
+    assert "camera.seed" in keys
+    # Those of other kinds of camera, and passwords, are not among them.
+    assert not {"camera.roi", "camera.source", "remote.token", "camera.kind"} & set(keys)
+    assert keys["camera.width"].endswith("16 to 8192; now 32")
+    assert "auto or direct or buffered" in keys["storage.mode"]
+    assert dict(complete("set storage.mode ", session)) == {
+        "auto": "as it is now",
+        "direct": "one of",
+        "buffered": "one of",
+    }
+    assert dict(complete("set camera.exposure ", session)) == {"4ms": "as it is now"}
+    assert list(complete("set camera.nonsense ", session)) == []

@@ -3,7 +3,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from recorder.control import commands
-from recorder.control.registry import COMMANDS, MAX_LINE, complete, joined, parse, split
+from recorder.control.completion import complete
+from recorder.control.registry import COMMANDS, MAX_LINE, joined, parse, split
 from recorder.errors import UsageError
 
 assert commands
@@ -115,3 +116,20 @@ def test_completion_offers_what_may_follow_with_its_meaning() -> None:
         "preview.rate",
     }
     assert list(complete("mark a b c ")) == []
+
+
+def test_what_is_carried_out_later_is_completed_too() -> None:
+    whole = {word for word, _ in complete("")}
+    for moment in (
+        "at frame 500 ",
+        "at 2s ",
+        "in 2 s ",
+        "every 10s ",
+        "at 14:30 in 2s ",
+        "in 1s at frame 5 ",
+    ):
+        assert {word for word, _ in complete(moment)} == whole, moment
+        assert {word for word, _ in complete(f"{moment}save ")} == {word for word, _ in complete("save ")}
+    assert {"frame", "list", "cancel"} <= {word for word, _ in complete("at ")}
+    assert ("5ms", "a time with its unit") in set(complete("in "))
+    assert {word for word, _ in complete("? ")} == {word for word, _ in complete("help ")}
