@@ -1,12 +1,15 @@
 """What the console writes above its prompt: answers, also those to others, tables, how a run ended."""
 
 import asyncio
+import math
 import textwrap
 from collections.abc import Callable
 
 from recorder.control.command_types import Table
 from recorder.control.dispatcher import Answer
+from recorder.frontends.rate_meter import format_duration
 from recorder.frontends.terminal import summary_text
+from recorder.session.session import Session
 from recorder.session.status import Summary
 from recorder.storage.records import Verdict
 
@@ -25,6 +28,9 @@ VERDICT_STYLES = {
     Verdict.INTERRUPTED: "class:refused",
     Verdict.FAILED: "class:failed",
 }
+
+# What whoever sits at the console for the first time types.
+FIRST_WORDS = "type mark LABEL, exposure 2ms, stop, quit; ? lists all, Tab completes"
 
 # Takes text and style.
 Show = Callable[[str, str], None]
@@ -56,6 +62,34 @@ def table_text(table: Table, columns: int) -> str:
         ) or [""]
         lines += [f"{name:{width}}{first}", *(" " * width + line for line in more)]
     return "\n".join(lines)
+
+
+def welcome(session: Session) -> str:
+    """Return three lines for whoever has begun a session: what runs, where it writes, and what to type.
+
+    "" where no run is under way.
+    """
+    figures, run = session.statistics(), session.run
+    if figures is None or run is None or run.description is None or not session.running:
+        return ""
+    camera, rate = run.description, run.description.rate
+    flow = rate * figures.frame_bytes
+    speed = "running free" if math.isinf(rate) else f"{rate:g} frames/s, {flow / 1e6:.0f} MB/s"
+    repeats = (
+        ", repeated until you stop it" if getattr(session.settings.camera, "loop", False) is True else ""
+    )
+    runs = f"{camera.model}, {camera.format.width} x {camera.format.height}, {speed}{repeats}"
+    if figures.path is None:
+        writes = "nothing is saved" if session.dry_run else "nothing is saved; save on writes a file"
+    else:
+        left_s = figures.disk_time_left_s(rate)
+        full = (
+            ""
+            if math.isinf(rate) or math.isinf(left_s)
+            else f"; the disk is full in {format_duration(left_s)}"
+        )
+        writes = f"into {figures.path}{full}"
+    return f"{runs}\n{writes}\n{FIRST_WORDS}"
 
 
 class ConsoleAnswers:

@@ -24,7 +24,7 @@ from prompt_toolkit.styles import Style
 from recorder.control.command_types import CommandResult, Conversation
 from recorder.control.completion import complete
 from recorder.control.dispatcher import Dispatcher, log_unseen
-from recorder.frontends.console_text import ConsoleAnswers, wrapped
+from recorder.frontends.console_text import ConsoleAnswers, welcome, wrapped
 from recorder.frontends.live_status import live_status
 from recorder.frontends.printing import escaped
 from recorder.frontends.rate_meter import RateMeter
@@ -154,6 +154,8 @@ async def run(
         scripting: asyncio.Future[None] | None = None
         try:
             await session.start()
+            if text := welcome(session):
+                print_above_prompt(text)
             scripting = asyncio.ensure_future(script()) if script else None
             await asyncio.wait([typing, ending], return_when=asyncio.FIRST_COMPLETED)
         finally:

@@ -81,7 +81,7 @@ class PlaybackCameraSettings(FreeRunningCameraSettings):
     kind: Literal["playback"]
     source: str = Field(min_length=1)
     rate: PlaybackRate = "original"
-    # "auto": once, or repeated where more frames are asked for than the source holds.
+    # "auto": once; repeated at the console, and where more frames are asked for than the source holds.
     loop: bool | Literal["auto"] = "auto"
     fifo: int = Field(64, ge=1, le=1_000_000)
 

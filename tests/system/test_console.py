@@ -13,6 +13,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
+import tifffile
 
 from recorder.storage.layout import DETECTOR
 from tests.system.conftest import COMMAND
@@ -224,6 +225,27 @@ def test_a_start_that_fails_leaves_one_at_the_prompt(terminal: Terminal) -> None
     leave(terminal, "failed", 1)
     with h5py.File(terminal.folder / "x_2.h5") as file:
         assert file["entry/verdict"][()] == b"complete"
+
+
+def test_the_first_lines_say_what_runs_where_and_what_to_type(terminal: Terminal) -> None:
+    terminal.until("type mark LABEL")
+    assert "640 x 540, 100 frames/s, 69 MB/s" in terminal.shown
+    assert re.search(r"into x\.h5; the disk is full in \d+ ", terminal.shown)
+    leave(terminal)
+
+
+def test_at_the_console_a_playback_begins_again(tmp_path: Path) -> None:
+    source = Path(__file__).parents[1] / "data" / "bacteria-in-droplet.tif"
+    camera = ("camera.kind=playback", f"camera.source={source}", "camera.rate=max")
+    opened = Terminal(tmp_path, *(word for setting in camera for word in ("--set", setting)))
+    try:
+        opened.until("repeated until you stop it")
+        opened.until("lost 0")
+        leave(opened)
+        with h5py.File(tmp_path / "x.h5") as file, tifffile.TiffFile(source) as stack:
+            assert len(file["data"]) > len(stack.pages)
+    finally:
+        opened.close()
 
 
 def test_a_limit_ends_the_session(tmp_path: Path) -> None:

@@ -6,14 +6,17 @@ from pathlib import Path
 
 import pytest
 
+from recorder.assembly import build_session
 from recorder.control import commands
 from recorder.control.command_types import CommandResult
 from recorder.control.dispatcher import Answer
 from recorder.control.registry import find_command
-from recorder.frontends.console_text import OTHERS_PER_S, ConsoleAnswers, table_text, wrapped
+from recorder.frontends.console_text import OTHERS_PER_S, ConsoleAnswers, table_text, welcome, wrapped
 from recorder.frontends.terminal import summary_text
 from recorder.session.status import FinishReason, Summary
+from recorder.settings.model import validate
 from recorder.storage.records import Verdict
+from tests.virtual_time import VirtualClock
 
 assert commands
 
@@ -117,3 +120,16 @@ def test_text_wraps_at_words_only() -> None:
     ]
     path = "/a/very/long/path/that/no/line/holds.h5"
     assert wrapped(f"saving {path}", 20) == ["saving", f"  {path}"]
+
+
+async def test_the_first_words_are_three_lines_that_fit(tmp_path: Path, virtual_time: VirtualClock) -> None:
+    tree = {"recording": {"output": str(tmp_path / "x.h5")}, "camera": {"width": 64, "height": 32}}
+    session = build_session(validate(tree), dry_run=False)
+    assert welcome(session) == ""
+    await session.start()
+    runs, writes, words = welcome(session).split("\n")
+    assert runs == "simulated pco.edge, 64 x 32, 100 frames/s, 0 MB/s"
+    assert writes.startswith(f"into {tmp_path / 'x.h5'}; the disk is full in ")
+    assert len(words) <= 80 - 9
+    await session.close()
+    assert welcome(session) == ""
