@@ -69,10 +69,15 @@ def _check(serial: str, *, as_json: bool) -> int:
 
 def _page(report: Report, versions: dict[str, str]) -> list[str]:
     """Return the lines of the page: findings first, then everything that the camera says of itself."""
-    lines = [", ".join(f"{name} {version}" for name, version in versions.items()), report.camera, ""]
+    lines = [
+        ", ".join(f"{name} {version}" for name, version in versions.items()),
+        report.camera or "no camera opened",
+        "",
+    ]
     lines += [f"{finding.holds:10}{finding.about}: {escaped(finding.seen)}" for finding in report.findings]
     differing = sum(finding.holds is Holds.NO for finding in report.findings)
-    lines += ["", f"{differing} differ" if differing else "everything is as expected", ""]
+    total = f"{differing} of {len(report.findings)} differ" if differing else "everything is as expected"
+    lines += ["", total, ""]
     for name, description in report.descriptions.items():
         lines += [f"{name}:", *(f"    {key}: {_shown(key, value)}" for key, value in description.items())]
     return lines

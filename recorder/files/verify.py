@@ -1,9 +1,11 @@
 """Check a file that is closed: its structure, its rows, and every frame's pixels."""
 
 import os
+from collections import deque
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import chain, repeat
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +17,7 @@ from recorder.errors import UsageError
 from recorder.files.checks import Kind, Problem, Structure, structure_of
 from recorder.files.probe import Probe
 from recorder.frames.checksum import checksums
-from recorder.storage.direct_io import open_to_read, read_at
+from recorder.storage.direct_io import open_to_read, read_into
 from recorder.storage.writer_lock import is_being_written
 
 # Chunks that are read ahead while one is looked at.
@@ -73,6 +75,10 @@ def verify(path: Path, probe: Probe, on_progress: Callable[[int, int], object]) 
     )
 
 
+# Frames (n, H * W), and their checksums where the file has these.
+_Piece = tuple[NDArray[Any], NDArray[np.uint32] | None]
+
+
 class _Pixels:
     """The frames' pixels, read from the file without HDF5, in the order of the file."""
 
@@ -123,25 +129,35 @@ class _Pixels:
                 yield first, address + (first - begin) * self._frame_bytes, min(step, end - first)
 
     def _read_ahead(self) -> Iterator[tuple[int, NDArray[Any], NDArray[np.uint32] | None]]:
-        """Yield frames (n, H * W) with the index of the first and checksums; others are read meanwhile."""
-        with ThreadPoolExecutor(READERS, "verify") as readers:
-            waiting = []
-            for first, address, count in self._pieces():
-                waiting.append((first, readers.submit(self._read, address, count)))
-                if len(waiting) > READERS:
-                    begin, reading = waiting.pop(0)
-                    yield begin, *reading.result()
-            for begin, reading in waiting:
-                yield begin, *reading.result()
+        """Yield frames (n, H * W) with the index of the first and checksums; others are read meanwhile.
 
-    def _read(self, address: int, count: int) -> tuple[NDArray[Any], NDArray[np.uint32] | None]:
-        data = read_at(self._fd, address, count * self._frame_bytes)
-        whole = len(data) // self._frame_bytes
-        frames = np.frombuffer(data, self._dtype, whole * self._frame_bytes // self._dtype.itemsize)
+        The frames of one turn are overwritten after the next has begun.
+        """
+        size = min(max(PIECE_BYTES, self._frame_bytes), self.bytes)
+        free = [memoryview(bytearray(size)) for _ in range(READERS + 1)]
+        with ThreadPoolExecutor(READERS, "verify") as readers:
+            waiting: deque[tuple[int, memoryview, Future[_Piece]]] = deque()
+            for piece in chain(self._pieces(), repeat(None)):
+                if piece is None or not free:
+                    if not waiting:
+                        return
+                    begin, buffer, reading = waiting.popleft()
+                    yield begin, *reading.result()
+                    free.append(buffer)
+                if piece is not None:
+                    first, address, count = piece
+                    buffer = free.pop()
+                    waiting.append((first, buffer, readers.submit(self._read, buffer, address, count)))
+
+    def _read(self, buffer: memoryview, address: int, count: int) -> _Piece:
+        filled = read_into(self._fd, address, buffer[: count * self._frame_bytes])
+        whole = filled // self._frame_bytes
+        data = buffer[: whole * self._frame_bytes]
+        frames = np.frombuffer(data, self._dtype)
         if self._structure.checksums is None:
             return frames.reshape(whole, -1), None
-        starts = range(0, whole * self._frame_bytes, self._frame_bytes)
-        sums = checksums(memoryview(data)[start : start + self._frame_bytes] for start in starts)
+        starts = range(0, len(data), self._frame_bytes)
+        sums = checksums(data[start : start + self._frame_bytes] for start in starts)
         return frames.reshape(whole, -1), sums
 
     def _compare_sums(self, first: int, sums: NDArray[np.uint32]) -> list[str]:

@@ -95,6 +95,18 @@ def read_at(fd: int, address: int, size: int) -> bytes:
         return os.read(fd, size)
 
 
+def read_into(fd: int, address: int, buffer: memoryview) -> int:
+    """Fill `buffer`, of bytes, as far as the file goes; return how many were read. Raises OSError.
+
+    One buffer again and again costs a fraction of new memory for each piece.
+    """
+    if not hasattr(os, "preadv"):
+        data = read_at(fd, address, len(buffer))
+        buffer[: len(data)] = data
+        return len(data)
+    return os.preadv(fd, [buffer], address) if address < _MAX_OFFSET else 0
+
+
 def write_at(fd: int, address: int, data: bytes | memoryview) -> None:
     """Write all of `data` at `address` of a file; raises OSError."""
     _write_all(fd, memoryview(data), address)

@@ -77,7 +77,8 @@ class Runner:
         commands = folder.with_name(f"{folder.name}.script")
         commands.write_text(script)
         camera = [word for key, value in CAMERA.items() for word in ("--set", f"camera.{key}={value}")]
-        output = ["--output", "x.h5", *options]
+        # A small pool: taking half a gigabyte from the system is most of what a short session does.
+        output = ["--output", "x.h5", "--set", "pool.memory=16MB", *options]
         request = {
             "folder": str(folder),
             "at": case.at,

@@ -339,10 +339,10 @@ async def test_dividing_the_memory_anew_tells_what_is_lost(
     camera = VirtualCamera(DIMAX)
     await record(camera, tmp_path / "a.h5", FILL, frames=40)
     assert "erases" not in caplog.text
-    held = camera.ram.segment.images
+    held = len(camera.ram.segment.images)
     await record(camera, tmp_path / "b.h5", {**FILL, "segments": [50, 50, 0, 0]}, frames=40)
     assert caplog.text.count("anew erases all its segments") == 1
-    assert f"{len(held)} images in segment 1 are lost" in caplog.text
+    assert f"{held} images in segment 1 are lost" in caplog.text
 
 
 async def test_images_that_nobody_has_read_out_are_told_of_before_they_are_overwritten(

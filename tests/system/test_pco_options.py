@@ -78,12 +78,11 @@ async def test_a_pair_of_images_is_one_frame(
         assert detector["roi"][()].decode().endswith(f",{settings['roi'][3] if settings else rows}")
 
 
-async def test_a_pair_may_be_told_with_the_height_of_one(tmp_path: Path) -> None:
-    """Which height the SDK's recorder tells of is not known."""
+async def test_pairs_that_come_as_single_images_are_refused(tmp_path: Path) -> None:
     camera = VirtualCamera(replace(EDGE_OPTIONS, shutter=GLOBAL), delivered_shape=(200, 256))
     settings = {"roi": [1153, 981, 1408, 1180], "double_image": True}
-    summary = await record(camera, tmp_path / "x.h5", settings, frames=3)
-    assert (summary.verdict, summary.frames) == ("complete", 3)
+    with pytest.raises(RecorderError, match="delivers frames of 256x200, where 256x400 was expected"):
+        await record(camera, tmp_path / "x.h5", settings, frames=3)
 
 
 async def test_what_the_camera_reckons_of_its_frames_is_in_the_file(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ python -m tests.vendor_recorder.rig LIBRARY CASE      prints what was seen, as J
 LIBRARY is sc2cam.c, compiled.
 """
 
+import contextlib
 import ctypes
 import itertools
 import json
@@ -86,7 +87,7 @@ class Rig:
         recorder = ctypes.CDLL(str(folder / "libpco_recorder.so.3"))
         shared_library_loader.libraries.update(sdk=self.camera, recorder=recorder)
         shared_library_loader.open_count = 1
-        self._describe(METADATA | NO_RECORDER)
+        self.describe(METADATA | NO_RECORDER)
         # The recorder looks into the camera's object behind its handle: magic, region, metadata line.
         self._handle = ctypes.create_string_buffer(0x20000)
         struct.pack_into("<HHHH", self._handle, 0xC9A, 1, 1, WIDTH, HEIGHT)
@@ -97,7 +98,7 @@ class Rig:
         self.told: list[str] = []
         self.events: list[CameraEvent] = []
 
-    def _describe(self, capabilities: int) -> None:
+    def describe(self, capabilities: int, *, pairs: bool = False) -> None:
         sensor = vendor_sdk.PCO_Description()
         sensor.wSize = ctypes.sizeof(sensor)
         sensor.wSensorTypeDESC = 0x10
@@ -105,6 +106,7 @@ class Rig:
         sensor.wDynResDESC = 16
         sensor.dwPixelRateDESC[0] = 286_000_000
         sensor.dwGeneralCapsDESC1 = capabilities
+        sensor.wDoubleImageDESC = pairs
         self.camera.fake_describe(bytes(sensor), ctypes.sizeof(sensor))
         kind = vendor_sdk.PCO_CameraType()
         kind.wSize = ctypes.sizeof(kind)
@@ -119,19 +121,19 @@ class Rig:
     def exposed(self) -> int:
         return int(self.camera.fake_get(b"frame"))
 
-    def start(self, depth: int, period_us: int) -> FifoReader:
+    def start(self, depth: int, period_us: int, images: int = 1) -> FifoReader:
         self.set(period_us=period_us)
         self.recorder = vendor.Recorder(self.sdk, ctypes.c_void_p(ctypes.addressof(self._handle)))
         self.recorder.create("memory")
         self.recorder.init(depth, "fifo")
         self.recorder.start_record()
         camera = types.SimpleNamespace(rec=self.recorder, sdk=self.sdk, stop=self.recorder.stop_record)
-        copier = FrameCopier(camera, WIDTH, HEIGHT, metadata=True, exposure_s=0.005)
+        copier = FrameCopier(camera, WIDTH, images * HEIGHT, metadata=True, exposure_s=0.005)
         depth = int(self.recorder.get_settings()["required number of images"])
         return FifoReader(camera, copier, depth, period_us * 1e-6, self.told.append)
 
     def memory_of_camera(self, plan: MemoryPlan, *, record: bool) -> MemoryReader:
-        self._describe(METADATA)
+        self.describe(METADATA)
         self.set(period_us=3000)
         self.recorder = vendor.Recorder(self.sdk, ctypes.c_void_p(ctypes.addressof(self._handle)))
         sdk, stop = MemorySdk(self.camera), self.recorder.stop_record
@@ -263,11 +265,25 @@ def stopping_by_itself(rig: Rig) -> dict[str, Any]:
     return {"read": rig.read_memory(reader), "events": [event.number for event in rig.events]}
 
 
+def pairs(rig: Rig) -> dict[str, Any]:
+    """Two images in one frame: what the recorder tells of its height, and the two in each that it copies."""
+    rig.set(pair=1)
+    rig.describe(METADATA | NO_RECORDER, pairs=True)
+    reader = rig.start(20, 3000, images=2)
+    slot = np.zeros((2, HEIGHT, WIDTH), np.uint16)
+    found: list[tuple[int, list[list[int]]]] = []
+    while len(found) < 50:
+        with contextlib.suppress(CameraTimeoutError):
+            number = reader.read_into(slot.reshape(2 * HEIGHT, WIDTH), 0.02).number
+            found.append((number, [np.unique(image).tolist() for image in slot]))
+    return {"height": int(rig.recorder.get_settings()["height"]), "found": found}
+
+
 CASES: dict[str, Callable[[Rig], dict[str, Any]]] = {
     case.__name__: case
     for case in (
         keeping_up, overflowing, overflowing_again_before_the_end, failing_transfer, unplugged,
-        other_time_base, documented_time_base, images_of_before, stopping_by_itself,
+        other_time_base, documented_time_base, images_of_before, stopping_by_itself, pairs,
     )
 }  # fmt: skip
 

@@ -1,7 +1,8 @@
 /* The functions of sc2_cam that the vendor's pco_recorder (3.8.0) calls, for a camera that exposes 64x32 pixels.
  *
- * Frame n has n in every pixel, and n in its metadata. A thread fills the oldest buffer that was added at each
- * period; a frame without a buffer is lost, as in a driver. Settings come through fake_set.
+ * Frame n has n in every pixel, and n in its metadata; of a pair the second image has n + 1000. A thread fills
+ * the oldest buffer that was added at each period; a frame without a buffer is lost, as in a driver. Settings come
+ * through fake_set.
  */
 #include <pthread.h>
 #include <stdint.h>
@@ -29,7 +30,7 @@ static long period_us = 10000, exposure_base = 0, failing_frame = 0, failing_cod
 static dword exposure = 5000000;
 static unsigned frame, lost;
 /* A memory with images that are read by their number; recording ends by itself with frame stop_at. */
-static long stored = 0, stop_at = 0;
+static long stored = 0, stop_at = 0, pair = 0;
 static int ended;
 
 void fake_set(const char *name, long value) {
@@ -40,6 +41,7 @@ void fake_set(const char *name, long value) {
     else if (!strcmp(name, "exposure")) exposure = value;
     else if (!strcmp(name, "exposure_base")) exposure_base = value;
     else if (!strcmp(name, "stored")) stored = value;
+    else if (!strcmp(name, "pair")) pair = value;
     else if (!strcmp(name, "stop_at")) stop_at = value;
 }
 
@@ -54,12 +56,13 @@ static unsigned char bcd(unsigned value) { return value / 10 << 4 | value % 10; 
 
 static void fill(void *address, unsigned n) {
     word *pixels = address;
-    for (int i = 0; i < WIDTH * HEIGHT; i++) pixels[i] = n;
+    int count = WIDTH * HEIGHT * (1 + pair);
+    for (int i = 0; i < count; i++) pixels[i] = i < WIDTH * HEIGHT ? n : n + 1000;
     unsigned char metadata[METADATA] = {METADATA, 0, 1, 0,
         bcd(n % 100), bcd(n / 100 % 100), bcd(n / 10000 % 100), bcd(n / 1000000 % 100),
         bcd(n % 100), bcd(n / 100 % 100), 0, 5, 4, 3, 2, 1, 0x26, 0, exposure_base};
     memcpy(metadata + 20, &exposure, 4);
-    for (int i = 0; i < METADATA; i++) pixels[WIDTH * HEIGHT + i] = metadata[i];
+    for (int i = 0; i < METADATA; i++) pixels[count + i] = metadata[i];
 }
 
 static long now_us(void) {
@@ -175,7 +178,7 @@ int PCO_GetCameraDescriptionEx(handle h, void *to, word kind) {
 }
 int PCO_GetCameraType(handle h, void *to) { return copy(to, camera_type, sizeof camera_type); }
 int PCO_GetSizes(handle h, word *x, word *y, word *most_x, word *most_y) {
-    return *x = *most_x = WIDTH, *y = *most_y = HEIGHT, 0;
+    return *x = *most_x = WIDTH, *y = *most_y = HEIGHT * (1 + pair), 0;
 }
 int PCO_GetROI(handle h, word *x0, word *y0, word *x1, word *y1) {
     return *x0 = *y0 = 1, *x1 = WIDTH, *y1 = HEIGHT, 0;
@@ -211,7 +214,7 @@ int PCO_GetActiveRamSegment(handle h, word *segment) { return *segment = 1, 0; }
 int PCO_SetActiveRamSegment(handle h, word segment) { return 0; }
 int PCO_GetColorCorrectionMatrix(handle h, double *matrix) { return memset(matrix, 0, 72), 0; }
 int PCO_GetConversionFactor(handle h, word *factor) { return *factor = 46, 0; }
-int PCO_GetDoubleImageMode(handle h, word *on) { return *on = 0, 0; }
+int PCO_GetDoubleImageMode(handle h, word *on) { return *on = pair, 0; }
 int PCO_GetErrorTextSDK(dword code, char *text, dword size) { return snprintf(text, size, "%08x", code), 0; }
 int PCO_GetFrameRate(handle h, word *status, dword *rate, dword *exposed) {
     return *status = 0, *rate = 100000, *exposed = exposure, 0;

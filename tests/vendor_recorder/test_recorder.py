@@ -86,3 +86,11 @@ def test_images_in_the_cameras_memory_are_read_though_nobody_has_recorded(librar
 
 def test_a_camera_that_stops_by_itself_is_read_out(library: Path) -> None:
     assert seen(library, "stopping_by_itself") == {"read": [*range(1, 61)], "events": [41]}
+
+
+def test_a_pair_is_one_frame_of_double_height_the_first_image_above(library: Path) -> None:
+    found = seen(library, "pairs")
+    assert found["height"] == 2 * 32
+    # A busy computer may lose some, but never mixes them.
+    assert found["found"] == [[n, [[n], [n + 1000]]] for n, _ in found["found"]]
+    assert len(found["found"]) == 50

@@ -185,6 +185,7 @@ class FifoReader:
         self.last_number, self._last_time_ns = before.last_number, before._last_time_ns
         # As a live exposure may have changed it.
         self.period_s = before.period_s
+        self._had_room = (self._armed_ns, before.last_number)
         self._resumed = True
 
     def _count_on(self, copied: CopiedFrame) -> None:

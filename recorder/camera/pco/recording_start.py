@@ -52,9 +52,7 @@ def record_into_fifo(
         vendor.record(number_of_images=wanted, mode="fifo")
         recording = vendor.rec.get_settings()
         size, form = (recording["width"], recording["height"]), readout.format
-        # Whether a pair of images is told as one or as two: found nowhere.
-        heights = {form.height, form.height // 2 if settings.double_image else form.height}
-        if size[0] != form.width or size[1] not in heights:
+        if size != (form.width, form.height):
             raise CameraError(
                 f"the camera delivers frames of {size[0]}x{size[1]}, where {form.width}x{form.height} was "
                 "expected: omit camera.roi, or switch the camera off and on again"
