@@ -17,7 +17,7 @@ def complete(before: str, session: Session | None = None) -> Iterator[tuple[str,
     """
     words = before.split()
     begun = words.pop() if before and not before[-1].isspace() else ""
-    words = _inner(unaliased(words))
+    words = inner_words(words)
     position = len(words)
     seen: set[str] = set()
     for name, known in COMMANDS.items():
@@ -34,8 +34,9 @@ def complete(before: str, session: Session | None = None) -> Iterator[tuple[str,
                 yield word, meaning
 
 
-def _inner(words: list[str]) -> list[str]:
+def inner_words(words: list[str]) -> list[str]:
     """Return the words of the line that is to be carried out later, where these begin with its moment."""
+    words = unaliased(words)
     while words and words[0] in {"at", "in", "every"} and words[1:2] not in (["list"], ["cancel"]):
         length = 3 if words[1:2] == ["frame"] or (words[2:3] and words[2] in SECONDS) else 2
         if len(words) < length:

@@ -3,6 +3,7 @@
 import math
 from dataclasses import dataclass
 
+from recorder.control.completion import inner_words
 from recorder.control.registry import find_by_words
 from recorder.frontends.live_status import LiveStatus
 from recorder.frontends.rate_meter import format_duration
@@ -86,7 +87,8 @@ def items_that_fit(items: list[ToolbarItem], columns: int) -> list[ToolbarItem]:
 
 def hint(typed: str) -> str:
     """Return how to write the command that `typed` begins with, and what it does; else some general help."""
-    found = find_by_words(typed.split())
+    words = typed.split()
+    found = find_by_words(inner_words(words)) or find_by_words(words)
     if found is None:
         return "Tab completes, help lists, quit leaves"
     return f"{found.usage}  —  {found.summary.splitlines()[0]}"

@@ -7,7 +7,7 @@ import pytest
 
 from recorder.control import commands
 from recorder.frontends.live_status import LiveStatus
-from recorder.frontends.toolbar import toolbar
+from recorder.frontends.toolbar import hint, toolbar
 
 assert commands
 
@@ -57,3 +57,11 @@ def test_it_never_takes_more_than_a_line(columns: int) -> None:
 
 def test_what_is_alarming_stays() -> None:
     assert "lost 7" in figures(replace(NOW, lost=7), 20)
+
+
+def test_the_hint_is_about_the_command_being_typed() -> None:
+    assert hint("").startswith("Tab completes")
+    assert hint("exposure 2").startswith("exposure [TIME]")
+    assert hint("in 2s").startswith("in TIME [LINE...]")
+    assert hint("at frame 500 mark x").startswith("mark LABEL [TEXT...]")
+    assert hint("q").startswith("quit")
