@@ -9,6 +9,7 @@ import signal
 import socket
 import sys
 import threading
+import time
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
@@ -34,6 +35,10 @@ pytestmark = [
 TOKEN = "open-sesame"
 
 
+def _threads_since(before: set[threading.Thread]) -> set[str]:
+    return {thread.name.rpartition("_")[0] for thread in set(threading.enumerate()) - before}
+
+
 @contextlib.asynccontextmanager
 async def recording(folder: Path, **preview: Any) -> AsyncIterator[tuple[Dispatcher, str]]:
     """Record a simulated camera with displays, and see that no frame was lost and nothing left behind."""
@@ -51,8 +56,10 @@ async def recording(folder: Path, **preview: Any) -> AsyncIterator[tuple[Dispatc
         yield dispatch, f"http://127.0.0.1:{port}/"
         summary = await session.close()
     assert (summary.verdict, summary.lost) == ("complete", 0)
-    left = {thread.name.rpartition("_")[0] for thread in set(threading.enumerate()) - before}
-    # The loop's own, which end with it.
+    # Those of the journal are told to end, and not waited for; the loop's own end with it.
+    until_s = time.monotonic() + 2
+    while (left := _threads_since(before)) - {"asyncio"} and time.monotonic() < until_s:
+        await asyncio.sleep(0.01)
     assert left <= {"asyncio"}
     with socket.socket() as probe:
         assert probe.connect_ex(("127.0.0.1", port)) != 0
