@@ -14,7 +14,13 @@ from concurrent.futures import Future
 from typing import TypeVar
 
 from recorder.camera.acquisition_result import AcquisitionResult, AcquisitionStatistics, StopCondition
-from recorder.camera.base import Camera, EndOfSourceError, FrameInfo, StillRecordingError
+from recorder.camera.base import (
+    Camera,
+    CameraRestartedError,
+    EndOfSourceError,
+    FrameInfo,
+    StillRecordingError,
+)
 from recorder.camera.block_filler import BlockFiller, SpanReceiver
 from recorder.camera.duration_limit import DurationLimit
 from recorder.camera.mailbox import Mailbox
@@ -207,10 +213,13 @@ class AcquisitionThread:
                     info = self._next(block, filler.filled)
                 except StillRecordingError as inside:
                     self._inside, self._silent_since_ns = inside, self._last_return_ns
+                except CameraRestartedError:
+                    self._silent_since_ns = self._last_return_ns
                 except CameraTimeoutError:
                     if self._has_waited_enough():
                         return False
-                except EndOfSourceError:
+                except EndOfSourceError as end:
+                    self._last_exposed = end.last_exposed
                     return False
                 else:
                     if self._is_over(info):

@@ -56,7 +56,18 @@ class CameraEvent(NamedTuple):
 
 
 class EndOfSourceError(Exception):
-    """No more frames will come: the end of a playback, or of the camera's own memory. Not a failure."""
+    """No more frames will come: the end of a playback, or of the camera's own memory. Not a failure.
+
+    `last_exposed` is the counter of the last frame that was exposed, None where all of them have come.
+    """
+
+    def __init__(self, last_exposed: int | None = None) -> None:
+        super().__init__("no more frames")
+        self.last_exposed = last_exposed
+
+
+class CameraRestartedError(CameraTimeoutError):
+    """No frame came, and the camera was started again: its silence counts anew."""
 
 
 class StillRecordingError(CameraTimeoutError):

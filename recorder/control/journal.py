@@ -118,7 +118,7 @@ class Journal:
             await self.discard()
             raise StorageError(f"{self.path}: cannot be written: {error.strerror or error}") from None
         except asyncio.CancelledError:
-            await self.discard()
+            await self.discard(wait=False)
             raise
         return self
 
@@ -138,18 +138,22 @@ class Journal:
             log.error("%s: %d commands could not be written to it", self.path, self._waiting.count(b"\n"))
         await self._close()
 
-    async def _close(self) -> None:
+    async def _close(self, *, wait: bool = True) -> None:
         if self._file is not None:
             with contextlib.suppress(OSError):
                 await self._file.close()
             self._file = None
-        self._write_thread.shutdown(wait=False)
-        self._sync_thread.shutdown(wait=False)
+        # What they had to do was waited for, but by one who was cancelled.
+        self._write_thread.shutdown(wait=wait)
+        self._sync_thread.shutdown(wait=wait)
 
-    async def discard(self) -> None:
-        """Close and remove the journal, and its folder if that was made for it and is empty."""
+    async def discard(self, *, wait: bool = True) -> None:
+        """Close and remove the journal, and its folder if that was made for it and is empty.
+
+        With `wait` its threads are idle, and have ended when this returns.
+        """
         if self._file is not None and self.path is not None:
-            await self._close()
+            await self._close(wait=wait)
             with contextlib.suppress(OSError):
                 self.path.unlink()
                 if self._made_folder:

@@ -68,6 +68,7 @@ Seconds = Annotated[
     float, Argument(_positive_time, "a time with its unit", ("5ms", "200us", "2s"), tuple(SECONDS))
 ]
 Number = Annotated[float, Argument(_positive_number, "a number", ("10", "15"))]
+Whole = Annotated[int, Argument(whole_number, "a whole number", ("0",))]
 Word = Annotated[str, Argument(str, "a word")]
 
 # What completion knows more of, by the words for it.

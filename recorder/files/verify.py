@@ -91,6 +91,7 @@ class _Pixels:
         self.stamped = self.summed = 0
         # By how much timestamps are ahead of the rows' numbers, where those count anew; None: not known yet.
         self._ahead: int | None = None
+        self._before = (0, 0)  # row and timestamp of the last frame that has one
         self._fd = -1
 
     def check(self, on_progress: Callable[[int, int], object]) -> Iterator[Problem]:
@@ -175,12 +176,32 @@ class _Pixels:
         numbers, is_stamp = timestamp.read_numbers(frames)
         self.stamped += int(is_stamp.sum())
         rows = self._structure.numbers[first : first + len(frames)].astype(np.int64)
-        if self._structure.counts_anew and self._ahead is None and is_stamp.any():
-            i = int(is_stamp.argmax())
-            self._ahead = int(numbers[i]) - int(rows[i])
-        expected = (rows + (self._ahead or 0)) % timestamp.COUNTER_MODULUS
+        expected = (
+            rows + self._offsets(rows, numbers.astype(np.int64), is_stamp)
+        ) % timestamp.COUNTER_MODULUS
         wrong = np.flatnonzero(is_stamp & (numbers != expected))
         return [
             f"frame {first + i} has the timestamp of number {numbers[i]}, its row says {expected[i]}"
             for i in wrong
         ]
+
+    def _offsets(
+        self, rows: NDArray[np.int64], numbers: NDArray[np.int64], is_stamp: NDArray[np.bool_]
+    ) -> NDArray[np.int64]:
+        """Return by how much the timestamp of each frame may be ahead of its row.
+
+        Not at all; in a file that says so, by as much as with its first timestamp, and anew behind missing
+        frames where the timestamp goes back: there the camera was started again.
+        """
+        offsets = np.zeros(len(rows), np.int64)
+        if not self._structure.counts_anew:
+            return offsets
+        for i in np.flatnonzero(is_stamp):
+            row, number = int(rows[i]), int(numbers[i])
+            before_row, before = self._before
+            went_back = number < before and before - number < timestamp.COUNTER_MODULUS // 2
+            if self._ahead is None or (went_back and row > before_row + 1):
+                self._ahead = number - row
+            self._before = (row, number)
+            offsets[i] = self._ahead
+        return offsets

@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-# The detector's field in a file whose frames are counted from the first one kept, while the camera's own
-# counter, which timestamps in the pixels show, went on before it.
+# The detector's field in a file whose numbers need not be those of the camera's own counter, which timestamps
+# in the pixels show: where it was not 1 with the first frame, or began anew.
 NUMBERS_BEGIN = "numbers_begin"
 
 

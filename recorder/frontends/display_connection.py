@@ -1,7 +1,8 @@
 """What passes between the session and a display (the window or a page): pictures out, requests in.
 
 A display sends objects of JSON with any of these keys: `ready` (it has drawn the last picture), `command` (a
-line), `complete` (the text before the cursor), `id` (comes back with the answer), and what `ReadoutRequest`
+line), `mark` (true: mark the frame with the next of the display's own labels), `complete` (the text before
+the cursor), `id` (comes back with the answer), and what `ReadoutRequest`
 takes.
 """
 
@@ -9,11 +10,13 @@ import asyncio
 import contextlib
 import json
 import struct
+from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from recorder.control.command_types import Conversation
+from recorder.frontends.news import News
 from recorder.preview.live import Preview
 from recorder.preview.picture import Picture, Region
 
@@ -28,35 +31,43 @@ UNDER_WAY = 16
 class SessionAccess:
     """What a display may use of the session: its preview, commands, completion and figures.
 
-    `status` returns the fields of `LiveStatus.for_json`, `complete` words with their meanings for a text.
+    `status` returns the fields of `LiveStatus.for_json`, `standing` and `view`; `complete` words with their
+    meanings for a text. `numbered` counts the marks that got a label from here, by source.
     """
 
     preview: Preview
     command: Callable[[str, Conversation], Awaitable[dict[str, Any]]]  # a line to the fields of CommandResult
     complete: Callable[[str], list[tuple[str, str]]]
     status: Callable[[], dict[str, Any]]
+    news: News
+    numbered: Counter[str] = field(default_factory=Counter)
+
+    def next_label(self, source: str) -> str:
+        """Return a label for a mark of a display that gave none, such as page3."""
+        self.numbered[source] += 1
+        return f"{source}{self.numbered[source]}"
 
 
 @dataclass
 class ReadoutRequest:
-    """What one display wants to read off each picture: the value at `probe` (x, y), the mean of `rect`.
+    """What one display wants to read off each picture: the value at `probe` (x, y) of the frame.
 
-    `rect` is (x, y, w, h); both are in pixels of the frame, None: nothing.
+    `profiles`: the values along its row and its column too.
     """
 
     probe: tuple[int, int] | None = None
-    rect: Region | None = None
+    profiles: bool = False
 
     def update(self, message: Mapping[str, Any], preview: Preview) -> None:
-        """Take over what a display asks for; `region` and `levels` go to the preview, for all displays.
+        """Take over what a display asks for; `region`, `levels`, `range` go to the preview, for all.
 
         Raises ValueError for a number that is missing or out of range.
         """
         if "probe" in message:
             probe = _numbers(message["probe"], 2)
             self.probe = (probe[0], probe[1]) if probe else None
-        if "rect" in message:
-            self.rect = _region(message["rect"])
+        if "profiles" in message:
+            self.profiles = message["profiles"] is True
         if "region" in message:
             preview.region = _region(message["region"])
         if "levels" in message:
@@ -64,6 +75,11 @@ class ReadoutRequest:
             if not 0 <= low < high <= 65535:
                 raise ValueError("levels out of range")
             preview.levels = (low, high)
+        if "range" in message:
+            most = message["range"]
+            if not isinstance(most, int | float) or not 0 < most <= 65535:
+                raise ValueError("range out of range")
+            preview.range = float(most)
 
 
 class DisplayConnection:
@@ -95,10 +111,13 @@ class DisplayConnection:
         if isinstance(message.get("complete"), str):
             words = self._access.complete(message["complete"])
             await self._answer({"id": message.get("id"), "words": words})
-        if isinstance(message.get("command"), str):
+        line = message.get("command")
+        if message.get("mark"):
+            line = f"mark {self._access.next_label(self._conversation.source)}"
+        if isinstance(line, str):
             if len(self._under_way) >= UNDER_WAY:
                 await asyncio.wait(self._under_way, return_when=asyncio.FIRST_COMPLETED)
-            task = asyncio.create_task(self._execute(message["command"], message.get("id")))
+            task = asyncio.create_task(self._execute(line, message.get("id")))
             self._under_way.add(task)
             task.add_done_callback(self._under_way.discard)
 
@@ -115,7 +134,7 @@ class DisplayConnection:
         """Wait for the next picture and return it as `picture_message` does; then `ready` waits again."""
         picture = await self._access.preview.next_picture()
         self._ready.clear()
-        return picture_message(picture, self._readout, self._access.preview.origin)
+        return picture_message(picture, self._readout, self._access.preview)
 
     async def close(self) -> None:
         """Stop waiting for commands under way; they are carried out all the same, without an answer."""
@@ -139,18 +158,24 @@ def _region(given: object) -> Region | None:
     return (numbers[0], numbers[1], numbers[2], numbers[3]) if numbers else None
 
 
-def picture_message(picture: Picture, readout: ReadoutRequest, origin: tuple[int, int]) -> bytes:
+def picture_message(picture: Picture, readout: ReadoutRequest, preview: Preview) -> bytes:
     """Return a picture as bytes: length of the header (uint32, little-endian), header (JSON), pixels.
 
-    The header has the fields of `Picture`, and `origin`, `probe` [x, y, value] and `rect` (a mean) or null.
+    The header has the fields of `Picture`, `origin`, `colours` and `taken_s` of the preview, `probe` [x, y,
+    value] and `profiles` [row, column] or null, `regions` as `RegionMean`, and what a pixel is, `pixel_um`.
     """
     head: dict[str, Any] = {
         name: value for name, value in vars(picture).items() if name not in {"pixels", "values"}
     }
     # Displays send positions in pixels of the frame, and show them in pixels of the sensor.
-    head["origin"] = origin
-    probe, rect = readout.probe, readout.rect
+    head["origin"] = preview.origin
+    head["colours"] = preview.colours_of(picture)
+    head["histogram"] = vars(picture.histogram)
+    head["taken_s"] = preview.taken_s
+    head["regions"] = [vars(region) for region in preview.means]
+    probe = readout.probe
+    head["pixel_um"] = preview.pixel_um
+    head["profiles"] = picture.profiles_at(*probe) if probe and readout.profiles else None
     head["probe"] = [*probe, picture.value_at(*probe)] if probe else None
-    head["rect"] = picture.mean_of(rect) if rect else None
     header = json.dumps(head).encode()
     return b"".join((struct.pack("<I", len(header)), header, picture.pixels))

@@ -34,6 +34,8 @@ class LiveStatus:
     analysis: dict[str, float]
     durable: int  # frames that survive a power cut
     unanswered: str  # what the disk or the camera has not answered for too long
+    marks: int  # made in this session
+    labels: list[str]  # the last ones, the newest first
 
     def for_json(self) -> dict[str, Any]:
         """Return the fields for JSON, `flow` as MBps in MB/s; None in place of NaN and infinity."""
@@ -71,4 +73,6 @@ def live_status(session: Session, recent: RateMeter) -> LiveStatus:
         analysis=dict(session.analysis.latest) if session.analysis else {},
         durable=now.durable if now else 0,
         unanswered=now.unanswered if running and now else "",
+        marks=session.marks.count,
+        labels=list(session.marks.labels),
     )

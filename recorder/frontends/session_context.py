@@ -6,8 +6,10 @@ from dataclasses import replace
 
 # Registers the commands.
 from recorder.control import commands as _commands  # noqa: F401
+from recorder.control import view_commands as _view_commands  # noqa: F401
 from recorder.control.dispatcher import Dispatcher
 from recorder.control.journal import Journal
+from recorder.control.kept_regions import restore_regions
 from recorder.errors import UsageError
 from recorder.frontends.remote_server import serve_remote
 from recorder.frontends.session_displays import open_displays
@@ -25,6 +27,7 @@ async def session_context(session: Session, *, attended: bool = False) -> AsyncI
     UsageError for an address or a name that cannot be used, StorageError where the journal cannot be made.
     """
     async with contextlib.AsyncExitStack() as stack:
+        restore_regions(session)
         journal = await _open_journal(session, stack)
 
         async def note_end(summary: Summary) -> None:

@@ -6,13 +6,18 @@ import logging
 from collections.abc import Callable, Mapping
 from concurrent.futures import Executor
 from functools import partial
+from typing import Any
 
 from recorder.frames.broadcaster import Broadcaster
 from recorder.frames.channel import ChannelClosedError, LatestChannel
-from recorder.frames.pool import FrameFormat
+from recorder.frames.pool import FrameFormat, FrameSpan
 from recorder.frames.threads import on_thread
+from recorder.preview.baseline import Baseline
+from recorder.preview.difference import Range
 from recorder.preview.levels import Levels, bits_of
-from recorder.preview.picture import Picture, Region, Renderer
+from recorder.preview.picture import Comparison, Picture, Region, Renderer
+from recorder.preview.regions import Box, RegionMean, region_means
+from recorder.settings.field_types import ColourMap, PreviewMode, split_baseline
 from recorder.settings.model import PreviewSettings
 
 log = logging.getLogger(__name__)
@@ -27,17 +32,30 @@ BUSY_RATE = 2.0
 class Preview:
     """Make pictures of the latest frame, `rate` per second while `on`; while off no work is done at all.
 
-    Everything here is used on the event loop's thread; pictures are computed on the preview thread. `levels`
-    and `region` (x, y, w, h; None: all) are those of every display, and may be set at any time. `latest` is
-    the last picture, None while off; `origin` the place (x, y) of the frames on the sensor, from 0.
+    Everything here is used on the event loop's thread; pictures are computed on the preview thread. `levels`,
+    `gamma`, `colours`, `mode` with `range` and `baseline`, `regions` by name (x0, y0, x1, y1 on the sensor),
+    and the part shown, `region` (x, y, w, h; None: all), are those of every display, and may be set at any
+    time. `latest` is the last picture, None while off, `means` are those of the regions in its frame, which
+    came at `taken_s` of the host's clock; `origin` is the place (x, y) of the frames on the sensor, from 0;
+    `pixel_um` is what a pixel is of the specimen, in um, None: not known.
     """
 
     def __init__(self, settings: PreviewSettings) -> None:
         self._rate = settings.rate
         self.levels: Levels = settings.levels
+        self.gamma = settings.gamma
+        self.colours: ColourMap = settings.colours
         self.region: Region | None = None
+        self.pixel_um = settings.pixel_um
+        self.regions: dict[str, Box] = dict(settings.regions)
         self.latest: Picture | None = None
+        self.means: tuple[RegionMean, ...] = ()
+        self.taken_s = 0.0
         self.origin = (0, 0)
+        seconds, running = split_baseline(settings.baseline)
+        self.mode: PreviewMode = settings.mode
+        self.range: Range = settings.range
+        self.baseline = Baseline(seconds, running=running)
         self._mean, self._overlay = settings.decimate == "mean", settings.saturation
         self._on = asyncio.Event()
         # Set where the time of the next picture has to be computed again.
@@ -62,6 +80,22 @@ class Preview:
     def on(self) -> bool:
         """Whether pictures are made."""
         return self._on.is_set()
+
+    def colours_of(self, picture: Picture) -> str:
+        """Return the colour map of a picture, one of `colours.MAPS`."""
+        if self.colours != "auto":
+            return self.colours
+        return "grey" if picture.mode == "raw" else "diverging"
+
+    def view(self) -> dict[str, Any]:
+        """Return how pictures are shown, for the controls of displays."""
+        return {
+            "colours": self.colours,
+            "gamma": self.gamma,
+            "mode": self.mode,
+            "range": self.range,
+            "baseline": self.baseline.text,
+        }
 
     def switch(self, on: bool) -> None:
         """Switch pictures on or off at once; off also drops the latest picture."""
@@ -104,6 +138,7 @@ class Preview:
         if self._frames != (form, self.origin):
             # In other frames the region would be another part of the image.
             self._frames, self.region = (form, self.origin), None
+            self.baseline.begin()
         renderer = Renderer(form.height, form.width, form.dtype, bits_of(details))
         loop = asyncio.get_running_loop()
         while True:
@@ -115,11 +150,10 @@ class Preview:
                     (span,) = await channel.receive()
                     began_s = loop.time()
                     with span:
-                        frame, number = span.pixels[-1], int(span.metadata["frame_number"][-1])
-                        render = partial(renderer.render, mean=self._mean, overlay=self._overlay)
-                        picture = await on_thread(executor, render, frame, number, self.levels, self.region)
+                        picture, means = await on_thread(executor, self._renders(renderer), span)
+                        taken_s = int(span.metadata["host_time_ns"][-1]) * 1e-9
                     if self.on:
-                        self._show(picture)
+                        self._show(picture, means, taken_s)
                     cost_s = loop.time() - began_s
                     rate = min(self.rate, BUSY_RATE) if is_busy() else self.rate
                     self._changed.clear()
@@ -136,7 +170,29 @@ class Preview:
                 channel.discard()
                 self._channel = None
 
-    def _show(self, picture: Picture) -> None:
+    def _renders(self, renderer: Renderer) -> Callable[[FrameSpan], tuple[Picture, tuple[RegionMean, ...]]]:
+        """Return a function for the preview thread: a picture of a span, as the displays are set now."""
+        comparison = None if self.mode == "raw" else Comparison(self.mode, self.range, self.baseline)
+        baseline, levels, region = self.baseline, self.levels, self.region
+        render = partial(
+            renderer.render, mean=self._mean, overlay=self._overlay, gamma=self.gamma, comparison=comparison
+        )
+
+        x, y = self.origin
+        boxes = {name: (x0 - x, y0 - y, x1 - x, y1 - y) for name, (x0, y0, x1, y1) in self.regions.items()}
+
+        def make(span: FrameSpan) -> tuple[Picture, tuple[RegionMean, ...]]:
+            frame, row = span.pixels[-1], span.metadata[-1]
+            # A captured baseline is also taken while frames are shown as they are.
+            if comparison is not None or baseline.is_being_taken:
+                baseline.see(frame, int(row["host_time_ns"]) * 1e-9, float(row["exposure_s"]))
+            picture = render(frame, int(row["frame_number"]), levels, region)
+            return picture, region_means(frame, boxes, comparison)
+
+        return make
+
+    def _show(self, picture: Picture, means: tuple[RegionMean, ...], taken_s: float) -> None:
+        self.means, self.taken_s = means, taken_s
         self.latest = picture
         self._fresh.set()
         self._fresh = asyncio.Event()

@@ -9,16 +9,22 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from recorder.preview.levels import VALUES, Levels, ShadeTable, automatic, saturation_of
+from recorder.preview.baseline import Baseline
+from recorder.preview.difference import LEAST_BASELINE, UNITS, DifferenceScale, Range
+from recorder.preview.levels import (
+    LEVEL_GAIN,
+    VALUES,
+    Histogram,
+    Levels,
+    ShadeTable,
+    automatic,
+    histogram,
+    saturation_of,
+)
+from recorder.settings.field_types import PreviewMode
 
 # A picture fits into so many pixels; a screen shows little more beside its controls.
 WIDTH, HEIGHT = 640, 540
-
-# The histogram's bins, over the full range of 16 bit.
-BINS = 1024
-
-# How much of a change automatic levels follow with each picture: 1 is at once.
-LEVEL_GAIN = 0.3
 
 # Levels and histogram are computed from every SAMPLE-th row and column of the picture.
 SAMPLE = 2
@@ -26,15 +32,19 @@ SAMPLE = 2
 # x, y, width, height in pixels.
 Region = tuple[int, int, int, int]
 
+# What a picture begins with: number, width, height, step and region.
+_Size = tuple[int, int, int, int, Region]
+
 
 @dataclass(frozen=True)
 class Picture:
     """Frame `number` as it is shown: `pixels` are (height, width) shades, one byte each.
 
     They are every `step`-th pixel of the `region` (x, y, w, h in pixels of the frame), or means. `values`
-    (height, width) are the values behind them; they are overwritten two pictures later. `histogram` has
-    `BINS` counts, `low` and `high` are the levels, `saturated` is the number of saturated pixels; with `min`,
-    `mean` and `max` they are estimated from a sample of the picture. Used on the event loop's thread.
+    (height, width) are the numbers behind them, counts or differences as `mode` says, in `unit`; they are
+    overwritten two pictures later. `low` and `high` are the levels, `saturated` is the number of saturated
+    pixels; with `histogram`, `min`, `mean` and `max` they are estimated from a sample of the picture.
+    `baseline` says what a difference is against. Used on the event loop's thread.
     """
 
     number: int
@@ -44,36 +54,46 @@ class Picture:
     region: Region
     pixels: bytes
     values: NDArray[Any]
-    histogram: list[int]
-    low: int
-    high: int
-    min: int
+    histogram: Histogram
+    low: float
+    high: float
+    min: float
     mean: float
-    max: int
+    max: float
     saturated: int
     frame_width: int
     frame_height: int
+    mode: PreviewMode = "raw"
+    unit: str = UNITS["raw"]
+    baseline: str = ""
 
-    def value_at(self, x: int, y: int) -> int | None:
+    def value_at(self, x: int, y: int) -> float | None:
         """Return the value of the frame's pixel (x, y), or of its nearest in the picture; None outside."""
         column, row = (x - self.region[0]) // self.step, (y - self.region[1]) // self.step
         inside = 0 <= column < self.width and 0 <= row < self.height
-        return int(self.values[row, column]) if inside else None
+        return round(self.values[row, column].item(), 3) if inside else None
 
-    def mean_of(self, region: Region) -> float | None:
-        """Return the mean over a region (x, y, w, h) of the frame, as far as it is shown; None outside."""
-        columns = _inside(region[0] - self.region[0], region[2], self.step)
-        rows = _inside(region[1] - self.region[1], region[3], self.step)
-        part = self.values[rows, columns]
-        return float(part.mean()) if part.size else None
+    def profiles_at(self, x: int, y: int) -> tuple[list[float], list[float]] | None:
+        """Return the values along the row and along the column of the frame's pixel (x, y); None outside."""
+        if self.value_at(x, y) is None:
+            return None
+        column, row = (x - self.region[0]) // self.step, (y - self.region[1]) // self.step
+        return np.round(self.values[row], 2).tolist(), np.round(self.values[:, column], 2).tolist()
 
 
-def _inside(first: int, size: int, step: int) -> slice:
-    """Return which pixels, `step` apart, lie in [first, first + size): the nearest, where none does."""
-    start, stop = -(-first // step), -(-(first + size) // step)
-    if stop <= start:
-        start, stop = first // step, first // step + 1
-    return slice(max(0, start), max(0, stop))
+@dataclass(frozen=True)
+class Comparison:
+    """Show what frames have more or less than `baseline`, from -`range` to `range`."""
+
+    mode: PreviewMode
+    range: Range
+    baseline: Baseline
+
+    def of_means(self, mean: float, base: float | None) -> float:
+        """Return what a mean is above that of the baseline, in the mode's unit; without one, the mean."""
+        if base is None:
+            return mean
+        return mean - base if self.mode == "difference" else (mean - base) / max(base, LEAST_BASELINE) * 100
 
 
 class Renderer:
@@ -93,7 +113,7 @@ class Renderer:
         self._turn = 0
         self._sample = np.zeros((HEIGHT // SAMPLE) * (WIDTH // SAMPLE), dtype)
         self._table = ShadeTable(self.saturation)
-        self._edges = (np.arange(1, BINS) * (VALUES // BINS)).astype(np.uint16)
+        self._differences: DifferenceScale | None = None
         self._auto: tuple[float, float] | None = None
 
     def render(
@@ -105,36 +125,59 @@ class Renderer:
         *,
         mean: bool = False,
         overlay: bool = False,
+        gamma: float = 1.0,
+        comparison: Comparison | None = None,
     ) -> Picture:
         """Return `frame` (H, W), whose counter is `number`, as a picture of `region` (x, y, w, h; None: all).
 
         A region is cut to the frame. `mean` averages the pixels that one of the picture stands for, instead
-        of taking the first; `overlay` gives saturated ones a shade of their own. Blocks for some ms.
+        of taking the first; `overlay` gives those at 0 and saturated ones shades of their own. A `comparison`
+        makes a picture of differences once its baseline, which must have seen the frame, is there. Blocks for
+        some ms.
         """
         x, y, wide, high = self._within(region)
         step = max(1, -(-wide // WIDTH), -(-high // HEIGHT))
         height, width = max(1, high // step), max(1, wide // step)
         self._turn ^= 1
         values = self._values[self._turn][:height, :width]
-        part = frame[y : y + height * step, x : x + width * step]
-        if mean and 1 < step <= min(wide, high):
-            self._average(part, step, values)
+        average = mean and 1 < step <= min(wide, high)
+
+        def cut(frame: NDArray[Any]) -> NDArray[Any]:
+            part = frame[y : y + height * step, x : x + width * step]
+            if average:
+                means: NDArray[Any] = part.reshape(height, step, width, step).mean((1, 3), np.float32)
+                return means
+            return part[::step, ::step]
+
+        if average:
+            self._average(frame[y : y + height * step, x : x + width * step], step, values)
         else:
-            np.copyto(values, part[::step, ::step])
+            np.copyto(values, cut(frame))
+        base = None
+        if comparison is not None:
+            base = comparison.baseline.under(values, (x, y, height, width, step, average), cut)
+        shown = (x, y, min(width * step, wide), min(height * step, high))
+        size = (number, width, height, step, shown)
+        if comparison is None or base is None:
+            return self._raw(size, values, levels, gamma, overlay=overlay)
+        return self._difference(size, values, base, comparison, overlay=overlay)
+
+    def _raw(
+        self, size: _Size, values: NDArray[Any], levels: Levels, gamma: float, *, overlay: bool
+    ) -> Picture:
+        """Return the picture of the values (h, w) themselves."""
         sample = self._sorted_sample(values)
         low, top = self._levels(levels, sample)
-        self._table.stretch(low, top, overlay=overlay)
-        places = self._places[: height * width].reshape(height, width)
+        self._table.stretch(low, top, gamma, overlay=overlay)
+        places = self._places[: values.size].reshape(values.shape)
         np.copyto(places, values)
-        shades = self._shades[: height * width].reshape(height, width)
+        shades = self._shades[: values.size].reshape(values.shape)
         np.take(self._table.shades, places, out=shades, mode="clip")
-        shown = (min(width * step, wide), min(height * step, high))
         share = values.size / sample.size
-        counts = np.diff(np.searchsorted(sample, self._edges), prepend=0, append=sample.size)
         saturated = sample.size - int(np.searchsorted(sample, self.saturation))
         return Picture(
-            *(number, width, height, step, (x, y, *shown), shades.tobytes(), values),
-            histogram=[round(int(count) * share) for count in counts],
+            *(*size, shades.tobytes(), values),
+            histogram=histogram(sample, share),
             low=low,
             high=top,
             min=int(sample[0]),
@@ -143,6 +186,40 @@ class Renderer:
             saturated=round(saturated * share),
             frame_width=self._width,
             frame_height=self._height,
+        )
+
+    def _difference(
+        self,
+        size: _Size,
+        values: NDArray[Any],
+        base: NDArray[np.float32],
+        comparison: Comparison,
+        *,
+        overlay: bool,
+    ) -> Picture:
+        """Return the picture of what the values (h, w) have more or less than the baseline (h, w)."""
+        scale = self._differences = self._differences or DifferenceScale(HEIGHT * WIDTH)
+        differences = scale.compare(values, base, comparison.mode)
+        # Fewer than of a raw picture: numbers of 32 bit take longer to sort.
+        sample = np.sort(differences[:: 2 * SAMPLE, :: 2 * SAMPLE], axis=None)
+        most = scale.range_of(comparison.range, comparison.mode, sample, self.saturation)
+        shades = scale.shades(differences, values, most, self.saturation if overlay else None)
+        part = values[:: 2 * SAMPLE, :: 2 * SAMPLE]
+        share = values.size / sample.size
+        return Picture(
+            *(*size, shades.tobytes(), differences),
+            histogram=histogram(sample, share),
+            low=-most,
+            high=most,
+            min=round(float(sample[0]), 3),
+            mean=float(sample.mean()),
+            max=round(float(sample[-1]), 3),
+            saturated=round(int(np.count_nonzero(part >= self.saturation)) * share),
+            frame_width=self._width,
+            frame_height=self._height,
+            mode=comparison.mode,
+            unit=UNITS[comparison.mode],
+            baseline=comparison.baseline.text,
         )
 
     def _within(self, region: Region | None) -> Region:

@@ -1,4 +1,4 @@
-"""Write one frame as a picture file: TIFF with all its bits, or PNG with the shades of the displays."""
+"""Write one frame as a picture file: TIFF with all its bits, or PNG in grey as the displays show it raw."""
 
 import asyncio
 import contextlib
@@ -23,14 +23,14 @@ def check_name(path: Path) -> None:
         raise UsageError(f"{path}: write a name that ends in {' or '.join(SUFFIXES)}")
 
 
-def write(frame: NDArray[Any], file: BinaryIO, suffix: str, levels: Levels, bits: int) -> None:
+def write(frame: NDArray[Any], file: BinaryIO, suffix: str, levels: Levels, bits: int, gamma: float) -> None:
     """Write `frame` (H, W) into an open file as a picture, in the format of `suffix`.
 
-    `levels`, and the `bits` of a pixel in use, matter for PNG only. Called on the preview thread; blocks for
-    the disk. Raises OSError where it cannot be written.
+    `levels`, `gamma` and the `bits` of a pixel in use matter for PNG only. Called on the preview thread;
+    blocks for the disk. Raises OSError where it cannot be written.
     """
     if suffix == ".png":
-        Image.fromarray(as_seen(frame, levels, bits)).save(file, format="png")
+        Image.fromarray(as_seen(frame, levels, bits, gamma)).save(file, format="png")
     else:
         tifffile.imwrite(file, frame, photometric="minisblack")
 

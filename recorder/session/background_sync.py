@@ -56,6 +56,9 @@ class BackgroundSync:
             while self._unsynced is not None:
                 await asyncio.sleep(max(0.0, self._synced_s + period_s - loop.time()))
                 file, self._unsynced = self._unsynced, None
+                if file is None:
+                    # Meanwhile frames went on without a file.
+                    break
                 self._synced_s = loop.time()
                 try:
                     await self.thread.call("looking for the file", file.look_where_it_is)

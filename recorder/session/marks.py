@@ -15,6 +15,8 @@ log = logging.getLogger(__name__)
 
 # How many marks are remembered, to be listed and taken back.
 REMEMBERED = 200
+# How many labels are remembered, for the buttons of displays.
+LABELS = 8
 
 
 @dataclass(frozen=True)
@@ -58,11 +60,14 @@ class PlacedMark:
 class Marks:
     """Place marks on the frames of runs, also on frames that come only later; on the loop's thread.
 
-    `placed` are the last ones, in the order in which their frames were found.
+    `placed` are the last ones, in the order in which their frames were found; `count` is how many were made,
+    `labels` are the last different ones, the newest first.
     """
 
     def __init__(self) -> None:
         self.placed: deque[PlacedMark] = deque(maxlen=REMEMBERED)
+        self.count = 0
+        self.labels: list[str] = []
         self._waiting: set[asyncio.Task[PlacedMark]] = set()
 
     async def place(self, run: Run, mark: Mark, number: int | None) -> PlacedMark | None:
@@ -106,6 +111,8 @@ class Marks:
             run.marks += saved
         placed = PlacedMark(mark, None if is_gone else found, saved, elapsed_s, weakref.ref(run))
         self.placed.append(placed)
+        self.count += 1
+        self.labels = [mark.label, *(label for label in self.labels if label != mark.label)][:LABELS]
         return placed
 
     def last_of(self, source: str, number: int | None) -> PlacedMark | None:

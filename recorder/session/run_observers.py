@@ -70,11 +70,11 @@ class RunObservers:
 
     async def write_snapshot(self, frame: NDArray[Any], path: Path, details: Mapping[str, Any]) -> None:
         """Write a frame (H, W) to the new file `path` on the preview's thread; raises as `snapshot.write`."""
-        levels, bits = self.preview.levels, bits_of(details)
+        levels, gamma, bits = self.preview.levels, self.preview.gamma, bits_of(details)
 
         def write() -> None:
             with new_file(path) as file:
-                snapshot.write(frame, file, path.suffix, levels, bits)
+                snapshot.write(frame, file, path.suffix, levels, bits, gamma)
 
         await asyncio.get_running_loop().run_in_executor(self._preview_thread, write)
 

@@ -64,6 +64,7 @@ class Session:
         self._is_closed = False
         self._task: asyncio.Task[Summary] | None = None
         self._summaries: list[Summary] = []
+        self.last_summary: Summary | None = None
         self._error: RecorderError | None = None
         self.marks = Marks()
         # Called with each run's summary when it is over, and with what the camera tells of its health.
@@ -144,6 +145,7 @@ class Session:
         finally:
             await self._observers.leave()
         self._summaries.append(summary)
+        self.last_summary = summary
         for tell in self.on_end:
             await tell(summary)
         return summary

@@ -60,30 +60,38 @@ class RunOutcome:
     """Why a run ends: the first reason counts, but what cuts it short outranks an orderly stop.
 
     `error` ended the run; `trouble` is what went wrong in a file while the recording went on in it or in the
-    next one: that file says so itself, and of the run it is known. `missed` says that triggers gave no frame.
+    next one: that file says so itself, and of the run it is known. `differ` says that triggers gave no frame,
+    or more than one.
     """
 
     def __init__(self) -> None:
         self.reason: FinishReason | None = None
         self.error: RecorderError | None = None
         self.trouble: RecorderError | None = None
-        self.missed = ""
+        self.differ, self.has_missed = "", False
 
     def compare_triggers(self, settings: Settings, exposed: int) -> None:
-        """Note where fewer frames were exposed than the triggers expected call for, and log what differs.
+        """Note where other frames were exposed than the triggers expected call for, and log it.
 
-        A camera ignores a trigger while it is busy, and nothing else shows that.
+        A camera ignores a trigger while it is busy, and nothing else shows that. Fewer frames count as lost,
+        unless the run ended when it had as many as were asked for.
         """
-        triggers = settings.recording.triggers
+        triggers, limit = settings.recording.triggers, settings.recording.frames
         if triggers is None or exposed == (wanted := triggers * settings.frames_per_trigger):
             return
-        differ = f"{triggers} triggers were expected, which make {wanted} frames, and {exposed} were exposed"
+        has_limit = limit is not None and limit <= exposed < wanted
+        if has_limit or not settings.counts_triggers:
+            log.info("recording.triggers is not compared: not all frames that were triggered are recorded")
+            return
+        made = f"which make {wanted} frames, and {exposed} were exposed"
+        self.differ = f"{triggers} triggers were expected, {made}"
         if exposed < wanted:
-            self.missed = differ = (
-                f"{differ}: the camera missed the others, as it does while it is busy, or they never came; "
-                "which ones, it cannot tell"
+            self.has_missed = True
+            self.differ += (
+                ": the camera missed the others, as it does while it is busy, or they never came; which "
+                "ones, it cannot tell"
             )
-        log.warning("%s", differ)
+        log.warning("%s", self.differ)
 
     def set_reason(self, reason: FinishReason) -> None:
         """Give a reason, which counts if it is the first."""
@@ -107,7 +115,7 @@ class RunOutcome:
 
     def verdict(self, lost: int, fault: BaseException | None = None) -> tuple[Verdict, str]:
         """Return the verdict of the current file, and the cause in a sentence."""
-        verdict = Verdict.FRAMES_LOST if lost or self.missed else Verdict.COMPLETE
+        verdict = Verdict.FRAMES_LOST if lost or self.has_missed else Verdict.COMPLETE
         if self.failed:
             verdict = Verdict.FAILED
         elif self.reason in INTERRUPTIONS:
@@ -116,8 +124,8 @@ class RunOutcome:
             return verdict, str(self.error)
         if fault is not None:
             return verdict, f"internal error: {fault!r}"
-        if self.missed:
-            return verdict, self.missed
+        if self.differ and verdict in {Verdict.FRAMES_LOST, Verdict.COMPLETE}:
+            return verdict, self.differ
         return verdict, self.reason.value if self.reason else ""
 
 

@@ -7,10 +7,14 @@ import math
 from functools import partial
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainSerializer
+from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainSerializer, StringConstraints
 
 from recorder.settings.address import split
 from recorder.units import format_bytes, format_seconds, parse_bytes, parse_rate, parse_seconds
+
+MAX_PIXEL = 65535
+
+SHORTEST_BASELINE_S, LONGEST_BASELINE_S = 0.05, 600.0
 
 
 def _seconds(low: float, high: float, value: object) -> float:
@@ -79,6 +83,34 @@ def _sync_period(value: object) -> float:
     return math.inf if value == "never" else _seconds(0.1, 3600, value)
 
 
+def split_baseline(text: str) -> tuple[float, bool]:
+    """Return the seconds of a baseline such as "2s" or "running 10s", and whether it is a running one."""
+    words = text.split()
+    running = words[:1] == ["running"]
+    return _seconds(SHORTEST_BASELINE_S, LONGEST_BASELINE_S, " ".join(words[running:])), running
+
+
+def _baseline(value: object) -> str:
+    seconds, running = split_baseline(str(value))
+    return f"{'running ' * running}{format_seconds(seconds)}"
+
+
+def _region_box(value: object) -> tuple[int, int, int, int]:
+    if isinstance(value, list | tuple) and len(value) == 4 and all(type(v) is int for v in value):
+        x0, y0, x1, y1 = value
+        if 0 <= x0 < x1 <= MAX_PIXEL and 0 <= y0 < y1 <= MAX_PIXEL:
+            return x0, y0, x1, y1
+    raise ValueError("must be [x0, y0, x1, y1], the first pixel and the one after the last, from 0")
+
+
+def _difference_range(value: object) -> float | Literal["auto", "full"]:
+    if value == "auto" or value == "full":  # noqa: PLR1714 - so that the type is known
+        return value
+    if isinstance(value, int | float) and not isinstance(value, bool) and 0 < value <= 65535:
+        return float(value)
+    raise ValueError('must be "auto", "full", or a number more than 0')
+
+
 def _address(value: object) -> str:
     text = str(value)
     split(text)
@@ -108,6 +140,15 @@ Rate = Annotated[float, BeforeValidator(_rate), _WriteRate]
 PlaybackRate = Annotated[float | Literal["original"], BeforeValidator(_playback_rate), _WriteRate]
 Fan = Annotated[int | Literal["auto"], BeforeValidator(_fan)]
 Levels = Annotated[tuple[int, int] | Literal["auto", "full"], BeforeValidator(_levels)]
+# Shown as they are, or against a baseline: differences in counts, or in percent of the baseline.
+PreviewMode = Literal["raw", "difference", "dff"]
+# x0, y0, x1, y1 on the sensor, counted from 0: the first pixel, and the one after the last.
+RegionBox = Annotated[tuple[int, int, int, int], BeforeValidator(_region_box)]
+RegionName = Annotated[str, StringConstraints(pattern=r"^[\w.-]{1,32}$")]
+BaselineText = Annotated[str, BeforeValidator(_baseline)]
+DifferenceRange = Annotated[float | Literal["auto", "full"], BeforeValidator(_difference_range)]
+# The colours of the displays, besides "auto" those of preview/colours.
+ColourMap = Literal["auto", "grey", "inferno", "viridis", "diverging"]
 Address = Annotated[str, BeforeValidator(_address)]
 Switch = Annotated[bool | Literal["auto"], BeforeValidator(_switch)]
 

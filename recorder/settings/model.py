@@ -12,9 +12,15 @@ from recorder.errors import ConfigurationError, did_you_mean
 from recorder.settings.cameras import CAMERAS, FAULTS, CameraSettings, SimulatedCameraSettings
 from recorder.settings.field_types import (
     Address,
+    BaselineText,
+    ColourMap,
+    DifferenceRange,
     Duration,
     Levels,
     PoolSize,
+    PreviewMode,
+    RegionBox,
+    RegionName,
     Reserve,
     Section,
     Switch,
@@ -74,8 +80,22 @@ class PreviewSettings(Section):
     levels: Levels = "auto"
     # How a frame becomes a smaller picture: every n-th pixel ("stride"), or the mean of n x n pixels.
     decimate: Literal["stride", "mean"] = "stride"
-    # Show saturated pixels in a colour of their own.
+    # What a pixel of the frame is of the specimen, in um, for the scale bar; omitted: it is in pixels.
+    pixel_um: float | None = Field(None, gt=0, le=1e6, strict=False)
+    # Show saturated pixels, and those at 0, in colours of their own.
     saturation: bool = True
+    # Frames as they are, or what they have more or less than the baseline: in counts, or in percent of it.
+    mode: PreviewMode = "raw"
+    # The mean of so many seconds of frames, or ("running 10s") one in which they fade over such a time.
+    baseline: BaselineText = "running 10s"
+    # The difference that is shown brightest, in counts or percent; "auto" follows the picture.
+    range: DifferenceRange = "auto"
+    # Regions whose means are shown as traces: name = [x0, y0, x1, y1] on the sensor, x1 and y1 not included.
+    regions: dict[RegionName, RegionBox] = Field(default_factory=dict, max_length=16)
+    # The colours of page and window; "auto" is grey, and diverging for differences.
+    colours: ColourMap = "auto"
+    # The brightness between the levels: less than 1 shows more in the dark, more than 1 in the light.
+    gamma: float = Field(1.0, ge=0.1, le=10, strict=False)
     # A window on this computer's display; "auto": where there is a display and somebody at the console.
     window: Switch = "auto"
     # HOST:PORT of the web page; 127.0.0.1 admits this machine only; omitted: no page.
@@ -107,6 +127,12 @@ class Settings(Section):
     def frames_per_trigger(self) -> int:
         """How many frames the camera exposes for each trigger."""
         return (isinstance(self.camera, PcoCameraSettings) and self.camera.frames_per_trigger) or 1
+
+    @property
+    def counts_triggers(self) -> bool:
+        """Whether every frame that a trigger exposes is recorded: a ring overwrites some."""
+        camera = self.camera
+        return not isinstance(camera, PcoCameraSettings) or camera.memory in {"fifo", "camram sequence"}
 
     def to_toml(self) -> str:
         """Return TOML that `load` reads back as equal settings, except that the tokens are left out."""

@@ -6,7 +6,8 @@ import re
 import click
 import pytest
 
-import recorder.control.commands  # noqa: F401 - registers the commands
+import recorder.control.commands
+import recorder.control.view_commands  # noqa: F401 - registers the commands
 from recorder.cli.main import COMMANDS as PROGRAMS
 from recorder.control.registry import COMMANDS, parse
 from recorder.frames.ledger import Cause

@@ -190,7 +190,8 @@ async def test_dropped_frames_are_the_cameras_and_an_overflow_is_the_fifos(tmp_p
         await asyncio.sleep(0.3)
 
     camera = VirtualCamera(EDGE_55, dropped=dropped)
-    summary = await record(camera, tmp_path / "x.h5", {"roi": SMALL, "fifo": 40}, act)
+    settings = {"roi": SMALL, "fifo": 40, "rate": 400}
+    summary = await record(camera, tmp_path / "x.h5", settings, act)
     with opened(tmp_path / "x.h5") as file:
         check_frames(file, camera)
         numbers = file[DETECTOR]["frame_number"][:]
@@ -202,7 +203,7 @@ async def test_dropped_frames_are_the_cameras_and_an_overflow_is_the_fifos(tmp_p
             for cause in (b"counter gap", b"camera overflow")
         }
         assert by_cause[b"counter gap"] == len(dropped)
-        assert by_cause[b"camera overflow"] > 100
+        assert by_cause[b"camera overflow"] > 50
     assert (summary.verdict, summary.lost) == ("frames lost", losses["count"].sum())
 
 

@@ -3,13 +3,13 @@
 import asyncio
 import contextlib
 import json
+import logging
 import os
 import shutil
 import signal
 import socket
 import sys
 import threading
-import time
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
@@ -35,10 +35,6 @@ pytestmark = [
 TOKEN = "open-sesame"
 
 
-def _threads_since(before: set[threading.Thread]) -> set[str]:
-    return {thread.name.rpartition("_")[0] for thread in set(threading.enumerate()) - before}
-
-
 @contextlib.asynccontextmanager
 async def recording(folder: Path, **preview: Any) -> AsyncIterator[tuple[Dispatcher, str]]:
     """Record a simulated camera with displays, and see that no frame was lost and nothing left behind."""
@@ -56,11 +52,10 @@ async def recording(folder: Path, **preview: Any) -> AsyncIterator[tuple[Dispatc
         yield dispatch, f"http://127.0.0.1:{port}/"
         summary = await session.close()
     assert (summary.verdict, summary.lost) == ("complete", 0)
-    # Those of the journal are told to end, and not waited for; the loop's own end with it.
-    until_s = time.monotonic() + 2
-    while (left := _threads_since(before)) - {"asyncio"} and time.monotonic() < until_s:
-        await asyncio.sleep(0.01)
-    assert left <= {"asyncio"}
+    # The loop's own end with it; the journal's end by themselves, soon.
+    async with asyncio.timeout(5):
+        while {t.name.rpartition("_")[0] for t in set(threading.enumerate()) - before} - {"asyncio"}:
+            await asyncio.sleep(0.01)
     with socket.socket() as probe:
         assert probe.connect_ex(("127.0.0.1", port)) != 0
 
@@ -146,7 +141,8 @@ async def test_the_page_shows_takes_levels_and_marks(tmp_path: Path, program: st
         # A level is dragged: the picture follows it.
         grip = await tab.evaluate(
             "(() => { const b = document.getElementById('histogram').getBoundingClientRect();"
-            "return [b.left, b.top + b.height / 2, b.width, state.head.high / span()]; })()"
+            "const a = histogramAxis(), at = (state.head.high - a.left) / (a.right - a.left);"
+            "return [b.left, b.top + b.height / 2, b.width, at]; })()"
         )
         x = grip[0] + grip[2] * grip[3]
         await tab.mouse("mousePressed", x, grip[1])
@@ -172,6 +168,146 @@ async def test_the_page_shows_takes_levels_and_marks(tmp_path: Path, program: st
     with h5py.File(tmp_path / "x.h5") as file:
         assert [row["label"] for row in file["entry/marks"]] == [b"from_page"]
         assert b"page" in {row["source"] for row in file["entry/commands"]}
+
+
+BANNER = "document.getElementById('banner').textContent"
+STALE = "document.getElementById('view').classList.contains('stale')"
+
+
+async def test_nothing_stale_looks_live(tmp_path: Path, program: str) -> None:
+    async with recording(tmp_path) as (dispatch, address), browser(program, tmp_path / "profile") as tab:
+        session = dispatch.session
+        await tab.open(f"{address}?token={TOKEN}")
+        await tab.until("state.head && state.head.number")
+        await tab.until(f"{BANNER} === '' && !{STALE}")
+        # Marks are counted by the recorder: a page that is loaded again goes on with them.
+        for number in (1, 2):
+            await tab.evaluate("document.getElementById('mark').click()")
+            await tab.until(f"document.getElementById('log').textContent.includes('mark page{number} on')")
+        await tab.open(f"{address}?token={TOKEN}")
+        await tab.until("state.status.marks === 2")
+        await tab.evaluate("document.getElementById('mark').click()")
+        await tab.until("document.getElementById('log').textContent.includes('mark page3 on')")
+
+        await dispatch.execute("save off", "test")
+        await tab.until(f"{BANNER}.startsWith('not saving') && /since ..:..:../.test({BANNER})")
+        await dispatch.execute("stop", "test")
+        await tab.until(f"{BANNER}.startsWith('stopped; ') && {STALE}")
+        await tab.until("document.getElementById('log').textContent.includes('stopped; ')")
+        await dispatch.execute("save on", "test")
+        await dispatch.execute("start", "test")
+        await tab.until(f"{BANNER} === '' && !{STALE}")
+        logging.getLogger("recorder.test").warning("lost 5 frames")
+        await tab.until("document.querySelector('#log .refused')?.textContent.endsWith('lost 5 frames')")
+        # The recorder goes away, without a word.
+        await tab.evaluate("socket.onmessage = null")
+        await tab.until(f"{BANNER}.startsWith('no word from the recorder') && {STALE}")
+        await tab.evaluate("socket.close()")
+        await tab.until(f"{BANNER}.startsWith('no connection to the recorder')")
+        await tab.until(f"{BANNER} === '' && !{STALE}")
+        await session.close()
+
+
+async def test_regions_are_drawn_on_the_page_and_have_traces_against_a_baseline(
+    tmp_path: Path, program: str
+) -> None:
+    async with recording(tmp_path) as (dispatch, address), browser(program, tmp_path / "profile") as tab:
+        preview = dispatch.session.preview
+        await tab.open(f"{address}?token={TOKEN}")
+        # Until a picture is drawn, the canvas has another size.
+        await tab.until("state.head && state.status.preview && picture.width > 600")
+        box = await tab.evaluate(
+            "(() => { const b = picture.getBoundingClientRect(), a = place(), r = picture.width / b.width;"
+            "return [b.left + a.left / r, b.top + a.top / r, a.scale / r]; })()"
+        )
+        x0, y0, x1, y1 = (box[i % 2] + at * box[2] for i, at in enumerate((100, 120, 220, 200)))
+        await tab.evaluate("document.getElementById('region').value = 'eye'")
+        await tab.mouse("mousePressed", x0, y0, modifiers=8)
+        await tab.mouse("mouseMoved", x1, y1, modifiers=8, buttons=1)
+        await tab.mouse("mouseReleased", x1, y1, modifiers=8)
+        await tab.until("traces.get('eye')?.points.length > 3")
+        assert preview.regions["eye"] == pytest.approx((100, 120, 220, 200), abs=2)
+        assert dispatch.session.settings.preview.regions == preview.regions
+
+        # By touch: the button, then a finger; without a name the recorder takes the next free one.
+        await tab.evaluate("document.getElementById('draw').click()")
+        for kind, at in (("Start", (x0, y1)), ("Move", (x1, y1 + 80)), ("End", None)):
+            touched = [{"x": at[0], "y": at[1]}] if at else []
+            await tab.call("Input.dispatchTouchEvent", type=f"touch{kind}", touchPoints=touched)
+        await tab.until("traces.get('r1')?.points.length > 3")
+
+        # Two fingers that go apart make the picture larger.
+        for apart in (20, 40, 80):
+            points = [{"x": x0 + side * apart, "y": y1, "id": i} for i, side in enumerate((-1, 1))]
+            kind = "touchStart" if apart == 20 else "touchMove"
+            await tab.call("Input.dispatchTouchEvent", type=kind, touchPoints=points)
+        await tab.call("Input.dispatchTouchEvent", type="touchEnd", touchPoints=[])
+        await tab.until("state.head.region[2] < 300")
+        await tab.evaluate("document.getElementById('whole').click()")
+        await tab.until("state.head.region[2] === 640")
+
+        # A crosshair with the values along its lines.
+        await tab.mouse("mouseMoved", x0, y0)
+        await tab.evaluate("$('profiles').click()")
+        sizes = await tab.until("state.head.profiles && state.head.profiles.map((line) => line.length)")
+        assert sizes == [640, 540]
+        await tab.evaluate("$('profiles').click()")
+        await tab.until("state.head.profiles === null")
+
+        await tab.evaluate("$('baseline').value = '0.3s', $('take').click()")
+        await tab.evaluate("$('mode').value = 'dff', $('mode').dispatchEvent(new Event('change'))")
+        await tab.until("state.head.mode === 'dff' && state.head.colours === 'diverging'")
+        await tab.until("state.head.low === -state.head.high && state.head.unit === '%'")
+        await tab.until("traces.get('eye')?.points.length > 3 && Math.abs(traces.get('eye').mean) < 100")
+        await tab.until("document.getElementById('against').textContent.includes('mean of 300ms')")
+        await tab.evaluate("document.querySelector('#regions button').click()")
+        await tab.until("document.querySelectorAll('#regions li').length === 1")
+        assert list(preview.regions) == ["r1"]
+    with h5py.File(tmp_path / "x.h5") as file:
+        lines = [row["command"].decode() for row in file["entry/commands"]]
+    assert [line.split()[0] for line in lines] == ["region", "region", "baseline", "preview", "region"]
+
+
+async def test_the_page_records_stops_and_marks_by_its_buttons(tmp_path: Path, program: str) -> None:
+    async with recording(tmp_path) as (dispatch, address), browser(program, tmp_path / "profile") as tab:
+        session = dispatch.session
+        await tab.open(f"{address}?token={TOKEN}")
+        await tab.until("state.head && state.head.number && !$('stop').disabled")
+        await tab.evaluate("$('label').value = 'licks left side', $('mark').click()")
+        await tab.until("$('log').textContent.includes('mark licks on frame')")
+        await tab.until("document.querySelector('#labels button')?.textContent === 'licks'")
+        await tab.evaluate("document.querySelector('#labels button').click()")
+        await tab.until("state.status.marks === 2")
+        await tab.evaluate("$('next').click()")
+        await tab.until("state.status.saving.startsWith('x_')")
+        # What ends something is asked for once more.
+        await tab.evaluate("$('save').click()")
+        assert session.saving
+        await tab.evaluate("$('save').click()")
+        await tab.until("state.status.saving === '' && $('save').textContent === 'save on'")
+        await tab.evaluate("$('save').click()")
+        await tab.until("state.status.saving !== '' && $('save').textContent === 'save off'")
+        await tab.evaluate("$('stop').click(), $('stop').click()")
+        await tab.until("state.status.state === 'closed' && $('stop').disabled")
+        await tab.evaluate("$('start').click()")
+        await tab.until("state.status.state === 'running'")
+    with h5py.File(tmp_path / "x.h5") as file:
+        assert [row["text"] for row in file["entry/marks"]] == [b"left side", b""]
+
+
+@pytest.mark.parametrize(("width", "height"), [(1280, 800), (800, 1200), (390, 844)])
+async def test_the_page_fits_its_screen(tmp_path: Path, program: str, width: int, height: int) -> None:
+    async with recording(tmp_path) as (_, address), browser(program, tmp_path / "profile") as tab:
+        await tab.call(
+            "Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=True
+        )
+        await tab.open(f"{address}?token={TOKEN}")
+        await tab.until("state.head && state.head.number")
+        assert await tab.evaluate("document.documentElement.scrollWidth") == width
+        # The picture, and what is needed in a hurry, are on the first screen.
+        for name in ("picture", "stop", "save", "mark"):
+            low = await tab.evaluate(f"$('{name}').getBoundingClientRect().bottom")
+            assert 0 < low <= height, name
 
 
 async def test_a_stopped_browser_holds_up_nobody(

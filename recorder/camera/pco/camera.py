@@ -9,7 +9,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from recorder.camera.base import CameraDescription, CameraEvent, FrameInfo
+from recorder.camera.base import CameraDescription, CameraEvent, CameraRestartedError, FrameInfo
 from recorder.camera.pco import light_sheet, memory, rescue
 from recorder.camera.pco import validation as limits
 from recorder.camera.pco.clock import set_clock
@@ -133,10 +133,10 @@ class PcoCamera:
         self._rearmed = False
         self._reader = record_into_fifo(camera, readout, self._settings, self._notify, self._wait)
         if readout.shortest_s and not readout.period_s:
-            fastest = f"triggers may come {1 / readout.shortest_s:.6g} times a second at most"
-            if "control" in self._settings.trigger:
-                fastest += ", and more slowly the longer their pulses are"
-            log.info("%s; the camera ignores one that comes while it is busy", fastest)
+            log.info(
+                "triggers may come %.6g times a second at most: the camera ignores those while it is busy",
+                1 / readout.shortest_s,
+            )
 
     def _arm_again(self, reader: FifoReader) -> None:
         """Stop and start a camera that is stuck; its counter begins anew, and goes on from `reader`'s."""
@@ -146,6 +146,8 @@ class PcoCamera:
             f"the camera is silent since its FIFO overflowed, after frame {reader.last_number}: it is armed "
             "anew, and the frames that it missed meanwhile are counted as lost"
         )
+        # From here on it is asked nothing: what it reads from is deleted.
+        reader.halt()
         with translated("stopping a camera that is stuck"):
             memory.delete_recorder(camera.vendor)
         self._reader = record_into_fifo(camera, readout, self._settings, self._notify, self._wait)
@@ -174,6 +176,7 @@ class PcoCamera:
         except CameraTimeoutError:
             if isinstance(self._reader, FifoReader) and self._reader.is_stuck and not self._rearmed:
                 self._arm_again(self._reader)
+                raise CameraRestartedError("the camera was armed anew") from None
             raise
 
     def _ask_for_health(self) -> None:
@@ -212,7 +215,9 @@ class PcoCamera:
             if isinstance(self._reader, FifoReader):
                 # The exposure is changed already, also on a model that does not answer this question.
                 with contextlib.suppress(ValueError, LookupError):
-                    self._reader.update_timing(actual_s, frame_time_of(camera))
+                    # No frame is shorter than its exposure, whatever a camera says that reckons once armed.
+                    frame_s = max(actual_s, frame_time_of(camera))
+                    self._reader.update_timing(actual_s, frame_s)
             return actual_s
 
     def trigger(self) -> None:
@@ -222,6 +227,8 @@ class PcoCamera:
         """
         camera, _ = self.opened()
         s = self._settings
+        if s.memory == "camram read":
+            raise CameraError("these frames were recorded before: there is nothing to trigger")
         if s.record_stop != "off" and isinstance(self._reader, MemoryReader):
             self._reader.stop_by_event()
         elif s.acquire == "sequence trigger":
@@ -251,7 +258,7 @@ class PcoCamera:
             memory.delete_recorder(self._camera.vendor)
         if self._camera.has_memory and (isinstance(reader, FifoReader) or reader.is_read_out):
             # The next run need not tell of these images. The recording is over, whatever the camera answers.
-            with contextlib.suppress(ValueError):
+            with contextlib.suppress(ValueError, LookupError):
                 memory.note_read_out(self._camera)
 
     def close(self) -> None:

@@ -1,7 +1,9 @@
 """Read frames while the camera records, through the FIFO of the SDK's recorder."""
 
+import contextlib
 import ctypes
 import logging
+import math
 import time
 from collections.abc import Callable
 from typing import Any
@@ -11,6 +13,7 @@ from numpy.typing import NDArray
 from recorder.camera.base import EndOfSourceError, FrameInfo
 from recorder.camera.pco.errors import from_code, is_error, translated
 from recorder.camera.pco.frame_copier import CopiedFrame, FrameCopier
+from recorder.camera.pco.sensor_count import SensorCount
 from recorder.camera.pco.triggers import TriggerWatch
 from recorder.errors import CameraError, CameraTimeoutError
 
@@ -29,13 +32,13 @@ STATUS_INTERVAL_NS = 20_000_000
 IN_TRANSFER = 3
 
 # A counter that begins with more than the frames that can have been exposed since arming, and this many, did
-# not begin at 1; nor did one that is off by so few: some cameras begin at 0 or 2.
+# not begin at 1; nor did one that is off by one: some cameras begin at 0 or 2.
 FIRST_NUMBER_MARGIN = 1000
-FIRST_NUMBER_OFF = 4
+FIRST_NUMBER_OFF = 1
 
-# A camera that has been silent for so long, and for so many frame times, after its FIFO overflowed is stuck.
+# A camera that runs free and has been silent for so long, and for so many frame times, is stuck.
 STUCK_S = 1.0
-STUCK_FRAMES = 20
+STUCK_FRAMES = 5
 
 
 class FifoReader:
@@ -43,10 +46,10 @@ class FifoReader:
 
     Every method is called on the camera thread and blocks. `period_s` is the time from frame to frame, 0
     where a trigger decides, which starts `sequence` frames (0: one); `shortest_s` is that time at the highest
-    rate, 0 where it is not known. `notify` is called with each message for the user; `clock` gives host
-    monotonic ns, `wait` sleeps for so many s. The flags of the SDK's recorder mean less than their names
-    (decision 8): that of full buffers stays set once the FIFO has wrapped around, that of an overflow after
-    the first.
+    rate, 0 where it is not known, and with `watches_triggers` triggers near it are told of. `notify` is
+    called with each message for the user; `clock` gives host monotonic ns, `wait` sleeps for so many s. The
+    flags of the SDK's recorder mean less than their names (decision 8): that of full buffers stays set once
+    the FIFO has wrapped around, that of an overflow after the first.
     """
 
     def __init__(
@@ -60,15 +63,16 @@ class FifoReader:
         wait: Callable[[float], object] = time.sleep,
         sequence: int = 0,
         shortest_s: float = 0.0,
+        *,
+        watches_triggers: bool = False,
     ) -> None:
         self._camera, self._copier, self._notify = camera, copier, notify
         self._full_at = max(1, depth - IN_TRANSFER)
         self._max_first_number = depth + FIRST_NUMBER_MARGIN
         self._clock, self._wait, self._sequence = clock, wait, sequence
         self._shortest_s = shortest_s
-        # Frames that one pulse starts are as near to each other as they can.
-        is_watched = shortest_s and not period_s and not sequence
-        self._triggers = TriggerWatch(shortest_s, notify) if is_watched else None
+        self._triggers = TriggerWatch(shortest_s, notify) if watches_triggers and shortest_s else None
+        self._sensor = SensorCount(camera.sdk)
         # From frame to frame, 0 where a trigger decides.
         self.period_s = period_s
         self._get_status = camera.rec.PCO_Recorder.PCO_RecorderGetStatus
@@ -92,8 +96,8 @@ class FifoReader:
         self._failed_total = 0
         # The difference between the camera's counter and one that begins at 1.
         self._counter_offset = 0
-        # When the FIFO last had room, and the counter that had been reached then.
-        self._had_room = (self._armed_ns, 0)
+        # When the FIFO last had room, the counter that had been reached, and whether it had ever overflowed.
+        self._had_room = (self._armed_ns, 0, False)
         self._was_overflow = False
         # Up to this many frames read, an overflow of the FIFO is the cause of a gap in the counter.
         self._overflow_until = -1
@@ -128,7 +132,7 @@ class FifoReader:
             self._overflow_until = self._read + self._waiting + IN_TRANSFER + 1
         if not is_full and self._read >= self._overflow_until:
             # The FIFO contains no gap, so that the counter of its newest frame is known.
-            self._had_room = (self._polled_ns, self._reached)
+            self._had_room = (self._polled_ns, self._reached, self._overflow.value)
         self._was_overflow = self._overflow.value
         failed = self._error.value
         if self._running.value and is_error(failed) and failed != self._reported_error:
@@ -167,6 +171,8 @@ class FifoReader:
         number = copied.number - self._counter_offset
         gap = number != self.last_number + 1
         self.last_number, self._last_time_ns = number, copied.camera_time_ns
+        if self._read == 1:
+            self._sensor.begin(self._reached, self._shortest_s, runs_free=self.period_s > 0)
         return FrameInfo(
             number, *copied[1:], backlog=self._waiting, overflowed=gap and self._read <= self._overflow_until
         )
@@ -174,18 +180,23 @@ class FifoReader:
     @property
     def is_stuck(self) -> bool:
         """Whether a camera that runs free is silent since its FIFO overflowed, though the recorder runs."""
-        if not self.period_s or self._halted or not self._running.value or self._waiting:
+        if self._halted or not self._running.value:
             return False
+        return 0 < self._read < self._overflow_until and self._is_silent
+
+    @property
+    def _is_silent(self) -> bool:
+        """Whether no frame of a camera that runs free has come for long, and none waits."""
         silent_s = (self._clock() - self._read_ns) * 1e-9
-        after_overflow = 0 < self._read <= self._overflow_until
-        return after_overflow and silent_s > max(STUCK_S, STUCK_FRAMES * self.period_s)
+        is_long = silent_s > max(STUCK_S, STUCK_FRAMES * self.period_s)
+        return bool(self.period_s and self._read and not self._waiting and is_long)
 
     def resume(self, before: "FifoReader") -> None:
         """Count on where `before` ended, which read the same camera until it was armed anew."""
         self.last_number, self._last_time_ns = before.last_number, before._last_time_ns
-        # As a live exposure may have changed it.
-        self.period_s = before.period_s
-        self._had_room = (self._armed_ns, before.last_number)
+        # As a live exposure may have changed them.
+        self.period_s, self._shortest_s = before.period_s, before._shortest_s
+        self._had_room = (self._armed_ns, before.last_number, False)
         self._resumed = True
 
     def _count_on(self, copied: CopiedFrame) -> None:
@@ -230,13 +241,21 @@ class FifoReader:
             if not self._running.value:
                 if self._halted:
                     raise CameraTimeoutError("the camera is stopped, and its FIFO empty")
-                if self._sequence and self._read == self._sequence and not is_error(self._error.value):
-                    log.info("the camera has stopped after its sequence of %d frames", self._sequence)
-                    raise EndOfSourceError
-                raise self._why_stopped()
+                raise self._end_of_sequence() or self._why_stopped()
             if self._polled_ns >= deadline_ns:
                 raise CameraTimeoutError("no frame in time")
             self._wait(interval_s)
+
+    def _end_of_sequence(self) -> EndOfSourceError | None:
+        """Return the orderly end of a camera that stopped after its sequence; None where it failed."""
+        if not self._sequence or not self._read or is_error(self._error.value):
+            return None
+        with contextlib.suppress(ValueError, LookupError):
+            self._camera.sdk.get_camera_health_status()
+            last = -(-self.last_number // self._sequence) * self._sequence
+            log.info("the camera has stopped after a sequence of %d frames", self._sequence)
+            return EndOfSourceError(last if last > self.last_number else None)
+        return None
 
     def _why_stopped(self) -> CameraError:
         """Return why the SDK's recorder stopped; it does so without an error when a camera is unplugged."""
@@ -265,8 +284,12 @@ class FifoReader:
             log.info("stopping the camera; where no trigger comes this takes some 4 s")
         # Polled before the stop, which takes some time, in which nothing is exposed any more.
         is_full = self._poll_status() >= self._full_at
-        had_room_ns, reached = self._had_room
-        full_s = (self._polled_ns - had_room_ns) * 1e-9
+        since_ns, reached, _ = self._had_room
+        if self._is_silent and self._read >= self._overflow_until:
+            since_ns, reached = self._read_ns, self.last_number
+        # Frames are missing after those that wait, or the camera is silent: it exposed more than came.
+        is_behind = is_full or self._read < self._overflow_until or self._is_silent
+        behind_s = (self._polled_ns - since_ns) * 1e-9
         try:
             with translated("stopping the camera"):
                 self._camera.stop()
@@ -276,36 +299,29 @@ class FifoReader:
                 raise
         self._poll_status()
         self._last_exposed = self._reached
-        if is_full:
-            self._last_exposed = max(self._last_exposed, self._exposed_since(reached, full_s))
+        if is_behind:
+            self._last_exposed = max(self._last_exposed, self._exposed_since(reached, behind_s))
         return self._last_exposed
 
-    def _exposed_since(self, reached: int, full_s: float) -> int:
-        """Return the counter of the last frame exposed; the FIFO had room until `full_s` ago, at `reached`.
+    def _exposed_since(self, reached: int, seconds: float) -> int:
+        """Return the counter of the last frame exposed, which was `reached` so long before the stop.
 
-        The sensor's own count is taken where it can be that of this recording: a pco.edge may keep an earlier
-        one, and other models have none. Else it is reckoned from the time.
+        The sensor's own count is taken where the camera has one and it can be that; else it is reckoned from
+        the time.
         """
-        counted = self._sensor_count() - self._counter_offset
-        most = reached + full_s / self._shortest_s + IN_TRANSFER if self._shortest_s else self._reached
-        if self._reached <= counted <= most:
+        counted = self._sensor.last()
+        most = reached + seconds / self._shortest_s + IN_TRANSFER if self._shortest_s else math.inf
+        if counted is not None and self._reached <= counted <= most:
             return counted
         if self.period_s:
-            return reached + int(full_s / self.period_s)
+            return reached + int(seconds / self.period_s)
         if not self._overflow.value:
             return self._reached
-        self._notify(
-            "the camera's FIFO was full at the stop: frames triggered since then are lost; how many, "
-            "cannot be told, and one is counted"
-        )
-        return self._reached + 1
-
-    def _sensor_count(self) -> int:
-        """Return how many images the sensor has finished, 0 where the model does not tell."""
-        try:
-            return int(self._camera.sdk.get_sensor_signal_status()["image count"])
-        except (ValueError, LookupError):
-            return 0
+        # The flag stays set: an overflow before the FIFO last had room says nothing of now.
+        is_sure = not self._had_room[2]
+        told = "are lost; how many, cannot be told, and one is counted" if is_sure else "may be lost"
+        self._notify(f"the camera's FIFO was full at the stop: frames triggered since then {told}")
+        return self._reached + is_sure
 
     def update_timing(self, exposure_s: float, period_s: float) -> None:
         """Use this exposure, and this time from frame to frame, from now on; does not block."""

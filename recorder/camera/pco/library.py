@@ -104,7 +104,8 @@ def open_camera(serial: int | None, interface: Interface | None) -> Any:  # noqa
     finally:
         shared_library_loader.decrement()
     if interface not in {None, camera.interface}:
-        camera.close()
+        with contextlib.suppress(ValueError):
+            camera.close()
         raise CameraError(why_not_found(serial, interface))
     return camera
 

@@ -18,6 +18,8 @@ def why_in_use(process: int, folder: Path = Path("/dev/shm")) -> str:
 
     `folder` is where shared memory is.
     """
+    if process <= 0:
+        return "not connected, or in use by a program that is not told: check its cable and power"
     if _lives(process):
         return f"in use by process {process}: close Camware and other programs that use it"
     return f"left locked by process {process}, which is gone: {_way_out(folder)}"
@@ -43,6 +45,6 @@ def _lives(process: int) -> bool:
         os.kill(process, 0)
     except ProcessLookupError:
         return False
-    except OSError:
-        pass  # another user's
+    except (OSError, OverflowError):
+        pass  # another user's, or no number of a process
     return True

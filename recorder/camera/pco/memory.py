@@ -52,8 +52,11 @@ def prepare(camera: OpenCamera, settings: PcoCameraSettings) -> None:
             sdk.set_active_ram_segment(settings.segment)
     if settings.memory == "fifo":
         # A camera with a memory then delivers all frames in order, instead of the latest only.
-        with contextlib.suppress(ValueError):
+        try:
             sdk.set_storage_mode("fifo")
+        except ValueError as error:
+            if camera.has_memory:
+                log.warning("the camera does not take its FIFO mode, and may skip frames: %s", error)
     else:
         sdk.set_storage_mode("recorder")
         sdk.set_recorder_submode("ring buffer" if settings.memory == "camram ring" else "sequence")
@@ -132,6 +135,8 @@ def details(camera: OpenCamera, settings: PcoCameraSettings) -> dict[str, str | 
     known: dict[str, str | int | float] = {}
     if settings.memory in {"camram ring", "camram read"}:
         known[NUMBERS_BEGIN] = "first frame kept"
+    else:
+        known[NUMBERS_BEGIN] = "counter of the camera, made to begin at 1"
     for has_it, ask in (
         (camera.has_memory, _segment_details),
         (camera.has_memory and camera.has(RECORD_STOP), _stop_details),

@@ -68,6 +68,8 @@ class MemoryReader:
         self._empty_ns = self._recorded_ns = self._armed_ns
         # The image that is read next, as an index into the memory.
         self._next = 0
+        # Whether frames in the memory are not asked for.
+        self._leaves_some = False
         # How many frames there are to read; None while the camera records.
         self._total: int | None = None
         self._images = self._capacity = 0
@@ -86,6 +88,7 @@ class MemoryReader:
         if plan.stored:
             images = self._fill()[0]
             self._total = images if plan.frames is None else min(images, plan.frames)
+            self._leaves_some = self._total < images
 
     def read_into(self, slot: NDArray[Any], timeout_s: float) -> FrameInfo:
         """Copy the next frame of the memory into `slot` (H, W), C-contiguous.
@@ -150,8 +153,8 @@ class MemoryReader:
 
     @property
     def is_read_out(self) -> bool:
-        """Whether every frame has been read."""
-        return self._total is not None and self._next >= self._total
+        """Whether every frame that the memory holds has been read."""
+        return self._total is not None and self._next >= self._total and not self._leaves_some
 
     def _watch(self, timeout_s: float) -> None:
         """Return once the recording has ended, ending it if complete; else raise the error of `_state`."""
@@ -249,6 +252,7 @@ class MemoryReader:
             self._find_event(images)
         elif frames is not None:
             self._total = min(images, frames)
+        self._leaves_some = self._next > 0 or self._total < images
         self._first_ns = self._first_began_ns(images, stopped_ns) + self._next * self._period_ns()
         return None
 

@@ -62,13 +62,22 @@ def set_up(camera: OpenCamera, settings: PcoCameraSettings) -> Readout:
     limits.check_times(settings, camera.description)
     roi = settings.roi or whole
     period_s = _set_region(camera, settings, roi, whole)
+    if (read := _region_of(camera)) != roi:
+        if settings.roi is not None:
+            raise CameraError(
+                f"camera.roi = {list(roi)}: the camera reads out {list(read)} instead; ask for that"
+            )
+        log.warning("the camera reads out %s of its whole frame, %s", list(read), list(roi))
+        roi = read
     dtype = np.uint8 if camera.bits == 8 else np.uint16
     # Two images, one below the other, come as one.
     images = 2 if settings.double_image else 1
     form = FrameFormat((roi[3] - roi[1] + 1) * images, roi[2] - roi[0] + 1, np.dtype(dtype))
     triggered = settings.trigger not in {"auto sequence", "external synchronized"}
     timing = image_timing_of(camera)
-    shortest_s = (timing and timing.frame_s) or period_s
+    # Where pulses make the exposure, the one that is set, and with it this time, does not act.
+    is_pulsed = "control" in settings.trigger
+    shortest_s = 0.0 if is_pulsed else (timing and timing.frame_s) or period_s
     return Readout(form, 0.0 if triggered else period_s, camera.has(limits.METADATA), roi, shortest_s)
 
 
@@ -106,8 +115,7 @@ def _set_signals(camera: OpenCamera, settings: PcoCameraSettings) -> None:
 def _set_region(camera: OpenCamera, settings: PcoCameraSettings, roi: Roi, whole: Roi) -> float:
     """Set region, exposure and rate, and arm the camera; return the time from frame to frame.
 
-    Logs a region that is no faster than the whole frame. Raises CameraError where the camera reads out
-    another region than asked for.
+    Logs a region that is no faster than the whole frame.
     """
     full_s, by_lines = 0.0, settings.line_time is not None
     if roi != whole and math.isinf(settings.rate) and not by_lines:
@@ -125,12 +133,13 @@ def _set_region(camera: OpenCamera, settings: PcoCameraSettings, roi: Roi, whole
             list(roi),
             format_seconds(round(period_s, 9)),
         )
-    got = camera.sdk.get_roi()
-    if (read := (got["x0"], got["y0"], got["x1"], got["y1"])) != roi:
-        raise CameraError(
-            f"camera.roi = {list(roi)}: the camera reads out {list(read)} instead; ask for that, or omit it"
-        )
     return period_s
+
+
+def _region_of(camera: OpenCamera) -> Roi:
+    """Return the region that the camera reads out, as of the last arming."""
+    got = camera.sdk.get_roi()
+    return got["x0"], got["y0"], got["x1"], got["y1"]
 
 
 def check(camera: OpenCamera, settings: PcoCameraSettings) -> list[tuple[Any, ...]]:

@@ -88,6 +88,8 @@ def _check_counting(settings: PcoCameraSettings, caps: int) -> None:
             "camera.kind: this camera sends neither metadata nor timestamps, so that nobody "
             "could tell which frames are missing; it cannot be used"
         )
+    if caps & NO_TIMESTAMP and settings.timestamp not in {None, "off"}:
+        _refuse("timestamp", settings.timestamp, "this camera puts none into its pixels; omit it")
     width = settings.roi[2] - settings.roi[0] + 1 if settings.roi else STAMP_PIXELS
     if not caps & METADATA and width < STAMP_PIXELS:
         _refuse("roi", list(settings.roi or ()), f"the binary timestamp needs {STAMP_PIXELS} pixels in a row")

@@ -26,6 +26,7 @@ from aiohttp.http import HttpProcessingError
 from recorder.errors import UsageError
 from recorder.frontends.display_connection import DisplayConnection, SessionAccess
 from recorder.frontends.token_gate import Entrance, StrangerLog
+from recorder.preview.colours import MAPS, palette
 from recorder.settings import address
 
 log = logging.getLogger(__name__)
@@ -33,6 +34,12 @@ log = logging.getLogger(__name__)
 # How many pages may be open at once, and how long a message from a page may be, in bytes.
 MAX_PAGES = 8
 MAX_MESSAGE = 4096
+
+# The colours of the shades, red, green and blue of each, by the name of the map.
+PALETTES = {name: list(palette(name)) for name in MAPS}
+
+# The parts of the page's script, which become one in this order.
+SCRIPTS = ("connection.js", "picture.js", "charts.js", "status.js", "controls.js")
 
 STATUS_S = 0.5
 
@@ -69,8 +76,8 @@ class PageServer:
         self._history: deque[list[float | None]] = deque(maxlen=SAMPLES)
         files = resources.files("recorder.frontends") / "page"
         self._parts = {
-            name: (files / f"page.{suffix}").read_text(encoding="utf-8")
-            for name, suffix in (("STYLE", "css"), ("SCRIPT", "js"))
+            "STYLE": (files / "page.css").read_text(encoding="utf-8"),
+            "SCRIPT": "\n".join((files / name).read_text(encoding="utf-8") for name in SCRIPTS),
         }
         self._html = (files / "page.html").read_text(encoding="utf-8")
 
@@ -120,6 +127,8 @@ class PageServer:
             text = text.replace(name, part, 1)
         policy = (
             f"default-src 'none'; script-src 'nonce-{nonce}'; style-src 'nonce-{nonce}'; connect-src 'self'; "
+            # The page's icon, or browsers ask for one without the token.
+            "img-src data:; "
             "frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
         )
         headers = {
@@ -183,14 +192,16 @@ class _PageConnection:
 
     async def serve(self, history: list[list[float | None]]) -> None:
         """Talk until the page goes away; the first part to end ends the others."""
-        await self._send({"history": history})
+        await self._send({"history": history, "palettes": PALETTES})
         parts = [asyncio.ensure_future(part()) for part in (self._listen, self._show, self._send_status)]
         try:
             await asyncio.wait(parts, return_when=asyncio.FIRST_COMPLETED)
         finally:
             for task in parts:
                 task.cancel()
-            await asyncio.gather(*parts, return_exceptions=True)
+            for problem in await asyncio.gather(*parts, return_exceptions=True):
+                if isinstance(problem, Exception) and not isinstance(problem, OSError):
+                    log.error("page: %r; the page connects anew, the recording goes on", problem)
             await self._display.close()
 
     async def _show(self) -> None:
@@ -200,13 +211,14 @@ class _PageConnection:
             await self._socket.send_bytes(await self._display.picture())
 
     async def _send_status(self) -> None:
-        since_s = 0.0
+        since_s, seen = 0.0, 0
         while True:
             status = self._access.status()
             if since_s >= SAMPLE_S:
                 since_s = 0.0
                 status["sample"] = sample_of(status)
-            await self._send({"status": status})
+            seen, events = self._access.news.after(seen)
+            await self._send({"status": status, "events": events})
             await asyncio.sleep(STATUS_S)
             since_s += STATUS_S
 

@@ -3,58 +3,39 @@
 python -m recorder.frontends.window.app
 """
 
+import itertools
 import json
 import queue
 import signal
-import struct
 import sys
 import threading
+import time
 import tkinter as tk
-from collections import deque
-from typing import Any, BinaryIO
+from typing import Any
 
 from PIL import Image, ImageTk
 
-BACK, PANEL, TEXT, FAINT = "#121212", "#1c1c1e", "#d6d6d6", "#8a8a8a"
-LOW, HIGH, ALARM = "#5fafd7", "#ffd75f", "#af0000"
+from recorder.frontends.window.charts import Traces, axis, draw_histogram
+from recorder.frontends.window.messages import Message, read_messages, readout_text, status_text
+from recorder.preview.colours import palette
+
+BACK, PANEL, TEXT, FAINT, ALARM = "#121212", "#1c1c1e", "#d6d6d6", "#8a8a8a", "#af0000"
 
 # How often the window looks for something new, in ms.
 POLL_MS = 10
 
-# Shades of grey, and red for saturated pixels.
-PALETTE = [v for i in range(255) for v in (i, i, i)] + [255, 48, 48]
+# How bright the picture is where it is not live and saved, by how the session stands; else 0.3.
+LIGHT = {"live": 1.0, "not saving": 0.75}
 
 SIDE = 300
-TRACE = 300
 
 # One step of the wheel, and the smallest region that it leads to, in pixels of the frame.
 ZOOM = 0.8
 MIN_REGION = 16
 
-Message = tuple[dict[str, Any], dict[str, Any] | None, bytes]
-
-
-def read_messages(pipe: BinaryIO, inbox: "queue.Queue[Message | None]") -> None:
-    """Put the recorder's messages into `inbox`, then None where they end; blocks, on a thread of its own."""
-
-    def take() -> bytes:
-        size = struct.unpack("<I", pipe.read(4))[0]
-        return pipe.read(size)
-
-    try:
-        while True:
-            head = json.loads(take())
-            picture, pixels = None, b""
-            if length := head.get("picture"):
-                text = take()
-                picture, pixels = json.loads(text), pipe.read(length - 4 - len(text))
-            inbox.put((head, picture, pixels))
-    except (struct.error, ValueError, OSError):
-        inbox.put(None)
-
 
 class Window:
-    """The window: picture, histogram with levels, mean of a rectangle over time; on the main thread."""
+    """The window: picture, histogram with levels, means of regions over time; on the main thread."""
 
     def __init__(self, root: tk.Tk) -> None:
         self._root = root
@@ -62,11 +43,12 @@ class Window:
         self._head: dict[str, Any] | None = None
         self._image: Image.Image | None = None
         self._shown: ImageTk.PhotoImage | None = None
-        self._rect: list[int] | None = None
+        self._drawn: list[int] | None = None
         self._from: tuple[float, float] = (0, 0)
         self._grip = ""
-        self._marks = 0
-        self._trace: deque[float] = deque(maxlen=TRACE)
+        self._axis = (0.0, 1.0)
+        self._traces = Traces()
+        self._light = 1.0
         root.title("recorder")
         root.configure(background=BACK)
         root.geometry("1080x640")
@@ -76,12 +58,12 @@ class Window:
         side = tk.Frame(root, background=PANEL, width=SIDE)
         side.pack(side="right", fill="y")
         side.pack_propagate(False)
+        self._banner = tk.Label(root, foreground="white", anchor="w", padx=8, pady=4)
         self._picture = tk.Canvas(root, background=BACK, highlightthickness=0, cursor="crosshair")
         self._picture.pack(side="left", fill="both", expand=True)
         for row in (
             (("mark (m)", self._mark), ("snapshot (s)", lambda: self._command("snapshot"))),
-            (("auto (a)", lambda: self._command("preview levels auto")),
-             ("full range", lambda: self._command("preview levels full"))),
+            (("auto (a)", lambda: self._range("auto")), ("full range", lambda: self._range("full"))),
             (("whole frame (Esc)", lambda: self._send(region=None)),),
         ):  # fmt: skip
             line = tk.Frame(side, background=PANEL)
@@ -96,7 +78,7 @@ class Window:
         self._curve.pack(fill="x", padx=6)
         self._readout = tk.Label(side, background=PANEL, foreground=TEXT, justify="left", anchor="nw")
         self._readout.pack(fill="x", padx=6, pady=6)
-        hint = "Wheel: zoom. Drag: move.\nShift and drag: mean of a rectangle."
+        hint = "Wheel: zoom. Drag: move.\nShift and drag: a region."
         tk.Label(side, text=hint, background=PANEL, foreground=FAINT, justify="left", anchor="w").pack(
             side="bottom", fill="x", padx=6, pady=6
         )
@@ -109,7 +91,7 @@ class Window:
         root, picture, histogram = self._root, self._picture, self._histogram
         root.bind("m", lambda _: self._mark())
         root.bind("s", lambda _: self._command("snapshot"))
-        root.bind("a", lambda _: self._command("preview levels auto"))
+        root.bind("a", lambda _: self._range("auto"))
         root.bind("<Escape>", lambda _: self._send(region=None))
         picture.bind("<Configure>", lambda _: self._draw())
         picture.bind("<Motion>", lambda e: self._probe(e.x, e.y))
@@ -135,9 +117,12 @@ class Window:
     def _command(self, line: str) -> None:
         self._send(command=line)
 
+    def _range(self, which: str) -> None:
+        raw = self._head is None or self._head["mode"] == "raw"
+        self._command(f"preview {'levels' if raw else 'range'} {which}")
+
     def _mark(self) -> None:
-        self._marks += 1
-        self._command(f"mark window{self._marks}")
+        self._send(mark=True)
 
     def _close(self) -> None:
         self._send(closed=True)
@@ -163,28 +148,36 @@ class Window:
         self._root.after(POLL_MS, self._poll)
 
     def _show_status(self, s: dict[str, Any]) -> None:
-        time_left = "" if s["disk_time_left_s"] is None else f"   disk {s['disk_time_left_s'] / 60:.0f} min"
-        saving = f"saving {s['saving']}" if s["saving"] else "not saving"
-        found = "".join(
-            f"   {name} {'not a number' if value is None else f'{value:.5g}'}"
-            for name, value in s["analysis"].items()
+        self._status.configure(
+            text=status_text(s), background=ALARM if s["lost"] or s["pool"] > 0.5 else PANEL
         )
-        text = (
-            f"{s['state']}   {saving}   counter {s['number']}   {s['rate']:.1f}/s   lost {s['lost']}   "
-            f"exposure {s['exposure']}   pool {s['pool']:.0%}{time_left}{found}"
-        )
-        self._status.configure(text=text, background=ALARM if s["lost"] or s["pool"] > 0.5 else PANEL)
+        self._show_standing(s["standing"])
+
+    def _show_standing(self, standing: dict[str, Any]) -> None:
+        """Say over the picture why it is not live and saved, and since when; grey the picture then."""
+        kind = standing["kind"]
+        if kind == "live":
+            self._banner.place_forget()
+        else:
+            since = time.strftime("%H:%M:%S", time.localtime(standing["since"]))
+            colour = ALARM if kind == "failed" else "#5c4500"
+            self._banner.configure(text=f"{standing['text']} (since {since})", background=colour)
+            self._banner.place(in_=self._picture, relwidth=1.0)
+            self._banner.lift()
+        light = LIGHT.get(kind, 0.3)
+        if light != self._light:
+            self._light = light
+            self._draw()
 
     def _show(self, head: dict[str, Any], pixels: bytes) -> None:
         self._head = head
         image = Image.frombytes("P", (head["width"], head["height"]), pixels)
-        image.putpalette(PALETTE)
+        image.putpalette(palette(head["colours"]))
         self._image = image
-        if head["rect"] is not None:
-            self._trace.append(head["rect"])
+        self._traces.add(head)
         self._draw()
-        self._draw_histogram()
-        self._draw_trace()
+        draw_histogram(self._histogram, self._head)
+        self._traces.draw(self._curve)
 
     # Drawing.
 
@@ -204,65 +197,22 @@ class Window:
         scale, left, top = self._place()
         size = (max(1, round(w * scale)), max(1, round(h * scale)))
         smooth = Image.Resampling.BILINEAR if scale * head["step"] < 1.5 else Image.Resampling.NEAREST
-        self._shown = ImageTk.PhotoImage(self._image.convert("RGB").resize(size, smooth))
+        image = self._image.convert("RGB").resize(size, smooth)
+        if self._light < 1:
+            image = image.convert("L").point(lambda value: value * self._light)
+        self._shown = ImageTk.PhotoImage(image)
         canvas = self._picture
         canvas.delete("all")
         canvas.create_image(left, top, image=self._shown, anchor="nw")
-        if self._rect:
-            rx, ry, rw, rh = self._rect
-            x0, y0 = left + (rx - x) * scale, top + (ry - y) * scale
-            canvas.create_rectangle(x0, y0, x0 + rw * scale, y0 + rh * scale, outline=HIGH, width=2)
-        lines = [f"counter {head['number']}", f"{head['min']} to {head['max']}, mean {head['mean']:.1f}"]
-        if head["probe"]:
-            px, py, value = head["probe"]
-            ox, oy = head["origin"]
-            lines.append(f"({px + ox}, {py + oy}): {'outside' if value is None else value}")
-        if head["rect"] is not None:
-            lines.append(f"mean of the rectangle {head['rect']:.1f}")
-        if head["saturated"]:
-            lines.append("some pixels are saturated")
-        self._readout.configure(text="\n".join(lines))
-
-    def _span(self) -> float:
-        """Return the value at the right end of the histogram."""
-        head = self._head or {"histogram": [1], "high": 1}
-        counts = head["histogram"]
-        last = max((i for i, count in enumerate(counts) if count), default=0)
-        return float(min(65536.0, max((last + 2) * 65536 / len(counts), head["high"] * 1.1, 256.0)))
-
-    def _draw_histogram(self) -> None:
-        canvas, head = self._histogram, self._head
-        canvas.delete("all")
-        if head is None:
-            return
-        wide, tall, right = canvas.winfo_width(), canvas.winfo_height(), self._span()
-        counts, highest = head["histogram"], max(head["histogram"])
-        points = [0.0, float(tall)]
-        bins = max(2, min(len(counts), round(right * len(counts) / 65536)))
-        for i in range(bins):
-            # The square root makes bins with few pixels visible beside those with many.
-            points += [i / (bins - 1) * wide, tall - (counts[i] / highest) ** 0.5 * (tall - 30)]
-        canvas.create_polygon(*points, wide, tall, fill="#7a8a94", outline="")
-        for value, colour, row in ((head["low"], LOW, 8), (head["high"], HIGH, 22)):
-            x = value / right * wide
-            canvas.create_line(x, 0, x, tall, fill=colour)
-            if x < wide / 2:
-                canvas.create_text(x + 4, row, text=value, fill=colour, anchor="w")
-            else:
-                canvas.create_text(x - 4, row, text=value, fill=colour, anchor="e")
-
-    def _draw_trace(self) -> None:
-        canvas = self._curve
-        canvas.delete("all")
-        if len(self._trace) < 2:
-            return
-        wide, tall = canvas.winfo_width(), canvas.winfo_height()
-        low, high = min(self._trace), max(self._trace)
-        across, up = wide / (len(self._trace) - 1), (tall - 8) / ((high - low) or 1)
-        points: list[float] = []
-        for i, value in enumerate(self._trace):
-            points += [i * across, tall - 4 - (value - low) * up]
-        canvas.create_line(*points, fill=HIGH)
+        boxes = [(region["box"], region["colour"], region["name"]) for region in head["regions"]]
+        if self._drawn:
+            boxes.append((self._drawn, TEXT, ""))
+        for (bx0, by0, bx1, by1), colour, name in boxes:
+            x0, y0 = left + (bx0 - x) * scale, top + (by0 - y) * scale
+            x1, y1 = left + (bx1 - x) * scale, top + (by1 - y) * scale
+            canvas.create_rectangle(x0, y0, x1, y1, outline=colour, width=2)
+            canvas.create_text(x0 + 4, y0 + 8, text=name, fill=colour, anchor="w")
+        self._readout.configure(text=readout_text(head))
 
     # The mouse.
 
@@ -303,23 +253,30 @@ class Window:
             return
         (x0, y0), (x1, y1) = self._from, self._to_frame(x, y)
         if rectangle:
-            self._rect = [round(v) for v in (min(x0, x1), min(y0, y1), abs(x1 - x0), abs(y1 - y0))]
+            wide, tall = self._head["frame_width"], self._head["frame_height"]
+            (x0, x1), (y0, y1) = sorted((x0, x1)), sorted((y0, y1))
+            edges = ((x0, wide), (y0, tall), (x1, wide), (y1, tall))
+            self._drawn = [round(min(max(0, value), most)) for value, most in edges]
             self._draw()
         else:
             rx, ry, w, h = self._head["region"]
             self._set_region(rx + x0 - x1, ry + y0 - y1, w, h)
 
     def _release(self) -> None:
-        if self._rect is not None:
-            if min(self._rect[2:]) < 2:
-                self._rect = None
-            self._trace.clear()
-            self._send(rect=self._rect)
+        """Make the rectangle that was drawn a region, under the next free name."""
+        box, head, self._drawn = self._drawn, self._head, None
+        if box is None or head is None or box[2] - box[0] < 2 or box[3] - box[1] < 2:
+            return
+        taken = {region["name"] for region in head["regions"]}
+        name = next(name for i in itertools.count(1) if (name := f"r{i}") not in taken)
+        x, y = head["origin"]
+        self._command(f"region {name} {box[0] + x} {box[1] + y} {box[2] + x} {box[3] + y}")
 
     def _grip_level(self, x: int) -> None:
         if self._head is None:
             return
-        value = x / self._histogram.winfo_width() * self._span()
+        self._axis = left, right = axis(self._head)
+        value = left + x / self._histogram.winfo_width() * (right - left)
         nearer_low = abs(value - self._head["low"]) < abs(value - self._head["high"])
         self._grip = "low" if nearer_low else "high"
         self._drag_level(x)
@@ -327,12 +284,19 @@ class Window:
     def _drag_level(self, x: int) -> None:
         if self._head is None:
             return
-        value = round(min(max(0.0, x / self._histogram.winfo_width()), 1.0) * self._span())
-        low, high = self._head["low"], self._head["high"]
-        low, high = (min(value, high - 1), high) if self._grip == "low" else (low, max(value, low + 1))
-        self._head["low"], self._head["high"] = max(0, low), min(65535, high)
-        self._send(levels=[self._head["low"], self._head["high"]])
-        self._draw_histogram()
+        (left, right), head = self._axis, self._head
+        value = left + min(max(0.0, x / self._histogram.winfo_width()), 1.0) * (right - left)
+        if head["mode"] != "raw":
+            head["high"] = max(abs(value), (right - left) / 1000)
+            head["low"] = -head["high"]
+            self._send(range=head["high"])
+        elif self._grip == "low":
+            head["low"] = max(0, min(round(value), head["high"] - 1))
+            self._send(levels=[head["low"], head["high"]])
+        else:
+            head["high"] = min(65535, max(round(value), head["low"] + 1))
+            self._send(levels=[head["low"], head["high"]])
+        draw_histogram(self._histogram, head)
 
 
 def main() -> None:

@@ -28,6 +28,8 @@ NOW = LiveStatus(
     analysis={},
     durable=0,
     unanswered="",
+    marks=0,
+    labels=[],
 )
 
 

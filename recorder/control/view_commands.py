@@ -1,0 +1,123 @@
+"""The commands that change how frames are shown, on every display; the recording is not affected."""
+
+import asyncio
+import math
+
+from recorder.control.command_types import CommandContext, CommandReply
+from recorder.control.kept_regions import NAME, keep_regions, set_regions
+from recorder.control.registry import Number, Seconds, Whole, Word, command
+from recorder.errors import UsageError, did_you_mean
+from recorder.preview.baseline import Baseline
+from recorder.preview.regions import Box
+from recorder.settings.field_types import (
+    LONGEST_BASELINE_S,
+    SHORTEST_BASELINE_S,
+    ColourMap,
+    PreviewMode,
+)
+from recorder.units import format_seconds
+
+LOWEST_GAMMA, HIGHEST_GAMMA = 0.1, 10.0
+
+# The largest difference of counts.
+MOST = 65535
+
+
+@command(live="preview.colours")
+async def preview_colours(context: CommandContext, name: ColourMap) -> CommandReply:
+    """Show the picture in these colours; auto: grey, and diverging for differences."""
+    context.session.preview.colours = name
+    return CommandReply(f"colours {name}")
+
+
+@command(live="preview.gamma")
+async def preview_gamma(context: CommandContext, gamma: Number) -> CommandReply:
+    """Show more in the dark (GAMMA less than 1) or in the light (more than 1); 1: as it is."""
+    if not LOWEST_GAMMA <= gamma <= HIGHEST_GAMMA:
+        raise UsageError(f"preview gamma = {gamma:g}: from {LOWEST_GAMMA:g} to {HIGHEST_GAMMA:g}")
+    context.session.preview.gamma = gamma
+    return CommandReply(f"gamma {gamma:g}")
+
+
+@command(live="preview.mode")
+async def preview_mode(context: CommandContext, mode: PreviewMode) -> CommandReply:
+    """Show frames as they are (raw), their difference from the baseline, or that in % of it (dff).
+
+    What is recorded, and what snapshots save, stays raw.
+    """
+    preview = context.session.preview
+    if preview.mode != mode:
+        # Counts are no percent.
+        preview.range = "auto"
+    preview.mode = mode
+    return CommandReply(f"mode {mode}{'' if mode == 'raw' else f', baseline {preview.baseline.text}'}")
+
+
+@command(live="preview.range")
+async def preview_range(context: CommandContext, most: Word) -> CommandReply:
+    """Show differences from -MOST to MOST, in counts or %; auto: what the picture has; full: all."""
+    if most in {"auto", "full"}:
+        context.session.preview.range = "auto" if most == "auto" else "full"
+        return CommandReply(f"range {most}")
+    try:
+        wanted = float(most)
+    except ValueError:
+        wanted = math.nan
+    if not 0 < wanted <= MOST:
+        raise UsageError("preview range: write auto, full, or a number more than 0, for example 5")
+    context.session.preview.range = wanted
+    return CommandReply(f"range {most}")
+
+
+@command(live="preview.baseline")
+async def baseline(context: CommandContext, time: Seconds) -> CommandReply:
+    """Compare with the mean of the next TIME of frames, for example baseline 2s, for preview mode dff."""
+    return _compare_with(context, time, running=False)
+
+
+@command(live="preview.baseline")
+async def baseline_running(context: CommandContext, time: Seconds) -> CommandReply:
+    """Compare with a mean that follows the frames, which fade over TIME."""
+    return _compare_with(context, time, running=True)
+
+
+def _compare_with(context: CommandContext, seconds: float, *, running: bool) -> CommandReply:
+    if not SHORTEST_BASELINE_S <= seconds <= LONGEST_BASELINE_S:
+        raise UsageError(
+            f"baseline: from {format_seconds(SHORTEST_BASELINE_S)} to {format_seconds(LONGEST_BASELINE_S)}"
+        )
+    context.session.preview.baseline = Baseline(seconds, running=running)
+    return CommandReply(
+        f"baseline running {format_seconds(seconds)}"
+        if running
+        else f"baseline: the mean of the next {format_seconds(seconds)}"
+    )
+
+
+@command(live="preview.regions")
+async def region(
+    context: CommandContext, name: Word, x0: Whole, y0: Whole, x1: Whole, y1: Whole
+) -> CommandReply:
+    """Show the mean of a region as a trace: from pixel X0, Y0 of the sensor up to X1, Y1, not included."""
+    regions = dict(context.session.preview.regions)
+    regions[name] = (x0, y0, x1, y1)
+    await _keep(context, regions)
+    return CommandReply(f"region {name}: {x1 - x0} x {y1 - y0} pixels from {x0}, {y0}")
+
+
+@command(live="preview.regions")
+async def region_off(context: CommandContext, name: Word = "") -> CommandReply:
+    """Show region NAME no more; without a name, none."""
+    regions = dict(context.session.preview.regions)
+    if name and name not in regions:
+        raise UsageError(f'no region "{name[:80]}"{did_you_mean(name, regions)}')
+    await _keep(context, {other: box for other, box in regions.items() if name and other != name})
+    return CommandReply(f"region {name} off" if name else "no regions")
+
+
+async def _keep(context: CommandContext, regions: dict[str, Box]) -> None:
+    """Have these regions from now on, and in the next session too."""
+    session = context.session
+    set_regions(session, regions)
+    if session.path is not None:
+        await asyncio.to_thread(keep_regions, session.path.with_name(NAME), session.preview.regions)

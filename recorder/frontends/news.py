@@ -1,0 +1,115 @@
+"""What the displays tell of a session besides its figures: how it stands, since when, and what happened."""
+
+import logging
+import math
+import time
+from collections import deque
+from dataclasses import dataclass
+from typing import Any
+
+from recorder.session.session import Session
+from recorder.session.status import State, Statistics
+from recorder.storage.records import Verdict
+
+# Events that a page which is opened late, or again, still gets to see.
+KEPT = 100
+
+# A camera is silent where no frame comes for so long, and for two exposures more.
+SILENT_S = 3.0
+
+# How a session stands while no frames are taken, but for a run that is over: kind and text.
+NOT_RUNNING = {
+    State.IDLE: ("idle", "not started"),
+    State.OPENING: ("opening", "the camera is being opened"),
+    State.DRAINING: ("ending", "the run is ending; what was exposed is written"),
+}
+
+
+@dataclass(frozen=True)
+class Standing:
+    """How a session stands: `kind` is "live" only while new frames come and are saved, else `text` says why.
+
+    Kinds: live, idle, opening, not saving, silent, ending, stopped, failed. `since` is Unix time in s.
+    """
+
+    kind: str
+    text: str
+    since: float
+
+
+class News(logging.Handler):
+    """Events of a session for its displays: warnings and errors of the log, and how the session stands.
+
+    Used on the event loop's thread, except that log records come from any. `events` are (count, event) with
+    the moment (`at`, Unix time in s), the `kind` and the `text` of each.
+    """
+
+    def __init__(self, session: Session) -> None:
+        super().__init__(logging.WARNING)
+        self._session = session
+        self.events: deque[tuple[int, dict[str, Any]]] = deque(maxlen=KEPT)
+        self._count = 0
+        self._standing = Standing("idle", "", 0.0)
+        self._number, self._number_at = 0, time.time()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Note a record of the log as an event."""
+        self._add(record.created, record.levelname.lower(), record.getMessage())
+
+    def _add(self, at: float, kind: str, text: str) -> None:
+        self.acquire()
+        try:
+            self._count += 1
+            self.events.append((self._count, {"at": at, "kind": kind, "text": text}))
+        finally:
+            self.release()
+
+    def after(self, count: int) -> tuple[int, list[dict[str, Any]]]:
+        """Return the events after the first `count`, and the count to ask with next time."""
+        found = [(number, event) for number, event in list(self.events) if number > count]
+        return (found[-1][0] if found else count), [event for _, event in found]
+
+    def standing(self) -> Standing:
+        """Return how the session stands now; a change is noted as an event."""
+        now = time.time()
+        figures = self._session.statistics()
+        camera = figures.acquisition if figures else None
+        number = camera.last_number if camera else 0
+        if number != self._number or figures is None or figures.state is not State.RUNNING:
+            self._number, self._number_at = number, now
+        since, (kind, text) = now, self._how(figures, now)
+        if kind == "silent":
+            since = self._number_at
+        before = self._standing
+        if (kind, text) != (before.kind, before.text):
+            self._standing = Standing(kind, text, since)
+            if before.since:
+                self._add(now, kind, text or "running, frames are saved")
+        return self._standing
+
+    def _how(self, figures: Statistics | None, now: float) -> tuple[str, str]:
+        """Return kind and text of how the session stands."""
+        if figures is None or figures.state in NOT_RUNNING:
+            return NOT_RUNNING[figures.state if figures else State.IDLE]
+        if figures.state is State.CLOSED:
+            return _how_it_ended(self._session)
+        camera = figures.acquisition
+        exposure_s = camera.exposure_s if camera and math.isfinite(camera.exposure_s) else 0.0
+        if now - self._number_at > SILENT_S + 2 * exposure_s:
+            waits = f"; the camera waits for {camera.waits_for}" if camera and camera.waits_for else ""
+            return "silent", f"no frame has come since{waits}"
+        if not self._session.saving or figures.path is None:
+            return "not saving", "not saving: the frames are shown, and are in no file"
+        return "live", ""
+
+
+def _how_it_ended(session: Session) -> tuple[str, str]:
+    ended = session.last_summary
+    if ended is None:
+        return "ending", "the run is ending"
+    told = f"{ended.frames} frames, {ended.lost} lost"
+    if ended.verdict is Verdict.FAILED:
+        return "failed", f"failed: {ended.cause}; {told}"
+    if ended.verdict is Verdict.COMPLETE:
+        return "stopped", f"stopped; {told}"
+    return "stopped", f"stopped, {ended.verdict.value}: {ended.cause}; {told}"

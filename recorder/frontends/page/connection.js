@@ -1,0 +1,76 @@
+// What all parts of the page use, and the connection to the recorder, opened again when it is lost.
+"use strict";
+const $ = (id) => document.getElementById(id);
+const token = new URLSearchParams(location.search).get("token") || "";
+const state = { head: null, status: {}, history: [], drawn: null, drawing: false, profiles: false, next: 1, waiting: new Map(), heard: Date.now() / 1000, lost: null };
+let socket = null;
+
+// Without a word for so long, the recorder counts as gone, whatever the connection says; in s.
+const SILENCE = 4;
+
+function connect() {
+  socket = new WebSocket(`${location.protocol === "https:" ? "wss" : "ws"}://${location.host}/ws?token=${encodeURIComponent(token)}`);
+  socket.binaryType = "arraybuffer";
+  socket.onopen = () => send({ ready: true, profiles: state.profiles });
+  socket.onmessage = (event) => {
+    state.heard = Date.now() / 1000;
+    state.lost = null;
+    if (typeof event.data === "string") onText(JSON.parse(event.data));
+    else onPicture(event.data);
+  };
+  socket.onclose = () => {
+    state.lost = state.lost ?? Date.now() / 1000;
+    for (const answer of state.waiting.values()) answer({ status: "failed", message: "no connection to the recorder: whether this was done is not known", words: [] });
+    state.waiting.clear();
+    showStanding();
+    setTimeout(connect, 2000);
+  };
+}
+
+// Returns whether it went out.
+function send(message) {
+  if (!socket || socket.readyState !== WebSocket.OPEN) return false;
+  socket.send(JSON.stringify(message));
+  return true;
+}
+
+function ask(message) {
+  const id = state.next++;
+  return new Promise((answer) => {
+    state.waiting.set(id, answer);
+    if (send({ ...message, id })) return;
+    state.waiting.delete(id);
+    answer({ status: "failed", message: "no connection to the recorder: nothing was done", words: [] });
+  });
+}
+
+function onText(message) {
+  if (message.id !== undefined) {
+    const answer = state.waiting.get(message.id);
+    state.waiting.delete(message.id);
+    if (answer) answer(message);
+  }
+  if (message.history) onWelcome(message);
+  if (message.events) message.events.forEach(showEvent);
+  if (message.status) showStatus(message.status);
+}
+
+// The first message of a connection.
+function onWelcome(message) {
+  state.history = message.history;
+  takePalettes(message.palettes);
+}
+
+// Make a canvas as large as it is shown, and return its context.
+function fit(canvas) {
+  const ratio = devicePixelRatio || 1;
+  const width = Math.round(canvas.clientWidth * ratio), height = Math.round(canvas.clientHeight * ratio);
+  if (canvas.width !== width || canvas.height !== height) { canvas.width = width; canvas.height = height; }
+  return canvas.getContext("2d");
+}
+
+// HH:MM:SS of a Unix time in s, here.
+function clock(seconds) {
+  const date = new Date(seconds * 1000);
+  return [date.getHours(), date.getMinutes(), date.getSeconds()].map((n) => String(n).padStart(2, "0")).join(":");
+}

@@ -1,0 +1,79 @@
+"""The commands that change how frames are shown: answers, refusals, and that the journal has them."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from recorder.assembly import build_session
+from recorder.frontends.session_context import session_context
+from recorder.settings.model import load, validate
+from tests.virtual_time import VirtualClock
+
+
+@pytest.mark.parametrize(
+    ("line", "answer"),
+    [
+        ("preview colours viridis", "colours viridis"),
+        ("preview gamma 0.5", "gamma 0.5"),
+        ("preview mode dff", "mode dff, baseline running 10s"),
+        ("preview mode raw", "mode raw"),
+        ("preview range 5", "range 5"),
+        ("preview range full", "range full"),
+        ("baseline 2s", "baseline: the mean of the next 2s"),
+        ("baseline running 1min", "baseline running 1min"),
+        ("region eye 1 2 30 40", "region eye: 29 x 38 pixels from 1, 2"),
+    ],
+)
+async def test_a_view_is_changed_by_a_line_that_the_journal_has(
+    tmp_path: Path, virtual_time: VirtualClock, line: str, answer: str
+) -> None:
+    tree = {
+        "recording": {"output": str(tmp_path / "x.h5")},
+        "camera": {"width": 64, "height": 48},
+        "pool": {"memory": "20MB"},
+        "preview": {"on": True},
+    }
+    session = build_session(validate(tree), dry_run=False)
+    async with session_context(session) as dispatch:
+        await session.start()
+        result = await dispatch.execute(line, "page")
+        assert result is not None
+        assert (result.status, result.message) == ("ok", answer)
+        # Pictures go on, whatever is shown.
+        await session.preview.next_picture()
+        await session.close()
+    journal = (tmp_path / "x.commands.jsonl").read_text().splitlines()
+    assert line in [json.loads(entry).get("command") for entry in journal]
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("preview gamma 20", "from 0.1 to 10"),
+        ("preview range -5", "a number more than 0"),
+        ("preview range nan", "a number more than 0"),
+        ("preview mode df", "must be raw or difference or dff"),
+        ("baseline 1h", "from 50ms to 10min"),
+        ("region eye 5 5 5 9", "preview.regions.eye"),
+        ("region off eye", 'no region "eye"'),
+        ("set preview.mode dff", "is changed by: preview mode"),
+    ],
+)
+async def test_what_cannot_be_shown_is_refused_with_the_way_out(
+    tmp_path: Path, line: str, words: str
+) -> None:
+    session = build_session(validate({"recording": {"output": str(tmp_path / "x.h5")}}), dry_run=False)
+    async with session_context(session) as dispatch:
+        result = await dispatch.execute(line, "page")
+        assert result is not None
+        assert result.status == "refused"
+        assert words in result.message
+        await session.close()
+
+
+def test_the_settings_say_the_same() -> None:
+    settings = load(
+        None, ("preview.mode=dff", "preview.baseline=running 2 s", "preview.range=5", "preview.gamma=0.5")
+    ).preview
+    assert (settings.mode, settings.baseline, settings.range, settings.gamma) == ("dff", "running 2s", 5, 0.5)
