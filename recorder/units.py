@@ -90,3 +90,8 @@ def format_bytes(size: int) -> str:
         if size and size % BYTES[unit] == 0:
             return f"{size // BYTES[unit]}{unit}"
     return f"{size}B"
+
+
+def format_percent(part: int, whole: int) -> str:
+    """Return a share of a count in percent, rounded up: anything that is more than nothing shows."""
+    return f"{math.ceil(100 * part / whole)} %"

@@ -12,7 +12,14 @@ from recorder.errors import RecorderError, UsageError
 from recorder.frontends import headless
 from recorder.frontends.printing import print_error, print_json, print_line
 from recorder.frontends.session_context import session_context, with_journal
-from recorder.frontends.terminal import SafeConsole, log_to, reserve_output, reserve_stdout, summary_text
+from recorder.frontends.terminal import (
+    VERDICT_COLOURS,
+    SafeConsole,
+    log_to,
+    reserve_output,
+    reserve_stdout,
+    summary_text,
+)
 from recorder.session.status import Summary
 from recorder.settings.model import Settings
 
@@ -67,7 +74,7 @@ def record(
     if as_json:
         print_json(summary.for_json())
     else:
-        print_line(summary_text(summary))
+        print_line(summary_text(summary), colour=VERDICT_COLOURS[summary.verdict])
     if summary.verdict == "failed":
         print_error(summary.cause)
     return summary.exit_code

@@ -18,6 +18,11 @@ from recorder.cli.record import record
 from recorder.control.dispatcher import Dispatcher
 from recorder.control.script import read_script, run_script
 from recorder.frontends.printing import print_error
+from recorder.settings.cameras import PlaybackCameraSettings
+from recorder.settings.model import Settings, override
+
+# How long is recorded where nobody asked for anything, and nobody can type.
+TRIAL = "60s"
 
 
 @click.command()
@@ -52,13 +57,30 @@ def run(
     Exit code: 0 complete, 1 failed, 2 wrong arguments, 3 frames were lost, 130 interrupted.
     """
     if not is_headless and not has_terminal():
-        print_error("no terminal to type at: running as with --headless")
         is_headless = True
+        # The simulated camera as it is, which nobody can stop by typing: somebody tries this program.
+        is_trial = not (config_file or overrides or frames or duration or output or script)
+        duration = TRIAL if is_trial else duration
+        for_how_long = f", for {TRIAL}" if is_trial else ""
+        print_error(f"no terminal to type at: running as with --headless{for_how_long}")
     options = {"--frames": frames, "--duration": duration, "--output": output}
     settings = load_settings(config_file, overrides, options)
+    if not is_headless:
+        settings = repeated(settings)
     lines = read_script(script) if script else []
 
     async def script_lines(dispatch: Dispatcher) -> None:
         await run_script(lines, dispatch)
 
     return record(settings, script_lines if lines else None, dry_run, as_json, profile, is_headless)
+
+
+def repeated(settings: Settings) -> Settings:
+    """Return settings for the console, where a recording that is played back begins again at its end.
+
+    Unless a limit, or `camera.loop`, says something else.
+    """
+    limited = settings.recording.frames is not None or settings.recording.duration is not None
+    if isinstance(settings.camera, PlaybackCameraSettings) and settings.camera.loop == "auto" and not limited:
+        return override(settings, "camera.loop=true")
+    return settings

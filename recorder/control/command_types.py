@@ -2,22 +2,25 @@
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Protocol
 
+from recorder.control.plan import Plan
 from recorder.frames.timeline import FrameRef
 from recorder.session.session import Session
-
-
-class Schedule(Protocol):
-    """A function that has a line executed later: `Dispatcher.schedule`."""
-
-    def __call__(self, wait: Awaitable[object], line: str, source: str) -> None:
-        """Execute `line` as given by `source` once `wait` has returned; return at once."""
-
 
 # Who types at the console, and who gave the script, are the operator; all others are programs and displays.
 OPERATOR = frozenset({"console", "script"})
 REPLAY = "replay"
+
+
+class Conversation:
+    """What one console, display or connection says, line after line; `source` names it in the journal.
+
+    `is_asked`: the last line was answered with a question, and the next one may be y; any other is no answer.
+    """
+
+    def __init__(self, source: str) -> None:
+        self.source = source
+        self.is_asked = False
 
 
 @dataclass(frozen=True)
@@ -25,14 +28,16 @@ class CommandContext:
     """The session that a command acts on, who gave the command, and when.
 
     `entered_ns` is a time of the host's monotonic clock (`time.perf_counter_ns`). `first` is the camera's
-    counter from which on a replayed command has to take effect; None: as soon as it can.
+    counter from which on a replayed command, or one planned for a frame, has to take effect; None: as soon as
+    it can. `conversation` is None where nobody is there to be asked: a script, a journal, a planned line.
     """
 
     session: Session
-    schedule: Schedule
+    plan: Plan
     source: str
     entered_ns: int
     first: int | None = None
+    conversation: Conversation | None = None
 
     @property
     def is_operator(self) -> bool:
@@ -45,17 +50,24 @@ class CommandContext:
         return self.source == REPLAY
 
 
+# Rows of a table: what it is, and the figures.
+Table = tuple[tuple[str, str], ...]
+
+
 @dataclass(frozen=True)
 class CommandReply:
     """What a command answers; `then` is awaited once the command is in the journal.
 
-    `frame` is the frame on which the command took effect, `number` the camera's counter of it.
+    `frame` is the frame on which the command took effect, `number` the camera's counter of it. `table` says
+    the same as the message, for people: a console shows it in its place. `only_tells`: nothing was changed.
     """
 
     message: str = ""
     frame: FrameRef | None = None
     number: int | None = None  # for a frame that is in no file, or has not come yet
     then: Callable[[], Awaitable[object]] | None = None
+    table: Table = ()
+    only_tells: bool = False
 
 
 @dataclass(frozen=True)

@@ -3,88 +3,73 @@
 A command raises UsageError where it is refused, and another RecorderError where it fails.
 """
 
-import asyncio
-import math
-from functools import partial
 from pathlib import Path
 from typing import Literal
 
-from recorder.camera.acquisition_result import AcquisitionStatistics
+# They register their commands.
+from recorder.control import mark_commands as _mark_commands  # noqa: F401
+from recorder.control import schedule_commands as _schedule_commands  # noqa: F401
 from recorder.control.command_types import CommandContext, CommandReply
 from recorder.control.permissions import changed_keys, check_keys, is_plain_name
-from recorder.control.registry import COMMANDS, Key, Number, Seconds, Word, command, parse, whole_number
+from recorder.control.registry import (
+    COMMANDS,
+    Key,
+    Number,
+    Seconds,
+    Word,
+    command,
+    unaliased,
+)
+from recorder.control.status_text import (
+    exposure_text,
+    rate_text,
+    saving_text,
+    status_line,
+    status_table,
+    value_text,
+)
 from recorder.errors import CameraError, UsageError, did_you_mean
-from recorder.session.run import Run
-from recorder.session.session import Session
 from recorder.session.status import FinishReason, State
 from recorder.settings.model import override
-from recorder.units import format_seconds, parse_seconds
+from recorder.units import format_seconds
 
 SLOWEST_PREVIEW = 0.1
-
-# The longest label that a row of the file holds, in bytes.
-MAX_LABEL = 64
 
 
 @command()
 async def help_(context: CommandContext, name: Word = "", name2: Word = "") -> CommandReply:
     """List the commands, or show how to write one."""
     del context
-    full = f"{name} {name2}".strip()
+    full = " ".join(unaliased([name, name2])).strip()
     if not full:
         width = max(map(len, COMMANDS))
         lines = (f"{name:{width}}  {known.summary.splitlines()[0]}" for name, known in COMMANDS.items())
-        return CommandReply("\n".join(["help COMMAND shows how to write one", *lines]))
+        return CommandReply("\n".join(["help COMMAND shows how to write one", *lines]), only_tells=True)
     found = [known for known in COMMANDS.values() if known.name == full or known.name.split()[0] == full]
     if not found:
         raise UsageError(f'no command "{full[:80]}"{did_you_mean(full, COMMANDS)}')
-    return CommandReply("\n".join(f"{known.usage}\n    {known.summary}" for known in found))
+    return CommandReply("\n".join(f"{known.usage}\n    {known.summary}" for known in found), only_tells=True)
 
 
 @command()
 async def status(context: CommandContext) -> CommandReply:
     """Show state, file, frames, losses, exposure, temperature and free room on the disk."""
-    session = context.session
-    figures = session.statistics()
-    if figures is None or figures.acquisition is None:
-        return CommandReply("idle" if figures is None else figures.state.value)
-    camera = figures.acquisition
-    saving = f"saving {figures.path} ({figures.mode})" if figures.path else "saving nothing"
-    seen = session.preview.latest
-    picture = f"; counter {seen.number}: {seen.min} to {seen.max}, mean {seen.mean:.0f}" if seen else ""
-    parts = [
-        f"{figures.state.value}, {saving}",
-        f"{figures.frames} frames {'written' if figures.path else 'not written'}"
-        f"{f' ({figures.durable} durable)' if figures.path else ''}, {camera.frames} delivered, "
-        f"{figures.lost} lost",
-        f"{figures.rate:.1f} frames/s, {figures.rate * figures.frame_bytes / 1e6:.0f} MB/s",
-        f"exposure {'unknown' if math.isnan(camera.exposure_s) else format_seconds(camera.exposure_s)}",
-        f"sensor {'unknown' if math.isnan(camera.temperature_c) else f'{camera.temperature_c:.1f} °C'}",
-        f"pool {figures.pool.fill if figures.pool else 0:.0%}",
-        f"longest pause of the camera thread {camera.longest_pause_s * 1e3:.1f} ms",
-        f"longest write {figures.writer.longest_write_s * 1e3 if figures.writer else 0:.1f} ms"
-        f" and sync {figures.writer.longest_sync_s * 1e3 if figures.writer else 0:.1f} ms",
-        *([_inside(camera)] if camera.in_camera is not None else []),
-        *([figures.unanswered] if figures.unanswered else []),
-        *([f"disk {figures.free_bytes / 1e9:.1f} GB free"] if figures.path else []),
-        f"preview {'on' if session.preview.on else 'off'}{picture}",
-    ]
-    if (analysis := session.analysis) is not None:
-        found = ", ".join(f"{name} {value:g}" for name, value in analysis.latest.items()) or "nothing yet"
-        errors = f", {analysis.errors} errors" if analysis.errors else ""
-        parts.append(f"analysis {found}{errors}{', switched off' if analysis.given_up else ''}")
-    return CommandReply("; ".join(parts))
-
-
-def _inside(camera: AcquisitionStatistics) -> str:
-    """Return what a camera with a memory of its own does, for `status`."""
-    waits = f", waits for {camera.waits_for}" if camera.waits_for else ""
-    return f"{camera.in_camera} frames in the camera{waits}"
+    table = status_table(context.session)
+    if table and (planned := len(context.plan.lines)):
+        table += (("planned", f"{planned} line{'s' * (planned > 1)}; at list shows them"),)
+    return CommandReply(status_line(context.session), table=table, only_tells=True)
 
 
 @command(live="preview.on")
-async def preview(context: CommandContext, state: Literal["on", "off", "toggle"]) -> CommandReply:
-    """Switch the preview on or off; the recording is not affected."""
+async def preview(
+    context: CommandContext, state: Literal["on", "off", "toggle"] | None = None
+) -> CommandReply:
+    """Switch the preview on or off, or tell how it is; the recording is not affected."""
+    if state is None:
+        now = context.session.preview
+        levels = now.levels if isinstance(now.levels, str) else "{} to {}".format(*now.levels)
+        shown = f"preview {'on' if now.on else 'off'}, at most {now.rate:g}/s, levels {levels}"
+        return CommandReply(shown, only_tells=True)
     on = not context.session.preview.on if state == "toggle" else state == "on"
     context.session.preview.switch(on)
     return CommandReply(f"preview {'on' if on else 'off'}")
@@ -116,53 +101,29 @@ async def preview_levels(context: CommandContext, low: Word, high: Word = "") ->
 
 
 @command(changes_frames=True, live="camera.exposure")
-async def exposure(context: CommandContext, time: Seconds) -> CommandReply:
-    """Expose each frame for TIME from now on, for example exposure 5ms."""
+async def exposure(context: CommandContext, time: Seconds | None = None) -> CommandReply:
+    """Expose each frame for TIME from now on, for example exposure 5ms; or tell how long it is."""
+    if time is None:
+        return CommandReply(exposure_text(context.session), only_tells=True)
     if not context.session.running:
         context.session.set("camera.exposure", format_seconds(time))
         return CommandReply(f"exposure {format_seconds(time)} from the next start on")
+    before = getattr(context.session.settings.camera, "exposure", 0.0)
     actual, frame = await context.session.expose(time, context.first)
     shown = f"exposure {format_seconds(actual)}"
+    rate = rate_text(context.session, before, actual)
     if frame is None and not context.session.frames_tell_exposure:
-        return CommandReply(f"{shown}; this camera's frames do not tell from which one on")
+        return CommandReply(f"{shown}; this camera's frames do not tell from which one on{rate}")
     if frame is None:
-        return CommandReply(f"{shown}; no frame has shown it yet")
-    return CommandReply(f"{shown} from frame {frame.index} on (counter {frame.number})", frame)
-
-
-@command()
-async def mark(context: CommandContext, label: Word, *text: Word) -> CommandReply:
-    """Mark the frame being exposed now with LABEL, and TEXT if you like."""
-    if len(label.encode()) > MAX_LABEL:
-        size = len(label.encode())
-        raise UsageError(f"mark: a label of {size} bytes (UTF-8); the longest has {MAX_LABEL}")
-    placed = await context.session.mark(
-        label, " ".join(text), context.source, context.entered_ns, context.first
-    )
-    if placed is None or placed.frame is None:
-        return CommandReply(f"mark {label}; its frame is known once the camera's memory is read out")
-    if not placed.saved:
-        counter = placed.frame.number
-        return CommandReply(
-            f"mark {label} on the frame with counter {counter}, in no file: the journal alone has it",
-            number=counter,
-        )
-    where = f"frame {placed.frame.index} (counter {placed.frame.number})"
-    return CommandReply(f"mark {label} on {where}", placed.frame)
-
-
-@command()
-async def note(context: CommandContext, *text: Word) -> CommandReply:
-    """Write TEXT into the journal and the file."""
-    del context
-    if not text:
-        raise UsageError("note: TEXT is missing; write: note TEXT...")
-    return CommandReply("noted")
+        return CommandReply(f"{shown}; no frame has shown it yet{rate}")
+    return CommandReply(f"{shown} from frame {frame.index} on (counter {frame.number}){rate}", frame)
 
 
 @command(changes_frames=True)
-async def save(context: CommandContext, state: Literal["on", "off"]) -> CommandReply:
-    """Write frames into a new file from now on, or go on without writing any."""
+async def save(context: CommandContext, state: Literal["on", "off"] | None = None) -> CommandReply:
+    """Write frames into a new file from now on, or go on without writing any; or tell which it is."""
+    if state is None:
+        return CommandReply(saving_text(context.session), only_tells=True)
     path, number = await context.session.save(state == "on", None, context.first)
     return CommandReply(f"saving {path}" if path else "saving nothing", number=number)
 
@@ -231,12 +192,12 @@ async def stop(context: CommandContext) -> CommandReply:
 
 @command()
 async def set_(context: CommandContext, key: Key, *value: Word) -> CommandReply:
-    """Change a setting for the next run, for example set camera.rate 50.
+    """Change a setting for the next run, for example set camera.rate 50; without VALUE, tell what it is.
 
     Some are read when the program starts only, and some are for the console alone; the answer says so.
     """
     if not value:
-        raise UsageError("set: VALUE is missing; write: set KEY VALUE")
+        return CommandReply(f"{key} = {value_text(context.session, key)}", only_tells=True)
     text = " ".join(value)
     check_keys(context, key)
     # What is set may be several keys: a section is written in braces.
@@ -246,60 +207,19 @@ async def set_(context: CommandContext, key: Key, *value: Word) -> CommandReply:
     return CommandReply(f"{key} = {text} from the next start on")
 
 
-@command()
-async def at(context: CommandContext, when: Word, *line: Word) -> CommandReply:
-    """Carry out LINE later: at 2s LINE (after the first frame), at frame 500 LINE (at the counter 500)."""
-    words = list(line)
-    frame: int | None = None
-    seconds = 0.0
-    if when == "frame":
-        try:
-            frame = whole_number(words.pop(0) if words else "")
-        except ValueError as error:
-            raise UsageError(f"at frame: {error}; write: at frame 500 LINE") from None
-    else:
-        try:
-            seconds = parse_seconds(when)
-        except ValueError as error:
-            raise UsageError(f'at when = "{when[:80]}": {error}; or write: at frame 500 LINE') from None
-    text = " ".join(f'"{word}"' if " " in word else word for word in words)
-    parsed = parse(text)
-    if parsed is None:
-        raise UsageError("at: LINE is missing; write: at 2s LINE, or: at frame 500 LINE")
-    run = context.session.run
-    if run is None or not context.session.running:
-        raise UsageError("not running; start comes first")
-    if not context.is_replay:
-        # A replay has the line itself, with the frame it took effect on.
-        context.schedule(_moment(context.session, run, seconds, frame), text, context.source)
-    return CommandReply(f"at {when}{'' if frame is None else f' {frame}'}: {text}")
-
-
-async def _moment(session: Session, run: Run, seconds: float, frame: int | None) -> None:
-    """Return at that moment of the run; raises UsageError where the run is over before."""
-    found = await run.timeline.delivered(frame or 1)
-    if frame is None:
-        await asyncio.sleep(max(0.0, seconds - session.position()[1]))
-    if run.state is not State.RUNNING and (frame is None or found is None):
-        raise UsageError("not carried out: the run was over before")
-
-
-@command()
-async def wait(context: CommandContext, time: Seconds) -> CommandReply:
-    """Let TIME pass before the next line of a script."""
-    # Only once the line has its row: the end of a file waits for rows under way, not for this.
-    return CommandReply() if context.is_replay else CommandReply(then=partial(asyncio.sleep, time))
-
-
 @command(ends_run=True)
 async def quit_(context: CommandContext) -> CommandReply:
-    """Stop, close the file and leave; while frames are being saved, that is asked for once more."""
-    session = context.session
-    path = session.run.file.path if session.run and session.run.file else None
-    # The console asks by itself; a script and a journal mean what they say.
-    if session.running and session.saving and not context.is_operator and not context.is_replay:
-        raise UsageError(f"{path or 'a file'} is being saved; quit now stops, closes the file and leaves")
-    return _leave(context)
+    """Stop, close the file and leave; while frames are being saved that is asked: y does it, all else not."""
+    session, conversation = context.session, context.conversation
+    # A script, a journal and a line that the operator planned mean what they say.
+    means_it = context.is_replay or (context.is_operator and conversation is None)
+    if not (session.running and session.saving) or means_it:
+        return _leave(context)
+    path = (session.run.file.path if session.run and session.run.file else None) or "a file"
+    if conversation is None:
+        raise UsageError(f"{path} is being saved; quit now stops, closes the file and leaves")
+    conversation.is_asked = True
+    raise UsageError(f"{path} is being saved; stop, close the file and leave? y/N (quit now does not ask)")
 
 
 @command(ends_run=True)

@@ -3,14 +3,15 @@
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from recorder.control.command_types import CommandContext, CommandReply, CommandResult
+from recorder.control.command_types import CommandContext, CommandReply, CommandResult, Conversation, Table
 from recorder.control.journal import Journal, JournalEntry, utc_now
 from recorder.control.permissions import without_token
-from recorder.control.registry import MAX_LINE, ParsedLine, parse
+from recorder.control.plan import Plan
+from recorder.control.registry import MAX_LINE, Command, ParsedLine, parse
 from recorder.errors import RecorderError, StorageError, UsageError
 from recorder.frames.timeline import FrameRef, Timeline
 from recorder.session.session import Session
@@ -21,37 +22,92 @@ log = logging.getLogger(__name__)
 LAST_S = 1.0
 
 
+@dataclass(frozen=True)
+class Answer:
+    """The answer to a line, for whoever watches the session.
+
+    `command` is None where the line was not understood; `table` and `only_tells` are those of its
+    `CommandReply`; `is_planned`: the line was carried out at a time that was given before.
+    """
+
+    line: str
+    source: str
+    command: Command | None
+    result: CommandResult
+    table: Table = ()
+    only_tells: bool = False
+    is_planned: bool = False
+
+
+def log_unseen(answer: Answer) -> None:
+    """Log an answer that nobody sees otherwise: to a planned line, or to the window, which shows none."""
+    if answer.is_planned or answer.source == "window":
+        log.info("%s: %s", answer.line, answer.result.message or answer.result.status)
+
+
 @dataclass
 class Dispatcher:
     """Execute lines on a session and write them to its journal; on the event loop's thread.
 
-    `seq` counts the lines, `background` holds what is scheduled, `under_way` the lines of other programs.
+    `seq` counts the lines, `plan` holds those to be carried out later, `background` those that nobody waits
+    for, `under_way` those of other programs.
+    `on_answer` is called with the answer to every line, whoever gave it, before what it begins is waited for.
     """
 
     session: Session
     journal: Journal
     seq: int = 0
-    background: set["asyncio.Task[None]"] = field(default_factory=set)
+    background: set["asyncio.Task[CommandResult | None]"] = field(default_factory=set)
     under_way: set["asyncio.Task[CommandResult | None]"] = field(default_factory=set)
+    on_answer: Callable[[Answer], None] = log_unseen
 
-    async def execute_for_client(self, line: str, source: str) -> dict[str, Any]:
-        """Execute a line for a program or a display, as `execute` does; return the fields of the result.
+    def __post_init__(self) -> None:
+        async def carry_out(line: str, source: str, first: int | None) -> None:
+            await self.execute(line, source, first=first, is_planned=True)
+
+        self.plan = Plan(carry_out)
+
+    async def execute_for_client(self, line: str, conversation: Conversation) -> dict[str, Any]:
+        """Execute a line for a program or a display, as `converse` does; return the fields of the result.
 
         Where the caller is cancelled, only the waiting ends: the command may be half done and goes on.
         """
-        task = asyncio.ensure_future(self.execute(line, source))
+        task = asyncio.ensure_future(self.converse(line, conversation))
         self.under_way.add(task)
         task.add_done_callback(self.under_way.discard)
         result = await asyncio.shield(task)
         return {"status": "ok", "message": ""} if result is None else dict(vars(result))
 
+    async def converse(self, line: str, conversation: Conversation) -> CommandResult | None:
+        """Execute a line of somebody who can be asked, as `execute` does, or take it as the answer: y or n.
+
+        The one question is that of `quit`; yes to it is `quit now`.
+        """
+        is_answer, conversation.is_asked = conversation.is_asked, False
+        word = line.strip().lower()
+        if is_answer and word in {"y", "yes"}:
+            line = "quit now"
+        elif is_answer and word in {"n", "no"}:
+            result = CommandResult("ok", "going on")
+            self.on_answer(Answer(word, conversation.source, None, result, only_tells=True))
+            return result
+        return await self.execute(line, conversation.source, conversation=conversation)
+
     async def execute(
-        self, line: str, source: str, *, replayed: JournalEntry | None = None
+        self,
+        line: str,
+        source: str,
+        *,
+        replayed: JournalEntry | None = None,
+        first: int | None = None,
+        is_planned: bool = False,
+        conversation: Conversation | None = None,
     ) -> CommandResult | None:
         """Execute a line given by `source`, wait until it is done, and return its result (None: empty line).
 
         What is wrong with the line, and what its command raises, becomes the result. `replayed` is the entry
-        of another session's journal that this line repeats, at the same frames. Raises only what ended the
+        of another session's journal that this line repeats, at the same frames; `first` the counter that a
+        line `is_planned` for; without a `conversation` nothing is asked. Raises only what ended the
         run, where `stop` or `quit` waits for a run that an internal error ends.
         """
         # A lone surrogate, which JSON can carry, cannot be written into a file.
@@ -73,8 +129,8 @@ class Dispatcher:
         with self.session.files.pending.held():
             result, reply = CommandResult("refused", refusal), CommandReply()
             if parsed is not None:
-                first = replayed.effective_number if replayed else None
-                context = CommandContext(self.session, self.schedule, source, entered_ns, first)
+                first = replayed.effective_number if replayed else first
+                context = CommandContext(self.session, self.plan, source, entered_ns, first, conversation)
                 result, reply = await self._run_command(parsed, context)
             if replayed is not None:
                 entered_at = await _frame_of(replayed, timeline) or entered_at
@@ -101,11 +157,17 @@ class Dispatcher:
                 log.warning("%s; the row of %s is in the journal only", error, line[:80])
             except Exception:
                 log.exception("the row of %s is in the journal only; the recording goes on", line[:80])
+        command = parsed.command if parsed else None
+        answer = Answer(
+            line.strip(), source, command, result, reply.table, reply.only_tells, is_planned=is_planned
+        )
+        self.on_answer(answer)
         if reply.then is not None:
             try:
                 await reply.then()
             except RecorderError as error:
-                return CommandResult("failed", str(error))
+                result = CommandResult("failed", str(error))
+                self.on_answer(replace(answer, result=result, table=()))
         return result
 
     async def _add_row(
@@ -134,33 +196,21 @@ class Dispatcher:
             return CommandResult("failed", f"internal error: {error!r}"), CommandReply()
         return CommandResult("ok", reply.message, reply.frame.index if reply.frame else None), reply
 
-    def schedule(self, wait: Awaitable[object], line: str, source: str) -> None:
-        """Execute a line once `wait` has returned, and log its result; return at once.
-
-        Where `wait` raises, the line is given up with a warning.
-        """
-
-        async def scheduled() -> None:
-            try:
-                await wait
-            except Exception as error:
-                log.warning("%s: %s", line, error)
-                return
-            result = await self.execute(line, source) or CommandResult("ok", "")
-            log.info("%s: %s", line, result.message or result.status)
-
-        task = asyncio.ensure_future(scheduled())
+    def execute_soon(self, line: str, source: str) -> None:
+        """Execute a line and return at once: nobody waits for its answer."""
+        task = asyncio.ensure_future(self.execute(line, source, is_planned=True))
         self.background.add(task)
         task.add_done_callback(self.background.discard)
 
     async def close(self) -> None:
-        """Cancel what is scheduled, and the lines of other programs that do not end within `LAST_S`."""
+        """Cancel what is planned, and the lines of other programs that do not end within `LAST_S`."""
         if self.under_way:
             await asyncio.wait(self.under_way, timeout=LAST_S)
         unfinished = [*self.background, *self.under_way]
         for task in unfinished:
             task.cancel()
         await asyncio.gather(*unfinished, return_exceptions=True)
+        await self.plan.close()
 
 
 async def _frame_of(replayed: JournalEntry, timeline: Timeline | None) -> FrameRef | None:

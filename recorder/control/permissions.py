@@ -112,4 +112,4 @@ def is_plain_name(text: str) -> bool:
 
 def without_token(line: str) -> str:
     """Return a line as it may be written down: of one that sets a token, without the token."""
-    return re.sub(r"^(\s*(?:at\s.*?)?\bset\s.*?\btoken\b).+", r"\1 ...", line)
+    return re.sub(r"^(\s*(?:(?:at|in|every)\s.*?)?\bset\s.*?\btoken\b).+", r"\1 ...", line)

@@ -10,14 +10,15 @@ word becomes a value: `str`, a Literal of words, or an Annotated type with an `A
 
 import inspect
 import re
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
+from types import NoneType, UnionType
+from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from recorder.control.command_types import CommandContext, CommandReply
 from recorder.errors import UsageError, did_you_mean
 from recorder.settings.model import keys
-from recorder.units import parse_seconds
+from recorder.units import SECONDS, parse_seconds
 
 # The longest line that is a command, in bytes: a row of the file holds no more.
 MAX_LINE = 1024
@@ -30,11 +31,13 @@ class Argument:
     """How a word becomes a value: `parse` raises ValueError that shows how to write it.
 
     `what` and `examples` are what completion shows; of "one of", the examples are all the words allowed.
+    A number may stand apart from its unit, one of `units`.
     """
 
     parse: Callable[[str], Any]
     what: str
     examples: tuple[str, ...] = ()
+    units: tuple[str, ...] = ()
 
 
 def _positive_time(text: str) -> float:
@@ -61,11 +64,18 @@ def whole_number(text: str) -> int:
     return int(text)
 
 
-Seconds = Annotated[float, Argument(_positive_time, "a time with its unit", ("5ms", "200us", "2s"))]
+Seconds = Annotated[
+    float, Argument(_positive_time, "a time with its unit", ("5ms", "200us", "2s"), tuple(SECONDS))
+]
 Number = Annotated[float, Argument(_positive_number, "a number", ("10", "15"))]
 Whole = Annotated[int, Argument(whole_number, "a whole number", ("0",))]
 Word = Annotated[str, Argument(str, "a word")]
-Key = Annotated[str, Argument(str, "a setting", keys())]
+
+# What completion knows more of, by the words for it.
+LABEL = "a label"
+SETTING = "a setting"
+Label = Annotated[str, Argument(str, LABEL)]
+Key = Annotated[str, Argument(str, SETTING, keys())]
 
 
 @dataclass(frozen=True)
@@ -118,6 +128,7 @@ class Command:
     def parse(self, words: list[str]) -> list[Any]:
         """Return the arguments for `run`, from the words after the name; raises UsageError."""
         values: list[Any] = []
+        words = self._with_units(words)
         for i, parameter in enumerate(self.parameters):
             given = words[i:] if parameter.rest else words[i : i + 1]
             if not given and parameter.required:
@@ -132,6 +143,14 @@ class Command:
             extra = words[len(self.parameters)]
             raise UsageError(f'{self.name}: "{extra[:80]}" is too much; write: {self.usage}')
         return values
+
+    def _with_units(self, words: list[str]) -> list[str]:
+        """Return the words with each number joined to the unit after it: 2 ms is 2ms."""
+        joined = list(words)
+        for i, parameter in enumerate(self.parameters):
+            if i + 1 < len(joined) and joined[i + 1] in parameter.argument.units and joined[i][-1:].isdigit():
+                joined[i : i + 2] = [f"{joined[i]}{joined[i + 1]}"]
+        return joined
 
 
 @dataclass(frozen=True)
@@ -148,6 +167,9 @@ class ParsedLine:
 
 # By name; filled when recorder.control.commands is imported.
 COMMANDS: dict[str, Command] = {}
+
+# Other words for the first word of a command.
+ALIASES = {"?": "help", "exit": "quit", "q": "quit"}
 
 
 def command(
@@ -179,11 +201,24 @@ def command(
 
 def find_command(line: str) -> Command | None:
     """Return the command that a line begins with, None where it begins with none; raises as `split` does."""
-    words = split(line)
+    return find_by_words(split(line))
+
+
+def find_by_words(words: list[str]) -> Command | None:
+    """Return the command that these words begin with, None where they begin with none."""
+    words = unaliased(words)
     return COMMANDS.get(" ".join(words[:2])) or COMMANDS.get(words[0] if words else "")
 
 
+def unaliased(words: list[str]) -> list[str]:
+    """Return the words of a line with the command's own name in place of another word for it."""
+    return [ALIASES.get(words[0], words[0]), *words[1:]] if words else []
+
+
 def _argument(hint: Any) -> Argument:  # noqa: ANN401 - a type hint may be anything
+    if isinstance(hint, UnionType) or get_origin(hint) is Union:
+        # A word that may be left out.
+        (hint,) = (one for one in get_args(hint) if one is not NoneType)
     if get_origin(hint) is Annotated:
         return next(meta for meta in get_args(hint)[1:] if isinstance(meta, Argument))
     if get_origin(hint) is Literal:
@@ -221,9 +256,19 @@ def split(line: str) -> list[str]:
     return words
 
 
+def joined(words: list[str]) -> str:
+    """Return a line that `split` takes apart into these words."""
+    return " ".join(_quoted(word) if not word or re.search(r'\s|^["#]', word) else word for word in words)
+
+
+def _quoted(word: str) -> str:
+    escaped = re.sub(r'(["\\])', r"\\\1", word)
+    return f'"{escaped}"'
+
+
 def parse(line: str) -> ParsedLine | None:
     """Return the command and arguments of a line, None where it is empty; raises UsageError."""
-    words = split(line)
+    words = unaliased(split(line))
     if not words:
         return None
     for count in (2, 1):
@@ -233,26 +278,3 @@ def parse(line: str) -> ParsedLine | None:
     known = sorted({name.split()[0] for name in COMMANDS})
     near = did_you_mean(words[0], known) or "; type help for the list"
     raise UsageError(f'unknown command "{words[0][:80]}"{near}')
-
-
-def complete(before: str) -> Iterator[tuple[str, str]]:
-    """Yield the words that may follow the text `before` or complete its last one, each with its meaning."""
-    words = before.split()
-    begun = words.pop() if before and not before[-1].isspace() else ""
-    position = len(words)
-    seen: set[str] = set()
-    for name, known in COMMANDS.items():
-        parts = name.split()
-        fits = position < len(parts) and words == parts[:position] and parts[position].startswith(begun)
-        if fits and parts[position] not in seen:
-            seen.add(parts[position])
-            summary = known.summary.splitlines()[0]
-            yield parts[position], summary if position == len(parts) - 1 else f"{name} ..."
-    found = COMMANDS.get(" ".join(words[:2])) or COMMANDS.get(words[0] if words else "")
-    if found is not None:
-        at = position - len(found.name.split())
-        if 0 <= at < len(found.parameters):
-            parameter = found.parameters[at]
-            for word in parameter.argument.examples:
-                if word.startswith(begun):
-                    yield word, parameter.argument.what

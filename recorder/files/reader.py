@@ -16,6 +16,7 @@ from recorder.files.probe import probing
 from recorder.frames.metadata import COLUMNS, FrameField
 from recorder.frames.pool import FrameFormat
 from recorder.storage import layout
+from recorder.storage.records import TAKEN_BACK
 
 # How often, and how far apart, it is tried to read a file that does not fit together.
 MAX_ATTEMPTS = 5
@@ -142,7 +143,7 @@ def _describe(path: Path) -> FileInfo:
             lost=sum(losses.values()),
             losses=losses,
             exposures=_exposures(detector["exposure"][:frames]),
-            marks=len(entry["marks"]),
+            marks=_standing(entry["marks"]),
             mark_rows=[_row(row) for row in entry["marks"][:]],
             commands=len(entry["commands"]),
             start_time=_text(entry["start_time"]),
@@ -171,6 +172,12 @@ def _row(row: np.void) -> dict[str, Any]:
         name: value.decode(errors="replace") if isinstance(value, bytes) else value
         for name, value in zip(names, values, strict=True)
     }
+
+
+def _standing(marks: h5py.Dataset) -> int:
+    """Return how many marks there are, without those taken back."""
+    labels = marks["label"]
+    return len(labels) - 2 * int((labels == TAKEN_BACK.encode()).sum())
 
 
 def _text(dataset: h5py.Dataset) -> str:

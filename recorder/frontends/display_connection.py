@@ -15,6 +15,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from recorder.control.command_types import Conversation
 from recorder.frontends.news import News
 from recorder.preview.live import Preview
 from recorder.preview.picture import Picture, Region
@@ -35,7 +36,7 @@ class SessionAccess:
     """
 
     preview: Preview
-    command: Callable[[str, str], Awaitable[dict[str, Any]]]  # line and source to the fields of CommandResult
+    command: Callable[[str, Conversation], Awaitable[dict[str, Any]]]  # a line to the fields of CommandResult
     complete: Callable[[str], list[tuple[str, str]]]
     status: Callable[[], dict[str, Any]]
     news: News
@@ -91,7 +92,8 @@ class DisplayConnection:
     def __init__(
         self, access: SessionAccess, source: str, answer: Callable[[dict[str, Any]], Awaitable[None]]
     ) -> None:
-        self._access, self._source, self._answer = access, source, answer
+        self._access, self._answer = access, answer
+        self._conversation = Conversation(source)
         self._readout = ReadoutRequest()
         self._ready = asyncio.Event()
         self._under_way: set[asyncio.Task[None]] = set()
@@ -111,7 +113,7 @@ class DisplayConnection:
             await self._answer({"id": message.get("id"), "words": words})
         line = message.get("command")
         if message.get("mark"):
-            line = f"mark {self._access.next_label(self._source)}"
+            line = f"mark {self._access.next_label(self._conversation.source)}"
         if isinstance(line, str):
             if len(self._under_way) >= UNDER_WAY:
                 await asyncio.wait(self._under_way, return_when=asyncio.FIRST_COMPLETED)
@@ -120,7 +122,7 @@ class DisplayConnection:
             task.add_done_callback(self._under_way.discard)
 
     async def _execute(self, line: str, number: object) -> None:
-        result = await self._access.command(line, self._source)
+        result = await self._access.command(line, self._conversation)
         with contextlib.suppress(OSError):
             await self._answer({"id": number, **result})
 

@@ -109,7 +109,7 @@ def handle_signals(session: Session) -> Iterator[None]:
 
 def progress_line(figures: Statistics, rate: float) -> str:
     """Return a line of the run's figures; `rate` is the frames/s to show."""
-    pool = f"pool {figures.pool.fill:4.0%}" if figures.pool else ""
+    pool = f"buffer {figures.pool.fill:4.0%}" if figures.pool else ""
     frames = figures.acquisition.frames if figures.acquisition else 0
     flow = rate * figures.frame_bytes
     left_s = figures.disk_time_left_s(rate)

@@ -36,14 +36,16 @@ def _code(character: str) -> str:
 def print_line(text: str, colour: str = "") -> None:
     """Print on standard output; once that has failed, print nothing more: the exit code is left.
 
-    Control characters are escaped, but for line breaks and tabs. `colour` is seen on a terminal only, and not
-    where NO_COLOR is set.
+    Control characters are escaped, but for line breaks and tabs. On a terminal the first line has the
+    `colour`, unless NO_COLOR is set.
     """
     shown = escaped(text, lines=True)
     try:
         if colour and sys.stdout.isatty() and not os.environ.get("NO_COLOR"):
-            shown = click.style(shown, fg=colour)
-        print(shown, flush=True)  # noqa: T201 - the one place
+            first, end, rest = shown.partition("\n")
+            click.echo(f"{click.style(first, fg=colour)}{end}{rest}", color=True)
+        else:
+            print(shown, flush=True)  # noqa: T201 - the one place
     except OSError:
         # What is left in its buffer would fail again at exit.
         sys.stdout = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115

@@ -14,6 +14,7 @@ import logging
 from collections.abc import AsyncIterator
 from typing import Any
 
+from recorder.control.command_types import Conversation
 from recorder.control.dispatcher import Dispatcher
 from recorder.control.registry import MAX_LINE
 from recorder.errors import UsageError
@@ -75,12 +76,13 @@ class RemoteServer:
 
     async def _take_lines(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Carry out lines as they come, and answer them in their order."""
+        conversation = Conversation("remote")
         answers: asyncio.Queue[asyncio.Task[dict[str, Any]] | None] = asyncio.Queue(UNDER_WAY)
         answering = asyncio.ensure_future(_answer_all(answers, writer))
         try:
             while line := await reader.readline():
                 text = line.decode(errors="replace").strip()
-                await answers.put(asyncio.create_task(self._dispatch.execute_for_client(text, "remote")))
+                await answers.put(asyncio.create_task(self._dispatch.execute_for_client(text, conversation)))
                 await asyncio.sleep(1 / LINES_PER_S)
                 if answering.done():
                     return

@@ -21,9 +21,10 @@ from prompt_toolkit.patch_stdout import patch_stdout
 from prompt_toolkit.shortcuts import print_formatted_text
 from prompt_toolkit.styles import Style
 
-from recorder.control.command_types import CommandResult
-from recorder.control.dispatcher import Dispatcher
-from recorder.control.registry import complete
+from recorder.control.command_types import CommandResult, Conversation
+from recorder.control.completion import complete
+from recorder.control.dispatcher import Dispatcher, log_unseen
+from recorder.frontends.console_text import ConsoleAnswers, welcome, wrapped
 from recorder.frontends.live_status import live_status
 from recorder.frontends.printing import escaped
 from recorder.frontends.rate_meter import RateMeter
@@ -34,8 +35,11 @@ from recorder.session.status import FinishReason, Summary
 # The toolbar is drawn twice a second: up to date, and a light load also over a slow ssh.
 REFRESH_S = 0.5
 
-# While frames are being saved, a second quit has to follow the first within this time.
-QUIT_S = 10.0
+# What stands before each text.
+CLOCK = "%H:%M:%S "
+
+# Where the terminal does not say how wide it is.
+DEFAULT_COLUMNS = 70
 
 STYLE = Style.from_dict(
     {
@@ -45,6 +49,8 @@ STYLE = Style.from_dict(
         "refused": "#d7af00",
         "failed": "#ff5f5f bold",
         "prompt": "#5fafd7 bold",
+        "complete": "#5faf5f bold",
+        "others": "#87afaf",
     }
 )
 
@@ -52,12 +58,15 @@ STYLE = Style.from_dict(
 class CommandCompleter(Completer):
     """Complete commands for prompt_toolkit: the words that may follow, each with its meaning."""
 
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
     def get_completions(self, document: Document, complete_event: CompleteEvent) -> Iterable[Completion]:
         """Yield the words that may complete the one before the cursor, or follow it."""
         del complete_event
         before = document.text_before_cursor
         word = "" if not before or before[-1].isspace() else before.split()[-1]
-        for text, meaning in complete(before):
+        for text, meaning in complete(before, self._session):
             yield Completion(text, -len(word), display_meta=meaning)
 
 
@@ -69,10 +78,22 @@ class _LogHandler(logging.Handler):
         print_above_prompt(record.getMessage(), style)
 
 
+def text_columns() -> int:
+    """Return how many columns the terminal has for a text beside the time of day."""
+    for descriptor in (2, 1):
+        with contextlib.suppress(OSError):
+            return os.get_terminal_size(descriptor).columns - len(time.strftime(CLOCK)) - 1
+    return DEFAULT_COLUMNS
+
+
 def print_above_prompt(text: str, style: str = "") -> None:
-    """Print lines above the prompt, the first with the time of day, escaped; called on any thread."""
-    for i, line in enumerate(escaped(text, lines=True).split("\n")):
-        parts = FormattedText([("class:hint", "  " if i else time.strftime("%H:%M:%S ")), (style, line)])
+    """Print lines above the prompt, the first with the time of day, escaped; called on any thread.
+
+    They are wrapped at words.
+    """
+    clock = time.strftime(CLOCK)
+    for i, line in enumerate(wrapped(escaped(text, lines=True), text_columns())):
+        parts = FormattedText([("class:hint", " " * len(clock) if i else clock), (style, line)])
         # A terminal that went away is no reason to lose a frame.
         with contextlib.suppress(OSError):
             print_formatted_text(parts, style=STYLE)
@@ -108,7 +129,7 @@ async def run(
     output = create_output(stdout=sys.stderr) if on_stderr else None
     prompt: PromptSession[str] = PromptSession(
         history=_history(),
-        completer=CommandCompleter(),
+        completer=CommandCompleter(session),
         complete_while_typing=True,
         auto_suggest=AutoSuggestFromHistory(),
         bottom_toolbar=shown,
@@ -119,14 +140,28 @@ async def run(
     # Answers and logged lines go where the prompt is.
     with create_app_session(output=output), patch_stdout(raw=True):
         logging.basicConfig(level=logging.INFO, handlers=[_LogHandler()], force=True)
+        answers = ConsoleAnswers(print_above_prompt, text_columns)
+        dispatch.on_answer = answers.on_answer
+
+        async def show_end(summary: Summary) -> None:
+            # What ends the session too is told when the console is gone.
+            if _stays_open(session, summary) and not answers.is_left:
+                answers.show_end(summary)
+
+        session.on_end.append(show_end)
         typing = asyncio.ensure_future(_take_lines(prompt, session, dispatch))
         ending = asyncio.ensure_future(_ended(session))
         scripting: asyncio.Future[None] | None = None
         try:
             await session.start()
+            if text := welcome(session):
+                print_above_prompt(text)
             scripting = asyncio.ensure_future(script()) if script else None
             await asyncio.wait([typing, ending], return_when=asyncio.FIRST_COMPLETED)
         finally:
+            answers.close()
+            session.on_end.remove(show_end)
+            dispatch.on_answer = log_unseen
             tasks = [task for task in (typing, ending, scripting) if task is not None]
             for task in tasks:
                 task.cancel()
@@ -158,32 +193,20 @@ def _stays_open(session: Session, summary: Summary) -> bool:
 
 async def _take_lines(prompt: PromptSession[str], session: Session, dispatch: Dispatcher) -> None:
     """Carry out what is typed, each line in a task of its own, so that a slow one does not delay the next."""
-    tasks: set[asyncio.Task[None]] = set()
-    asked_s = -QUIT_S
+    tasks: set[asyncio.Task[CommandResult | None]] = set()
+    conversation = Conversation("console")
+
+    def before() -> StyleAndTextTuples:
+        return [("class:prompt", "leave? y/N > " if conversation.is_asked else "> ")]
+
     while not session.leaving.is_set():
         try:
-            line = await prompt.prompt_async([("class:prompt", "> ")], handle_sigint=False)
+            line = await prompt.prompt_async(before, handle_sigint=False)
         except KeyboardInterrupt:
+            conversation.is_asked = False
             continue
         except EOFError:
             line = "quit"
-        words = line.split()
-        asks = words[:1] == ["quit"] and words[1:2] != ["now"] and session.saving and session.running
-        if asks and time.monotonic() - asked_s > QUIT_S:
-            asked_s = time.monotonic()
-            question = "frames are being saved; quit again to stop, close the file and leave"
-            print_above_prompt(question, "class:refused")
-            continue
-        task = asyncio.create_task(_execute(line, dispatch))
+        task = asyncio.create_task(dispatch.converse(line, conversation))
         tasks.add(task)
         task.add_done_callback(tasks.discard)
-
-
-async def _execute(line: str, dispatch: Dispatcher) -> None:
-    outcome = await dispatch.execute(line, "console")
-    if outcome is not None and outcome.message:
-        print_above_prompt(outcome.message, _style(outcome))
-
-
-def _style(outcome: CommandResult) -> str:
-    return "" if outcome.status == "ok" else f"class:{outcome.status}"

@@ -1,6 +1,5 @@
 """Everything around a session: its journal, dispatcher, remote control server and displays."""
 
-import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -36,8 +35,8 @@ async def session_context(session: Session, *, attended: bool = False) -> AsyncI
             await journal.end(session.runs, last.number if last else 0, summary.verdict)
 
         dispatch = Dispatcher(session, journal)
-        session.on_end = note_end
-        session.on_remark = lambda text: dispatch.schedule(asyncio.sleep(0), f"note {text}", "camera")
+        session.on_end.append(note_end)
+        session.on_remark = lambda text: dispatch.execute_soon(f"note {text}", "camera")
         try:
             async with (
                 serve_remote(session.settings.remote, dispatch),

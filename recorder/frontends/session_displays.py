@@ -5,8 +5,8 @@ import logging
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
+from recorder.control.completion import complete
 from recorder.control.dispatcher import Dispatcher
-from recorder.control.registry import complete
 from recorder.frontends.display_connection import SessionAccess
 from recorder.frontends.live_status import live_status
 from recorder.frontends.news import News
@@ -34,7 +34,7 @@ async def open_displays(dispatch: Dispatcher, *, attended: bool) -> AsyncIterato
     access = SessionAccess(
         preview=session.preview,
         command=dispatch.execute_for_client,
-        complete=lambda text: list(complete(text)),
+        complete=lambda text: list(complete(text, session)),
         status=status,
         news=news,
     )

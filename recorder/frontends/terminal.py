@@ -10,9 +10,19 @@ from rich.console import Console
 
 from recorder.frontends.printing import escaped
 from recorder.session.status import Summary
+from recorder.storage.records import Verdict
+from recorder.units import format_percent
 
 # How many files the summary names.
 MAX_FILES = 5
+
+# In which colour a terminal shows how a run ended.
+VERDICT_COLOURS = {
+    Verdict.COMPLETE: "green",
+    Verdict.FRAMES_LOST: "red",
+    Verdict.INTERRUPTED: "yellow",
+    Verdict.FAILED: "red",
+}
 
 
 def summary_text(summary: Summary) -> str:
@@ -27,9 +37,14 @@ def summary_text(summary: Summary) -> str:
         what += f" and {len(files) - MAX_FILES} more before these"
     figures = summary.for_json()
     size = f"{summary.bytes / 1e9:.3f} GB in {summary.seconds:.2f} s"
-    pool = f"{summary.lowest_free} of {summary.blocks} blocks always free"
-    pause = f"camera thread away for {summary.longest_pause_s * 1e3:.1f} ms at most"
-    return f"{what}\n{size}, {figures['fps']:.1f} frames/s, {figures['MBps']:.0f} MB/s; {pool}, {pause}"
+    parts = [f"{size}, {figures['fps']:.1f} frames/s, {figures['MBps']:.0f} MB/s"]
+    if not summary.lost:
+        parts.append("nothing lost")
+    if summary.blocks:
+        most = format_percent(summary.blocks - summary.lowest_free, summary.blocks)
+        parts.append(f"buffer never fuller than {most}")
+        parts.append(f"never longer than {summary.longest_pause_s * 1e3:.1f} ms without reading the camera")
+    return f"{what}\n{'; '.join(parts)}"
 
 
 class SafeConsole(Console):

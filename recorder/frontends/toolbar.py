@@ -3,7 +3,8 @@
 import math
 from dataclasses import dataclass
 
-from recorder.control.registry import COMMANDS
+from recorder.control.completion import inner_words
+from recorder.control.registry import find_by_words
 from recorder.frontends.live_status import LiveStatus
 from recorder.frontends.rate_meter import format_duration
 from recorder.preview.picture import Picture
@@ -11,6 +12,10 @@ from recorder.preview.picture import Picture
 # An alarm is shown for a pool this full (share), and for a disk that will be full this soon.
 POOL_ALARM = 0.5
 DISK_ALARM_S = 120.0
+
+# A terminal of fewer columns shows this much of a file's name, so that the figures have room too.
+WIDE = 110
+SHORT_NAME = 17
 
 
 @dataclass(frozen=True)
@@ -36,17 +41,19 @@ def toolbar(now: LiveStatus, picture: Picture | None, columns: int, typed: str) 
         return [("", " opening the camera")]
     items = [
         ToolbarItem(now.state, 0),
-        ToolbarItem(f"saving {now.saving}" if now.saving else "not saving", 2, alarm=not now.saving),
-        ToolbarItem(f"counter {now.number}", 4),
-        ToolbarItem(f"{now.rate:.1f}/s", 3),
-        ToolbarItem(f"{now.flow / 1e6:.0f} MB/s", 7),
-        ToolbarItem(f"pool {now.pool:.0%}", 5, alarm=now.pool > POOL_ALARM),
-        ToolbarItem(f"lost {now.lost}", 1, alarm=now.lost > 0),
-        ToolbarItem(f"exp {now.exposure}", 6),
         ToolbarItem(
-            f"disk {format_duration(now.disk_time_left_s)}", 8, alarm=now.disk_time_left_s < DISK_ALARM_S
+            f"saving {_short(now.saving, columns)}" if now.saving else "not saving", 2, not now.saving
         ),
-        ToolbarItem(f"preview {'on' if now.preview else 'off'}", 9),
+        ToolbarItem(f"counter {now.number}", 7),
+        ToolbarItem(f"{now.rate:.1f}/s", 3),
+        ToolbarItem(f"{now.flow / 1e6:.0f} MB/s", 9),
+        ToolbarItem(f"buffer {now.pool:.0%}", 6, alarm=now.pool > POOL_ALARM),
+        ToolbarItem(f"lost {now.lost}", 1, alarm=now.lost > 0),
+        ToolbarItem(f"exp {now.exposure}", 5),
+        ToolbarItem(
+            f"disk {format_duration(now.disk_time_left_s)}", 4, alarm=now.disk_time_left_s < DISK_ALARM_S
+        ),
+        ToolbarItem(f"preview {'on' if now.preview else 'off'}", 8),
     ]
     if now.unanswered:
         items.insert(0, ToolbarItem(now.unanswered, 0, alarm=True))
@@ -65,6 +72,11 @@ def toolbar(now: LiveStatus, picture: Picture | None, columns: int, typed: str) 
     return [*shown[:-1], ("class:hint", f"\n {hint(typed)}")]
 
 
+def _short(name: str, columns: int) -> str:
+    """Return the end of a file's name, which tells it from the others, where there is no room for all."""
+    return name if len(name) <= SHORT_NAME or columns >= WIDE else f"…{name[1 - SHORT_NAME :]}"
+
+
 def items_that_fit(items: list[ToolbarItem], columns: int) -> list[ToolbarItem]:
     """Return the items that fit into `columns`, at least one; those with `alarm` are left out last."""
     kept = list(items)
@@ -76,7 +88,7 @@ def items_that_fit(items: list[ToolbarItem], columns: int) -> list[ToolbarItem]:
 def hint(typed: str) -> str:
     """Return how to write the command that `typed` begins with, and what it does; else some general help."""
     words = typed.split()
-    found = COMMANDS.get(" ".join(words[:2])) or COMMANDS.get(words[0] if words else "")
+    found = find_by_words(inner_words(words)) or find_by_words(words)
     if found is None:
         return "Tab completes, help lists, quit leaves"
     return f"{found.usage}  —  {found.summary.splitlines()[0]}"

@@ -2,15 +2,19 @@
 
 import asyncio
 import logging
-from dataclasses import dataclass
+import weakref
+from collections import deque
+from dataclasses import dataclass, replace
 
 from recorder.errors import CameraError
 from recorder.frames.timeline import FrameRef
 from recorder.session.run import Run
-from recorder.storage.records import MarkRow
+from recorder.storage.records import TAKEN_BACK, MarkRow
 
 log = logging.getLogger(__name__)
 
+# How many marks are remembered, to be listed and taken back.
+REMEMBERED = 200
 # How many labels are remembered, for the buttons of displays.
 LABELS = 8
 
@@ -27,19 +31,41 @@ class Mark:
 
 @dataclass(frozen=True)
 class PlacedMark:
-    """Where a mark is: on `frame` (None: on none known), in a file or (not `saved`) in the journal only."""
+    """Where a mark is: on `frame` (None: on none known), in a file or (not `saved`) in the journal only.
 
+    `elapsed_s` is since the first frame of its run.
+    """
+
+    mark: Mark
     frame: FrameRef | None
     saved: bool
+    elapsed_s: float
+    run: "weakref.ref[Run]"
+    is_taken_back: bool = False
+
+    def describe(self) -> str:
+        """Return where the mark is, when and by whom, for people."""
+        frame = self.frame
+        parts = [
+            f"frame {frame.index} (counter {frame.number})" if frame else "no frame",
+            f"{self.elapsed_s:.1f} s",
+            self.mark.source,
+            *([self.mark.text] if self.mark.text else []),
+            *([] if self.saved else ["in no file"]),
+            *(["taken back"] if self.is_taken_back else []),
+        ]
+        return ", ".join(parts)
 
 
 class Marks:
     """Place marks on the frames of runs, also on frames that come only later; on the loop's thread.
 
-    `count` is how many were made, `labels` are the last different ones, the newest first.
+    `placed` are the last ones, in the order in which their frames were found; `count` is how many were made,
+    `labels` are the last different ones, the newest first.
     """
 
     def __init__(self) -> None:
+        self.placed: deque[PlacedMark] = deque(maxlen=REMEMBERED)
         self.count = 0
         self.labels: list[str] = []
         self._waiting: set[asyncio.Task[PlacedMark]] = set()
@@ -83,9 +109,29 @@ class Marks:
             row = MarkRow(index, elapsed_s, mark.label, mark.text, mark.source, number)
             saved = await run.add_row(found.file_index, row, index)
             run.marks += saved
+        placed = PlacedMark(mark, None if is_gone else found, saved, elapsed_s, weakref.ref(run))
+        self.placed.append(placed)
         self.count += 1
         self.labels = [mark.label, *(label for label in self.labels if label != mark.label)][:LABELS]
-        return PlacedMark(None if is_gone else found, saved)
+        return placed
+
+    def last_of(self, source: str, number: int | None) -> PlacedMark | None:
+        """Return the last mark by `source` that stands; where `number` is given, on the frame so counted."""
+        for placed in reversed(self.placed):
+            is_there = number is None or (placed.frame is not None and placed.frame.number == number)
+            if placed.mark.source == source and is_there and not placed.is_taken_back:
+                return placed
+        return None
+
+    def take_back(self, placed: PlacedMark, source: str, elapsed_s: float) -> MarkRow:
+        """Note that a mark on a frame was taken back, and return the row that says so."""
+        assert placed.frame is not None
+        self.placed[self.placed.index(placed)] = replace(placed, is_taken_back=True)
+        if (run := placed.run()) is not None:
+            run.marks -= placed.saved
+        return MarkRow(
+            placed.frame.index, elapsed_s, TAKEN_BACK, placed.mark.label, source, placed.frame.number
+        )
 
     def _report(self, placing: "asyncio.Task[PlacedMark]") -> None:
         """Log where a mark landed that was made before its frame came."""

@@ -68,7 +68,7 @@ class Session:
         self._error: RecorderError | None = None
         self.marks = Marks()
         # Called with each run's summary when it is over, and with what the camera tells of its health.
-        self.on_end: Callable[[Summary], Awaitable[None]] | None = None
+        self.on_end: list[Callable[[Summary], Awaitable[None]]] = []
         self.on_remark: Callable[[str], None] | None = None
 
     def take_another_path(self) -> bool:
@@ -146,8 +146,8 @@ class Session:
             await self._observers.leave()
         self._summaries.append(summary)
         self.last_summary = summary
-        if self.on_end is not None:
-            await self.on_end(summary)
+        for tell in self.on_end:
+            await tell(summary)
         return summary
 
     def stop(self, reason: FinishReason = FinishReason.STOPPED, first: int | None = None) -> None:

@@ -110,7 +110,7 @@ class PlaybackCameraSettings(FreeRunningCameraSettings):
     rate: PlaybackRate = "original"
     """How many frames are given; "original": at their own times, "max": as many as this computer can."""
     loop: bool | Literal["auto"] = "auto"
-    """Begin again at its end; "auto": where more frames are asked for than the source holds."""
+    """Begin again at its end; "auto": at the console, and where more frames are asked for than there are."""
     fifo: Frames = Field(64, ge=1, le=1_000_000)
     """Frames that wait while nobody reads them; what comes after is lost."""
 

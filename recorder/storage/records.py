@@ -61,11 +61,16 @@ class Row:
         )
 
 
+# The label of a row that takes a mark back.
+TAKEN_BACK = "unmark"
+
+
 @dataclass(frozen=True)
 class MarkRow(Row):
     """A mark on `frame`, -1 where its frame has been overwritten; `elapsed_s` since the run's first frame.
 
-    `number` is the camera's counter of the frame (-1: none): it holds across files.
+    `number` is the camera's counter of the frame (-1: none): it holds across files. A row with the label
+    `TAKEN_BACK` takes back an earlier one: on its frame, with its label as text.
     """
 
     table = "marks"

@@ -40,6 +40,7 @@ EXAMPLES = {
     "[NAME]": "second",
     "KEY VALUE": "camera.seed 3",
     "LOW HIGH": "100 2000",
+    "cancel N": "cancel 1",
     "LINE": "note later",
     "[COMMAND]": "mark",
 }

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import select
 import subprocess
 import sys
@@ -12,6 +13,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
+import tifffile
 
 from recorder.storage.layout import DETECTOR
 from tests.system.conftest import COMMAND
@@ -96,10 +98,10 @@ def left(terminal: Terminal) -> int:
     return terminal.run.wait(1)
 
 
-def quit_twice(terminal: Terminal, verdict: str = "complete", code: int = 0) -> None:
-    """Quit while frames are being saved: the first time it asks."""
-    terminal.type("quit", "quit again")
-    terminal.type("quit", f"{verdict}:")
+def leave(terminal: Terminal, verdict: str = "complete", code: int = 0) -> None:
+    """Quit while frames are being saved, which it asks for."""
+    terminal.type("quit", "leave? y/N > ")
+    terminal.type("y", f"{verdict}:")
     assert left(terminal) == code
 
 
@@ -110,7 +112,7 @@ def test_what_is_typed_takes_effect_live(terminal: Terminal) -> None:
     terminal.type("status", "preview on")
     terminal.type("preview off", "preview off")
     terminal.type("mark trial4", "mark trial4 on frame")
-    quit_twice(terminal)
+    leave(terminal)
     with h5py.File(terminal.folder / "x.h5") as file:
         exposures = file[DETECTOR]["exposure"][:]
         assert [row["label"] for row in file["entry/marks"]] == [b"trial3", b"trial4"]
@@ -129,7 +131,7 @@ def test_a_wrong_line_is_answered_and_changes_nothing(terminal: Terminal) -> Non
     terminal.type("trigger", "no software trigger")
     terminal.type("start", "already running")
     terminal.type("set camera.rate 50", "stop, set camera.rate 50, start")
-    quit_twice(terminal)
+    leave(terminal)
     with h5py.File(terminal.folder / "x.h5") as file:
         assert set(file[DETECTOR]["exposure"][:]) == {0.005}
         assert {row["status"] for row in file["entry/commands"][:-1]} == {b"refused", b"failed"}
@@ -138,8 +140,11 @@ def test_a_wrong_line_is_answered_and_changes_nothing(terminal: Terminal) -> Non
 def test_ctrl_c_clears_the_line_and_ctrl_d_asks(terminal: Terminal) -> None:
     terminal.type("mark never", end="\x03")
     terminal.type("mark once", "mark once on frame")
-    terminal.type("", "quit again", end="\x04")
-    terminal.type("", "complete:", end="\x04")
+    terminal.type("", "leave? y/N > ", end="\x04")
+    terminal.type("", end="\x03")
+    terminal.type("y", 'unknown command "y"')
+    terminal.type("", "leave? y/N > ", end="\x04")
+    terminal.type("yes", "complete:")
     assert left(terminal) == 0
     with h5py.File(terminal.folder / "x.h5") as file:
         assert [row["label"] for row in file["entry/marks"]] == [b"once"]
@@ -148,7 +153,49 @@ def test_ctrl_c_clears_the_line_and_ctrl_d_asks(terminal: Terminal) -> None:
 def test_quit_now_does_not_ask(terminal: Terminal) -> None:
     terminal.type("quit now", "complete:")
     assert left(terminal) == 0
-    assert "quit again" not in terminal.shown
+    assert "y/N" not in terminal.shown
+
+
+def test_any_other_line_is_no_answer_to_quit(terminal: Terminal) -> None:
+    for other, answer in (("n", "going on"), ("mark calm", "mark calm on frame"), ("", "> ")):
+        terminal.type("exit", "leave? y/N > ")
+        terminal.type(other, answer)
+        terminal.type("y", 'unknown command "y"')
+    leave(terminal)
+    with h5py.File(terminal.folder / "x.h5") as file:
+        assert [row["label"] for row in file["entry/marks"]] == [b"calm"]
+
+
+def test_what_another_program_does_is_seen(tmp_path: Path) -> None:
+    where = ("--set", "remote.listen=127.0.0.1:0", "--set", "remote.token=tok")
+    opened = Terminal(tmp_path, *where)
+    try:
+        opened.until("lost 0")
+        (address,) = re.findall(r"listening on ([\d.:]+)", opened.shown)
+        for line in ("mark trial3", "note the eye moved", "exposure 2ms", "status"):
+            command = [*COMMAND, "send", "--to", address, "--token", "tok", *line.split()]
+            subprocess.run(command, check=True, capture_output=True)
+        opened.until("remote: exposure 2ms from frame")
+        assert "remote: mark trial3 on frame" in opened.shown
+        assert "remote: note the eye moved: noted" in opened.shown
+        assert "remote: status" not in opened.shown
+        leave(opened)
+    finally:
+        opened.close()
+
+
+def test_stop_ends_with_a_summary_and_status_is_a_table(terminal: Terminal) -> None:
+    terminal.type("status", "frames delivered")
+    assert re.search(r"state +running", terminal.shown)
+    since = len(terminal.shown)
+    terminal.type("stop", "nothing lost; buffer never fuller than")
+    assert re.search(r"complete: \d+ frames in x.h5", terminal.shown[since:])
+    since = len(terminal.shown)
+    terminal.type("quit", "complete:")
+    assert left(terminal) == 0
+    assert terminal.shown[since:].count("complete:") == 1
+    # In green, on the terminal that the program leaves.
+    assert "\x1b[32mcomplete:" in terminal.shown[since:]
 
 
 def test_save_off_and_on_and_stop_and_start(terminal: Terminal) -> None:
@@ -157,7 +204,7 @@ def test_save_off_and_on_and_stop_and_start(terminal: Terminal) -> None:
     terminal.type("stop", "stopping")
     terminal.until("idle" if "idle" in terminal.shown else "closed")
     terminal.type("start", "started, saving x_3.h5")
-    quit_twice(terminal)
+    leave(terminal)
     numbers = []
     for name in ("x.h5", "x_2.h5", "x_3.h5"):
         with h5py.File(terminal.folder / name) as file:
@@ -175,9 +222,30 @@ def test_a_start_that_fails_leaves_one_at_the_prompt(terminal: Terminal) -> None
     terminal.type("set pool.memory 64MB", "pool.memory = 64MB from the next start on")
     terminal.type("start", "started, saving x_2.h5")
     terminal.type("mark again", "mark again on frame")
-    quit_twice(terminal, "failed", 1)
+    leave(terminal, "failed", 1)
     with h5py.File(terminal.folder / "x_2.h5") as file:
         assert file["entry/verdict"][()] == b"complete"
+
+
+def test_the_first_lines_say_what_runs_where_and_what_to_type(terminal: Terminal) -> None:
+    terminal.until("type mark LABEL")
+    assert "640 x 540, 100 frames/s, 69 MB/s" in terminal.shown
+    assert re.search(r"into x\.h5; the disk is full in \d+ ", terminal.shown)
+    leave(terminal)
+
+
+def test_at_the_console_a_playback_begins_again(tmp_path: Path) -> None:
+    source = Path(__file__).parents[1] / "data" / "bacteria-in-droplet.tif"
+    camera = ("camera.kind=playback", f"camera.source={source}", "camera.rate=max")
+    opened = Terminal(tmp_path, *(word for setting in camera for word in ("--set", setting)))
+    try:
+        opened.until("repeated until you stop it")
+        opened.until("lost 0")
+        leave(opened)
+        with h5py.File(tmp_path / "x.h5") as file, tifffile.TiffFile(source) as stack:
+            assert len(file["data"]) > len(stack.pages)
+    finally:
+        opened.close()
 
 
 def test_a_limit_ends_the_session(tmp_path: Path) -> None:

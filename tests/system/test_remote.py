@@ -116,11 +116,16 @@ def test_send_quit_asks_while_frames_are_saved(listening: Listening) -> None:
     to = [*COMMAND, "send", "--to", f"127.0.0.1:{listening.port}", "--token", TOKEN]
     done = subprocess.run([*to, "quit"], capture_output=True, text=True, timeout=20, check=False)
     assert done.returncode == 1
-    told = "x.h5 is being saved; quit now stops, closes the file and leaves"
+    told = "x.h5 is being saved; stop, close the file and leave? y/N (quit now does not ask)"
     assert json.loads(done.stdout) == {"status": "refused", "message": told, "effective_frame": None}
     assert listening.run.poll() is None
-    done = subprocess.run([*to, "quit", "now"], capture_output=True, text=True, timeout=20, check=False)
-    assert (done.returncode, json.loads(done.stdout)["status"]) == (0, "ok")
+    # Another connection was not asked.
+    done = subprocess.run([*to, "y"], capture_output=True, text=True, timeout=20, check=False)
+    assert "unknown command" in done.stdout
+    done = subprocess.run(
+        [*to, "-"], input="quit\ny\n", capture_output=True, text=True, timeout=20, check=False
+    )
+    assert [json.loads(line)["message"] for line in done.stdout.splitlines()] == [told, "leaving"]
     out, err = listening.run.communicate(timeout=20)
     assert listening.run.returncode == 0, err
     frames = json.loads(out)["frames"]

@@ -395,7 +395,7 @@ def test_a_terminal_gets_a_progress_bar(tmp_path: Path) -> None:
                 break
     os.close(parent)
     text = shown.decode()
-    for word in ("running", "MB/s", "pool", "lost 0", "0:00:0", "complete: 200 frames"):
+    for word in ("running", "MB/s", "buffer", "lost 0", "0:00:0", "complete: 200 frames"):
         assert word in text
 
 

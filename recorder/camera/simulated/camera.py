@@ -1,5 +1,6 @@
 """A simulated camera that behaves like a pco.edge: its FIFO, counter, timestamps, timing and failures."""
 
+import bisect
 import logging
 import math
 import time
@@ -193,7 +194,7 @@ class SimulatedCamera:
             self._fifo.set_exposure(seconds, self._clock(), first)
             self._exposure_s = seconds
         else:
-            self._coming.append((first or 0, seconds))
+            bisect.insort(self._coming, (first or 0, seconds), key=lambda coming: coming[0])
         return seconds
 
     def trigger(self) -> None:

@@ -109,13 +109,21 @@ class Fifo:
         return regime.start_of(number) + round(regime.exposure_s * 1e9)
 
     def set_exposure(self, seconds: float, now_ns: int, first: int | None = None) -> None:
-        """Expose frames for `seconds`: those that begin after `now_ns`, and not before counter `first`."""
+        """Expose frames for `seconds`: those that begin after `now_ns`, and not before counter `first`.
+
+        What was set for a later frame begins there all the same.
+        """
         self.advance(now_ns)
-        current = self._regimes[-1]
+        current = next((r for r in reversed(self._regimes) if r.start_ns <= now_ns), self._regimes[0])
         number = current.number + (now_ns - current.start_ns) // current.period_ns + 1
         number = max(number, current.number, first or 0)
-        self._regimes = [r for r in self._regimes if r.number < number]
-        self._regimes.append(self._regime(number, current.start_of(number), seconds))
+        later = [r for r in self._regimes if r.number > number]
+        # The first frame of all may not have begun.
+        before = [r for r in self._regimes if r.number < number]
+        start_ns = before[-1].start_of(number) if before else current.start_ns
+        self._regimes = [*before, self._regime(number, start_ns, seconds)]
+        for r in later:
+            self._regimes.append(self._regime(r.number, self._regimes[-1].start_of(r.number), r.exposure_s))
 
     def halt(self, now_ns: int) -> int:
         """Stop exposing at `now_ns`; return the counter of the last frame exposed by then."""

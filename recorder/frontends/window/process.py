@@ -78,7 +78,7 @@ class _Window:
 
     def __init__(self, access: SessionAccess) -> None:
         self._access, self._preview = access, access.preview
-        self._display = DisplayConnection(access, "window", _log_result)
+        self._display = DisplayConnection(access, "window", _show_nothing)
         self._was_closed = False
 
     async def show(self) -> str:
@@ -137,8 +137,8 @@ class _Window:
                 self._was_closed = True
 
 
-async def _log_result(result: dict[str, Any]) -> None:
-    log.info("%s", result["message"] or result["status"])
+async def _show_nothing(result: dict[str, Any]) -> None:
+    """Leave an answer to the console or the log, which have it already."""
 
 
 async def _send(pipe: asyncio.StreamWriter, head: dict[str, Any], body: bytes = b"") -> None:

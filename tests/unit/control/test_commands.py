@@ -10,6 +10,7 @@ import h5py
 import pytest
 
 from recorder.assembly import build_session
+from recorder.control.completion import complete
 from recorder.control.dispatcher import Dispatcher
 from recorder.frontends.session_context import session_context
 from recorder.settings.model import validate
@@ -102,7 +103,7 @@ async def test_saving_nothing_is_said(dispatch: Dispatcher) -> None:
 
 async def test_a_setting_that_has_a_command_is_told(dispatch: Dispatcher) -> None:
     told = await typed(dispatch, "set camera.exposure 3ms")
-    assert told == "refused: camera.exposure is changed while it runs by: exposure TIME"
+    assert told == "refused: camera.exposure is changed while it runs by: exposure [TIME]"
     told = await typed(dispatch, "set preview.rate 5")
     assert told == "refused: preview.rate is changed while it runs by: preview rate RATE"
 
@@ -158,11 +159,12 @@ async def test_what_was_planned_for_a_run_is_not_done_in_the_next_one(
 async def test_what_is_planned_is_done_at_its_frame_also_long_after(dispatch: Dispatcher) -> None:
     run = dispatch.session.run
     assert run is not None
-    await typed(dispatch, "at frame 30 mark now")
-    await run.timeline.delivered(60)
-    await typed(dispatch, "at frame 1 mark past")
-    while run.marks < 2:
+    await typed(dispatch, "at frame 900 mark now")
+    while run.marks < 1:
         await asyncio.sleep(0.01)
+    (placed,) = dispatch.session.marks.placed
+    assert placed.frame is not None
+    assert placed.frame.number == 900
 
 
 async def test_a_setting_closes_the_camera_that_was_made_before(
@@ -193,3 +195,90 @@ async def test_a_line_that_waits_holds_up_no_file_and_no_memory(dispatch: Dispat
     assert not waiting.done()
     waiting.cancel()
     await asyncio.gather(waiting, return_exceptions=True)
+
+
+async def test_a_command_alone_tells_the_value(dispatch: Dispatcher, tmp_path: Path) -> None:
+    assert (await typed(dispatch, "exposure")).startswith("ok: exposure 4ms; ")
+    assert await typed(dispatch, "preview") == "ok: preview off, at most 15/s, levels auto"
+    await typed(dispatch, "preview levels 100 2000")
+    assert (await typed(dispatch, "preview")).endswith("levels 100 to 2000")
+    assert await typed(dispatch, "set preview.levels") == "ok: preview.levels = [100, 2000]"
+    assert await typed(dispatch, "save") == f"ok: saving {tmp_path / 'x.h5'}"
+    await typed(dispatch, "save off")
+    assert await typed(dispatch, "save") == "ok: saving nothing; save on writes a file"
+    await typed(dispatch, "exposure 2ms")
+    assert await typed(dispatch, "set camera.exposure") == "ok: camera.exposure = 2ms"
+    assert await typed(dispatch, "set camera.rate") == "ok: camera.rate = 200.0"
+    assert await typed(dispatch, "set recording.triggers") == "ok: recording.triggers = not set"
+    assert (
+        await typed(dispatch, "set camera.roi")
+        == "refused: camera.roi: no such setting of a simulated camera"
+    )
+    assert "a password, and is not shown" in await typed(dispatch, "set remote.token")
+    await typed(dispatch, "stop")
+    assert await typed(dispatch, "exposure") == "ok: exposure 2ms from the next start on"
+
+
+async def test_an_exposure_that_changes_the_rate_says_so(dispatch: Dispatcher) -> None:
+    assert "rate" not in await typed(dispatch, "exposure 2ms")
+    assert (await typed(dispatch, "exposure 500 ms")).endswith("; the rate is now 2.0/s")
+    assert (await typed(dispatch, "exposure 2ms")).endswith("; the rate is now 200.0/s")
+
+
+async def test_marks_are_listed_and_the_last_of_ones_own_is_taken_back(
+    dispatch: Dispatcher, tmp_path: Path
+) -> None:
+    assert await typed(dispatch, "marks") == "ok: no marks yet"
+    assert await typed(dispatch, "unmark") == "refused: no mark of yours to take back"
+    first = await typed(dispatch, "mark trial1 left eye")
+    second = await typed(dispatch, "mark trial2")
+    await dispatch.execute("mark flash", "remote")
+    told = await typed(dispatch, "unmark")
+    assert told == second.replace("ok: mark", "ok: unmark")
+    listed = (await typed(dispatch, "marks")).split("; ")
+    assert "left eye" in listed[0]
+    assert listed[1].endswith("console, taken back")
+    assert "remote" in listed[2]
+    assert await typed(dispatch, "unmark") == first.replace("ok: mark", "ok: unmark")
+    assert "no mark of yours" in await typed(dispatch, "unmark")
+    assert "choose another label" in await typed(dispatch, "mark unmark")
+    await typed(dispatch, "stop")
+    assert dispatch.session.summary().marks == 1
+    with h5py.File(tmp_path / "x.h5") as file:
+        rows = [(row["label"].decode(), row["text"].decode()) for row in file["entry/marks"]]
+        frames = [int(row["frame"]) for row in file["entry/marks"]]
+    assert rows == [
+        ("trial1", "left eye"),
+        ("trial2", ""),
+        ("flash", ""),
+        ("unmark", "trial2"),
+        ("unmark", "trial1"),
+    ]
+    assert frames[3:] == [frames[1], frames[0]]
+
+
+async def test_a_mark_in_a_file_that_is_closed_is_taken_back_in_the_journal(dispatch: Dispatcher) -> None:
+    await typed(dispatch, "mark early")
+    await run_again(dispatch)
+    assert (await typed(dispatch, "unmark")).endswith("; its file is closed, and the journal alone says so")
+
+
+async def test_completion_knows_the_session(dispatch: Dispatcher) -> None:
+    session = dispatch.session
+    for line in ("mark trial1", 'mark "left eye"', "mark trial2"):
+        await typed(dispatch, line)
+    assert [word for word, _ in complete("mark ", session)] == ["trial2", '"left eye"', "trial1"]
+    assert [word for word, _ in complete("in 2s mark tri", session)] == ["trial2", "trial1"]
+    keys = dict(complete("set ", session))
+    assert "camera.seed" in keys
+    # Those of other kinds of camera, and passwords, are not among them.
+    assert not {"camera.roi", "camera.source", "remote.token", "camera.kind"} & set(keys)
+    assert keys["camera.width"].endswith("16 to 8192; now 32")
+    assert ""auto", "direct" or "buffered"" in keys["storage.mode"]
+    assert dict(complete("set storage.mode ", session)) == {
+        "auto": "as it is now",
+        "direct": "one of",
+        "buffered": "one of",
+    }
+    assert dict(complete("set camera.exposure ", session)) == {"4ms": "as it is now"}
+    assert list(complete("set camera.nonsense ", session)) == []

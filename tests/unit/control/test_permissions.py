@@ -10,6 +10,7 @@ import pytest
 import tifffile
 
 from recorder.assembly import build_session
+from recorder.control.command_types import CommandResult, Conversation
 from recorder.control.dispatcher import Dispatcher
 from recorder.control.permissions import KEY_RULES, is_plain_name, without_token
 from recorder.frontends.session_context import session_context
@@ -170,6 +171,28 @@ async def test_a_client_that_quits_while_frames_are_saved_is_asked(dispatch: Dis
     assert not session.leaving.is_set()
     assert await told(dispatch, "quit now", source) == "ok: leaving"
     assert session.leaving.is_set()
+
+
+@pytest.mark.parametrize("source", [*CLIENTS, "console"])
+async def test_whoever_can_be_asked_is_asked_and_says_y(dispatch: Dispatcher, source: str) -> None:
+    asked, other = Conversation(source), Conversation(source)
+    for answer in ("n", "no", "mark x", "", "status"):
+        told = await dispatch.converse("quit", asked)
+        assert told is not None
+        path = Path("rec", "x.h5")
+        assert told.message == (
+            f"{path} is being saved; stop, close the file and leave? y/N (quit now does not ask)"
+        )
+        # The question is that of one connection, and of its next line.
+        for conversation, line in ((other, "y"), (asked, answer), (asked, "y")):
+            told = await dispatch.converse(line, conversation)
+            assert told is None or (told.status == "refused") == (line == "y"), line
+        assert not dispatch.session.leaving.is_set()
+    await asyncio.sleep(15)
+    await dispatch.converse("quit", asked)
+    await asyncio.sleep(15)
+    assert await dispatch.converse("Y", asked) == CommandResult("ok", "leaving")
+    assert dispatch.session.leaving.is_set()
 
 
 @pytest.mark.parametrize("before", ["save off", "stop"])

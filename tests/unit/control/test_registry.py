@@ -3,7 +3,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from recorder.control import commands
-from recorder.control.registry import COMMANDS, MAX_LINE, complete, parse, split
+from recorder.control.completion import complete
+from recorder.control.registry import COMMANDS, MAX_LINE, joined, parse, split
 from recorder.errors import UsageError
 
 assert commands
@@ -13,6 +14,7 @@ def test_every_command_of_the_design_is_there() -> None:
     expected = {
         *("help", "status", "preview", "preview rate", "preview levels", "exposure", "mark", "note"),
         *("save", "save new", "snapshot", "start", "stop", "trigger", "set", "at", "wait", "quit"),
+        *("quit now", "marks", "unmark", "in", "every", "at list", "at cancel"),
         *("quit now", "preview colours", "preview gamma", "preview mode", "preview range"),
         *("baseline", "baseline running", "region", "region off"),
     }
@@ -31,7 +33,19 @@ def test_every_command_of_the_design_is_there() -> None:
         ("save on", "save", ["on"]),
         ('mark trial3 "left eye" closed # a comment', "mark", ["trial3", "left eye", "closed"]),
         ("note don't stop", "note", ["don't", "stop"]),
+        ("exposure 2 ms", "exposure", [0.002]),
+        ("exposure", "exposure", []),
+        ("wait 1.5 s # a comment", "wait", [1.5]),
+        ("? mark", "help", ["mark"]),
+        ("exit", "quit", []),
+        ("q", "quit", []),
+        ("q now", "quit now", []),
         ("at frame 500 mark x", "at", ["frame", "500", "mark", "x"]),
+        ("at 2 s mark x", "at", ["2s", "mark", "x"]),
+        ("at list", "at list", []),
+        ("at cancel 3", "at cancel", [3]),
+        ("in 2 s mark x", "in", [2.0, "mark", "x"]),
+        ("every 10s snapshot", "every", [10.0, "snapshot"]),
     ],
 )
 def test_lines_become_calls(line: str, name: str, arguments: list[object]) -> None:
@@ -51,7 +65,8 @@ def test_empty_lines_are_nothing(line: str) -> None:
         ("exposre 5ms", "did you mean exposure?"),
         ("exposure 5", "needs a unit"),
         ("exposure 5m", "unknown unit"),
-        ("exposure", "TIME is missing"),
+        ("mark", "LABEL is missing"),
+        ("exposure 5 mss", "needs a unit"),
         ("exposure 5ms 6ms", "too much"),
         ("preview of", "did you mean off?"),
         ("preview rate -1", "more than 0"),
@@ -81,6 +96,11 @@ def test_no_line_is_anything_but_a_call_or_one_sentence(line: str) -> None:
         assert len(str(error)) < MAX_LINE
 
 
+@given(st.lists(st.text(st.characters(exclude_categories=["C", "Z"], include_characters=" "), max_size=20)))
+def test_joined_words_are_split_again(words: list[str]) -> None:
+    assert split(joined(words)) == words
+
+
 def test_quotes_and_escapes() -> None:
     assert split(r'a "b c" "say \"hi\""  d#e') == ["a", "b c", 'say "hi"', "d#e"]
 
@@ -98,3 +118,20 @@ def test_completion_offers_what_may_follow_with_its_meaning() -> None:
         "preview.rate",
     }
     assert list(complete("mark a b c ")) == []
+
+
+def test_what_is_carried_out_later_is_completed_too() -> None:
+    whole = {word for word, _ in complete("")}
+    for moment in (
+        "at frame 500 ",
+        "at 2s ",
+        "in 2 s ",
+        "every 10s ",
+        "at 14:30 in 2s ",
+        "in 1s at frame 5 ",
+    ):
+        assert {word for word, _ in complete(moment)} == whole, moment
+        assert {word for word, _ in complete(f"{moment}save ")} == {word for word, _ in complete("save ")}
+    assert {"frame", "list", "cancel"} <= {word for word, _ in complete("at ")}
+    assert ("5ms", "a time with its unit") in set(complete("in "))
+    assert {word for word, _ in complete("? ")} == {word for word, _ in complete("help ")}

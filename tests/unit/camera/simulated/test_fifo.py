@@ -38,6 +38,16 @@ def test_a_new_exposure_begins_with_the_next_frame() -> None:
     assert [f.start_ns for f in frames] == [i * 10 * MS for i in range(8)]
 
 
+def test_an_exposure_set_for_a_later_frame_stays_when_another_comes_before_it() -> None:
+    fifo = Fifo(100, 0.005, 100, 0)
+    fifo.set_exposure(0.002, 12 * MS, first=8)
+    fifo.set_exposure(0.020, 32 * MS)  # from frame 5 on, at half the rate
+    fifo.advance(150 * MS)
+    frames = [fifo.pop() for _ in range(10)]
+    assert [f.exposure_s for f in frames] == [0.005] * 4 + [0.020] * 3 + [0.002] * 3
+    assert [f.start_ns // MS for f in frames] == [0, 10, 20, 30, 40, 60, 80, 100, 110, 120]
+
+
 def test_halt_keeps_what_was_exposed() -> None:
     fifo = Fifo(100, 0.005, 100, 0)
     assert fifo.halt(36 * MS) == 4

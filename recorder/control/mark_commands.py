@@ -1,0 +1,72 @@
+"""The commands about marks and notes."""
+
+from recorder.control.command_types import CommandContext, CommandReply
+from recorder.control.registry import Label, Word, command
+from recorder.errors import UsageError
+from recorder.storage.records import TAKEN_BACK
+
+# The longest label that a row of the file holds, in bytes.
+MAX_LABEL = 64
+
+# How many marks are listed.
+LISTED = 10
+
+
+@command()
+async def mark(context: CommandContext, label: Label, *text: Word) -> CommandReply:
+    """Mark the frame being exposed now with LABEL, and TEXT if you like."""
+    if len(label.encode()) > MAX_LABEL:
+        size = len(label.encode())
+        raise UsageError(f"mark: a label of {size} bytes (UTF-8); the longest has {MAX_LABEL}")
+    if label == TAKEN_BACK:
+        raise UsageError(
+            f"mark: {label} is what stands in the file for a mark taken back; choose another label"
+        )
+    placed = await context.session.mark(
+        label, " ".join(text), context.source, context.entered_ns, context.first
+    )
+    if placed is None or placed.frame is None:
+        return CommandReply(f"mark {label}; its frame is known once the camera's memory is read out")
+    if not placed.saved:
+        counter = placed.frame.number
+        return CommandReply(
+            f"mark {label} on the frame with counter {counter}, in no file: the journal alone has it",
+            number=counter,
+        )
+    where = f"frame {placed.frame.index} (counter {placed.frame.number})"
+    return CommandReply(f"mark {label} on {where}", placed.frame)
+
+
+@command()
+async def note(context: CommandContext, *text: Word) -> CommandReply:
+    """Write TEXT into the journal and the file."""
+    del context
+    if not text:
+        raise UsageError("note: TEXT is missing; write: note TEXT...")
+    return CommandReply("noted")
+
+
+@command()
+async def marks(context: CommandContext) -> CommandReply:
+    """List the last marks, also those of other programs; the newest is at the end."""
+    known = list(context.session.marks.placed)[-LISTED:]
+    if not known:
+        return CommandReply("no marks yet", only_tells=True)
+    rows = tuple((one.mark.label, one.describe()) for one in known)
+    line = "; ".join(f"{label} on {where}" for label, where in rows)
+    return CommandReply(line, table=rows, only_tells=True)
+
+
+@command()
+async def unmark(context: CommandContext) -> CommandReply:
+    """Take back the last mark that came from here: a row says so, nothing is erased."""
+    marks = context.session.marks
+    placed = marks.last_of(context.source, context.first)
+    if placed is None or placed.frame is None:
+        raise UsageError("no mark of yours to take back" if placed is None else "that mark is on no frame")
+    frame, label = placed.frame, placed.mark.label
+    row = marks.take_back(placed, context.source, context.session.position()[1])
+    saved = placed.saved and await context.session.add_row(frame.file_index, row, frame.index)
+    where = f"frame {frame.index} (counter {frame.number})"
+    alone = "" if saved else "; its file is closed, and the journal alone says so"
+    return CommandReply(f"unmark {label} on {where}{alone}", frame)

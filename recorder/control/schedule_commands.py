@@ -1,0 +1,243 @@
+"""The commands that carry out others later, or let time pass."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import datetime
+from functools import partial
+from typing import Annotated
+
+from recorder.control.command_types import CommandContext, CommandReply
+from recorder.control.permissions import without_token
+from recorder.control.plan import PlannedLine
+from recorder.control.registry import Argument, Command, Seconds, Word, command, joined, parse, whole_number
+from recorder.errors import UsageError
+from recorder.session.run import Run
+from recorder.session.session import Session
+from recorder.session.status import State
+from recorder.units import SECONDS, format_seconds, parse_seconds
+
+# What is repeated more often is a matter for a program.
+SHORTEST_EVERY_S = 0.1
+
+# A command that changes frames is given so long before its frame, so that it is there in time.
+LEAD_S = 0.3
+
+# A moment of the clock is looked at again after this time: somebody may set the clock.
+CLOCK_S = 30.0
+
+NOT_CARRIED_OUT = "not carried out: the run was over before"
+
+When = Annotated[
+    str, Argument(str, "when", ("frame", "2s", "1min", "14:30", "list", "cancel"), tuple(SECONDS))
+]
+WholeNumber = Annotated[int, Argument(whole_number, "a number of at list")]
+
+
+@command()
+async def at(context: CommandContext, when: When, *line: Word) -> CommandReply:
+    """Carry out LINE at a moment: at frame 500 LINE, at 2s LINE (after the first frame), at 14:30 LINE.
+
+    frame 500 is the camera's counter. A moment that has passed is refused. An hour of the clock is one of
+    today; at 2026-11-25T02:00 LINE is on another day.
+    """
+    words, session = list(line), context.session
+    if when == "frame":
+        try:
+            number = whole_number(words.pop(0) if words else "")
+        except ValueError as error:
+            raise UsageError(f"at frame: {error}; write: at frame 500 LINE") from None
+        text, later = _line(words, "at frame 500")
+        if context.is_replay:
+            return _told_again(f"at frame {number}", text)
+        run = _run(session)
+        _check_coming(number, run)
+        return _planned(context, f"at frame {number}", text, _at_frame(session, run, number, later))
+    clock = _clock(when)
+    if clock is None:
+        try:
+            seconds = parse_seconds(when)
+        except ValueError as error:
+            raise UsageError(f'at when = "{when[:80]}": {error}; or write: at frame 500 LINE') from None
+    text, later = _line(words, "at 2s")
+    if context.is_replay:
+        # A replay has the line itself, with the frame it took effect on.
+        return _told_again(f"at {when}", text)
+    if clock is not None:
+        if clock <= _now():
+            raise UsageError(f"{when} has passed; on another day write: at {clock:%Y-%m-%dT%H:%M} LINE")
+        return _planned(context, f"at {when}", text, _at_clock(session, _run_of(session, later), clock))
+    run, elapsed_s = _run(session), session.position()[1]
+    if elapsed_s > seconds:
+        raise UsageError(
+            f"{when} has passed: the run is {elapsed_s:.1f} s old; in {when} LINE counts from now"
+        )
+    return _planned(context, f"at {when}", text, _at_elapsed(session, run, seconds))
+
+
+@command()
+async def in_(context: CommandContext, time: Seconds, *line: Word) -> CommandReply:
+    """Carry out LINE after TIME from now: in 2s mark flash."""
+    text, later = _line(list(line), "in 2s")
+    when = f"in {format_seconds(time)}"
+    if context.is_replay:
+        return _told_again(when, text)
+    run = _run_of(context.session, later)
+    return _planned(context, when, text, _after(context.session, run, time))
+
+
+@command()
+async def every(context: CommandContext, time: Seconds, *line: Word) -> CommandReply:
+    """Carry out LINE again and again, the first time after TIME from now: every 10s mark tick.
+
+    It ends with the run, or by at cancel N.
+    """
+    text, _ = _line(list(line), "every 10s")
+    if time < SHORTEST_EVERY_S:
+        raise UsageError(f"every: at least {format_seconds(SHORTEST_EVERY_S)} from one time to the next")
+    when = f"every {format_seconds(time)}"
+    if context.is_replay:
+        return _told_again(when, text)
+    run = context.session.run if context.session.running else None
+    return _planned(context, when, text, _again(context.session, run, time))
+
+
+@command()
+async def at_list(context: CommandContext) -> CommandReply:
+    """List the lines that are planned, by at, in and every, each with its number."""
+    rows = tuple(
+        (str(number), f"{planned.when} {planned.shown} ({planned.source})")
+        for number, planned in context.plan.lines.items()
+    )
+    message = "; ".join(f"{number}: {what}" for number, what in rows) or "nothing is planned"
+    return CommandReply(message, table=rows, only_tells=True)
+
+
+@command()
+async def at_cancel(context: CommandContext, n: WholeNumber) -> CommandReply:
+    """Take line N of at list out of the plan."""
+    if context.is_replay:
+        return CommandReply()
+    planned = context.plan.cancel(n)
+    return CommandReply(f"cancelled: {planned.when} {planned.shown}")
+
+
+@command()
+async def wait(context: CommandContext, time: Seconds) -> CommandReply:
+    """Let TIME pass before the next line of a script."""
+    # Only once the line has its row: the end of a file waits for rows under way, not for this.
+    return CommandReply(then=None if context.is_replay else partial(asyncio.sleep, time), only_tells=True)
+
+
+def _line(words: list[str], example: str) -> tuple[str, Command]:
+    """Return the line to carry out, and its command; raises UsageError where it is missing or wrong."""
+    text = joined(words)
+    parsed = parse(text)
+    if parsed is None:
+        raise UsageError(f"{example.partition(' ')[0]}: LINE is missing; write: {example} LINE")
+    return text, parsed.command
+
+
+def _planned(
+    context: CommandContext, when: str, text: str, moments: AsyncIterator[int | None]
+) -> CommandReply:
+    shown = without_token(text)
+    number = context.plan.add(PlannedLine(when, text, shown, context.source), moments)
+    return CommandReply(f"planned as {number}: {when} {shown}")
+
+
+def _told_again(when: str, text: str) -> CommandReply:
+    """Return the answer in a replay, which has the line itself, with the frame it took effect on."""
+    return CommandReply(f"{when} {without_token(text)}")
+
+
+def _run(session: Session) -> Run:
+    if session.run is None or not session.running:
+        raise UsageError("not running; start comes first")
+    return session.run
+
+
+def _run_of(session: Session, later: Command) -> Run | None:
+    """Return the run that a planned line belongs to, and ends with; a `start` is for after it."""
+    return session.run if session.running and later.name != "start" else None
+
+
+def _check_coming(number: int, run: Run) -> None:
+    last = run.timeline.last
+    if last is not None and last.number >= number:
+        raise UsageError(f"frame {number} has passed: the counter is at {last.number}")
+
+
+def _now() -> datetime:
+    return datetime.now().astimezone()
+
+
+def _clock(when: str) -> datetime | None:
+    """Return the moment that an hour of today, or a date with an hour, stands for; None: it is neither."""
+    if ":" not in when:
+        return None
+    try:
+        text = when if "T" in when else f"{_now():%Y-%m-%d}T{when.zfill(5)}"
+        return datetime.fromisoformat(text).astimezone()
+    except ValueError:
+        raise UsageError(
+            f'at when = "{when[:80]}": write an hour such as 14:30, or 2026-11-25T02:00'
+        ) from None
+
+
+# When a planned line is carried out. Each yields the counter from which on it takes effect, or None, and
+# raises UsageError where its run is over before.
+
+
+async def _at_frame(session: Session, run: Run, number: int, later: Command) -> AsyncIterator[int | None]:
+    # Real cameras begin with an exposure as soon as they are told, and not at a frame.
+    is_exact = later.changes_frames and (later.name != "exposure" or session.settings.camera.kind != "pco")
+    rate = run.description.rate if run.description else 0.0
+    lead = round(min(rate, 1e5) * LEAD_S) if is_exact else 0
+    if await run.timeline.delivered(max(1, number - lead)) is None:
+        raise UsageError(NOT_CARRIED_OUT)
+    yield number if is_exact or later.name == "mark" else None
+
+
+async def _at_elapsed(session: Session, run: Run, seconds: float) -> AsyncIterator[int | None]:
+    await run.timeline.delivered(1)
+    await _sleep(session, run, seconds - session.position()[1])
+    yield None
+
+
+async def _at_clock(session: Session, run: Run | None, moment: datetime) -> AsyncIterator[int | None]:
+    while (left_s := (moment - _now()).total_seconds()) > 0:
+        await _sleep(session, run, min(left_s, CLOCK_S))
+    yield None
+
+
+async def _after(session: Session, run: Run | None, seconds: float) -> AsyncIterator[int | None]:
+    await _sleep(session, run, seconds)
+    yield None
+
+
+async def _again(session: Session, run: Run | None, seconds: float) -> AsyncIterator[int | None]:
+    loop = asyncio.get_running_loop()
+    began_s, times = loop.time(), 0
+    while True:
+        # Moments that passed while the line was carried out are left out.
+        times = max(times + 1, int((loop.time() - began_s) / seconds))
+        try:
+            await _sleep(session, run, began_s + times * seconds - loop.time())
+        except UsageError:
+            return
+        yield None
+
+
+async def _sleep(session: Session, run: Run | None, seconds: float) -> None:
+    """Let `seconds` pass; raises UsageError where the run, if there is one, is over before."""
+    if run is None:
+        await asyncio.sleep(max(0.0, seconds))
+        return
+    ended = asyncio.ensure_future(session.stopped())
+    try:
+        await asyncio.wait([ended], timeout=max(0.0, seconds))
+    finally:
+        ended.cancel()
+        await asyncio.gather(ended, return_exceptions=True)
+    if run.state is not State.RUNNING:
+        raise UsageError(NOT_CARRIED_OUT)
