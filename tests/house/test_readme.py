@@ -19,7 +19,7 @@ from recorder.storage.records import Verdict
 from tests.readme import BLOCKS, PAGES, PROSE, PROSE_OF, README, ROOT, TABLES, paragraph, spans, table
 
 # The tour is what somebody reads who reads nothing else.
-MAX_TOUR = 65
+MAX_TOUR = 72
 
 # Every table of README and pages, by its heading and how its first cell begins, with what checks it.
 CHECKED = {

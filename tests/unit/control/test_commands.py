@@ -274,7 +274,7 @@ async def test_completion_knows_the_session(dispatch: Dispatcher) -> None:
     # Those of other kinds of camera, and passwords, are not among them.
     assert not {"camera.roi", "camera.source", "remote.token", "camera.kind"} & set(keys)
     assert keys["camera.width"].endswith("16 to 8192; now 32")
-    assert ""auto", "direct" or "buffered"" in keys["storage.mode"]
+    assert '"auto", "direct" or "buffered"' in keys["storage.mode"]
     assert dict(complete("set storage.mode ", session)) == {
         "auto": "as it is now",
         "direct": "one of",
