@@ -523,6 +523,21 @@ async def test_a_mark_in_a_sequence_that_a_pulse_started_is_on_its_frame(tmp_pat
         assert 40 <= at <= 75
 
 
+@pytest.mark.parametrize("dropped", [{5}, {19, 20}], ids=["within", "at its end"])
+async def test_a_sequence_with_frames_missing_ends_in_order(tmp_path: Path, dropped: set[int]) -> None:
+    async def act(dispatch: Dispatcher, rig: Rig) -> None:
+        await wait_for(rig.camera.pulse)
+        await asyncio.sleep(0.3)
+        rig.camera.recording = False
+        async with asyncio.timeout(4):
+            await dispatch.session.stopped()
+
+    camera = VirtualCamera(PANDA_42, dropped=dropped)
+    summary = await record(camera, tmp_path / "x.h5", {**SEQUENCE, "roi": SMALL[PANDA_42]}, act)
+    lost = len(dropped)
+    assert (summary.verdict, summary.frames, summary.lost) == ("frames lost", 20 - lost, lost)
+
+
 async def test_a_camera_that_ends_with_its_sequence_ends_the_run(tmp_path: Path) -> None:
     async def act(dispatch: Dispatcher, rig: Rig) -> None:
         camera = rig.camera
