@@ -243,7 +243,7 @@ async def test_a_model_that_tells_no_exposure_is_not_waited_for(tmp_path: Path) 
         async with asyncio.timeout(2):
             outcome = await dispatch.execute("exposure 20ms", "console")
         assert outcome is not None
-        assert outcome.message == "exposure 20ms; this camera's frames do not tell from which one on"
+        assert "exposure 20ms; this camera's frames do not tell from which one on" in outcome.message
         await dispatch.execute("save new", "console")
         await asyncio.sleep(0.2)
 
