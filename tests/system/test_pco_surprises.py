@@ -44,6 +44,9 @@ async def test_more_than_one_frame_missing_before_the_first_is_lost(tmp_path: Pa
 async def test_the_sensors_own_count_tells_what_a_full_fifo_lost(tmp_path: Path) -> None:
     async def act(dispatch: Dispatcher, rig: Rig) -> None:
         await asyncio.sleep(0.1)
+        # The count is compared with the first frame.
+        rig.camera.trigger()
+        await asyncio.sleep(0.1)
         holding = held_up(dispatch, 0.8)
         for _ in range(40):
             rig.camera.trigger()
