@@ -36,6 +36,7 @@ RUN_BY = {
     "python3 -m venv .venv && .venv/bin/pip install -q . && .venv/bin/recorder run": (
         "test_the_first_command_records"
     ),
+    "python3 -m venv .venv && .venv/bin/pip install -q -e '.[dev]' && .venv/bin/python -m pytest": "",
     "mark trial3 left eye": "test_the_lines_of_the_tour_are_carried_out",
     "recorder run --headless --frames 200 --output mouse.h5": "test_the_commands_of_the_tour_run",
     "from h5py import File": "test_the_commands_of_the_tour_run",
@@ -44,7 +45,6 @@ RUN_BY = {
         "test_every_line_of_the_synopsis_runs"
     ),
     "[analysis]": "test_an_analysis_of_ones_own_runs",
-    "python3 -m venv .venv && .venv/bin/pip install -q -e '.[dev]' && .venv/bin/python -m pytest": "",
     "import h5py": "test_the_program_that_reads_a_file_runs",
 }
 
