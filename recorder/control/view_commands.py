@@ -10,17 +10,15 @@ from recorder.errors import UsageError, did_you_mean
 from recorder.preview.baseline import Baseline
 from recorder.preview.regions import Box
 from recorder.settings.field_types import (
+    HIGHEST_GAMMA,
     LONGEST_BASELINE_S,
+    LOWEST_GAMMA,
+    MAX_PIXEL,
     SHORTEST_BASELINE_S,
     ColourMap,
     PreviewMode,
 )
 from recorder.units import format_seconds
-
-LOWEST_GAMMA, HIGHEST_GAMMA = 0.1, 10.0
-
-# The largest difference of counts.
-MOST = 65535
 
 
 @command(live="preview.colours")
@@ -63,7 +61,7 @@ async def preview_range(context: CommandContext, most: Word) -> CommandReply:
         wanted = float(most)
     except ValueError:
         wanted = math.nan
-    if not 0 < wanted <= MOST:
+    if not 0 < wanted <= MAX_PIXEL:
         raise UsageError("preview range: write auto, full, or a number more than 0, for example 5")
     context.session.preview.range = wanted
     return CommandReply(f"range {most}")

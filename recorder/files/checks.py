@@ -45,7 +45,7 @@ class Problem:
 class Structure:
     """A file without its pixels: where chunk i of `data` is, what each frame's number is, what is wrong.
 
-    `counts_anew`: timestamps in the pixels are ahead of the numbers, all by as much.
+    `counts_anew`: timestamps in the pixels may be ahead of the numbers, or behind them.
     """
 
     frames: int

@@ -8,10 +8,9 @@ from collections.abc import Callable
 from recorder.control.command_types import Table
 from recorder.control.dispatcher import Answer
 from recorder.frontends.rate_meter import format_duration
-from recorder.frontends.terminal import summary_text
+from recorder.frontends.terminal import VERDICT_COLOURS, summary_text
 from recorder.session.session import Session
 from recorder.session.status import Summary
-from recorder.storage.records import Verdict
 
 # Answers to others are shown at most so often; what ends the run always is.
 OTHERS_PER_S = 5
@@ -22,12 +21,8 @@ MAX_SHOWN = 120
 # Of the text beside the time of day, at the least, however narrow the terminal is.
 LEAST_COLUMNS = 20
 
-VERDICT_STYLES = {
-    Verdict.COMPLETE: "class:complete",
-    Verdict.FRAMES_LOST: "class:failed",
-    Verdict.INTERRUPTED: "class:refused",
-    Verdict.FAILED: "class:failed",
-}
+# The prompt's styles in the colours of the terminal's verdicts.
+_STYLES = {"green": "class:complete", "red": "class:failed", "yellow": "class:refused"}
 
 # What whoever sits at the console for the first time types.
 FIRST_WORDS = "type mark LABEL, exposure 2ms, stop, quit; ? lists all, Tab completes"
@@ -128,7 +123,7 @@ class ConsoleAnswers:
         if summary.reason is None:
             return
         first, _, rest = summary_text(summary).partition("\n")
-        self._show(first, VERDICT_STYLES[summary.verdict])
+        self._show(first, _STYLES[VERDICT_COLOURS[summary.verdict]])
         self._show(rest, "")
 
     def _has_room(self) -> bool:

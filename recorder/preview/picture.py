@@ -69,16 +69,20 @@ class Picture:
 
     def value_at(self, x: int, y: int) -> float | None:
         """Return the value of the frame's pixel (x, y), or of its nearest in the picture; None outside."""
-        column, row = (x - self.region[0]) // self.step, (y - self.region[1]) // self.step
-        inside = 0 <= column < self.width and 0 <= row < self.height
-        return round(self.values[row, column].item(), 3) if inside else None
+        place = self._place_of(x, y)
+        return None if place is None else round(self.values[place].item(), 3)
 
     def profiles_at(self, x: int, y: int) -> tuple[list[float], list[float]] | None:
         """Return the values along the row and along the column of the frame's pixel (x, y); None outside."""
-        if self.value_at(x, y) is None:
+        if (place := self._place_of(x, y)) is None:
             return None
-        column, row = (x - self.region[0]) // self.step, (y - self.region[1]) // self.step
+        row, column = place
         return np.round(self.values[row], 2).tolist(), np.round(self.values[:, column], 2).tolist()
+
+    def _place_of(self, x: int, y: int) -> tuple[int, int] | None:
+        """Return row and column in the picture of the frame's pixel (x, y); None outside."""
+        column, row = (x - self.region[0]) // self.step, (y - self.region[1]) // self.step
+        return (row, column) if 0 <= column < self.width and 0 <= row < self.height else None
 
 
 @dataclass(frozen=True)

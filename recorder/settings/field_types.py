@@ -71,6 +71,8 @@ _PIXEL_M = (1e-9, 1e-2)
 
 MAX_PIXEL = 65535
 
+LOWEST_GAMMA, HIGHEST_GAMMA = 0.1, 10
+
 SHORTEST_BASELINE_S, LONGEST_BASELINE_S = 0.05, 600.0
 
 
@@ -172,7 +174,7 @@ def _region_box(value: object) -> tuple[int, int, int, int]:
 def _difference_range(value: object) -> float | Literal["auto", "full"]:
     if value == "auto" or value == "full":  # noqa: PLR1714 - so that the type is known
         return value
-    if isinstance(value, int | float) and not isinstance(value, bool) and 0 < value <= 65535:
+    if isinstance(value, int | float) and not isinstance(value, bool) and 0 < value <= MAX_PIXEL:
         return float(value)
     raise ValueError(f"must be {_DIFFERENCE}")
 

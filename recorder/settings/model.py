@@ -12,6 +12,8 @@ from recorder.errors import ConfigurationError, did_you_mean
 from recorder.settings.cameras import CAMERAS, FAULTS, CameraSettings, SimulatedCameraSettings
 from recorder.settings.field_types import (
     FUNCTION,
+    HIGHEST_GAMMA,
+    LOWEST_GAMMA,
     PATH,
     PLAIN_NAME,
     TOKEN,
@@ -109,7 +111,7 @@ class PreviewSettings(Section):
     """Regions whose means are shown as traces: name = [x0, y0, x1, y1], x1 and y1 not included."""
     colours: ColourMap = "auto"
     """The colours of page and window; "auto" is grey, and diverging for differences."""
-    gamma: float = Field(1.0, ge=0.1, le=10, strict=False)
+    gamma: float = Field(1.0, ge=LOWEST_GAMMA, le=HIGHEST_GAMMA, strict=False)
     """The brightness between the levels: less than 1 shows more in the dark, more than 1 in the light."""
     window: Switch = "auto"
     """A window on this computer's display; "auto": where there is a display and somebody at the console."""

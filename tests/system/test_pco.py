@@ -60,6 +60,16 @@ def held_up(dispatch: Dispatcher, seconds: float) -> "asyncio.Future[None]":
     return run.ask_camera(lambda _: time.sleep(seconds))
 
 
+async def overfill(dispatch: Dispatcher, rig: Rig, triggers: int) -> None:
+    """Trigger frames that nobody reads until the run is stopped."""
+    holding = held_up(dispatch, 0.8)
+    for _ in range(triggers):
+        rig.camera.trigger()
+        await asyncio.sleep(0.01)
+    dispatch.session.stop()
+    await holding
+
+
 def opened(path: Path) -> h5py.File:
     return h5py.File(path)
 
@@ -278,12 +288,7 @@ async def test_frames_triggered_into_a_full_fifo_are_no_complete_recording(
 ) -> None:
     async def act(dispatch: Dispatcher, rig: Rig) -> None:
         await asyncio.sleep(0.1)
-        holding = held_up(dispatch, 0.6)
-        for _ in range(60):
-            rig.camera.trigger()
-            await asyncio.sleep(0.005)
-        dispatch.session.stop()
-        await holding
+        await overfill(dispatch, rig, 60)
 
     # It does not count what its sensor exposes, as the first edges do.
     camera = VirtualCamera(replace(EDGE_55, camera_type=0x1800))

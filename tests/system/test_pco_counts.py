@@ -11,7 +11,7 @@ from recorder.control.dispatcher import Dispatcher
 from recorder.files.probe import probing
 from recorder.files.verify import verify
 from recorder.session.session import Session
-from tests.system.test_pco import SMALL, held_up, opened, record
+from tests.system.test_pco import SMALL, held_up, opened, overfill, record
 from tests.virtual_sc2.camera import VirtualCamera
 from tests.virtual_sc2.libraries import Rig
 from tests.virtual_sc2.models import DIMAX, EDGE_42_CL, EDGE_55
@@ -84,12 +84,7 @@ async def test_the_sensors_count_may_go_on_from_a_recording_before(
         await asyncio.sleep(0.1)
         rig.camera.trigger()
         await asyncio.sleep(0.1)
-        holding = held_up(dispatch, 0.8)
-        for _ in range(30):
-            rig.camera.trigger()
-            await asyncio.sleep(0.01)
-        dispatch.session.stop()
-        await holding
+        await overfill(dispatch, rig, 30)
 
     monkeypatch.setattr(VirtualCamera, "finished", lambda camera: 100 + camera.triggers)
     camera = VirtualCamera(EDGE_55)

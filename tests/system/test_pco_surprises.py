@@ -15,7 +15,7 @@ from recorder.errors import RecorderError
 from recorder.frontends.session_context import session_context
 from recorder.settings.model import validate
 from recorder.storage.layout import DETECTOR
-from tests.system.test_pco import SMALL, check_frames, held_up, opened, record
+from tests.system.test_pco import SMALL, check_frames, held_up, opened, overfill, record
 from tests.virtual_sc2.camera import VirtualCamera
 from tests.virtual_sc2.libraries import Rig, installed
 from tests.virtual_sc2.models import EDGE_42_CL, EDGE_55, PANDA_42
@@ -47,12 +47,7 @@ async def test_the_sensors_own_count_tells_what_a_full_fifo_lost(tmp_path: Path)
         # The count is compared with the first frame.
         rig.camera.trigger()
         await asyncio.sleep(0.1)
-        holding = held_up(dispatch, 0.8)
-        for _ in range(40):
-            rig.camera.trigger()
-            await asyncio.sleep(0.01)
-        dispatch.session.stop()
-        await holding
+        await overfill(dispatch, rig, 40)
 
     camera = VirtualCamera(EDGE_55)
     summary = await record(camera, tmp_path / "x.h5", {**TRIGGERED, "fifo": 20}, act)

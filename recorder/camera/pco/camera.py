@@ -20,11 +20,7 @@ from recorder.camera.pco.health import INTERVAL_S, Health
 from recorder.camera.pco.library import open_camera
 from recorder.camera.pco.memory_reader import MemoryReader
 from recorder.camera.pco.open_camera import OpenCamera
-from recorder.camera.pco.recording_start import (
-    RunLimits,
-    record_into_fifo,
-    record_into_memory,
-)
+from recorder.camera.pco.recording_start import RunLimits, record_into_fifo, record_into_memory
 from recorder.camera.pco.setup import Readout, set_up
 from recorder.camera.pco.shutter import Restart, change_shutter
 from recorder.camera.pco.timing import change_exposure, frame_time_of
@@ -35,9 +31,10 @@ log = logging.getLogger(__name__)
 
 
 class PcoCamera:
-    """The camera of `settings`; `notify` is called on the camera thread, with each message about its state.
+    """The camera of `settings`.
 
-    So is `mark`, with an event that the camera saw.
+    On the camera thread `notify` is called with each message about its state, and `mark` with an event that
+    the camera saw.
 
     `frames` and `duration_s` limit a recording into the camera's own memory only; one through the FIFO ends
     when it is halted. `wait` sleeps for so many s; a test passes its own.
@@ -84,7 +81,7 @@ class PcoCamera:
         with translated("setting up the camera"):
             self._readout = readout = set_up(camera, s)
             self._health = Health(camera.sdk)
-            known = {**details(camera, readout), **memory.details(camera, self._settings)}
+            known = details(camera, readout)
         self._ask_for_health()
         rate = 1 / readout.period_s if readout.period_s else math.inf
         return CameraDescription(*camera.name_and_serial, readout.format, rate, known)
@@ -94,8 +91,7 @@ class PcoCamera:
         with translated("asking the camera what its memory holds"):
             images = rescue.stored(camera, self._settings)
             self._readout = readout = rescue.stored_readout(camera, images)
-            known = {**details(camera, readout), **memory.details(camera, self._settings)}
-            known = rescue.details_of_stored(known, images)
+            known = rescue.details_of_stored(details(camera, readout), images)
         log.info("segment %d of the camera's memory holds %d images", images.segment, images.images)
         return CameraDescription(*camera.name_and_serial, readout.format, math.inf, known)
 
@@ -132,10 +128,10 @@ class PcoCamera:
             return
         self._rearmed = False
         self._reader = record_into_fifo(camera, readout, self._settings, self._notify, self._wait)
-        if readout.shortest_s and not readout.period_s:
+        if readout.trigger_rate:
             log.info(
                 "triggers may come %.6g times a second at most: the camera ignores those while it is busy",
-                1 / readout.shortest_s,
+                readout.trigger_rate,
             )
 
     def _arm_again(self, reader: FifoReader) -> None:

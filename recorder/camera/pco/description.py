@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from recorder.camera.base import PIXEL_SIZE
-from recorder.camera.pco import light_sheet, options
+from recorder.camera.pco import light_sheet, memory, options
 from recorder.camera.pco import validation as limits
 from recorder.camera.pco.described import HAS_DESCRIPTION_3
 from recorder.camera.pco.library import firmware_of
@@ -55,8 +55,8 @@ def details(camera: OpenCamera, readout: Readout) -> dict[str, str | int | float
         "color_pattern": lambda: pattern(sensor, readout.roi) if vendor.is_color else "",
         "shutter_mode": lambda: sdk.get_camera_setup("shutter mode")["setup"],
     }
-    if readout.shortest_s and not readout.period_s:
-        questions["maximum_trigger_rate"] = lambda: 1 / readout.shortest_s
+    if readout.trigger_rate:
+        questions["maximum_trigger_rate"] = lambda: readout.trigger_rate
     if sensor["Min Cool Set DESC"] or sensor["Max Cool Set DESC"] or sensor["Num Cooling Setpoints"]:
         questions["cooling_setpoint"] = lambda: sdk.get_cooling_setpoint_temperature()[
             "cooling setpoint temperature"
@@ -73,7 +73,7 @@ def details(camera: OpenCamera, readout: Readout) -> dict[str, str | int | float
             # The package returns a very low temperature where the camera has none.
             if celsius > NO_TEMPERATURE:
                 known[name.replace(" ", "_")] = celsius
-    return known
+    return known | memory.details(camera)
 
 
 def _pixel_size(camera: OpenCamera) -> dict[str, float]:

@@ -11,6 +11,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from recorder.camera.base import EndOfSourceError, FrameInfo
+from recorder.camera.pco.decades import is_told
 from recorder.camera.pco.errors import from_code, is_error, translated
 from recorder.camera.pco.frame_copier import CopiedFrame, FrameCopier
 from recorder.camera.pco.sensor_count import SensorCount
@@ -212,8 +213,7 @@ class FifoReader:
         self._failed_since_last += 1
         self._failed_total += 1
         count = self._failed_total
-        # Reported at 1, 10, 100, ...: there may be thousands.
-        if str(count).rstrip("0") == "1":
+        if is_told(count):
             self._notify(
                 f"the transfer of {count} frame{'s' * (count > 1)} failed, the last "
                 f"time after frame {self.last_number}: check the camera's cable and its frame grabber"

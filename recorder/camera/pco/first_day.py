@@ -21,6 +21,7 @@ from recorder.camera.pco.errors import translated
 from recorder.camera.pco.memory import images_in
 from recorder.camera.pco.open_camera import OpenCamera
 from recorder.camera.pco.roi import RoiRules
+from recorder.camera.pco.sensor_count import images_finished
 from recorder.camera.pco.setup import Readout
 from recorder.camera.pco.timing import exposure_of, frame_time_of, image_timing_of
 from recorder.errors import CameraError, CameraTimeoutError, RecorderError
@@ -146,9 +147,7 @@ def _record(camera: PcoCamera, described: CameraDescription, report: Report) -> 
     slot = np.zeros((form.height, form.width), form.dtype)
     camera.arm()
     frames = [_read(camera, slot) for _ in range(FRAMES)]
-    count: int | None = None
-    with contextlib.suppress(ValueError, LookupError):
-        count = int(device.sdk.get_sensor_signal_status()["image count"])
+    count = images_finished(device.sdk)
     camera.halt()
     stopped_s = time.monotonic()
     left = 0
@@ -260,15 +259,14 @@ CHECKS: tuple[Callable[[_Seen], Iterator[Finding]], ...] = (
 
 
 def _region(device: OpenCamera) -> Finding:
-    """Set the smallest region about the middle, and a step beside it as the camera describes its steps."""
+    """Set the smallest region about the middle, and compare it with what the camera reads out."""
     rules = RoiRules.of((1, 1), device.description, device.sensor, device.kind)
     (x0, x1), (y0, y1) = rules.x.centred(rules.x.least), rules.y.centred(rules.y.least)
     wanted = (x0, y0, x1, y1)
     with translated("reading out a small region"):
         device.sdk.set_roi(*wanted)
         device.arm()
-        got = tuple(device.sdk.get_roi()[corner] for corner in ("x0", "y0", "x1", "y1"))
-        size = device.sdk.get_sizes()
+        got, size = device.region, device.sdk.get_sizes()
     delivered = (size["x"], size["y"])
     fits = got == wanted and delivered == (x1 - x0 + 1, y1 - y0 + 1)
     described = device.description["roi steps"]

@@ -8,11 +8,10 @@ are in s.
 import contextlib
 import logging
 import math
-from typing import NoReturn
 
 from recorder.camera.pco.direct_calls import line_time_limits
 from recorder.camera.pco.open_camera import OpenCamera
-from recorder.errors import ConfigurationError
+from recorder.camera.pco.refusal import refuse
 from recorder.settings.pco_camera import PcoCameraSettings
 from recorder.units import format_seconds
 
@@ -45,22 +44,22 @@ def check(camera: OpenCamera, settings: PcoCameraSettings) -> None:
 
     Asks the camera for its limits; changes nothing.
     """
-    is_edge = camera.kind["camera type raw"] & _GENERATION in _EDGES
+    is_edge = _is_edge(camera)
     if settings.readout is not None and not is_edge:
-        _refuse("readout", settings.readout, "only a pco.edge reads its rows in another order; omit it")
+        refuse("readout", settings.readout, "only a pco.edge reads its rows in another order; omit it")
     if settings.line_time is None:
         for key, value in (
             ("exposure_lines", settings.exposure_lines),
             ("delay_lines", settings.delay_lines),
         ):
             if value:
-                _refuse(key, value, "camera.line_time says how long a line takes, and is omitted")
+                refuse(key, value, "camera.line_time says how long a line takes, and is omitted")
         return
     shown = format_seconds(settings.line_time)
     if not is_edge:
-        _refuse("line_time", shown, "only a pco.edge has a light-sheet mode")
+        refuse("line_time", shown, "only a pco.edge has a light-sheet mode")
     if settings.exposure_lines is None:
-        _refuse("line_time", shown, "camera.exposure_lines says how long a row is exposed, and is omitted")
+        refuse("line_time", shown, "camera.exposure_lines says how long a row is exposed, and is omitted")
     _check_contradictions(settings, settings.line_time * settings.exposure_lines)
     _check_limits(camera, settings, settings.line_time)
 
@@ -69,23 +68,23 @@ def _check_contradictions(settings: PcoCameraSettings, exposure_s: float) -> Non
     """Raise ConfigurationError for a setting that the lines decide."""
     if abs(settings.exposure - exposure_s) > _TOLERANCE_S:
         why = f"the lines make it {format_seconds(round(exposure_s, 9))}; omit it"
-        _refuse("exposure", format_seconds(settings.exposure), why)
+        refuse("exposure", format_seconds(settings.exposure), why)
     if not math.isinf(settings.rate):
         why = (
             "with camera.line_time the lines decide; omit it, and lengthen the pause with camera.delay_lines"
         )
-        _refuse("rate", f"{settings.rate:g}", why)
+        refuse("rate", f"{settings.rate:g}", why)
     if settings.delay:
         why = "with camera.line_time it is counted in camera.delay_lines; omit it"
-        _refuse("delay", format_seconds(settings.delay), why)
+        refuse("delay", format_seconds(settings.delay), why)
     if "exposure control" in settings.trigger or settings.trigger == "external CDS control":
         why = "the length of a pulse and camera.exposure_lines cannot both decide the exposure"
-        _refuse("trigger", settings.trigger, why)
+        refuse("trigger", settings.trigger, why)
     if settings.double_image:
-        _refuse("double_image", "true", "camera.line_time is for single images; leave one out")
+        refuse("double_image", "true", "camera.line_time is for single images; leave one out")
     if settings.shutter not in {None, "rolling shutter"}:
         why = "with camera.line_time rows are exposed one after the other; it must be rolling shutter"
-        _refuse("shutter", str(settings.shutter), why)
+        refuse("shutter", str(settings.shutter), why)
 
 
 def _check_limits(camera: OpenCamera, settings: PcoCameraSettings, line_s: float) -> None:
@@ -97,18 +96,18 @@ def _check_limits(camera: OpenCamera, settings: PcoCameraSettings, line_s: float
         shutter = camera.sdk.get_camera_setup("shutter mode")["setup"]
     if shutter != "rolling shutter":
         why = f'the camera has its {shutter}; set camera.shutter = "rolling shutter", or omit it'
-        _refuse("line_time", shown, why)
+        refuse("line_time", shown, why)
     limits = _limits(camera)
     if limits is None:
-        _refuse("line_time", shown, "this pco.edge has no light-sheet mode")
+        refuse("line_time", shown, "this pco.edge has no light-sheet mode")
     least_s, most_s, is_fast = limits
     if not least_s - _TOLERANCE_S < line_s < most_s + _TOLERANCE_S:
         allowed = f"from {format_seconds(round(least_s, 9))} to {format_seconds(round(most_s, 9))}"
-        _refuse("line_time", shown, f"must be {allowed} on this camera")
+        refuse("line_time", shown, f"must be {allowed} on this camera")
     rates = camera.description["pixelrates"]
     rate = settings.pixel_rate or max(rates)
     if not is_fast and rate != min(rates):
-        _refuse("pixel_rate", str(rate), f"with camera.line_time this camera has {min(rates)} only")
+        refuse("pixel_rate", str(rate), f"with camera.line_time this camera has {min(rates)} only")
 
 
 def _limits(camera: OpenCamera) -> tuple[float, float, bool] | None:
@@ -142,9 +141,7 @@ def prepare(camera: OpenCamera, settings: PcoCameraSettings) -> None:
             log.warning(
                 "the lines make %s of exposure, the camera took %s", format_seconds(settings.exposure), took
             )
-    elif (
-        camera.kind["camera type raw"] & _GENERATION in _EDGES and details(camera).get("light_sheet") == "on"
-    ):
+    elif details(camera).get("light_sheet") == "on":
         sdk.set_cmos_line_timing("off", 0)
 
 
@@ -172,7 +169,7 @@ def details(camera: OpenCamera) -> dict[str, str | int | float]:
     """
     sdk = camera.sdk
     known: dict[str, str | int | float] = {}
-    if camera.kind["camera type raw"] & _GENERATION not in _EDGES:
+    if not _is_edge(camera):
         return {}
     if order := _readout_of(camera):
         known["readout"] = order
@@ -184,6 +181,10 @@ def details(camera: OpenCamera) -> dict[str, str | int | float]:
             known["line_time"] = round(timing["line time"], 9)
             known |= {"exposure_lines": lines["lines exposure"], "delay_lines": lines["lines delay"]}
     return known
+
+
+def _is_edge(camera: OpenCamera) -> bool:
+    return camera.kind["camera type raw"] & _GENERATION in _EDGES
 
 
 def _set_readout(camera: OpenCamera, order: str) -> None:
@@ -203,7 +204,3 @@ def _readout_of(camera: OpenCamera) -> str | None:
     with contextlib.suppress(ValueError, LookupError):
         return ROW_ORDERS[camera.sdk.get_interface_output_format(_INTERFACE)["format"]]
     return None
-
-
-def _refuse(key: str, value: object, why: str) -> NoReturn:
-    raise ConfigurationError(f"camera.{key} = {value}: {why}")

@@ -9,8 +9,9 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from recorder.camera.pco.memory_limits import EXTENDED_ACQUIRE, RECORD_STOP, refuse
+from recorder.camera.pco.memory_limits import EXTENDED_ACQUIRE, RECORD_STOP
 from recorder.camera.pco.open_camera import OpenCamera
+from recorder.camera.pco.refusal import refuse
 from recorder.frames.metadata import NUMBERS_BEGIN
 from recorder.settings.pco_camera import PcoCameraSettings
 
@@ -127,13 +128,13 @@ def images_in(camera: OpenCamera, segment: int) -> int:
     return int(camera.sdk.get_number_of_images_in_segment(segment)["images in segment"])
 
 
-def details(camera: OpenCamera, settings: PcoCameraSettings) -> dict[str, str | int | float]:
+def details(camera: OpenCamera) -> dict[str, str | int | float]:
     """Return how memory and sequences are set, by their names in the file; sizes in percent of the memory.
 
     What a model does not have or tell is left out. Raises no errors of the SDK.
     """
     known: dict[str, str | int | float] = {}
-    if settings.memory in {"camram ring", "camram read"}:
+    if camera.settings.memory in {"camram ring", "camram read"}:
         known[NUMBERS_BEGIN] = "first frame kept"
     else:
         known[NUMBERS_BEGIN] = "counter of the camera, made to begin at 1"

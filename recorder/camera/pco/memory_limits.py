@@ -1,9 +1,7 @@
 """Check the settings of a camera's own memory and of triggered sequences, as `validation` does the others."""
 
-from typing import NoReturn
-
+from recorder.camera.pco.refusal import refuse
 from recorder.camera.pco.validation import NO_MEMORY
-from recorder.errors import ConfigurationError
 from recorder.settings.pco_camera import PcoCameraSettings
 
 # Bits of the camera's description (sc2_defs.h, dwGeneralCapsDESC1).
@@ -62,8 +60,3 @@ def _check_sequence(settings: PcoCameraSettings, *, has_it: bool) -> None:
         refuse("acquire", acquire, "say with frames_per_trigger how many frames each trigger starts")
     if settings.trigger == "software trigger":
         refuse("acquire", acquire, "`trigger` starts a sequence, so that its frames need another trigger")
-
-
-def refuse(key: str, value: object, why: str) -> NoReturn:
-    """Raise the ConfigurationError for a setting of the camera."""
-    raise ConfigurationError(f"camera.{key} = {value}: {why}")

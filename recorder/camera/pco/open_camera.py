@@ -6,6 +6,7 @@ from typing import Any, Self
 
 from recorder.camera.pco import validation as limits
 from recorder.camera.pco.described import HAS_DESCRIPTION_3, with_settings
+from recorder.camera.pco.roi import Roi
 from recorder.errors import CameraError
 from recorder.settings.pco_camera import PcoCameraSettings
 
@@ -71,6 +72,12 @@ class OpenCamera:
     def name_and_serial(self) -> tuple[str, str]:
         """Name of the model and serial number, as text."""
         return str(self.vendor.camera_name).strip("\0 "), str(self.vendor.camera_serial)
+
+    @property
+    def region(self) -> Roi:
+        """The region that the camera reads out, as of the last arming; asks the camera."""
+        got = self.sdk.get_roi()
+        return got["x0"], got["y0"], got["x1"], got["y1"]
 
     def has(self, capability: int) -> bool:
         """Return whether this bit of the general capabilities is set; `validation` names them."""

@@ -12,7 +12,7 @@ from typing import Any
 
 from recorder.camera.pco import direct_calls
 from recorder.camera.pco.open_camera import OpenCamera
-from recorder.errors import ConfigurationError
+from recorder.camera.pco.refusal import refuse
 from recorder.settings.pco_camera import PcoCameraSettings
 
 log = logging.getLogger(__name__)
@@ -152,13 +152,13 @@ def check(settings: PcoCameraSettings, sensor: Sensor) -> None:
         wanted = getattr(settings, option.key)
         # What a setting is by default, a camera without the option has anyway.
         if option.key not in able and wanted != PcoCameraSettings.model_fields[option.key].default:
-            _refuse(option.key, _word(wanted, "true", "false"), option.lacking)
+            refuse(option.key, _word(wanted, "true", "false"), option.lacking)
     if settings.binning_mode == "average" and not sensor["dwGeneralCapsDESC3"] & AVERAGE_BINNING:
-        _refuse("binning_mode", "average", "this camera adds up the pixels that it bins; it must be sum")
+        refuse("binning_mode", "average", "this camera adds up the pixels that it bins; it must be sum")
     together = _filters_hot_pixels(sensor) or sensor["dwGeneralCapsDESC1"] & HOT_PIXELS_WITH_NOISE_FILTER_ONLY
     if settings.hot_pixel_correction and together and not settings.noise_filter:
         why = "this camera corrects hot pixels with its noise filter only; set camera.noise_filter = true too"
-        _refuse("hot_pixel_correction", "true", why)
+        refuse("hot_pixel_correction", "true", why)
 
 
 def apply(camera: OpenCamera, settings: PcoCameraSettings) -> None:
@@ -199,7 +199,3 @@ def _wanted(key: str, sensor: Sensor, settings: PcoCameraSettings) -> str | None
 
 def _word(value: object, true: str, false: str) -> str:
     return (true if value else false) if isinstance(value, bool) else str(value)
-
-
-def _refuse(key: str, value: str, why: str) -> None:
-    raise ConfigurationError(f"camera.{key} = {value}: {why}")

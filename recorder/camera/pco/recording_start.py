@@ -73,7 +73,7 @@ def record_into_fifo(
             sequence=settings.frames_per_trigger or 0,
             shortest_s=readout.shortest_s,
             # Frames that one pulse starts are as near to each other as they can be.
-            watches_triggers=not readout.period_s and not settings.frames_per_trigger,
+            watches_triggers=bool(readout.trigger_rate) and not settings.frames_per_trigger,
         )
 
 

@@ -14,9 +14,9 @@ import numpy as np
 from recorder.camera.pco.errors import translated
 from recorder.camera.pco.frame_copier import CopiedFrame, FrameCopier, UncountedFrameError
 from recorder.camera.pco.memory import connect, images_in
-from recorder.camera.pco.memory_limits import refuse
 from recorder.camera.pco.memory_reader import MemoryPlan, MemoryReader
 from recorder.camera.pco.open_camera import OpenCamera
+from recorder.camera.pco.refusal import refuse
 from recorder.camera.pco.setup import Readout
 from recorder.errors import CameraError
 from recorder.frames.metadata import NUMBERS_BEGIN

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from recorder.errors import ConfigurationError
+from recorder.camera.pco.refusal import refuse
 
 Roi = tuple[int, int, int, int]
 
@@ -88,13 +88,8 @@ class RoiRules:
         camera: Mapping[str, Any],
         sensor: Mapping[str, Any],
         kind: Mapping[str, Any],
-        *,
-        two_adcs: bool = False,
     ) -> "RoiRules":
-        """`camera` and `sensor` are the descriptions of an `OpenCamera`, `kind` its camera type.
-
-        With `two_adcs` each of two converters reads half of the columns.
-        """
+        """`camera` and `sensor` are the descriptions of an `OpenCamera`, `kind` its camera type."""
         code, caps = kind["camera type raw"], sensor["dwGeneralCapsDESC1"]
         _, _, width, height = whole_frame(camera, binning)
         across, down = camera["roi steps"]
@@ -102,7 +97,7 @@ class RoiRules:
             across = max(across, 160)
         if across and code == _EDGE_CLHS:
             across = max(across, 16)
-        columns = two_adcs or code in _DIMAX or bool(caps & _SYMMETRIC_COLUMNS)
+        columns = code in _DIMAX or bool(caps & _SYMMETRIC_COLUMNS)
         rows = code in _DIMAX or code & 0xFF00 == _EDGE_FAMILY or bool(caps & _SYMMETRIC_ROWS)
         least = [
             max(1, camera[f"min {way}"] // n) for way, n in zip(("width", "height"), binning, strict=True)
@@ -117,10 +112,10 @@ class RoiRules:
         x0, y0, x1, y1 = roi
         for axis, first, last in ((self.x, x0, x1), (self.y, y0, y1)):
             if not 1 <= first <= last <= axis.whole:
-                _refuse(roi, f"{axis.name} must go up, within 1 and {axis.whole}")
+                refuse("roi", _shown(roi), f"{axis.name} must go up, within 1 and {axis.whole}")
         reasons = [r for r in (self.x.refusal(x0, x1), self.y.refusal(y0, y1)) if r]
         if reasons:
-            _refuse(roi, f"{', and '.join(reasons)}; {self._instead(roi)}")
+            refuse("roi", _shown(roi), f"{', and '.join(reasons)}; {self._instead(roi)}")
 
     def _instead(self, roi: Roi) -> str:
         x0, y0, x1, y1 = roi
@@ -143,7 +138,3 @@ def whole_frame(camera: Mapping[str, Any], binning: tuple[int, int]) -> Roi:
 
 def _shown(roi: Roi) -> str:
     return f"[{', '.join(map(str, roi))}]"
-
-
-def _refuse(roi: Roi, why: str) -> None:
-    raise ConfigurationError(f"camera.roi = {_shown(roi)}: {why}")

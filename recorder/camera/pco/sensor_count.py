@@ -8,6 +8,14 @@ ON_THEIR_WAY = 3
 ASKING_S = 0.02
 
 
+def images_finished(sdk: Any) -> int | None:  # noqa: ANN401 - a pco.sdk.Sdk
+    """Return the sensor's count as it is, None where the camera does not tell; blocks for 2 ms."""
+    try:
+        return int(sdk.get_sensor_signal_status()["image count"])
+    except (ValueError, LookupError):
+        return None
+
+
 class SensorCount:
     """Ask `sdk` for the count, and tell it from that of a recording before, which some cameras go on from."""
 
@@ -21,7 +29,7 @@ class SensorCount:
 
         `shortest_s` is the shortest time from frame to frame, 0 where it is not known.
         """
-        counted = self._ask()
+        counted = images_finished(self._sdk)
         if counted is None:
             return
         ahead = counted - reached
@@ -33,11 +41,6 @@ class SensorCount:
 
     def last(self) -> int | None:
         """Return the counter of the last image finished, None where it is not told; blocks for 2 ms."""
-        counted = self._ask() if self._base is not None else None
-        return None if counted is None or self._base is None else counted - self._base
-
-    def _ask(self) -> int | None:
-        try:
-            return int(self._sdk.get_sensor_signal_status()["image count"])
-        except (ValueError, LookupError):
+        if self._base is None or (counted := images_finished(self._sdk)) is None:
             return None
+        return counted - self._base

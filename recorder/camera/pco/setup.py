@@ -42,6 +42,11 @@ class Readout:
     roi: Roi
     shortest_s: float = 0.0
 
+    @property
+    def trigger_rate(self) -> float:
+        """How many triggers a second the camera takes at most; 0 where it needs none, or it is not known."""
+        return 1 / self.shortest_s if self.shortest_s and not self.period_s else 0.0
+
 
 def set_up(camera: OpenCamera, settings: PcoCameraSettings) -> Readout:
     """Apply `settings` to a camera that does not record; return what it will deliver.
@@ -62,7 +67,7 @@ def set_up(camera: OpenCamera, settings: PcoCameraSettings) -> Readout:
     limits.check_times(settings, camera.description)
     roi = settings.roi or whole
     period_s = _set_region(camera, settings, roi, whole)
-    if (read := _region_of(camera)) != roi:
+    if (read := camera.region) != roi:
         if settings.roi is not None:
             raise CameraError(
                 f"camera.roi = {list(roi)}: the camera reads out {list(read)} instead; ask for that"
@@ -134,12 +139,6 @@ def _set_region(camera: OpenCamera, settings: PcoCameraSettings, roi: Roi, whole
             format_seconds(round(period_s, 9)),
         )
     return period_s
-
-
-def _region_of(camera: OpenCamera) -> Roi:
-    """Return the region that the camera reads out, as of the last arming."""
-    got = camera.sdk.get_roi()
-    return got["x0"], got["y0"], got["x1"], got["y1"]
 
 
 def check(camera: OpenCamera, settings: PcoCameraSettings) -> list[tuple[Any, ...]]:

@@ -6,6 +6,8 @@ and within 0.1 % of it whether it takes one is random (manual of the pco.edge, E
 
 from collections.abc import Callable
 
+from recorder.camera.pco.decades import is_told
+
 # Frames as near to each other as this come at the camera's limit.
 NEAR = 1.02
 
@@ -38,5 +40,5 @@ class TriggerWatch:
         self._last = (number, time_ns)
         if number == before + 1 and before and time_ns - before_ns < NEAR * self.shortest_s * 1e9:
             self._near += 1
-            if str(self._near).rstrip("0") == "1":
+            if is_told(self._near):
                 self._tell(too_near(self._near, self.shortest_s))

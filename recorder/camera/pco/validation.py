@@ -7,6 +7,7 @@ import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from recorder.camera.pco.refusal import refuse
 from recorder.camera.pco.roi import RoiRules
 from recorder.errors import ConfigurationError, did_you_mean
 from recorder.settings.pco_camera import PcoCameraSettings
@@ -39,8 +40,7 @@ def check(settings: PcoCameraSettings, camera: Description, sensor: Description,
     caps = sensor["dwGeneralCapsDESC1"]
     _check_binning(settings.binning, camera)
     if settings.roi is not None:
-        rules = RoiRules.of(settings.binning, camera, sensor, kind, two_adcs=settings.adcs == 2)
-        rules.check(settings.roi)
+        RoiRules.of(settings.binning, camera, sensor, kind).check(settings.roi)
     if settings.pixel_rate is not None:
         _one_of("pixel_rate", settings.pixel_rate, camera["pixelrates"])
     if settings.pixel_format is not None:
@@ -50,17 +50,17 @@ def check(settings: PcoCameraSettings, camera: Description, sensor: Description,
     if settings.cooling is not None:
         _check_cooling(settings.cooling, sensor)
     if "exposure control" in settings.trigger and caps & NO_EXPOSURE_CONTROL:
-        _refuse(
+        refuse(
             "trigger", settings.trigger, "this camera has no exposure control; use external exposure start"
         )
     if settings.acquire != "auto" and caps & NO_ACQUIRE_MODE:
-        _refuse("acquire", settings.acquire, "this camera knows auto only")
+        refuse("acquire", settings.acquire, "this camera knows auto only")
     if settings.lines and not caps & HARDWARE_LINES:
-        _refuse("lines", "...", "this camera's hardware lines cannot be set")
+        refuse("lines", "...", "this camera's hardware lines cannot be set")
     if settings.memory != "fifo" and caps & NO_MEMORY:
-        _refuse("memory", settings.memory, "this camera has no memory of its own; it must be fifo")
+        refuse("memory", settings.memory, "this camera has no memory of its own; it must be fifo")
     if settings.rate != math.inf and settings.trigger != "auto sequence":
-        _refuse(
+        refuse(
             "rate", f"{settings.rate:g}", f'with trigger = "{settings.trigger}" the trigger decides; omit it'
         )
     _check_rate(settings, caps)
@@ -72,13 +72,11 @@ def _check_rate(settings: PcoCameraSettings, caps: int) -> None:
     if settings.rate == math.inf or not caps & FRAME_RATE:
         return
     if settings.delay:
-        _refuse(
-            "delay", format_seconds(settings.delay), "this camera keeps camera.rate itself; leave one out"
-        )
+        refuse("delay", format_seconds(settings.delay), "this camera keeps camera.rate itself; leave one out")
     if settings.exposure >= MAX_EXPOSURE_WITH_RATE_S:
         longest = format_seconds(MAX_EXPOSURE_WITH_RATE_S)
         why = f"must be less than {longest} with camera.rate; leave one out"
-        _refuse("exposure", format_seconds(settings.exposure), why)
+        refuse("exposure", format_seconds(settings.exposure), why)
 
 
 def _check_counting(settings: PcoCameraSettings, caps: int) -> None:
@@ -89,10 +87,10 @@ def _check_counting(settings: PcoCameraSettings, caps: int) -> None:
             "could tell which frames are missing; it cannot be used"
         )
     if caps & NO_TIMESTAMP and settings.timestamp not in {None, "off"}:
-        _refuse("timestamp", settings.timestamp, "this camera puts none into its pixels; omit it")
+        refuse("timestamp", settings.timestamp, "this camera puts none into its pixels; omit it")
     width = settings.roi[2] - settings.roi[0] + 1 if settings.roi else STAMP_PIXELS
     if not caps & METADATA and width < STAMP_PIXELS:
-        _refuse("roi", list(settings.roi or ()), f"the binary timestamp needs {STAMP_PIXELS} pixels in a row")
+        refuse("roi", list(settings.roi or ()), f"the binary timestamp needs {STAMP_PIXELS} pixels in a row")
     if not caps & METADATA and settings.timestamp == "off":
         raise ConfigurationError(
             "camera.timestamp: this camera sends no metadata, so that only the binary timestamp in its "
@@ -120,7 +118,7 @@ def _check_binning(binning: tuple[int, int], camera: Description) -> None:
     allowed = [camera["binning horz vec"], camera["binning vert vec"]]
     if any(factor not in known for factor, known in zip(binning, allowed, strict=True)):
         known = f"[{'|'.join(map(str, allowed[0]))}, {'|'.join(map(str, allowed[1]))}]"
-        _refuse("binning", f"[{binning[0]}, {binning[1]}]", f"this camera has {known}")
+        refuse("binning", f"[{binning[0]}, {binning[1]}]", f"this camera has {known}")
 
 
 def _check_cooling(celsius: int, sensor: Description) -> None:
@@ -129,15 +127,15 @@ def _check_cooling(celsius: int, sensor: Description) -> None:
         _one_of("cooling", celsius, points)
     low, high = sensor["Min Cool Set DESC"], sensor["Max Cool Set DESC"]
     if low == high == 0 and not points:
-        _refuse("cooling", celsius, "this camera's cooling cannot be set")
+        refuse("cooling", celsius, "this camera's cooling cannot be set")
     if not points and not low <= celsius <= high:
-        _refuse("cooling", celsius, f"must be from {low} to {high} degrees Celsius")
+        refuse("cooling", celsius, f"must be from {low} to {high} degrees Celsius")
 
 
 def _within(key: str, seconds: float, low: float, high: float) -> None:
     if not low - 1e-12 <= seconds <= high + 1e-12:
         allowed = f"must be from {_time(low)} to {_time(high)}"
-        _refuse(key, format_seconds(seconds), f"{allowed} on this camera")
+        refuse(key, format_seconds(seconds), f"{allowed} on this camera")
 
 
 def _time(seconds: float) -> str:
@@ -148,8 +146,4 @@ def _one_of(key: str, value: object, allowed: Iterable[object]) -> None:
     known = list(allowed)
     if value not in known:
         near = did_you_mean(str(value), map(str, known))
-        _refuse(key, value, f"must be {' or '.join(map(str, known)) or 'omitted'} on this camera{near}")
-
-
-def _refuse(key: str, value: object, why: str) -> None:
-    raise ConfigurationError(f"camera.{key} = {value}: {why}")
+        refuse(key, value, f"must be {' or '.join(map(str, known)) or 'omitted'} on this camera{near}")

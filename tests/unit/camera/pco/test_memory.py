@@ -1,6 +1,7 @@
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -98,7 +99,7 @@ def test_settings_reach_the_camera_and_are_read_back() -> None:
         set_up(device, settings(**EVENT, segments=[0, 25, 75, 0], segment=3))
         assert (camera.ram.active, camera.ram.stop_mode, camera.ram.stop_delay) == (3, 2, 10)
         assert [segment.pages for segment in camera.ram.segments] == [0, 250, 752, 0]
-        assert memory.details(device, settings(**EVENT)) == {
+        assert memory.details(replace(device, settings=settings(**EVENT))) == {
             "numbers_begin": "first frame kept",
             "ram_segment": 3,
             "ram_segment_sizes": "0,24.9,75,0",
@@ -109,17 +110,17 @@ def test_settings_reach_the_camera_and_are_read_back() -> None:
         set_up(device, settings(**SEQUENCE, memory="camram sequence"))
         assert (camera.settings.acquire, camera.settings.per_trigger, camera.settings.submode) == (4, 10, 0)
         # Whatever was set before: an event stops only what is asked to stop.
-        assert memory.details(device, settings())["record_stop_event"] == "off"
-        assert memory.details(device, settings())["frames_per_trigger"] == 10
+        assert memory.details(device)["record_stop_event"] == "off"
+        assert memory.details(device)["frames_per_trigger"] == 10
     with opened(VirtualCamera(EDGE_55)) as (device, _):
-        assert set(memory.details(device, settings())) == {"numbers_begin"}
+        assert set(memory.details(device)) == {"numbers_begin"}
 
 
 def test_details_that_a_camera_does_not_tell_are_left_out() -> None:
     camera = VirtualCamera(DIMAX, faults=dict.fromkeys(("PCO_GetStorageStruct",), 0x80161020))
     with opened(camera) as (device, _):
-        assert "ram_segment" not in memory.details(device, settings())
-        assert "acquire_mode" in memory.details(device, settings())
+        assert "ram_segment" not in memory.details(device)
+        assert "acquire_mode" in memory.details(device)
 
 
 def test_sizes_that_are_as_asked_for_are_not_set_again(caplog: pytest.LogCaptureFixture) -> None:
