@@ -56,7 +56,7 @@ def typed_at(folder: Path, seconds: float, *arguments: str) -> str:
                 os.write(terminal.parent, key.encode())
                 terminal.read(KEY_S / 2)
                 time.sleep(KEY_S / 2)
-        terminal.until("away for", seconds=60)
+        terminal.until("without reading the camera", seconds=60)
         left(terminal)
         return terminal.shown
     finally:
@@ -81,7 +81,7 @@ def main() -> None:
                     else typed_at(folder, asked.seconds, *arguments)
                 )
             match = re.search(r"(complete|frames lost|failed): (\d+) frames(?:, (\d+) lost)?", shown)
-            pause = re.search(r"away for ([\d.]+) ms", shown)
+            pause = re.search(r"never longer than ([\d.]+) ms", shown)
             if match is None or pause is None:
                 sys.exit(f"{way}: no summary in what was printed:\n{shown[-2000:]}")
             pauses[way].append(float(pause[1]))

@@ -41,12 +41,14 @@ async def record(
     with installed(camera) as rig:
         session = build_session(validate(tree), dry_run=False)
         async with session_context(session) as dispatch:
-            await session.start()
-            if act is not None:
-                await act(dispatch, rig)
-                session.stop()
-            await session.stopped()
-            summary = await session.close()
+            try:
+                await session.start()
+                if act is not None:
+                    await act(dispatch, rig)
+                    session.stop()
+                await session.stopped()
+            finally:
+                summary = await session.close()
         assert not rig.strays
         assert not camera.is_open
         assert rig.calls.get("PCO_RecorderCopyImage", 0) >= summary.frames
@@ -58,6 +60,15 @@ def held_up(dispatch: Dispatcher, seconds: float) -> "asyncio.Future[None]":
     run = dispatch.session.run
     assert run is not None
     return run.ask_camera(lambda _: time.sleep(seconds))
+
+
+async def fall_silent(dispatch: Dispatcher, rig: Rig) -> None:
+    """Have the FIFO of a camera overflow that falls silent at that; it does once its FIFO is looked at."""
+    await asyncio.sleep(0.2)
+    await held_up(dispatch, 0.3)
+    async with asyncio.timeout(20):
+        while not rig.camera.fell_silent:
+            await asyncio.sleep(0.002)
 
 
 async def overfill(dispatch: Dispatcher, rig: Rig, triggers: int) -> None:

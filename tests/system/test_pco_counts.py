@@ -11,7 +11,7 @@ from recorder.control.dispatcher import Dispatcher
 from recorder.files.probe import probing
 from recorder.files.verify import verify
 from recorder.session.session import Session
-from tests.system.test_pco import SMALL, held_up, opened, overfill, record
+from tests.system.test_pco import SMALL, fall_silent, opened, overfill, record
 from tests.virtual_sc2.camera import VirtualCamera
 from tests.virtual_sc2.libraries import Rig
 from tests.virtual_sc2.models import DIMAX, EDGE_42_CL, EDGE_55
@@ -33,19 +33,19 @@ async def test_what_a_camera_missed_that_fell_silent_is_lost_however_the_run_end
     tmp_path: Path, end: str
 ) -> None:
     async def act(dispatch: Dispatcher, rig: Rig) -> None:
-        await asyncio.sleep(0.2)
-        await held_up(dispatch, 0.3)
-        assert rig.camera.fell_silent
+        await fall_silent(dispatch, rig)
         await asyncio.sleep(0.3)
         if end == "duration":
             await dispatch.session.stopped()
+        ended_ns.append(rig.camera.clock())
 
+    ended_ns: list[int] = []
     limit: dict[str, Any] = {"duration": "1s"} if end == "duration" else {}
     camera = VirtualCamera(replace(EDGE_55, camera_type=0x1800), falls_silent=True)
     summary = await record(camera, tmp_path / "x.h5", {**FIFO, "rate": 500}, act, **limit)
     assert summary.verdict == "frames lost"
     # As many as the camera exposes in the time, by its rate: it counts nothing itself.
-    seconds = 1.0 if end == "duration" else 0.8
+    seconds = 1.0 if end == "duration" else (ended_ns[0] - camera.armed_ns) * 1e-9
     assert summary.frames + summary.lost == pytest.approx(500 * seconds, abs=60)
 
 
@@ -63,8 +63,7 @@ async def test_a_camera_that_cannot_be_armed_anew_is_asked_nothing_more(
             note(name)
 
         monkeypatch.setattr(rig, "note", remember)
-        await asyncio.sleep(0.2)
-        await held_up(dispatch, 0.3)
+        await fall_silent(dispatch, rig)
         rig.camera.faults["PCO_ArmCamera"] = 0x80161017
         await dispatch.session.stopped()
 
@@ -112,9 +111,8 @@ async def test_a_camera_armed_anew_leaves_a_sound_file(
 ) -> None:
     monkeypatch.setattr("recorder.camera.pco.fifo_reader.STUCK_S", 0.2)
 
-    async def act(dispatch: Dispatcher, _: Rig) -> None:
-        await asyncio.sleep(0.2)
-        await held_up(dispatch, 0.3)
+    async def act(dispatch: Dispatcher, rig: Rig) -> None:
+        await fall_silent(dispatch, rig)
         await asyncio.sleep(0.8)
 
     camera = VirtualCamera(EDGE_55, falls_silent=True)

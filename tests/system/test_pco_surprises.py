@@ -15,7 +15,7 @@ from recorder.errors import RecorderError
 from recorder.frontends.session_context import session_context
 from recorder.settings.model import validate
 from recorder.storage.layout import DETECTOR
-from tests.system.test_pco import SMALL, check_frames, held_up, opened, overfill, record
+from tests.system.test_pco import SMALL, check_frames, fall_silent, held_up, opened, overfill, record
 from tests.virtual_sc2.camera import VirtualCamera
 from tests.virtual_sc2.libraries import Rig, installed
 from tests.virtual_sc2.models import EDGE_42_CL, EDGE_55, PANDA_42
@@ -141,9 +141,7 @@ async def test_a_camera_that_falls_silent_after_an_overflow_is_armed_anew_once(
     monkeypatch.setattr("recorder.camera.pco.fifo_reader.STUCK_S", 0.2)
 
     async def act(dispatch: Dispatcher, rig: Rig) -> None:
-        await asyncio.sleep(0.2)
-        await held_up(dispatch, 0.3)
-        assert rig.camera.fell_silent
+        await fall_silent(dispatch, rig)
         silent.append(rig.camera.fifo._exposed)  # type: ignore[union-attr]
         await asyncio.sleep(0.8)
 
@@ -170,8 +168,7 @@ async def test_a_camera_that_falls_silent_again_ends_the_run(
 
     async def act(dispatch: Dispatcher, rig: Rig) -> None:
         for _ in range(2):
-            await asyncio.sleep(0.2)
-            await held_up(dispatch, 0.3)
+            await fall_silent(dispatch, rig)
             await asyncio.sleep(0.4)
             rig.camera.falls_silent, rig.camera.fell_silent = True, False
         await dispatch.session.stopped()
