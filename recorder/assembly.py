@@ -61,6 +61,8 @@ def make_file(
     if path is None:
         return DryRun()
     what = describe(settings, camera, frames_per_chunk)
+    if settings.analysis.regions and not what.regions:
+        log.warning("analysis.regions = true, and there are none: region NAME X0 Y0 X1 Y1, then save new")
     return Recording(path, what, settings.storage.mode, settings.storage.reserve)
 
 
@@ -75,4 +77,5 @@ def describe(settings: Settings, camera: CameraDescription, frames_per_chunk: in
         detector={"description": camera.model, "serial_number": camera.serial, **details},
         configuration=settings.to_toml(),
         checksums=settings.storage.checksum,
+        regions=settings.preview.regions if settings.analysis.regions else {},
     )

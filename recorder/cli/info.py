@@ -64,6 +64,7 @@ def _rows(found: FileInfo) -> dict[str, Any]:
         "rate": f"{found.rate:.3f} frames/s over {found.seconds:.3f} s of the camera's clock",
         "exposure": _exposures(found.exposures),
         **({"pixel size": pixels} if pixels else {}),
+        **({"means of": ", ".join(found.regions)} if found.regions else {}),
         "marks": found.marks,
         "commands": found.commands,
         "written": f"{found.storage_mode}, {found.frames_per_chunk} frames a chunk",

@@ -11,7 +11,7 @@ from pathlib import Path
 import tomli_w
 
 from recorder.errors import UsageError
-from recorder.preview.regions import Box
+from recorder.frames.region_means import Box
 from recorder.session.session import Session
 from recorder.settings.model import validate
 

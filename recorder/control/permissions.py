@@ -67,6 +67,7 @@ KEY_RULES = {
     "preview.token": _BY_PROGRAM_AT_CONSOLE,
     "analysis.function": _BY_PROGRAM_AT_CONSOLE,
     "analysis.options": _BY_PROGRAM_AT_CONSOLE,
+    "analysis.regions": _BY_RUN,
 }
 
 

@@ -7,8 +7,8 @@ from recorder.control.command_types import CommandContext, CommandReply
 from recorder.control.kept_regions import NAME, keep_regions, set_regions
 from recorder.control.registry import Number, Seconds, Whole, Word, command
 from recorder.errors import UsageError, did_you_mean
+from recorder.frames.region_means import Box
 from recorder.preview.baseline import Baseline
-from recorder.preview.regions import Box
 from recorder.settings.field_types import (
     HIGHEST_GAMMA,
     LONGEST_BASELINE_S,
@@ -96,11 +96,12 @@ def _compare_with(context: CommandContext, seconds: float, *, running: bool) -> 
 async def region(
     context: CommandContext, name: Word, x0: Whole, y0: Whole, x1: Whole, y1: Whole
 ) -> CommandReply:
-    """Show the mean of a region as a trace: from pixel X0, Y0 of the sensor up to X1, Y1, not included."""
+    """Show the mean of a region as a trace: from pixel X0, Y0 of the frame up to X1, Y1, not included."""
     regions = dict(context.session.preview.regions)
     regions[name] = (x0, y0, x1, y1)
     await _keep(context, regions)
-    return CommandReply(f"region {name}: {x1 - x0} x {y1 - y0} pixels from {x0}, {y0}")
+    told = f"region {name}: {x1 - x0} x {y1 - y0} pixels from {x0}, {y0}"
+    return CommandReply(told + _stored_from(context))
 
 
 @command(live="preview.regions")
@@ -110,7 +111,14 @@ async def region_off(context: CommandContext, name: Word = "") -> CommandReply:
     if name and name not in regions:
         raise UsageError(f'no region "{name[:80]}"{did_you_mean(name, regions)}')
     await _keep(context, {other: box for other, box in regions.items() if name and other != name})
-    return CommandReply(f"region {name} off" if name else "no regions")
+    return CommandReply((f"region {name} off" if name else "no regions") + _stored_from(context))
+
+
+def _stored_from(context: CommandContext) -> str:
+    """Return from when on the means in the files are those of other regions, "" where none are stored."""
+    if context.session.running and context.session.settings.analysis.regions:
+        return "; means are stored for it from the next file on: save new"
+    return ""
 
 
 async def _keep(context: CommandContext, regions: dict[str, Box]) -> None:

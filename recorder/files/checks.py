@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 
 from recorder.errors import DamagedFileError, UsageError
 from recorder.files.opening import DAMAGE, open_recording
-from recorder.files.reader import column
-from recorder.frames.metadata import CHECKSUM, COLUMNS, NUMBERS_BEGIN, STORED
+from recorder.files.reader import column, columns
+from recorder.frames.metadata import CHECKSUM, NUMBERS_BEGIN, STORED
 from recorder.storage import layout
 from recorder.storage.file_addresses import FileAddresses, GrowingDataset
 from recorder.storage.file_bytes import Readable
@@ -122,12 +122,10 @@ def check_layout_names(subject: Subject) -> Iterator[Problem]:
 
 def check_lengths(subject: Subject) -> Iterator[Problem]:
     """Every frame has its pixels and a value in each column."""
-    for field in COLUMNS:
-        values = column(subject.detector, field)
-        if values is not None and len(values) != subject.pixels.rows:
-            yield _damage(
-                "lengths", f"{field.column} has {len(values)} values for {subject.pixels.rows} frames"
-            )
+    for values in columns(subject.file):
+        if len(values) != subject.pixels.rows:
+            name = values.name.removeprefix(f"/{layout.DETECTOR}/")
+            yield _damage("lengths", f"{name} has {len(values)} values for {subject.pixels.rows} frames")
 
 
 def check_numbers(subject: Subject) -> Iterator[Problem]:

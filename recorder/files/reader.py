@@ -37,10 +37,11 @@ def column(detector: h5py.Group, field: FrameField) -> h5py.Dataset | None:
     return None if name is None else detector[name]
 
 
-def columns(detector: h5py.Group) -> list[h5py.Dataset]:
-    """Return the columns that the file has, in the order of the fields."""
-    found = (column(detector, field) for field in COLUMNS)
-    return [dataset for dataset in found if dataset is not None]
+def columns(file: h5py.File) -> list[h5py.Dataset]:
+    """Return the columns that the file has, in the order of the fields, then the means of regions."""
+    found = (column(file[layout.DETECTOR], field) for field in COLUMNS)
+    means = (region["mean"] for region in file.get(layout.REGIONS, {}).values())
+    return [*(dataset for dataset in found if dataset is not None), *means]
 
 
 def present_frames(file: h5py.File, size: int | None = None) -> int:
@@ -51,7 +52,7 @@ def present_frames(file: h5py.File, size: int | None = None) -> int:
     """
     detector = file[layout.DETECTOR]
     data = detector["data"]
-    rows = min(len(data), *map(len, columns(detector)))
+    rows = min(len(data), *map(len, columns(file)))
     frame_bytes = data.dtype.itemsize * data.shape[1] * data.shape[2]
     size = file.id.get_filesize() if size is None else size
 
@@ -68,7 +69,8 @@ def present_frames(file: h5py.File, size: int | None = None) -> int:
 class FileInfo:
     """What a file tells of itself; `losses` by cause.
 
-    `exposures` are the first frames with an exposure of their own, each with it in s (None: not known).
+    `regions` are those whose means are stored for every frame, with x0, y0, x1, y1; `exposures` the first
+    frames with an exposure of their own, each with it in s (None: not known).
     """
 
     path: Path
@@ -90,6 +92,7 @@ class FileInfo:
     end_time: str
     seconds: float
     rate: float
+    regions: dict[str, list[int]]
     storage_mode: str
     camera: str
     serial_number: str
@@ -150,6 +153,7 @@ def _describe(path: Path) -> FileInfo:
             end_time=_text(entry["end_time"]),
             seconds=seconds,
             rate=(frames - 1) / seconds if seconds else 0.0,
+            regions={name: group["box"][:].tolist() for name, group in file.get(layout.REGIONS, {}).items()},
             storage_mode=_text(entry["storage_mode"]),
             camera=_text(detector["description"]),
             serial_number=_text(detector["serial_number"]),

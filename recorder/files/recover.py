@@ -29,7 +29,7 @@ from recorder.errors import (
 from recorder.files.opening import DAMAGE, check_layout, require_file, show_closed
 from recorder.files.presence import Presence
 from recorder.files.probe import Probe
-from recorder.files.reader import present_frames
+from recorder.files.reader import columns, present_frames
 from recorder.storage import layout
 from recorder.storage.direct_io import open_again
 from recorder.storage.file_addresses import FileAddresses
@@ -176,9 +176,9 @@ def _is_readable(content: Changed, path: Path, presence: Presence) -> bool:
         with _opened(content, path) as file:
             for name in presence.tables:
                 _ = file["entry"][name][:]
-            detector = file[layout.DETECTOR]
-            lengths = {len(detector[name][:]) for name in presence.columns}
-            return {present_frames(file, content.size), len(detector["data"])} | lengths == {presence.frames}
+            lengths = {len(column[:]) for column in columns(file)}
+            pixels = file[layout.DETECTOR]["data"]
+            return {present_frames(file, content.size), len(pixels)} | lengths == {presence.frames}
     except (OSError, RuntimeError, KeyError, ValueError):
         return False
 

@@ -174,6 +174,10 @@ class FrameSpan(BlockLease):
         """The rows of metadata (n,), a view, valid until the lease is released."""
         return self.block.metadata[self.start : self.stop]
 
+    def pool_fill(self) -> float:
+        """Return which fraction of the pool's blocks is in use, 0 to 1."""
+        return self.block._pool.statistics().fill
+
     def share(self, owner: str) -> "FrameSpan":
         """Return another lease on the same frames, held by `owner`."""
         return FrameSpan(self.block, self.start, self.stop, owner, self.file_index)

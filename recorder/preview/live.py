@@ -11,12 +11,13 @@ from typing import Any
 from recorder.frames.broadcaster import Broadcaster
 from recorder.frames.channel import ChannelClosedError, LatestChannel
 from recorder.frames.pool import FrameFormat, FrameSpan
+from recorder.frames.region_means import Box
 from recorder.frames.threads import on_thread
 from recorder.preview.baseline import Baseline
 from recorder.preview.difference import Range
 from recorder.preview.levels import Levels, bits_of
 from recorder.preview.picture import Comparison, Picture, Region, Renderer
-from recorder.preview.regions import Box, RegionMean, region_means
+from recorder.preview.regions import RegionMean, region_means
 from recorder.settings.field_types import ColourMap, PreviewMode, split_baseline
 from recorder.settings.model import PreviewSettings
 

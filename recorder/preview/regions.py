@@ -6,6 +6,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+from recorder.frames.region_means import Box
 from recorder.preview.picture import Comparison
 
 # Of a region, so many pixels across and down are averaged at most: every n-th of a larger one.
@@ -13,9 +14,6 @@ ACROSS = 128
 
 # The colours of regions on displays, in the order of the regions.
 COLOURS = ("#ffd75f", "#5fd7ff", "#ff87d7", "#87ff87", "#ff8700", "#af87ff", "#ff5f5f", "#d7d7d7")
-
-# x0, y0, x1, y1: the first pixel, and the one after the last.
-Box = tuple[int, int, int, int]
 
 
 @dataclass(frozen=True)

@@ -28,9 +28,9 @@ PLAIN_NAME = r"^[\w.-]+$"
 TOKEN = r"^[\w.-]*$"
 PATH = r"^[^\x00-\x1f]+$"
 FUNCTION = r"^[\w.]+:\w+$"
-REGION_NAME = r"^[\w.-]{1,32}$"
+REGION_NAME = r"^[\w-][\w.-]{0,31}$"
 PATTERNS = {
-    REGION_NAME: "made of up to 32 letters, digits, dots, dashes and underscores",
+    REGION_NAME: "made of up to 32 letters, digits, dots, dashes and underscores, not beginning with a dot",
     PLAIN_NAME: "made of letters, digits, dots, dashes and underscores",
     TOKEN: "made of letters, digits, dots, dashes and underscores",
     PATH: "the name of a folder or file in plain text",
@@ -246,7 +246,7 @@ Pixels = Annotated[int, Unit("pixels")]
 Switch = Annotated[bool | Literal["auto"], BeforeValidator(ParsedBy(_switch, _SWITCH))]
 # Shown as they are, or against a baseline: differences in counts, or in percent of the baseline.
 PreviewMode = Literal["raw", "difference", "dff"]
-# x0, y0, x1, y1 on the sensor, counted from 0: the first pixel, and the one after the last.
+# x0, y0, x1, y1 in the frame, counted from 0: the first pixel, and the one after the last.
 RegionBox = Annotated[tuple[int, int, int, int], BeforeValidator(ParsedBy(_region_box, _REGION))]
 RegionName = Annotated[str, StringConstraints(pattern=REGION_NAME)]
 BaselineText = Annotated[str, BeforeValidator(ParsedBy(_baseline, _BASELINE))]

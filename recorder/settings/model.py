@@ -130,6 +130,8 @@ class AnalysisSettings(Section):
         default_factory=dict, examples=[{"x": 200, "y": 100}]
     )
     """What it is called with beside the frame and its metadata, by name, for example { x = 200, y = 100 }."""
+    regions: bool = False
+    """Store the mean of each of preview.regions in every frame; those that there are as a file begins."""
 
 
 class Settings(Section):

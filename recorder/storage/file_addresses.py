@@ -94,7 +94,10 @@ class GrowingDataset:
 
 @dataclass(frozen=True)
 class FileAddresses:
-    """Addresses of the headers of what grows, and place and size of the single values."""
+    """Addresses of the headers of what grows, and place and size of the single values.
+
+    A column has its name in the detector, the mean of a region the path of that.
+    """
 
     pixels: int
     columns: Mapping[str, int]
@@ -108,10 +111,15 @@ class FileAddresses:
         Raises OSError, KeyError, and DamagedFileError.
         """
         entry, detector = hdf5["entry"].id, hdf5[layout.DETECTOR].id
-        columns = [field.column if _has(detector, field.column) else field.alias for field in COLUMNS]
+        names = [field.column if _has(detector, field.column) else field.alias for field in COLUMNS]
+        columns = {name: _header_address(detector, name) for name in names if _has(detector, name)}
+        columns |= {
+            f"{layout.REGIONS}/{name}": _header_address(group.id, "mean")
+            for name, group in hdf5.get(layout.REGIONS, {}).items()
+        }
         return cls(
             pixels=_header_address(detector, "data"),
-            columns={name: _header_address(detector, name) for name in columns if _has(detector, name)},
+            columns=columns,
             tables={row.table: _header_address(entry, row.table) for row in ROWS if _has(entry, row.table)},
             values={
                 name: ObjectHeader.read(file, _header_address(entry, name)).contiguous

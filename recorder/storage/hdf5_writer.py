@@ -48,7 +48,7 @@ class HDF5Writer:
                 detector, entry = self._file[layout.DETECTOR], self._file["entry"]
                 # All of them stay open: an error in closing one would be seen by nobody.
                 self._pixels: h5d.DatasetID = detector["data"].id
-                self._columns: list[h5d.DatasetID] = [detector[field.column].id for field in what.columns]
+                self._columns: list[h5d.DatasetID] = [self._file[path].id for path in what.columns]
                 self._tables: dict[str, h5d.DatasetID] = {row.table: entry[row.table].id for row in ROWS}
                 self._start = h5a.open(detector[layout.TIME_COLUMN].id, b"start")
                 self._frame_shape = self._pixels.shape[1:]

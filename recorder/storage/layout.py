@@ -7,6 +7,7 @@
                             frames.metadata, links under the names of layout 1
 /entry/data                 NXdata: links
 /entry/marks, commands, losses, analysis      tables (storage.records), one row each
+/entry/regions/NAME         NXdata: the mean of a region in each frame, a column too, where it is asked for
 /entry/durable              how much of it is on the disk for certain, for `recover`
 /entry/configuration        the settings as used, TOML
 /entry/definition_version   which layout this is
@@ -15,19 +16,20 @@
 import contextlib
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
 import h5py
 import numpy as np
 from h5py import h5d, h5f, h5p, h5s, h5t
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 
 from recorder import __version__
 from recorder.errors import UsageError
 from recorder.frames.metadata import COLUMNS, STORED, FrameField
 from recorder.frames.pool import PAGE, FrameFormat
+from recorder.frames.region_means import Box
 from recorder.storage.boot_id import boot_id
 from recorder.storage.direct_io import write_at
 from recorder.storage.records import ISO_TIME, ROWS, TEXT, WORD, Verdict
@@ -37,6 +39,7 @@ from recorder.storage.superblock import with_checksum
 JOURNAL_SUFFIX = ".commands.jsonl"
 
 DETECTOR = "entry/instrument/detector"
+REGIONS = "entry/regions"
 
 # What is on the disk for certain: how many frames, then how many rows of each table.
 DURABLE = "durable"
@@ -77,11 +80,20 @@ class FileDescription:
     detector: Mapping[str, str | int | float]
     configuration: str
     checksums: bool = False
+    regions: Mapping[str, Box] = field(default_factory=dict)  # whose means are stored
 
     @property
-    def columns(self) -> tuple[FrameField, ...]:
-        """The columns of the file, in their order."""
+    def fields(self) -> tuple[FrameField, ...]:
+        """The fields of a frame that the detector has columns for, in their order."""
         return COLUMNS if self.checksums else STORED
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The path of every column of the file, in their order: fields, then means of regions."""
+        return (
+            *(f"{DETECTOR}/{field.column}" for field in self.fields),
+            *(f"{REGIONS}/{name}/mean" for name in self.regions),
+        )
 
 
 def create(path: Path, what: FileDescription) -> None:
@@ -169,13 +181,10 @@ def _lay_out(file: h5py.File, path: Path, what: FileDescription) -> None:
         if name in UNITS:
             _describe(detector[name], units=UNITS[name])
     _make_pixels(detector, what)
-    for field in what.columns:
-        column = detector.create_dataset(
-            field.column, (0,), field.stored_dtype, maxshape=(None,), chunks=(COLUMN_ROWS,)
-        )
-        _describe(column, long_name=field.meaning, **({"units": field.unit} if field.unit else {}))
-        if field.alias and field.alias != field.column:
-            detector[field.alias] = h5py.SoftLink(f"/{DETECTOR}/{field.column}")
+    for kind in what.fields:
+        _make_column(detector, kind.column, kind.stored_dtype, kind.meaning, kind.unit)
+        if kind.alias and kind.alias != kind.column:
+            detector[kind.alias] = h5py.SoftLink(f"/{DETECTOR}/{kind.column}")
     # What the stamps count from; known with the first frame, as long as it will be.
     detector[TIME_COLUMN].attrs.create("start", b"", dtype=ISO_TIME)
 
@@ -185,9 +194,31 @@ def _lay_out(file: h5py.File, path: Path, what: FileDescription) -> None:
     for name in ("data", TIME_COLUMN):
         data[name] = h5py.SoftLink(f"/{DETECTOR}/{name}")
     file["data"] = h5py.SoftLink(f"/{DETECTOR}/data")
+    if what.regions:
+        _make_regions(_group(entry, "regions", "NXcollection"), what.regions)
     for row in ROWS:
         table = entry.create_dataset(row.table, (0,), row.dtype(), maxshape=(None,), chunks=(TABLE_ROWS,))
         _describe(table, long_name=row.help)
+
+
+def _make_column(group: h5py.Group, name: str, dtype: DTypeLike, meaning: str, unit: str) -> None:
+    """Make a dataset with a value for each frame."""
+    column = group.create_dataset(name, (0,), dtype, maxshape=(None,), chunks=(COLUMN_ROWS,))
+    _describe(column, long_name=meaning, **({"units": unit} if unit else {}))
+
+
+def _make_regions(group: h5py.Group, regions: Mapping[str, Box]) -> None:
+    """Make a plot of its mean over time for each region."""
+    for name, box in regions.items():
+        region = _group(group, name, "NXdata", signal="mean", axes=TIME_COLUMN)
+        _make_column(
+            region, "mean", np.float64, f"mean of all pixels of {name}, NaN where not taken", "counts"
+        )
+        region[TIME_COLUMN] = h5py.SoftLink(f"/{DETECTOR}/{TIME_COLUMN}")
+        region["box"] = np.array(box, np.int64)
+        _describe(
+            region["box"], long_name="x0, y0, x1, y1 from 0 on, the last two not included", units="pixel"
+        )
 
 
 def _make_pixels(detector: h5py.Group, what: FileDescription) -> None:

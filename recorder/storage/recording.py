@@ -88,7 +88,7 @@ class Recording:
         self.frames = self.last_number = 0  # committed; the camera's counter of the last one
         self._clock = clock
         self._written = 0  # frames whose pixels are in place, rows or not
-        self._rows = UncommittedRows(checksums=what.checksums)
+        self._rows = UncommittedRows(checksums=what.checksums, regions=what.regions.values())
         self._committed_ns = clock()
         self._is_closed = False
         self._missing: set[int] = set()  # first numbers of the losses in the file
@@ -292,6 +292,8 @@ class Recording:
 
     def _close_handles(self) -> None:
         self._rows.close()
+        if self._rows.without_means:
+            log.warning("%s: region means of %d frames were left out", self.path, self._rows.without_means)
         self._hdf5.let_go()
         self._room.give_back()
         closes: list[Callable[[], None]] = [self._lock.close, partial(os.close, self._fd)]

@@ -1,7 +1,8 @@
 """Rows of frames whose pixels are written, until these frames are committed."""
 
 import contextlib
-from collections.abc import Iterator
+import logging
+from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -11,51 +12,86 @@ from numpy.typing import NDArray
 from recorder.frames.checksum import checksums
 from recorder.frames.metadata import stored_columns
 from recorder.frames.pool import FrameSpan
+from recorder.frames.region_means import Box, means_of
+
+log = logging.getLogger(__name__)
+
+# From this fill of the pool on no means are taken: frames come first.
+BUSY_FILL = 0.75
+
+
+class _BesideWriting:
+    """What is computed of each span on a thread of its own while its pixels are written."""
+
+    def __init__(self, name: str, compute: Callable[[FrameSpan], NDArray[Any]]) -> None:
+        self.thread = ThreadPoolExecutor(1, name)
+        self.compute = compute
+        self.values: list[NDArray[Any]] = []
 
 
 class UncommittedRows:
-    """Metadata of frames, and their checksums where these are wanted; used from one thread."""
+    """Metadata of frames, and what of checksums and means of `regions` is wanted; used from one thread."""
 
-    def __init__(self, *, checksums: bool) -> None:
+    def __init__(self, *, checksums: bool, regions: Collection[Box] = ()) -> None:
         self.first: NDArray[Any] | None = None  # the file's first row, from which its clocks count
+        self.without_means = 0  # frames whose means were not taken, for want of time
         self._metadata: list[NDArray[Any]] = []
-        self._sums: list[NDArray[np.uint32]] = []
-        self._summing = ThreadPoolExecutor(1, "checksum") if checksums else None
+        self._regions = tuple(regions)
+        self._beside = [_BesideWriting("checksum", _checksums)] if checksums else []
+        if regions:
+            self._beside.append(_BesideWriting("regions", self._means))
 
     def __bool__(self) -> bool:
         return bool(self._metadata)
 
     @contextlib.contextmanager
     def adding(self, span: FrameSpan) -> Iterator[None]:
-        """Add the rows of a span if its pixels are written during `with`, which is summed up beside."""
-        sums = self._summing.submit(_checksums, span) if self._summing else None
+        """Add the rows of a span if its pixels are written during `with`; the rest is computed beside."""
+        under_way = [(kind, kind.thread.submit(kind.compute, span)) for kind in self._beside]
         try:
             yield
         finally:
-            summed = sums.result() if sums else None
+            computed = [(kind, future.result()) for kind, future in under_way]
         # A copy: the block is filled anew long before its rows are committed.
         self._metadata.append(span.metadata.copy())
-        if summed is not None:
-            self._sums.append(summed)
+        for kind, values in computed:
+            kind.values.append(values)
+
+    def _means(self, span: FrameSpan) -> NDArray[np.float64]:
+        """Return the means (n, R), NaN where frames may soon be lost for want of room; on its thread."""
+        if span.pool_fill() < BUSY_FILL:
+            return means_of(span.pixels, self._regions)
+        if not self.without_means:
+            log.warning("region means: the disk is behind, they are left out (NaN) until it has caught up")
+        self.without_means += len(span)
+        return np.full((len(span), len(self._regions)), np.nan)
 
     def metadata(self) -> NDArray[Any]:
         """Return all rows (n,)."""
         return np.concatenate(self._metadata)
 
     def columns(self, metadata: NDArray[Any]) -> list[NDArray[Any]]:
-        """Return the values (n,) of each of the file's columns, for its rows `metadata` (n,)."""
+        """Return the values (n,) of each of the file's columns, for its rows `metadata` (n,).
+
+        Those of the metadata come first, then the checksum, then the mean of each region.
+        """
         first = metadata[0] if self.first is None else self.first
-        return [*stored_columns(metadata, first), *([np.concatenate(self._sums)] if self._sums else [])]
+        computed = (np.concatenate(kind.values) for kind in self._beside)
+        return [
+            *stored_columns(metadata, first),
+            *(row for values in computed for row in np.atleast_2d(values.T)),
+        ]
 
     def clear(self) -> None:
         """Forget the rows, which are committed or given up."""
         self._metadata.clear()
-        self._sums.clear()
+        for kind in self._beside:
+            kind.values.clear()
 
     def close(self) -> None:
-        """Let go of the thread that sums up; a second time does nothing."""
-        if self._summing is not None:
-            self._summing.shutdown()
+        """Let go of the threads that compute; a second time does nothing."""
+        for kind in self._beside:
+            kind.thread.shutdown()
 
 
 def _checksums(span: FrameSpan) -> NDArray[np.uint32]:

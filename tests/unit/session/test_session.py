@@ -147,3 +147,35 @@ async def test_two_hundred_wrong_lines_change_nothing_and_end_nothing(sitting: D
     answer = await sitting.execute("status", "test")
     assert answer is not None
     assert answer.status == "ok"
+
+
+async def test_means_of_regions_are_those_that_there_are_as_a_file_begins(
+    tmp_path: Path, virtual_time: VirtualClock
+) -> None:
+    tree = {
+        "recording": {"output": str(tmp_path / "x.h5")},
+        "camera": {"width": 64, "height": 32},
+        "pool": {"memory": "4MB"},
+        "preview": {"regions": {"left": [0, 0, 8, 8]}},
+        "analysis": {"regions": True},
+    }
+    session = build_session(validate(tree), dry_run=False)
+    async with session_context(session) as dispatch:
+        await session.start()
+        await asyncio.sleep(0.3)
+        answer = await dispatch.execute("region right 32 16 64 32", "test")
+        assert answer is not None
+        assert answer.message.endswith("means are stored for it from the next file on: save new")
+        await dispatch.execute("save new", "test")
+        await asyncio.sleep(0.3)
+        summary = await session.close()
+    assert summary.lost == 0
+    found = []
+    for path, _ in summary.files:
+        with h5py.File(path) as opened:
+            data, regions = opened["data"][:], opened["entry/regions"]
+            found.append((len(data) > 10, sorted(regions)))
+            for region in regions.values():
+                x0, y0, x1, y1 = region["box"]
+                assert region["mean"][:].tolist() == data[:, y0:y1, x0:x1].mean(axis=(1, 2)).tolist()
+    assert found == [(True, ["left"]), (True, ["left", "right"])]

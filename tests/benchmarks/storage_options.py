@@ -1,9 +1,10 @@
-"""What syncing once a second, and checksums of frames, cost whole sessions that are as fast as the disk.
+"""What syncing once a second, checksums and means of regions cost sessions that are as fast as the disk.
 
-python -m tests.benchmarks.durability [--rounds 12]
+python -m tests.benchmarks.storage_options [--rounds 12]
 
 Interleaved sessions of the simulated camera, the order turned each time: MB/s, and CPU s/GB of the process.
-A round writes 19 GB.
+A round writes 25 GB. Then 20 s of full frames at 100/s, with means that are
+compared with numpy's.
 """
 
 import argparse
@@ -15,13 +16,23 @@ import subprocess
 import tempfile
 from pathlib import Path
 
+import h5py
+import numpy as np
+
 from tests.system.conftest import COMMAND
 
 WAYS = {
     "never": ("--set", "storage.durable_every=never"),
     "1s": (),
     "1s, checksums": ("--set", "storage.checksum=true"),
+    "1s, regions": (
+        *("--set", "analysis.regions=true", "--set", "preview.regions.a=[10, 10, 50, 90]"),
+        *("--set", "preview.regions.b=[0, 60, 100, 120]", "--set", "preview.regions.c=[90, 5, 128, 128]"),
+    ),
 }
+
+# As large as what is looked at in a wide field.
+LARGE = {"a": [100, 100, 400, 400], "b": [500, 1000, 1100, 1500], "c": [1400, 300, 2400, 2100]}
 
 # Width, height, and how many frames.
 SIZES = {"2560x2160": (2560, 2160, 400), "128x128": (128, 128, 60_000)}
@@ -47,10 +58,34 @@ def session(width: int, height: int, frames: int, way: str) -> tuple[float, floa
     return told["MBps"], cpu_s / (told["bytes"] / 1e9)
 
 
+def compare_means(seconds: int) -> str:
+    """Record full frames at 100/s with their means; say what is missing, and what differs from numpy's."""
+    settings = [f"preview.regions.{name}={box}" for name, box in LARGE.items()]
+    settings += ["analysis.regions=true", "pool.memory=1GB", f"recording.duration={seconds}s"]
+    with tempfile.TemporaryDirectory(dir=Path.cwd()) as folder:
+        command = [*COMMAND, "run", str(Path("configs/simulated.toml").resolve()), "--headless", "--json"]
+        command += [word for setting in settings for word in ("--set", setting)]
+        done = subprocess.run([*command, "--output", "x.h5"], cwd=folder, capture_output=True, check=False)
+        told = json.loads(done.stdout)
+        differing = without = 0
+        with h5py.File(Path(folder) / "x.h5") as file:
+            means = {name: file["entry/regions"][name]["mean"][:] for name in LARGE}
+            for i, frame in enumerate(file["data"]):
+                for name, (x0, y0, x1, y1) in LARGE.items():
+                    without += bool(np.isnan(means[name][i]))
+                    differing += means[name][i] != frame[y0:y1, x0:x1].mean()
+    return (
+        f"100/s, regions of {', '.join(f'{x1 - x0}x{y1 - y0}' for x0, y0, x1, y1 in LARGE.values())}: "
+        f"{told['frames']} frames, {told['lost']} lost, {without} means not taken, {differing} not numpy's"
+    )
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("--rounds", type=int, default=12)
-    rounds = parser.parse_args().rounds
+    parser.add_argument("--seconds", type=int, default=20)
+    asked = parser.parse_args()
+    rounds = asked.rounds
     for name, size in SIZES.items():
         found: dict[str, list[tuple[float, float]]] = {way: [] for way in WAYS}
         for turn in range(rounds):
@@ -65,6 +100,7 @@ def main() -> None:
                 f"{max(speeds):.0f}), {statistics.median(costs):.2f} CPU s/GB",
                 flush=True,
             )
+    print(compare_means(asked.seconds))
 
 
 if __name__ == "__main__":

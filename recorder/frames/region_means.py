@@ -1,0 +1,26 @@
+"""The mean of every pixel of regions of a frame, for each frame of a span."""
+
+from collections.abc import Collection
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+# x0, y0, x1, y1 in pixels of the frame: the first one, and the one after the last.
+Box = tuple[int, int, int, int]
+
+
+def means_of(frames: NDArray[Any], boxes: Collection[Box]) -> NDArray[np.float64]:
+    """Return the means (n, R) of R regions of `frames` (n, H, W), of unsigned integers up to 16 bits.
+
+    They are exact, as numpy's own. What of a region is outside the frame is left out; NaN where all of it is.
+    Blocks, and lets other threads run meanwhile.
+    """
+    means = np.full((len(frames), len(boxes)), np.nan)
+    for i, (x0, y0, x1, y1) in enumerate(boxes):
+        part = frames[:, y0:y1, x0:x1]
+        if part.shape[1] and part.shape[2]:
+            # A row of 65535 pixels of 65535 fits: twice as fast as a sum of 64 bits over all of it.
+            rows = part.sum(axis=2, dtype=np.uint32)
+            means[:, i] = rows.sum(axis=1, dtype=np.uint64) / (part.shape[1] * part.shape[2])
+    return means
