@@ -26,6 +26,8 @@ from tests.conftest import need
 SCRIPT = "wait 120ms\nmark a\nsave new\nwait 120ms\nmark b\nsave new\nwait 120ms\nmark c\nwait 50ms\nquit\n"
 CAMERA = {"width": 128, "height": 64, "rate": 200, "exposure": '"1ms"'}
 
+REGION = ("--set", "preview.regions.eye=[40, 20, 90, 60]", "--set", "analysis.regions=true")
+
 # Longer than anything in the recorder waits for a disk.
 TIMEOUT_S = 40
 
@@ -78,7 +80,7 @@ class Runner:
         commands.write_text(script)
         camera = [word for key, value in CAMERA.items() for word in ("--set", f"camera.{key}={value}")]
         # A small pool: taking half a gigabyte from the system is most of what a short session does.
-        output = ["--output", "x.h5", "--set", "pool.memory=16MB", *options]
+        output = ["--output", "x.h5", "--set", "pool.memory=16MB", *REGION, *options]
         request = {
             "folder": str(folder),
             "at": case.at,
@@ -172,7 +174,9 @@ def check_file(path: Path, *, is_failed: bool) -> int:
         for column in ("frame_time", "host_time"):
             assert (np.diff(detector[column][:]) > 0).all(), column
         assert (detector["exposure"][:] == 0.001).all()
-        for number, pixels in zip(numbers, file["data"], strict=True):
+        means = file["entry/regions/eye/mean"]
+        for number, pixels, mean in zip(numbers, file["data"], means, strict=True):
+            assert mean == pixels[20:60, 40:90].mean()
             stamp = timestamp.read(pixels)
             assert stamp is not None
             assert stamp.number == number
