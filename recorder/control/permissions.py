@@ -42,6 +42,7 @@ KEY_RULES = {
     "recording.frames": _BY_RUN,
     "recording.duration": _BY_RUN,
     "recording.triggers": _BY_RUN,
+    "recording.split": _BY_RUN,
     "recording.pixel_size": _BY_RUN,
     "camera.source": KeyRule("run", clients=False),
     "pool.memory": _BY_RUN,

@@ -6,7 +6,6 @@ import logging
 import math
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import replace
 from pathlib import Path
 
 from recorder.camera.base import Camera, CameraEvent
@@ -20,9 +19,10 @@ from recorder.session.marks import Mark, Marks, PlacedMark
 from recorder.session.paths import new_path
 from recorder.session.run import Run
 from recorder.session.run_observers import RunObservers
+from recorder.session.splitting import splitting
 from recorder.session.status import FinishReason, State, Statistics, Summary
 from recorder.settings.model import Settings, override
-from recorder.storage.records import Row, Verdict
+from recorder.storage.records import Row
 
 log = logging.getLogger(__name__)
 
@@ -138,7 +138,8 @@ class Session:
         """Carry out a run, with its preview and analysis, and remember how it ended."""
         self._observers.follow(run, self.settings.recording.pixel_size)
         try:
-            summary = await run.run()
+            async with splitting(run, self.settings.recording.split, self._next_file):
+                summary = await run.run()
         except RecorderError as error:
             self._error = error
             summary = Summary.of_nothing(str(error))
@@ -149,6 +150,10 @@ class Session:
         for tell in self.on_end:
             await tell(summary)
         return summary
+
+    async def _next_file(self, first: int | None) -> None:
+        path, number = await self.save(True, first=first)
+        log.info("the recording goes on in %s, from the frame with counter %s on", path, number)
 
     def stop(self, reason: FinishReason = FinishReason.STOPPED, first: int | None = None) -> None:
         """Stop the camera and write all that was exposed, or what comes before counter `first`."""
@@ -185,21 +190,7 @@ class Session:
 
     def summary(self) -> Summary:
         """Return the runs so far as one: sums, all files, the worst verdict."""
-        if not self._summaries:
-            return replace(Summary.of_nothing("no run"), verdict=Verdict.COMPLETE, exit_code=0)
-        worst = max(self._summaries, key=lambda s: s.verdict.severity)
-        losses: dict[str, int] = {}
-        for cause, count in (item for s in self._summaries for item in s.losses.items()):
-            losses[cause] = losses.get(cause, 0) + count
-        return replace(
-            worst,
-            files=tuple(file for s in self._summaries for file in s.files),
-            losses=losses,
-            **{
-                name: sum(getattr(s, name) for s in self._summaries)
-                for name in ("frames", "durable", "lost", "marks", "seconds", "cpu_s", "bytes")
-            },
-        )
+        return Summary.of_runs(self._summaries)
 
     def statistics(self) -> Statistics | None:
         """Return the figures of the run, None before the first."""

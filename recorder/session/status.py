@@ -2,7 +2,9 @@
 
 import logging
 import math
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from enum import Enum
 from pathlib import Path
 from typing import Any, Self
@@ -193,6 +195,24 @@ class Summary:
     def of_nothing(cls, cause: str) -> Self:
         """Return the summary of a run that failed before it recorded anything."""
         return cls((), Verdict.FAILED, cause, 0, 0, 0, {}, 0, 0.0, 0.0, 0, "", 0.0, 0, 0, 1)
+
+    @classmethod
+    def of_runs(cls, runs: Sequence[Self]) -> Self:
+        """Return several as one: sums, all files, the worst verdict."""
+        if not runs:
+            return replace(cls.of_nothing("no run"), verdict=Verdict.COMPLETE, exit_code=0)
+        losses: Counter[str] = Counter()
+        for run in runs:
+            losses.update(run.losses)
+        return replace(
+            max(runs, key=lambda run: run.verdict.severity),
+            files=tuple(file for run in runs for file in run.files),
+            losses=dict(losses),
+            **{
+                name: sum(getattr(run, name) for run in runs)
+                for name in ("frames", "durable", "lost", "marks", "seconds", "cpu_s", "bytes")
+            },
+        )
 
     def for_json(self) -> dict[str, Any]:
         """Return the line that `--json` prints."""

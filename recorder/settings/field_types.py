@@ -4,6 +4,7 @@ Times are in s, lengths in m, sizes in bytes, rates in frames/s (inf: "max") onc
 says of a type, `ParsedBy.allowed` and `Unit`, stands beside its parser.
 """
 
+import contextlib
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -64,9 +65,12 @@ _FAN = '"auto", or a speed from 0 to 100 percent'
 _SWITCH = 'true, false or "auto"'
 _REGION = "[x0, y0, x1, y1], the first pixel and the one after the last, from 0"
 _BASELINE = 'a time from 0.05s to 10min, or "running" and a time'
+_SPLIT = 'a size such as "10GB", a time such as "10min", or a number of frames'
 _DIFFERENCE = '"auto", "full", or a number more than 0'
 
 _SYNC_S = (0.1, 3600)
+_SPLIT_S = (1, 7 * 86400)
+_SPLIT_BYTES = (10**6, 2**60)
 _PIXEL_M = (1e-9, 1e-2)
 
 MAX_PIXEL = 65535
@@ -163,6 +167,26 @@ def _baseline(value: object) -> str:
     return f"{'running ' * running}{format_seconds(seconds)}"
 
 
+def split_limit(value: int | str) -> tuple[float, Literal["frames", "bytes", "s"]]:
+    """Return how long files get that are split at "10GB", "10min" or a number of frames."""
+    if isinstance(value, int):
+        return value, "frames"
+    try:
+        return _seconds(*_SPLIT_S, value), "s"
+    except ValueError:
+        return _bytes(*_SPLIT_BYTES, value), "bytes"
+
+
+def _split(value: object) -> int | str:
+    if type(value) is int and value > 0:
+        return value
+    with contextlib.suppress(ValueError):
+        return format_seconds(_seconds(*_SPLIT_S, value))
+    with contextlib.suppress(ValueError):
+        return format_bytes(_bytes(*_SPLIT_BYTES, value))
+    raise ValueError(f"must be {_SPLIT}")
+
+
 def _region_box(value: object) -> tuple[int, int, int, int]:
     if isinstance(value, list | tuple) and len(value) == 4 and all(type(v) is int for v in value):
         x0, y0, x1, y1 = value
@@ -249,6 +273,7 @@ PreviewMode = Literal["raw", "difference", "dff"]
 # x0, y0, x1, y1 in the frame, counted from 0: the first pixel, and the one after the last.
 RegionBox = Annotated[tuple[int, int, int, int], BeforeValidator(ParsedBy(_region_box, _REGION))]
 RegionName = Annotated[str, StringConstraints(pattern=REGION_NAME)]
+SplitText = Annotated[int | str, BeforeValidator(ParsedBy(_split, _SPLIT))]
 BaselineText = Annotated[str, BeforeValidator(ParsedBy(_baseline, _BASELINE))]
 DifferenceRange = Annotated[
     float | Literal["auto", "full"], BeforeValidator(ParsedBy(_difference_range, _DIFFERENCE))

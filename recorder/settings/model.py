@@ -31,6 +31,7 @@ from recorder.settings.field_types import (
     RegionName,
     Reserve,
     Section,
+    SplitText,
     Switch,
     SyncPeriod,
     Unit,
@@ -52,6 +53,8 @@ class RecordingSettings(Section):
     """The run ends after so many; omitted: it goes on until `stop`, or `duration`."""
     duration: Duration | None = Field(None, examples=["10min"])
     """The run ends after this time; omitted: it goes on until `stop`, or `frames`."""
+    split: SplitText | None = Field(None, examples=["10GB", "10min", 5000])
+    """The next file begins after so much of one, no frame lost between; omitted: one file for each run."""
     triggers: Annotated[int, Unit("triggers")] | None = Field(None, ge=1, examples=[500])
     """How many triggers the camera gets: at the end of a run they are compared with the frames."""
     pixel_size: PixelSize | None = Field(None, examples=["650nm"])

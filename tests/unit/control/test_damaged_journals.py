@@ -15,7 +15,7 @@ from recorder.errors import RecorderError
 DATA = Path(__file__).parents[2] / "data"
 CONFIGS = Path(__file__).parents[3] / "configs"
 
-# Each is read within a fraction of this.
+# Each is read within a fraction of this, in processor time: others may be at work.
 LIMIT_S = 5.0
 
 
@@ -76,7 +76,7 @@ CONFIGURATIONS: dict[str, str] = {
 
 def read(what: Callable[[Path], object], path: Path) -> str:
     """Return the error of reading a file, "" for none; anything but an error of ours is raised."""
-    began_s = time.monotonic()
+    began_s = time.process_time()
     try:
         what(path)
     except RecorderError as error:
@@ -84,7 +84,7 @@ def read(what: Callable[[Path], object], path: Path) -> str:
         assert len(str(error)) < 1000
         return str(error)
     finally:
-        assert time.monotonic() - began_s < LIMIT_S
+        assert time.process_time() - began_s < LIMIT_S
     return ""
 
 
