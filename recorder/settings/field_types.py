@@ -65,7 +65,7 @@ _FAN = '"auto", or a speed from 0 to 100 percent'
 _SWITCH = 'true, false or "auto"'
 _REGION = "[x0, y0, x1, y1], the first pixel and the one after the last, from 0"
 _BASELINE = 'a time from 0.05s to 10min, or "running" and a time'
-_SPLIT = 'a size such as "10GB", a time such as "10min", or a number of frames'
+_SPLIT = 'a size ("10GB", from 1 MB on), a time ("10min", from 1 s on), or a number of frames'
 _DIFFERENCE = '"auto", "full", or a number more than 0'
 
 _SYNC_S = (0.1, 3600)

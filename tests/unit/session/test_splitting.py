@@ -104,5 +104,5 @@ async def test_a_file_that_cannot_be_made_leaves_the_recording_in_the_one_before
 
 @pytest.mark.parametrize("split", [0, True, "10", "0.5s", "1kB", "10 sheep", 1.5])
 def test_a_length_that_is_none_is_refused(split: Any) -> None:
-    with pytest.raises(ConfigurationError, match=r"recording.split = .*must be a size such as \"10GB\""):
+    with pytest.raises(ConfigurationError, match=r"recording.split = .*must be a size \("):
         validate({"recording": {"split": split}})
