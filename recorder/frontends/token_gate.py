@@ -79,7 +79,7 @@ class Entrance:
         """Give a stranger a place, that of the oldest where all are taken."""
         if len(self._strangers) >= MAX_STRANGERS:
             self.turn_away(next(iter(self._strangers)))
-        timer = asyncio.get_running_loop().call_later(FIRST_WORDS_S, self.turn_away, stranger)
+        timer = asyncio.get_running_loop().call_later(FIRST_WORDS_S, self.give_up, stranger)
         self._strangers[stranger] = timer
 
     def leave(self, stranger: "_Stranger") -> bool:
@@ -93,6 +93,13 @@ class Entrance:
         """Close a stranger's connection, where it is not closed, and count it."""
         if self.leave(stranger):
             self._log.add(stranger.transport)
+            stranger.transport.close()
+
+    def give_up(self, stranger: "_Stranger") -> None:
+        """Turn away who did not say enough; of silent ones none is counted: browsers connect in advance."""
+        if stranger.has_spoken:
+            self.turn_away(stranger)
+        elif self.leave(stranger):
             stranger.transport.close()
 
     def hear(self, stranger: "_Stranger", words: bytes) -> None:
@@ -125,6 +132,11 @@ class _Stranger(asyncio.Protocol):
         self._entrance = entrance
         self._words = b""
 
+    @property
+    def has_spoken(self) -> bool:
+        """Whether anything was said."""
+        return bool(self._words)
+
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Take a place."""
         if not isinstance(transport, asyncio.Transport):
@@ -141,6 +153,6 @@ class _Stranger(asyncio.Protocol):
             self._entrance.turn_away(self)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Free the place; who goes without the first words is counted as turned away."""
+        """Free the place."""
         del exc
-        self._entrance.turn_away(self)
+        self._entrance.give_up(self)

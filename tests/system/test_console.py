@@ -22,9 +22,11 @@ pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="a pseudo-termin
 
 
 class Terminal:
-    """A recorder in a pseudo-terminal of 150 by 30."""
+    """A recorder in a pseudo-terminal, `size` in lines and columns."""
 
-    def __init__(self, folder: Path, *arguments: str) -> None:
+    def __init__(
+        self, folder: Path, *arguments: str, size: tuple[int, int] = (30, 150), term: str = "xterm"
+    ) -> None:
         import fcntl
         import pty
         import struct
@@ -32,8 +34,8 @@ class Terminal:
 
         self.folder = folder
         self.parent, child = pty.openpty()
-        fcntl.ioctl(child, termios.TIOCSWINSZ, struct.pack("HHHH", 30, 150, 0, 0))
-        environment = {**os.environ, "TERM": "xterm", "XDG_STATE_HOME": str(folder / "state")}
+        fcntl.ioctl(child, termios.TIOCSWINSZ, struct.pack("HHHH", *size, 0, 0))
+        environment = {**os.environ, "TERM": term, "XDG_STATE_HOME": str(folder / "state")}
         self.run = subprocess.Popen(
             [*COMMAND, "run", "--output", "x.h5", *arguments],
             cwd=folder,
@@ -55,9 +57,18 @@ class Terminal:
                 return
             if not data:
                 return
-            self.shown += data.decode(errors="replace")
+            self.take(data.decode(errors="replace"))
             if b"\x1b[6n" in data:
-                os.write(self.parent, b"\x1b[1;1R")
+                line, column = self.cursor()
+                os.write(self.parent, f"\x1b[{line};{column}R".encode())
+
+    def take(self, text: str) -> None:
+        """Take in a piece of what is shown."""
+        self.shown += text
+
+    def cursor(self) -> tuple[int, int]:
+        """Line and column of the cursor, from 1 on, as far as this terminal knows."""
+        return 1, 1
 
     def until(self, text: str, since: int = 0, seconds: float = 40) -> None:
         """Wait until `text` is shown."""
