@@ -6,6 +6,30 @@
 
 A block is lent, never copied; the pool is the only bound on memory; the index row is the commit record;
 what the camera counted and the file lacks stands in the ledger of losses.
+
+In a notebook, `recorder.open(path)` has what was recorded.
 """
 
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from os import PathLike
+
+    from recorder.files.opened.recording import OpenedRecording
+
+__all__ = ["open"]
 __version__ = "0.1.0"
+
+
+def open(*paths: "str | PathLike[str]") -> "OpenedRecording":
+    """Open a recording to read: frames as an array that stays on the disk, times, marks, losses, settings.
+
+    One file; several of one session, as one; a pattern ("trial*.h5"); a journal (.commands.jsonl), or a
+    folder with one session: then all of its files. Nothing is ever written. Raises UsageError where there is
+    no such file, NotOurFileError where it is another program's, DamagedFileError where it cannot be read;
+    warns with RecoverWarning where `recorder recover` is needed. Blocks for about half a second: another
+    process looks into the files first.
+    """
+    from recorder.files.opened.recording import open_files  # noqa: PLC0415 - importing recorder costs nothing
+
+    return open_files(paths)

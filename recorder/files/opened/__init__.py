@@ -1,0 +1,1 @@
+"""Recordings for notebooks and programs: what `recorder.open` returns. See `recording.OpenedRecording`."""

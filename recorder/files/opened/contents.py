@@ -1,0 +1,167 @@
+"""What a file holds beside its pixels, and where these are: read at once, with HDF5, in a process of its own.
+
+From then on nobody needs HDF5: pixels are read at their addresses, from any thread or computer.
+"""
+
+import time
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any, Self
+
+import h5py
+import numpy as np
+from numpy.typing import NDArray
+
+from recorder.errors import DamagedFileError, UsageError
+from recorder.files.opened.tables import table
+from recorder.files.opening import DAMAGE, open_recording
+from recorder.files.probe import TIMEOUT_S, Probe
+from recorder.files.reader import ATTEMPT_S, MAX_ATTEMPTS, column
+from recorder.frames.metadata import COLUMNS
+from recorder.storage import layout
+from recorder.storage.file_addresses import FileAddresses, GrowingDataset
+from recorder.storage.file_bytes import Readable
+from recorder.storage.records import ROWS, Verdict
+
+# Columns, rows and addresses of a long recording take longer: so much for each GB.
+TIMEOUT_S_PER_GB = 0.2
+
+# What has more values is no description of anything.
+MAX_VALUES = 64
+
+Value = str | int | float | list[int] | list[float]
+
+
+@dataclass(frozen=True)
+class Contents:
+    """A file without its pixels.
+
+    `addresses` (n,) are those of its chunks; `columns` have a value for each frame, by the name of
+    `frames.metadata`; `tables` their rows, text as text; `values` every single value under /entry, by its
+    path there. `start` is the UTC of the first frame (NaT: not known); `without_pixels` frames have a row
+    only.
+    """
+
+    path: Path
+    frames: int
+    height: int
+    width: int
+    dtype: str
+    frames_per_chunk: int
+    addresses: NDArray[np.int64]
+    columns: dict[str, NDArray[Any]]
+    tables: dict[str, NDArray[np.void]]
+    values: dict[str, Value]
+    start: np.datetime64
+    without_pixels: int
+
+    @property
+    def verdict(self) -> str:
+        """What became of the recording."""
+        return str(self.values.get("verdict", ""))
+
+    @property
+    def was_closed(self) -> bool:
+        """Whether its recorder has closed it."""
+        return self.verdict != Verdict.RECORDING
+
+    @property
+    def frame_bytes(self) -> int:
+        """Size of a frame."""
+        return self.height * self.width * np.dtype(self.dtype).itemsize
+
+    def followed_by(self, later: Self) -> Self:
+        """Return these with what `read_contents(since=frames)` found later."""
+        first_chunk = self.frames // self.frames_per_chunk
+        return replace(
+            later,
+            addresses=np.concatenate([self.addresses[:first_chunk], later.addresses]),
+            columns={
+                name: np.concatenate([self.columns[name][: self.frames], values])
+                for name, values in later.columns.items()
+            },
+        )
+
+
+def ask_contents(path: Path, probe: Probe, since: int = 0) -> Contents:
+    """Have `probe` read a file's contents; what it raises is what `recorder info` says."""
+    size = path.stat().st_size if path.is_file() else 0
+    return probe.ask(partial(read_contents, since=since), path, TIMEOUT_S + size * 1e-9 * TIMEOUT_S_PER_GB)
+
+
+def read_contents(path: Path, since: int = 0) -> Contents:
+    """Read what the file at `path` holds, also while it grows; blocks.
+
+    With `since`, columns and addresses are those from that frame, and its chunk, on. Raises UsageError where
+    there is no file, NotOurFileError for another program's, DamagedFileError.
+    """
+    # A file that grows is read while it changes: what does not fit together now does the next moment.
+    for attempt in range(MAX_ATTEMPTS):
+        if attempt:
+            time.sleep(ATTEMPT_S)
+        try:
+            return _read(path, since)
+        except DamagedFileError as error:
+            problem = error
+        except UsageError:
+            raise
+        except DAMAGE as error:
+            problem = DamagedFileError(f"{path}: cannot be read: {error}")
+    raise problem
+
+
+def _read(path: Path, since: int) -> Contents:
+    with open_recording(path) as file:
+        detector, entry = file[layout.DETECTOR], file["entry"]
+        readable = Readable.of(path)
+        try:
+            content = readable.content
+            pixels = GrowingDataset.read(content, FileAddresses.of(file, content).pixels)
+            present = pixels.rows_within(content.size)
+        finally:
+            readable.close()
+        found = {field.name: column(detector, field) for field in COLUMNS}
+        stored = {name: values for name, values in found.items() if values is not None}
+        claimed = min(len(values) for values in stored.values())
+        frames = min(claimed, present)
+        _, height, width = detector["data"].shape
+        chunks = -(-frames // pixels.rows_per_chunk)
+        return Contents(
+            path=path,
+            frames=frames,
+            height=height,
+            width=width,
+            dtype=detector["data"].dtype.str,
+            frames_per_chunk=pixels.rows_per_chunk,
+            addresses=np.array(pixels.chunks[since // pixels.rows_per_chunk : chunks], np.int64),
+            columns={name: values[since:frames] for name, values in stored.items()},
+            tables={row.table: table(entry.get(row.table), row) for row in ROWS},
+            values=_values(entry),
+            start=_start(detector),
+            without_pixels=claimed - frames,
+        )
+
+
+def _values(entry: h5py.Group) -> dict[str, Value]:
+    values: dict[str, Value] = {}
+
+    def note(name: str, thing: h5py.HLObject) -> None:
+        if isinstance(thing, h5py.Dataset) and thing.chunks is None and thing.size <= MAX_VALUES:
+            value = thing[()]
+            if isinstance(value, bytes):
+                values[name] = value.decode(errors="replace")
+            elif isinstance(value, np.ndarray | np.generic) and value.dtype.kind in "iufb":
+                values[name] = value.tolist()
+
+    entry.visititems(note)
+    return values
+
+
+def _start(detector: h5py.Group) -> np.datetime64:
+    """Return the UTC of the first frame."""
+    times = column(detector, next(field for field in COLUMNS if field.name == "camera_time_ns"))
+    text = b"" if times is None else times.attrs.get("start", b"")
+    text = bytes(text).decode() if isinstance(text, bytes | np.bytes_) else str(text)
+    # Ours are all in UTC.
+    return np.datetime64(text.removesuffix("Z").removesuffix("+00:00") or "NaT", "ns")
