@@ -1,0 +1,147 @@
+"""Frames around marks, on one axis of time; where a frame is missing, there is none."""
+
+import fnmatch
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recorder.errors import UsageError, did_you_mean
+from recorder.files.opened.frames import Frames
+from recorder.files.opened.traces import Region, Roi
+
+
+class Clips:
+    """The clips around M marks, T moments each; `clips[i]` reads one.
+
+    `time` (T,) are the moments in s from the marked frame's, `step` s apart; `index` (M, T) is the frame
+    nearest to each by the camera's clock, -1 where none is: it was lost, or the recording begins later or
+    ends before. So a loss leaves a hole, and never moves what comes after it. `marks` (M,) are the marks'
+    rows.
+    """
+
+    def __init__(
+        self, frames: Frames, marks: NDArray[np.void], time: NDArray[np.float64], index: NDArray[np.int64]
+    ) -> None:
+        """See `clips_around`."""
+        self._frames = frames
+        self.marks, self.time, self.index = marks, time, index
+
+    @property
+    def step(self) -> float:
+        """Time between two moments in s."""
+        return float(self.time[1] - self.time[0]) if len(self.time) > 1 else 0.0
+
+    @property
+    def missing(self) -> NDArray[np.bool_]:
+        """Where no frame is (M, T)."""
+        return self.index < 0
+
+    @property
+    def shape(self) -> tuple[int, int, int, int]:
+        """Marks, moments, height, width."""
+        return (*self.index.shape, *self._frames.shape[1:])
+
+    def __len__(self) -> int:
+        return len(self.index)
+
+    def __repr__(self) -> str:
+        return (
+            f"<Clips around {len(self)} marks, {len(self.time)} frames each from {self.time[0]:+.6g} s to "
+            f"{self.time[-1]:+.6g} s, {int(self.missing.sum())} missing>"
+        )
+
+    def __getitem__(self, number: int) -> "np.ma.MaskedArray[Any, np.dtype[Any]]":
+        """Read clip `number` (T, H, W), masked where no frame is; numpy.ma.filled(clip, 0) has 0 there."""
+        index = self.index[number]
+        if index.ndim != 1:
+            raise IndexError("clips are read one by one: clips[3]")
+        pixels = np.zeros((len(index), *self._frames.shape[1:]), self._frames.dtype)
+        there = index >= 0
+        pixels[there] = self._frames[index[there]]
+        missing = np.broadcast_to(~there[:, np.newaxis, np.newaxis], pixels.shape)
+        return np.ma.MaskedArray(pixels, missing)
+
+    def __iter__(self) -> Iterator["np.ma.MaskedArray[Any, np.dtype[Any]]"]:
+        return (self[number] for number in range(len(self)))
+
+    def mean(self) -> NDArray[np.float64]:
+        """Return the mean of the clips (T, H, W), of those that have a frame there; NaN where none has."""
+        sums = np.zeros(self.shape[1:])
+        for index in self.index:
+            for moment in np.flatnonzero(index >= 0):
+                sums[moment] += self._frames[int(index[moment])]
+        counts = (self.index >= 0).sum(axis=0)[:, np.newaxis, np.newaxis]
+        return np.asarray(np.divide(sums, counts, out=np.full_like(sums, np.nan), where=counts > 0))
+
+    def trace(self, roi: Roi | None = None) -> NDArray[np.float64]:
+        """Return the mean of `roi`, as in `OpenedRecording.trace`, in each clip (M, T); NaN where no frame is."""
+        region = Region.of(roi, *self._frames.shape[1:])
+        means = np.full(self.index.shape, np.nan)
+        for clip, index in zip(means, self.index, strict=True):
+            for moment in np.flatnonzero(index >= 0):
+                frame = int(index[moment])
+                clip[moment] = region.mean(self._frames[frame : frame + 1, region.rows])[0]
+        return means
+
+
+def clips_around(
+    frames: Frames,
+    times: NDArray[np.float64],
+    marks: NDArray[np.void],
+    pattern: str,
+    before: float,
+    after: float,
+    step: float | None,
+) -> Clips:
+    """See `OpenedRecording.clips`; `times` (N,) are the frames'."""
+    if not (before >= 0 and after >= 0 and before + after > 0):
+        raise UsageError(
+            f"clips: before = {before} s and after = {after} s; one must be above 0, neither below"
+        )
+    labels = marks["label"].tolist()
+    chosen = marks[[fnmatch.fnmatchcase(label, pattern) for label in labels] & (marks["frame"] >= 0)]
+    if not len(chosen):
+        raise UsageError(
+            f'clips: no mark "{pattern}" on a frame that is here{did_you_mean(pattern, set(labels))}'
+        )
+    moments = times[chosen["frame"]]
+    begins = np.searchsorted(times, moments - before, "left")
+    ends = np.searchsorted(times, moments + after, "right")
+    if step is None:
+        step = _step(times, begins, ends)
+    if not step > 0:
+        raise UsageError(f"clips: step = {step} s; write the time between two frames, above 0")
+    count_before, count_after = (round(seconds / step) for seconds in (before, after))
+    axis = np.asarray(np.arange(-count_before, count_after + 1) * step, np.float64)
+    index = np.full((len(chosen), len(axis)), -1, np.int64)
+    for row, (moment, frame) in enumerate(zip(moments, chosen["frame"].tolist(), strict=True)):
+        around = np.arange(
+            *np.searchsorted(times, [moment + axis[0] - step / 2, moment + axis[-1] + step / 2])
+        )
+        places = np.round((times[around] - moment) / step).astype(np.int64) + count_before
+        inside = (places >= 0) & (places < len(axis))
+        around, places = around[inside], places[inside]
+        if len(np.unique(places)) < len(places):
+            raise UsageError(
+                f"clips: around the mark on frame {frame} frames come faster than every {step:.6g} s; "
+                "give their interval as step="
+            )
+        index[row, places] = around
+    return Clips(frames, chosen, axis, index)
+
+
+def _step(times: NDArray[np.float64], begins: NDArray[np.intp], ends: NDArray[np.intp]) -> float:
+    """Return the interval of frames in s: the usual one within the clips, as exactly as they tell it."""
+    intervals = []
+    for begin, end in zip(begins, ends, strict=True):
+        differences = np.diff(times[begin:end])
+        if len(differences):
+            usual = float(np.median(differences))
+            # Over all of a clip the clock's own resolution matters less; a gap counts for what it holds.
+            held = np.round(differences / usual) if usual > 0 else np.zeros(1)
+            intervals.append(float(differences.sum() / held.sum()) if held.sum() else usual)
+    if not intervals:
+        raise UsageError("clips: no two frames in any of them; take more before or after")
+    return float(np.median(intervals))
