@@ -76,7 +76,7 @@ class Clips:
         return np.asarray(np.divide(sums, counts, out=np.full_like(sums, np.nan), where=counts > 0))
 
     def trace(self, roi: Roi | None = None) -> NDArray[np.float64]:
-        """Return the mean of `roi`, as in `OpenedRecording.trace`, in each clip (M, T); NaN where no frame is."""
+        """Return the mean of `roi` (as for a recording) in each clip (M, T), NaN where no frame is."""
         region = Region.of(roi, *self._frames.shape[1:])
         means = np.full(self.index.shape, np.nan)
         for clip, index in zip(means, self.index, strict=True):
@@ -101,7 +101,8 @@ def clips_around(
             f"clips: before = {before} s and after = {after} s; one must be above 0, neither below"
         )
     labels = marks["label"].tolist()
-    chosen = marks[[fnmatch.fnmatchcase(label, pattern) for label in labels] & (marks["frame"] >= 0)]
+    is_here = (marks["frame"] >= 0) & (marks["frame"] < len(times))
+    chosen = marks[np.array([fnmatch.fnmatchcase(label, pattern) for label in labels], bool) & is_here]
     if not len(chosen):
         raise UsageError(
             f'clips: no mark "{pattern}" on a frame that is here{did_you_mean(pattern, set(labels))}'

@@ -124,6 +124,8 @@ def _read(path: Path, since: int) -> Contents:
         claimed = min(len(values) for values in stored.values())
         frames = min(claimed, present)
         _, height, width = detector["data"].shape
+        if pixels.row_bytes != height * width * detector["data"].dtype.itemsize:
+            raise DamagedFileError(f"{path}: its chunks are not made of whole frames")
         chunks = -(-frames // pixels.rows_per_chunk)
         return Contents(
             pixels=FilePixels(

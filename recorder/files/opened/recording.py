@@ -1,5 +1,6 @@
 """A recording as a notebook sees it."""
 
+import contextlib
 import math
 import os
 import tomllib
@@ -24,7 +25,7 @@ from recorder.files.opened.problems import RecoverWarning, problems_of
 from recorder.files.opened.session_files import files_meant
 from recorder.files.opened.tables import joined, standing
 from recorder.files.opened.traces import Roi, trace
-from recorder.files.probe import probing
+from recorder.files.probe import Probe, probing
 
 if TYPE_CHECKING:
     import dask.array
@@ -99,7 +100,8 @@ class OpenedRecording:
     @property
     def utc(self) -> NDArray[np.datetime64]:
         """UTC of each frame (N,), datetime64[ns]: `start` and the camera's clock since."""
-        return self.start + np.round(self.time * 1e9).astype("timedelta64[ns]")
+        with np.errstate(invalid="ignore"):  # times of a damaged file
+            return self.start + np.round(self.time * 1e9).astype("timedelta64[ns]")
 
     @cached_property
     def frame_number(self) -> NDArray[np.uint64]:
@@ -177,9 +179,9 @@ class OpenedRecording:
     def clips(self, pattern: str, before: float, after: float, step: float | None = None) -> Clips:
         """Return the frames from `before` s before each mark to `after` s after it, on one axis of time.
 
-        `pattern` is a label, or one with * and ?. Moments are `step` s apart, None: as the frames are. A frame
-        stands at the moment nearest to it by the camera's clock; where none is, clips are masked, and traces
-        NaN. Raises UsageError where no mark is meant, or two frames are nearest to one moment.
+        `pattern` is a label, or one with * and ?. Moments are `step` s apart, None: as the frames are. A
+        frame stands at the moment nearest to it by the camera's clock; where none is, clips are masked, and
+        traces NaN. Raises UsageError where no mark is meant, or two frames are nearest to one moment.
         """
         return clips_around(self._frames, self.time, self.marks, pattern, before, after, step)
 
@@ -309,11 +311,11 @@ class OpenedRecording:
         return tuple(offsets)
 
 
-def open_files(given: Sequence[str | os.PathLike[str]]) -> OpenedRecording:
-    """Open what is given as one recording; see `recorder.open`."""
+def open_files(given: Sequence[str | os.PathLike[str]], probe: Probe | None = None) -> OpenedRecording:
+    """Open what is given as one recording, see `recorder.open`; `probe` looks into the files."""
     paths = files_meant(given)
-    with probing() as probe:
-        contents = [ask_contents(path, probe) for path in paths]
+    with probing() if probe is None else contextlib.nullcontext(probe) as looking:
+        contents = [ask_contents(path, looking) for path in paths]
     # In the order of time; those without a frame, which know none, last.
     contents.sort(key=lambda file: (np.isnat(file.start), file.start))
     _require_one_form(contents)
