@@ -11,6 +11,9 @@ from recorder.errors import UsageError, did_you_mean
 from recorder.files.opened.frames import Frames
 from recorder.files.opened.traces import Region, Roi
 
+# The resolution of cameras' clocks.
+EDGE_S = 1e-6
+
 
 class Clips:
     """The clips around M marks, T moments each; `clips[i]` reads one.
@@ -108,32 +111,31 @@ def clips_around(
             f'clips: no mark "{pattern}" on a frame that is here{did_you_mean(pattern, set(labels))}'
         )
     moments = times[chosen["frame"]]
-    begins = np.searchsorted(times, moments - before, "left")
-    ends = np.searchsorted(times, moments + after, "right")
-    if step is None:
-        step = _step(times, begins, ends)
-    if not step > 0:
-        raise UsageError(f"clips: step = {step} s; write the time between two frames, above 0")
-    count_before, count_after = (round(seconds / step) for seconds in (before, after))
-    axis = np.asarray(np.arange(-count_before, count_after + 1) * step, np.float64)
-    index = np.full((len(chosen), len(axis)), -1, np.int64)
-    for row, (moment, frame) in enumerate(zip(moments, chosen["frame"].tolist(), strict=True)):
-        around = np.arange(
-            *np.searchsorted(times, [moment + axis[0] - step / 2, moment + axis[-1] + step / 2])
-        )
-        places = np.round((times[around] - moment) / step).astype(np.int64) + count_before
-        inside = (places >= 0) & (places < len(axis))
-        around, places = around[inside], places[inside]
-        if len(np.unique(places)) < len(places):
+    # A clock is not exact to the last digit: a frame at the very end belongs to it.
+    begins = np.searchsorted(times, moments - before - EDGE_S, "left")
+    ends = np.searchsorted(times, moments + after + EDGE_S, "right")
+    interval = float(_interval(times, begins, ends) if step is None else step)
+    if not interval > 0:
+        raise UsageError(f"clips: step = {interval} s; write the time between two moments, above 0")
+    first, last = round(-before / interval), round(after / interval)
+    index = np.full((len(chosen), last - first + 1), -1, np.int64)
+    for row, frame in enumerate(chosen["frame"].tolist()):
+        offsets = (times - times[frame])[begins[row] : ends[row]] / interval
+        places = np.round(offsets).astype(np.int64)
+        if step is None and len(np.unique(places)) < len(places):
             raise UsageError(
-                f"clips: around the mark on frame {frame} frames come faster than every {step:.6g} s; "
-                "give their interval as step="
+                f"clips: around the mark on frame {frame} frames come faster than every {interval:.6g} s, as "
+                "others do; give the time between two moments as step="
             )
-        index[row, places] = around
+        # The nearest is written last.
+        order = np.argsort(-np.abs(offsets - places), kind="stable")
+        order = order[(places[order] >= first) & (places[order] <= last)]
+        index[row, places[order] - first] = begins[row] + order
+    axis = np.asarray(np.arange(first, last + 1) * interval, np.float64)
     return Clips(frames, chosen, axis, index)
 
 
-def _step(times: NDArray[np.float64], begins: NDArray[np.intp], ends: NDArray[np.intp]) -> float:
+def _interval(times: NDArray[np.float64], begins: NDArray[np.intp], ends: NDArray[np.intp]) -> float:
     """Return the interval of frames in s: the usual one within the clips, as exactly as they tell it."""
     intervals = []
     for begin, end in zip(begins, ends, strict=True):

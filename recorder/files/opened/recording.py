@@ -181,7 +181,8 @@ class OpenedRecording:
 
         `pattern` is a label, or one with * and ?. Moments are `step` s apart, None: as the frames are. A
         frame stands at the moment nearest to it by the camera's clock; where none is, clips are masked, and
-        traces NaN. Raises UsageError where no mark is meant, or two frames are nearest to one moment.
+        traces NaN. Raises UsageError where no mark is meant, or the frames' rate differs and no `step` is
+        given.
         """
         return clips_around(self._frames, self.time, self.marks, pattern, before, after, step)
 
