@@ -24,9 +24,10 @@ INTERVAL_S = 0.01
 class Written:
     """A file that is being written, a chunk of frames at a time; their pixels are in `frames`."""
 
-    def __init__(self, path: Path, form: FrameFormat = FORM, first: int = 1) -> None:
-        """Make the file; the camera's counter begins with `first`."""
-        self.path, self._form, self._next = path, form, first
+    def __init__(self, path: Path, form: FrameFormat = FORM, first: int = 1, *, keep: bool = True) -> None:
+        """Make the file; the camera's counter begins with `first`. With `keep` False no frame is kept."""
+        self.path, self._next, self._keep = path, first, keep
+        self._count = 0
         self._pool = Pool(form, PER_CHUNK, 4 * PER_CHUNK * form.nbytes)
         self._recording = Recording(path, describe(form, PER_CHUNK), "buffered")
         self.frames = np.zeros((0, form.height, form.width), form.dtype)
@@ -35,17 +36,19 @@ class Written:
         """Write frames of random pixels, `lost` frames behind those before."""
         losses = []
         if lost:
-            after, first = len(self.frames) - 1, self._next
+            after, first = self._count - 1, self._next
             losses = [Loss(after, lost, Cause.COUNTER_GAP, after * INTERVAL_S, first, 0.0)]
             self._next += lost
         block = take(self._pool)
         with fill(block, 0, count, self._next) as span:
             pixels = np.random.default_rng(self._next).integers(0, 65536, block.pixels[:count].shape)
             block.pixels[:count] = pixels
-            self.frames = np.concatenate([self.frames, block.pixels[:count]])
+            if self._keep:
+                self.frames = np.concatenate([self.frames, block.pixels[:count]])
             self._recording.append([span], losses)
             self._recording.commit()
         self._next += count
+        self._count += count
 
     def mark(self, frame: int, label: str, text: str = "") -> None:
         """Mark a frame."""
