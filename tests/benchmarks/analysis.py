@@ -86,8 +86,8 @@ def workers(path: Path, rounds: int) -> None:
     client: Any = distributed.Client
     with (
         recorder.open(path) as recording,
-        cluster(1, threads_per_worker=1, dashboard_address=":0") as one,
-        cluster(2, threads_per_worker=1, dashboard_address=":0") as two,
+        cluster(n_workers=1, threads_per_worker=1, dashboard_address=":0") as one,
+        cluster(n_workers=2, threads_per_worker=1, dashboard_address=":0") as two,
         client(one) as alone,
         client(two) as pair,
     ):

@@ -89,7 +89,8 @@ def test_an_xarray_has_names_and_times(opened: Opened) -> None:
         named.isel(time=[25, 3], y=[1, 5], x=slice(3, 9)), frames[[25, 3]][:, [1, 5], 3:9]
     )
     np.testing.assert_array_equal(named.isel(time=2, y=4, x=[1, 9]), frames[2, 4, [1, 9]])
-    np.testing.assert_array_equal(recording.xarray(dask=True).max("time"), frames.max(axis=0))
+    with dask.config.set(scheduler="sync"):
+        np.testing.assert_array_equal(recording.xarray(dask=True).max("time"), frames.max(axis=0))
 
 
 @pytest.mark.parametrize(("library", "call"), [("dask.array", "dask"), ("xarray", "xarray")])

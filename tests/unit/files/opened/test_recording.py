@@ -129,7 +129,7 @@ def test_frames_are_an_array_where_one_is_wanted(opened: Opened) -> None:
     np.testing.assert_array_equal(np.asarray(frames, np.float32), opened.frames.astype(np.float32))
     np.testing.assert_array_equal(list(frames), opened.frames)
     with pytest.raises(ValueError, match="on the disk"):
-        np.array(frames, copy=False)
+        frames.__array__(copy=False)
     begun = [
         (first, block.copy()) for first, block in frames.blocks(3, 18, block_bytes=5 * frames.frame_bytes)
     ]
