@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recorder.errors import DamagedFileError, UsageError
+from recorder.files.opened.pixels import FilePixels
 from recorder.files.opened.tables import table
 from recorder.files.opening import DAMAGE, open_recording
 from recorder.files.probe import TIMEOUT_S, Probe
@@ -37,24 +38,27 @@ Value = str | int | float | list[int] | list[float]
 class Contents:
     """A file without its pixels.
 
-    `addresses` (n,) are those of its chunks; `columns` have a value for each frame, by the name of
-    `frames.metadata`; `tables` their rows, text as text; `values` every single value under /entry, by its
-    path there. `start` is the UTC of the first frame (NaT: not known); `without_pixels` frames have a row
-    only.
+    `columns` have a value for each frame, by the name of `frames.metadata`; `tables` their rows, text as
+    text; `values` every single value under /entry, by its path there. `start` is the UTC of the first frame
+    (NaT: not known); `without_pixels` frames have a row only.
     """
 
-    path: Path
-    frames: int
-    height: int
-    width: int
-    dtype: str
-    frames_per_chunk: int
-    addresses: NDArray[np.int64]
+    pixels: FilePixels
     columns: dict[str, NDArray[Any]]
     tables: dict[str, NDArray[np.void]]
     values: dict[str, Value]
     start: np.datetime64
     without_pixels: int
+
+    @property
+    def path(self) -> Path:
+        """The file."""
+        return self.pixels.path
+
+    @property
+    def frames(self) -> int:
+        """How many frames have their row and their pixels."""
+        return self.pixels.frames
 
     @property
     def verdict(self) -> str:
@@ -66,20 +70,14 @@ class Contents:
         """Whether its recorder has closed it."""
         return self.verdict != Verdict.RECORDING
 
-    @property
-    def frame_bytes(self) -> int:
-        """Size of a frame."""
-        return self.height * self.width * np.dtype(self.dtype).itemsize
-
     def followed_by(self, later: Self) -> Self:
         """Return these with what `read_contents(since=frames)` found later."""
-        first_chunk = self.frames // self.frames_per_chunk
+        known = self.pixels.addresses[: self.frames // self.pixels.frames_per_chunk]
         return replace(
             later,
-            addresses=np.concatenate([self.addresses[:first_chunk], later.addresses]),
+            pixels=replace(later.pixels, addresses=np.concatenate([known, later.pixels.addresses])),
             columns={
-                name: np.concatenate([self.columns[name][: self.frames], values])
-                for name, values in later.columns.items()
+                name: np.concatenate([self.columns[name], values]) for name, values in later.columns.items()
             },
         )
 
@@ -126,19 +124,23 @@ def _read(path: Path, since: int) -> Contents:
         claimed = min(len(values) for values in stored.values())
         frames = min(claimed, present)
         _, height, width = detector["data"].shape
+        if pixels.row_bytes != height * width * detector["data"].dtype.itemsize:
+            raise DamagedFileError(f"{path}: its chunks are not made of whole frames")
         chunks = -(-frames // pixels.rows_per_chunk)
         return Contents(
-            path=path,
-            frames=frames,
-            height=height,
-            width=width,
-            dtype=detector["data"].dtype.str,
-            frames_per_chunk=pixels.rows_per_chunk,
-            addresses=np.array(pixels.chunks[since // pixels.rows_per_chunk : chunks], np.int64),
+            pixels=FilePixels(
+                path,
+                frames,
+                int(height),
+                int(width),
+                detector["data"].dtype.str,
+                pixels.rows_per_chunk,
+                np.array(pixels.chunks[since // pixels.rows_per_chunk : chunks], np.int64),
+            ),
             columns={name: values[since:frames] for name, values in stored.items()},
             tables={row.table: table(entry.get(row.table), row) for row in ROWS},
             values=_values(entry),
-            start=_start(detector),
+            start=_start(detector, entry),
             without_pixels=claimed - frames,
         )
 
@@ -158,10 +160,12 @@ def _values(entry: h5py.Group) -> dict[str, Value]:
     return values
 
 
-def _start(detector: h5py.Group) -> np.datetime64:
+def _start(detector: h5py.Group, entry: h5py.Group) -> np.datetime64:
     """Return the UTC of the first frame."""
     times = column(detector, next(field for field in COLUMNS if field.name == "camera_time_ns"))
     text = b"" if times is None else times.attrs.get("start", b"")
+    # Files of layout 1 say it here only.
+    text = text or entry["start_time"][()]
     text = bytes(text).decode() if isinstance(text, bytes | np.bytes_) else str(text)
     # Ours are all in UTC.
     return np.datetime64(text.removesuffix("Z").removesuffix("+00:00") or "NaT", "ns")

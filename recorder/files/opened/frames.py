@@ -2,23 +2,22 @@
 
 import itertools
 import math
+import os
 import threading
+from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from types import EllipsisType
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from recorder.errors import UsageError
-from recorder.files.opened.contents import Contents
-from recorder.files.opened.pixels import Piece, close_file, open_file, pieces, read_piece
+from recorder.files.opened.pixels import FilePixels
 
 # What is read at once where frames are gone through: the disk is busy, and memory stays small.
 BLOCK_BYTES = 32_000_000
-
-Basic = int | slice | EllipsisType | None
+READERS = 2
 
 
 class Frames:
@@ -31,15 +30,18 @@ class Frames:
 
     ndim = 3
 
-    def __init__(self, files: Sequence[Contents]) -> None:
-        first = files[0]
-        self._files = tuple(files)
-        self._starts = np.cumsum([0, *(file.frames for file in files)])
-        self.shape = (int(self._starts[-1]), first.height, first.width)
-        self.dtype: np.dtype[Any] = np.dtype(first.dtype)
+    def __init__(self, files: Sequence[FilePixels]) -> None:
+        self.dtype: np.dtype[Any] = np.dtype(files[0].dtype)
+        self.have(files)
         self._fds: dict[int, int] = {}
         self._opening = threading.Lock()
         self._is_closed = False
+
+    def have(self, files: Sequence[FilePixels]) -> None:
+        """Be the frames of `files`: those there were, which may have become longer, and new ones behind."""
+        self._files = tuple(files)
+        self._starts = np.cumsum([0, *(file.frames for file in files)])
+        self.shape = (int(self._starts[-1]), files[0].height, files[0].width)
 
     # What it is.
 
@@ -151,58 +153,56 @@ class Frames:
         ends before them, StorageError where it is gone or the disk fails.
         """
         rows = slice(0, self.shape[1]) if rows is None else rows
-        filled = 0
-        for number, piece in self.pieces(first, first + len(out)):
-            part = out[filled : filled + piece.count]
-            read_piece(self._descriptor(number), piece, rows, part, self.shape[1])
-            filled += piece.count
-
-    def pieces(self, first: int, stop: int) -> Iterator[tuple[int, Piece]]:
-        """Yield where on the disk frames [first, stop) are, each piece with the number of its file."""
         for number, file in enumerate(self._files):
-            begin = int(self._starts[number])
-            start, end = max(first - begin, 0), min(stop - begin, file.frames)
-            if start < end:
-                for piece in pieces(
-                    file.path, file.addresses, file.frames_per_chunk, file.frame_bytes, start, end
-                ):
-                    yield number, piece
+            begin, end = int(self._starts[number]), int(self._starts[number + 1])
+            start, stop = max(first, begin), min(first + len(out), end)
+            if start < stop:
+                part = out[start - first : stop - first]
+                file.read(self._descriptor(number), start - begin, rows, part)
 
     def _descriptor(self, number: int) -> int:
         with self._opening:
             if self._is_closed:
                 raise UsageError("this recording was closed; open it again")
             if number not in self._fds:
-                self._fds[number] = open_file(self._files[number].path)
+                self._fds[number] = self._files[number].open()
             return self._fds[number]
 
     # All of them.
 
     def blocks(
-        self, first: int = 0, stop: int | None = None, block_bytes: int = BLOCK_BYTES
+        self,
+        first: int = 0,
+        stop: int | None = None,
+        block_bytes: int = BLOCK_BYTES,
+        rows: slice | None = None,
     ) -> Iterator[tuple[int, NDArray[Any]]]:
         """Go through frames [first, stop): yield frames (n, H, W) with the index of the first.
 
-        The next ones are read meanwhile; memory is bounded. The frames of one turn are overwritten after the next has begun.
+        With `rows` (start and stop given) only these rows of each. The next ones are read meanwhile, and
+        memory is bounded: the frames of one turn are overwritten after the next has begun.
         """
         stop = len(self) if stop is None else min(stop, len(self))
-        step = max(1, block_bytes // self.frame_bytes)
+        rows = slice(0, self.shape[1]) if rows is None else rows
+        shape = (rows.stop - rows.start, self.shape[2])
+        step = max(1, block_bytes // max(1, math.prod(shape) * self.dtype.itemsize))
         starts = range(first, stop, step)
         if not starts:
             return
-        buffers = [np.empty((min(step, stop - first), *self.shape[1:]), self.dtype) for _ in range(3)]
+        # One is looked at, two are read.
+        buffers = [np.empty((min(step, stop - first), *shape), self.dtype) for _ in range(READERS + 1)]
 
         def read(turn: int) -> NDArray[Any]:
             part = buffers[turn % len(buffers)][: stop - starts[turn]]
-            self.read_into(starts[turn], part)
+            self.read_into(starts[turn], part, rows)
             return part
 
-        with ThreadPoolExecutor(2, "read ahead") as readers:
-            waiting: list[Future[NDArray[Any]]] = [readers.submit(read, 0)]
+        with ThreadPoolExecutor(READERS, "read ahead") as readers:
+            waiting: deque[Future[NDArray[Any]]] = deque()
             for turn in range(len(starts)):
-                if turn + 1 < len(starts):
-                    waiting.append(readers.submit(read, turn + 1))
-                yield starts[turn], waiting.pop(0).result()
+                while len(waiting) < READERS and turn + len(waiting) < len(starts):
+                    waiting.append(readers.submit(read, turn + len(waiting)))
+                yield starts[turn], waiting.popleft().result()
 
     def __iter__(self) -> Iterator[NDArray[Any]]:
         """Go through the frames (H, W), each a copy."""
@@ -221,7 +221,7 @@ class Frames:
         with self._opening:
             self._is_closed = True
             while self._fds:
-                close_file(self._fds.popitem()[1])
+                os.close(self._fds.popitem()[1])
 
     def __enter__(self) -> Self:
         return self

@@ -1,5 +1,6 @@
 """A recording as a notebook sees it."""
 
+import contextlib
 import math
 import os
 import tomllib
@@ -9,22 +10,26 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from recorder.errors import DamagedFileError, UsageError
+from recorder.files.opened.analysis_libraries import dask_array, data_array
+from recorder.files.opened.clips import Clips, clips_around
 from recorder.files.opened.contents import Contents, Value, ask_contents
+from recorder.files.opened.following import follow
 from recorder.files.opened.frames import Frames
+from recorder.files.opened.problems import RecoverWarning, problems_of
 from recorder.files.opened.session_files import files_meant
 from recorder.files.opened.tables import joined, standing
-from recorder.files.probe import probing
-from recorder.storage.writer_lock import is_being_written
+from recorder.files.opened.traces import Roi, trace
+from recorder.files.probe import Probe, probing
 
-
-class RecoverWarning(UserWarning):
-    """A file was never closed, or was cut short; the message has the command that puts it in order."""
+if TYPE_CHECKING:
+    import dask.array
+    import xarray
 
 
 @dataclass(frozen=True)
@@ -47,11 +52,20 @@ class OpenedRecording:
     or `close` it.
     """
 
-    def __init__(self, contents: Sequence[Contents]) -> None:
-        """See `open_files`."""
-        self._contents = tuple(contents)
-        self._frames = Frames(self._contents)
-        self._is_closed = False
+    def __init__(self, contents: Sequence[Contents], given: Sequence[str | os.PathLike[str]]) -> None:
+        """See `open_files`; `given` is what was asked for."""
+        self.contents = tuple(contents)
+        self._given = tuple(given)
+        self._frames = Frames([file.pixels for file in self.contents])
+
+    def show(self, contents: Sequence[Contents]) -> None:
+        """Be a recording of `contents`: those there were, which may have grown, and new ones behind."""
+        _require_one_form(contents)
+        self.contents = tuple(contents)
+        self._frames.have([file.pixels for file in self.contents])
+        for name, value in vars(type(self)).items():
+            if isinstance(value, cached_property):
+                vars(self).pop(name, None)
 
     # The frames, and what is known of each.
 
@@ -74,19 +88,20 @@ class OpenedRecording:
         return np.concatenate(
             [
                 file.columns["camera_time_ns"] + offset
-                for file, offset in zip(self._contents, self._offsets, strict=True)
+                for file, offset in zip(self.contents, self._offsets, strict=True)
             ]
         )
 
     @property
     def start(self) -> np.datetime64:
         """UTC of the first frame (datetime64[ns]), by the computer's clock; NaT where it is not known."""
-        return self._contents[0].start
+        return self.contents[0].start
 
     @property
     def utc(self) -> NDArray[np.datetime64]:
         """UTC of each frame (N,), datetime64[ns]: `start` and the camera's clock since."""
-        return self.start + np.round(self.time * 1e9).astype("timedelta64[ns]")
+        with np.errstate(invalid="ignore"):  # times of a damaged file
+            return self.start + np.round(self.time * 1e9).astype("timedelta64[ns]")
 
     @cached_property
     def frame_number(self) -> NDArray[np.uint64]:
@@ -109,7 +124,7 @@ class OpenedRecording:
         return self._column("host_time_ns", np.float64)
 
     def _column(self, name: str, dtype: type[np.generic]) -> NDArray[Any]:
-        columns = [file.columns.get(name, np.full(file.frames, np.nan)) for file in self._contents]
+        columns = [file.columns.get(name, np.full(file.frames, np.nan)) for file in self.contents]
         return np.concatenate(columns).astype(dtype, copy=False)
 
     # What happened. Arrays with named columns; pandas.DataFrame(rec.marks) takes them as they are.
@@ -142,7 +157,7 @@ class OpenedRecording:
 
     def _table(self, name: str) -> NDArray[np.void]:
         parts = []
-        for file, entry in zip(self._contents, self.files, strict=True):
+        for file, entry in zip(self.contents, self.files, strict=True):
             part = file.tables[name].copy()
             for column in {"frame", "effective_frame", "after_frame"} & set(part.dtype.names or ()):
                 # Before the first frame of a later file is behind the last one of that before it.
@@ -151,12 +166,66 @@ class OpenedRecording:
             parts.append(part)
         return joined(parts)
 
+    # What is made of them.
+
+    def trace(self, roi: Roi | None = None) -> NDArray[np.float64]:
+        """Return the mean of a region in every frame (N,); reads only its rows, in bounded memory.
+
+        `roi` is (x, y, width, height) in pixels, or a mask (H, W) of booleans; None: all of the frame.
+        Raises UsageError where it is not inside of the frame.
+        """
+        return trace(self._frames, roi)
+
+    def clips(self, pattern: str, before: float, after: float, step: float | None = None) -> Clips:
+        """Return the frames from `before` s before each mark to `after` s after it, on one axis of time.
+
+        `pattern` is a label, or one with * and ?. Moments are `step` s apart, None: as the frames are. A
+        frame stands at the moment nearest to it by the camera's clock; where none is, clips are masked, and
+        traces NaN. Raises UsageError where no mark is meant, or the frames' rate differs and no `step` is
+        given.
+        """
+        return clips_around(self._frames, self.time, self.marks, pattern, before, after, step)
+
+    def follow(self, first: int | None = None, poll_s: float = 0.2) -> Iterator[tuple[int, NDArray[Any]]]:
+        """Yield frames (n, H, W) with the index of the first, as they come, until the recording ends.
+
+        From frame `first` on, None: the next one that comes. `time`, `marks` and all else have what belongs
+        to them. It ends when the recorder has closed the file, or 2 s after it was killed; of a session that
+        was opened by its journal, folder or a pattern, the next file follows. The frames of one turn are
+        overwritten after the next has begun. Another process looks at the file, every `poll_s` s.
+        """
+        return follow(self, self._given, len(self) if first is None else first, poll_s)
+
+    def dask(
+        self, block_bytes: int = 64_000_000, folder: str | os.PathLike[str] | None = None
+    ) -> "dask.array.Array":
+        """Return the frames as a Dask array (N, H, W), whose tasks open the file where they run.
+
+        Its blocks are whole chunks of the file, as many as make up to `block_bytes`, one at least. The
+        workers find the files under the same paths as here, or in `folder`. Raises UsageError where Dask is
+        missing (extra `analysis`).
+        """
+        where = None if folder is None else Path(folder)
+        return dask_array([file.pixels for file in self.contents], block_bytes, where)
+
+    def xarray(self, *, dask: bool = False) -> "xarray.DataArray":
+        """Return the frames as an xarray of time (s), y, x, with utc, frame_number and exposure.
+
+        Pixels are read as they are needed, while this recording is open; with `dask`, as `self.dask()` does.
+        Raises UsageError where xarray is missing (extra `analysis`).
+        """
+        coordinates = {"time": self.time, "utc": self.utc, "frame_number": self.frame_number}
+        attributes = {"title": str(self.metadata.get("title", "")), "verdict": self.verdict}
+        attributes |= {"units": "counts", "start": str(self.start)}
+        frames = self.dask() if dask else self._frames
+        return data_array(frames, {**coordinates, "exposure": self.exposure}, attributes)
+
     # What it is.
 
     @cached_property
     def files(self) -> tuple[RecordedFile, ...]:
         """The files, in the order of their frames."""
-        firsts = np.cumsum([0, *(file.frames for file in self._contents)])
+        firsts = np.cumsum([0, *(file.frames for file in self.contents)])
         return tuple(
             RecordedFile(
                 file.path,
@@ -166,7 +235,7 @@ class OpenedRecording:
                 file.verdict,
                 str(file.values.get("cause", "")),
             )
-            for file, first in zip(self._contents, firsts[:-1], strict=True)
+            for file, first in zip(self.contents, firsts[:-1], strict=True)
         )
 
     @cached_property
@@ -175,27 +244,27 @@ class OpenedRecording:
         try:
             return MappingProxyType(tomllib.loads(str(self.metadata.get("configuration", ""))))
         except tomllib.TOMLDecodeError as error:
-            path = self._contents[0].path
+            path = self.contents[0].path
             raise DamagedFileError(f"{path}: its configuration cannot be read: {error}") from None
 
     @property
     def metadata(self) -> Mapping[str, Value]:
         """Every single value of the first file by its path in /entry: "instrument/detector/x_pixel_size"."""
-        return MappingProxyType(self._contents[0].values)
+        return MappingProxyType(self.contents[0].values)
 
     @property
     def verdict(self) -> str:
-        """What became of it, "recording" while it grows or after a kill; of several files the worst."""
+        """What became of it ("recording": it grows, or was killed); of several files the worst."""
         order = ["complete", "frames lost", "interrupted", "recording", "failed"]
         return max(
-            (file.verdict for file in self._contents),
+            (file.verdict for file in self.contents),
             key=lambda word: order.index(word) if word in order else len(order),
         )
 
     @cached_property
     def problems(self) -> tuple[str, ...]:
         """What keeps the files from being in order, a line each, with the command that helps."""
-        return tuple(line for file in self._contents for line in _problems(file))
+        return tuple(line for file in self.contents for line in problems_of(file))
 
     def __repr__(self) -> str:
         times = self.time
@@ -231,7 +300,7 @@ class OpenedRecording:
     @property
     def _offsets(self) -> tuple[float, ...]:
         """By how much the first frame of each file is later than the first of all, in s."""
-        first, *rest = self._contents
+        first, *rest = self.contents
         offsets = [0.0]
         for file in rest:
             seconds = float((file.start - first.start) / np.timedelta64(1, "ns")) * 1e-9
@@ -243,38 +312,30 @@ class OpenedRecording:
         return tuple(offsets)
 
 
-def open_files(given: Sequence[str | os.PathLike[str]]) -> OpenedRecording:
-    """Open what is given as one recording; see `recorder.open`."""
+def open_files(given: Sequence[str | os.PathLike[str]], probe: Probe | None = None) -> OpenedRecording:
+    """Open what is given as one recording, see `recorder.open`; `probe` looks into the files."""
     paths = files_meant(given)
-    with probing() as probe:
-        contents = [ask_contents(path, probe) for path in paths]
+    with probing() if probe is None else contextlib.nullcontext(probe) as looking:
+        contents = [ask_contents(path, looking) for path in paths]
     # In the order of time; those without a frame, which know none, last.
     contents.sort(key=lambda file: (np.isnat(file.start), file.start))
-    first = contents[0]
-    for file in contents[1:]:
-        if (file.height, file.width, file.dtype) != (first.height, first.width, first.dtype):
-            raise UsageError(
-                f"{file.path}: its frames are {_form(file)}, those of {first.path.name} {_form(first)}; "
-                "open them one by one"
-            )
-    recording = OpenedRecording(contents)
+    _require_one_form(contents)
+    recording = OpenedRecording(contents, given)
     for problem in recording.problems:
         warnings.warn(problem, RecoverWarning, stacklevel=3)
     return recording
 
 
+def _require_one_form(contents: Sequence[Contents]) -> None:
+    """Raise UsageError where the files' frames are of different sizes or types."""
+    first = contents[0]
+    for file in contents[1:]:
+        if _form(file) != _form(first):
+            raise UsageError(
+                f"{file.path}: its frames are {_form(file)}, those of {first.path.name} {_form(first)}; "
+                "open them one by one"
+            )
+
+
 def _form(file: Contents) -> str:
-    return f"{file.width}x{file.height} {np.dtype(file.dtype).name}"
-
-
-def _problems(file: Contents) -> Iterator[str]:
-    if file.without_pixels:
-        yield (
-            f"{file.path}: cut short: {file.without_pixels} more frames have no pixels; "
-            f"recorder recover {file.path} closes it"
-        )
-    elif not file.was_closed and not is_being_written(file.path, may_write=False):
-        yield (
-            f"{file.path}: never closed by its recorder: {file.frames} frames are whole; "
-            f"recorder recover {file.path} closes it"
-        )
+    return f"{file.pixels.width}x{file.pixels.height} {np.dtype(file.pixels.dtype)}"

@@ -9,6 +9,7 @@ import shutil
 import sys
 import tempfile
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from unittest import mock
@@ -17,6 +18,8 @@ import h5py
 import numpy as np
 
 from recorder.errors import RecorderError
+from recorder.files.opened.problems import RecoverWarning
+from recorder.files.opened.recording import open_files
 from recorder.files.probe import Probe, probing
 from recorder.files.reader import RecordedSource, describe
 from recorder.files.recover import recover
@@ -140,10 +143,25 @@ def _play(path: Path, _probe: Probe) -> None:
         source.close()
 
 
+def _open(path: Path, probe: Probe) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RecoverWarning)
+        recording = open_files([path], probe)
+    with recording:
+        assert repr(recording)
+        assert len(recording.time) == len(recording.utc) == len(recording.frame_number) == len(recording)
+        assert recording.frames[-1:].shape == (min(1, len(recording)), *recording.frames.shape[1:])
+        assert len(recording.trace((0, 0, 1, 1))) == len(recording)
+        if set(recording.marks["label"]):
+            recording.clips("*", before=0.1, after=0.1).trace()
+        assert "camera" in recording.settings
+
+
 PROGRAMS: dict[str, Callable[[Path, Probe], object]] = {
     "info": lambda path, probe: probe.ask(describe, path),
     "verify": lambda path, probe: verify(path, probe, lambda _done, _all: None),
     "playback": _play,
+    "open": _open,
     "recover": recover,
 }
 
