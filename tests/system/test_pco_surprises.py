@@ -186,6 +186,7 @@ async def test_triggers_at_the_limit_are_warned_of_and_missed_ones_found(
         sent = 0
         await asyncio.sleep(0.05)
         while sent < 60:
+            assert rig.camera.recording
             # As soon as the camera takes one.
             if rig.camera.trigger():
                 sent += 1
