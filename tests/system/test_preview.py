@@ -41,7 +41,7 @@ async def recording(folder: Path, **preview: Any) -> AsyncIterator[tuple[Dispatc
     port = free_port()
     tree = {
         "recording": {"output": str(folder / "x.h5")},
-        "camera": {"width": 640, "height": 540},
+        "camera": {"width": 640, "height": 540, "fifo": 300},
         "pool": {"memory": "100MB"},
         "preview": {"on": True, "web": f"127.0.0.1:{port}", "token": TOKEN, "window": False, **preview},
     }
