@@ -5,6 +5,7 @@ import gc
 import os
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -82,6 +83,11 @@ def no_task_left_behind(request: pytest.FixtureRequest, nothing_left_behind: Non
     """Ask for `no_task_pending` first of all, so that it looks last; tests without a loop get none."""
     if is_async_test(request.node):
         request.getfixturevalue(no_task_pending.__name__)
+
+
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """Run whole folders in two processes, and files in this one, where a debugger can be had."""
+    return 0 if all(Path(name.partition("::")[0]).is_file() for name in config.args) else 2
 
 
 def pytest_asyncio_loop_factories(item: pytest.Item) -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
