@@ -98,7 +98,7 @@ def pytest_asyncio_loop_factories(item: pytest.Item) -> dict[str, Callable[[], a
 
 @pytest.fixture
 async def virtual_time(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[VirtualClock]:
-    """Run the test, its sessions and its simulated cameras on a clock that jumps over every wait."""
+    """Run the test, its sessions and its cameras on a clock that jumps over every wait."""
     loop = asyncio.get_running_loop()
     assert isinstance(loop, VirtualLoop)
     cameras = (PlaybackCamera, SimulatedCamera, PcoCamera, FifoReader, MemoryReader, set_clock, VirtualCamera)

@@ -221,7 +221,7 @@ def test_a_disk_that_fills_from_elsewhere_leaves_a_valid_file(
         *("--set", "camera.rate=max", "--set", "storage.reserve=0B", "--set", f"storage.mode={mode}"),
     )
     assert (result.code, result.json["verdict"]) == (1, "failed")
-    # A busy computer may be slower than the look; tests/fault_injection has every such write fail.
+    # On a busy computer the look may come first; tests/fault_injection has every such write fail.
     was_seen = "before the disk was full" in result.err
     assert was_seen or "the disk is full" in result.err
     assert was_seen or result.json["lost"] > 0
