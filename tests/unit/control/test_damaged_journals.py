@@ -76,7 +76,8 @@ CONFIGURATIONS: dict[str, str] = {
 
 def read(what: Callable[[Path], object], path: Path) -> str:
     """Return the error of reading a file, "" for none; anything but an error of ours is raised."""
-    began_s = time.monotonic()
+    # By its own work: a busy computer takes longer.
+    began_s = time.process_time()
     try:
         what(path)
     except RecorderError as error:
@@ -84,7 +85,7 @@ def read(what: Callable[[Path], object], path: Path) -> str:
         assert len(str(error)) < 1000
         return str(error)
     finally:
-        assert time.monotonic() - began_s < LIMIT_S
+        assert time.process_time() - began_s < LIMIT_S
     return ""
 
 
