@@ -514,7 +514,7 @@ async def test_a_hung_window_holds_up_nobody(tmp_path: Path, display: int) -> No
 
 
 async def test_a_display_taken_away_costs_no_frame(
-    tmp_path: Path, display: int, caplog: pytest.LogCaptureFixture
+    tmp_path: Path, display: int, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with recording(tmp_path, window="auto") as (dispatch, _):
         await until_window()
@@ -523,7 +523,8 @@ async def test_a_display_taken_away_costs_no_frame(
         await until_off(dispatch.session)
         await goes_on(dispatch.session)
         assert caplog.text.count("preview is off, the recording goes on") == 1
-        # Without a display it cannot come back, and says so in a line.
+        # Without a display it cannot come back, and says so in a line; another test may have taken the number.
+        monkeypatch.setenv("DISPLAY", ":65000")
         await dispatch.execute("preview on", "test")
         await until_off(dispatch.session)
         assert "window: there is no display to show it on" in caplog.text
