@@ -523,7 +523,7 @@ async def test_a_display_taken_away_costs_no_frame(
         await until_off(dispatch.session)
         await goes_on(dispatch.session)
         assert caplog.text.count("preview is off, the recording goes on") == 1
-        # Without a display it cannot come back, and says so in a line. A test beside may have taken its number.
+        # Without a display it cannot come back, and says so in a line. Another test may have its number now.
         monkeypatch.setenv("DISPLAY", ":65000")
         await dispatch.execute("preview on", "test")
         await until_off(dispatch.session)
