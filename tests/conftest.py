@@ -3,18 +3,26 @@
 import asyncio
 import gc
 import os
+import time
 from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
 
 import numpy as np
 import pytest
 from pytest_asyncio import is_async_test
 
 from recorder.camera.acquisition import AcquisitionThread
+from recorder.camera.pco.camera import PcoCamera
+from recorder.camera.pco.clock import set_clock
+from recorder.camera.pco.fifo_reader import FifoReader
+from recorder.camera.pco.memory_reader import MemoryReader
+from recorder.camera.pco.open_camera import OpenCamera
 from recorder.camera.playback import PlaybackCamera
 from recorder.camera.simulated.camera import SimulatedCamera
 from recorder.frames.pool import Block, BlockLease, FrameFormat, FrameSpan, Pool
 from recorder.storage.recording import Recording
 from tests import leaks
+from tests.virtual_sc2.camera import VirtualCamera
 from tests.virtual_time import VirtualClock, VirtualLoop, use
 
 SMALL = FrameFormat(32, 64, np.dtype(np.uint16))  # 4096 bytes: one page
@@ -77,6 +85,11 @@ def no_task_left_behind(request: pytest.FixtureRequest, nothing_left_behind: Non
         request.getfixturevalue(no_task_pending.__name__)
 
 
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """Run whole folders in two processes, and files in this one, where a debugger can be had."""
+    return 0 if all(Path(name.partition("::")[0]).is_file() for name in config.args) else 2
+
+
 def pytest_asyncio_loop_factories(item: pytest.Item) -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
     """Give those who ask for `virtual_time` its loop, all others the usual one."""
     names = getattr(item, "fixturenames", ())
@@ -85,12 +98,32 @@ def pytest_asyncio_loop_factories(item: pytest.Item) -> dict[str, Callable[[], a
 
 @pytest.fixture
 async def virtual_time(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[VirtualClock]:
-    """Run the test, its sessions and its simulated cameras on a clock that jumps over every wait."""
+    """Run the test, its sessions and its cameras on a clock that jumps over every wait."""
     loop = asyncio.get_running_loop()
     assert isinstance(loop, VirtualLoop)
-    use(loop.clock, monkeypatch, AcquisitionThread, PlaybackCamera, Recording, SimulatedCamera)
+    cameras = (PlaybackCamera, SimulatedCamera, PcoCamera, FifoReader, MemoryReader, set_clock, VirtualCamera)
+    use(loop.clock, monkeypatch, AcquisitionThread, Recording, *cameras)
     yield loop.clock
     loop.clock.run_on()
+
+
+@pytest.fixture
+def seconds_begin_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have nobody wait for the second at which a PCO camera's clock is set: the wait moves UTC on instead."""
+    real_ns, moved_ns = time.time_ns, 0
+
+    def utc_ns() -> int:
+        return real_ns() + moved_ns
+
+    def wait(seconds: float) -> None:
+        nonlocal moved_ns
+        moved_ns += round(seconds * 1e9)
+
+    def set_at_once(camera: OpenCamera, _: object) -> None:
+        set_clock(camera, wait, utc_ns)
+
+    monkeypatch.setattr("recorder.camera.pco.camera.set_clock", set_at_once)
+    monkeypatch.setattr(time, "time_ns", utc_ns)
 
 
 def need(present: object, what: str) -> None:

@@ -50,6 +50,8 @@ class VirtualClock:
     def __init__(self) -> None:
         self.jumps = 0
         self._now_ns = 10**15
+        # What UTC is when this clock stands at zero.
+        self._utc_zero_ns = time.time_ns() - self._now_ns
         self._lock = threading.Lock()
         self._jobs: WeakKeyDictionary[ThreadPoolExecutor, _Jobs] = WeakKeyDictionary()
         # Until when, in which order they came, what wakes them, and whose job it is.
@@ -68,6 +70,10 @@ class VirtualClock:
     def clock_s(self) -> float:
         """Return the time in seconds."""
         return self.clock_ns() * 1e-9
+
+    def utc_ns(self) -> int:
+        """Return UTC, as time.time_ns does."""
+        return self._utc_zero_ns + self.clock_ns()
 
     def wait(self, seconds: float) -> None:
         """Let that much time pass, as time.sleep does; on a thread that is not the loop's."""
@@ -208,14 +214,18 @@ class VirtualLoop(asyncio.SelectorEventLoop):
             self.call_soon_threadsafe(int)
 
 
-def use(clock: VirtualClock, monkeypatch: pytest.MonkeyPatch, *timed: type) -> None:
+def use(clock: VirtualClock, monkeypatch: pytest.MonkeyPatch, *timed: Callable[..., Any]) -> None:
     """Have the clocks of the program and time.sleep be this one, and executors' jobs counted.
 
-    `timed` are classes that have time.perf_counter_ns or time.sleep as a default argument.
+    `timed` are classes and functions that have a function of `time` as a default argument.
     """
-    stand_ins: Mapping[object, object] = {_real_ns: clock.clock_ns, _real_sleep: clock.wait}
+    stand_ins: Mapping[object, object] = {
+        _real_ns: clock.clock_ns,
+        _real_sleep: clock.wait,
+        time.time_ns: clock.utc_ns,
+    }
     for one in timed:
-        initialise: Any = one.__init__  # type: ignore[misc]
+        initialise: Any = one.__init__ if isinstance(one, type) else one  # type: ignore[misc]
         defaults = tuple(stand_ins.get(value, value) for value in initialise.__defaults__)
         assert defaults != initialise.__defaults__, f"{one} has no clock among its defaults"
         monkeypatch.setattr(initialise, "__defaults__", defaults)

@@ -59,7 +59,7 @@ UNEXPOSABLE = {
 
 
 @pytest.fixture(params=list(CAMERAS.values()), ids=list(CAMERAS))
-def settings(request: pytest.FixtureRequest) -> Iterator[dict[str, Any]]:
+def settings(request: pytest.FixtureRequest, seconds_begin_at_once: None) -> Iterator[dict[str, Any]]:
     """The [camera] section, with the virtual camera it needs in place."""
     wanted = dict(request.param)
     model: Model | None = wanted.pop("model", None)

@@ -17,6 +17,11 @@ from tests.conftest import need
 ROOT = Path(__file__).parents[2]
 COMMAND = [sys.executable, "-m", "recorder"]
 
+# Taking half a gigabyte from the system is most of what a short run does.
+LITTLE_MEMORY = ("--set", "pool.memory=64MB")
+# At the default rate, bears three seconds in which a busy computer does something else.
+DEEP = ("--set", "camera.fifo=300")
+
 
 @dataclass(frozen=True)
 class Result:

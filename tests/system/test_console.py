@@ -16,7 +16,7 @@ import pytest
 import tifffile
 
 from recorder.storage.layout import DETECTOR
-from tests.system.conftest import COMMAND
+from tests.system.conftest import COMMAND, DEEP, LITTLE_MEMORY
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="a pseudo-terminal of POSIX")
 
@@ -37,7 +37,7 @@ class Terminal:
         fcntl.ioctl(child, termios.TIOCSWINSZ, struct.pack("HHHH", *size, 0, 0))
         environment = {**os.environ, "TERM": term, "XDG_STATE_HOME": str(folder / "state")}
         self.run = subprocess.Popen(
-            [*COMMAND, "run", "--output", "x.h5", *arguments],
+            [*COMMAND, "run", "--output", "x.h5", *LITTLE_MEMORY, *DEEP, *arguments],
             cwd=folder,
             stdin=child,
             stdout=child,

@@ -6,12 +6,12 @@ from pathlib import Path
 import h5py
 import pytest
 
-from tests.system.conftest import ROOT, Recorder
+from tests.system.conftest import LITTLE_MEMORY, ROOT, Recorder
 
 
 def test_info_tells_the_story(recorder: Recorder) -> None:
     recorder(
-        *("run", "--headless", "--frames", 50, "--output", "x.h5"),
+        *("run", "--headless", *LITTLE_MEMORY, "--frames", 50, "--output", "x.h5"),
         *("--set", 'camera.faults=[{kind="drop", at=10, count=2}]'),
     )
     result = recorder("info", "x.h5")
@@ -30,7 +30,7 @@ def test_info_tells_the_story(recorder: Recorder) -> None:
 
 def test_info_lists_exposures_and_marks(recorder: Recorder, tmp_path: Path) -> None:
     (tmp_path / "s.txt").write_text("mark trial3 left eye\nexposure 2ms\nwait 100ms\nmark late\nquit\n")
-    arguments = ("run", "--headless", "--script", "s.txt", "--output", "x.h5")
+    arguments = ("run", "--headless", *LITTLE_MEMORY, "--script", "s.txt", "--output", "x.h5")
     recorder(*arguments, "--set", "recording.pixel_size=650nm")
     told = recorder("info", "x.h5")
     exposure = re.search(r"^exposure +5ms, 2ms from frame (\d+) on$", told.out, re.MULTILINE)
@@ -52,7 +52,7 @@ def test_info_lists_exposures_and_marks(recorder: Recorder, tmp_path: Path) -> N
 
 
 def test_a_file_does_not_command_the_terminal(recorder: Recorder, tmp_path: Path) -> None:
-    recorder("run", "--headless", "--frames", 5, "--output", "x.h5")
+    recorder("run", "--headless", *LITTLE_MEMORY, "--frames", 5, "--output", "x.h5")
     with h5py.File(tmp_path / "x.h5", "r+") as file:
         del file["entry/cause"]
         file["entry/cause"] = "\x1b[2J\x9b2J\a\rdone\nverdict                  complete"
@@ -87,7 +87,7 @@ def test_a_file_that_is_not_ours_is_one_line(recorder: Recorder, tmp_path: Path,
             with h5py.File(path, "w") as file:
                 file["data"] = [1, 2, 3]
         case "cut":
-            recorder("run", "--headless", "--frames", 5, "--output", "whole.h5")
+            recorder("run", "--headless", *LITTLE_MEMORY, "--frames", 5, "--output", "whole.h5")
             path.write_bytes((tmp_path / "whole.h5").read_bytes()[:4000])
     result = recorder("info", path)
     assert (result.code, result.out) == (2, "")

@@ -12,17 +12,17 @@ import numpy as np
 import pytest
 
 from recorder.assembly import build_session
-from recorder.camera.pco.camera import PcoCamera
 from recorder.control.dispatcher import Dispatcher
 from recorder.errors import ConfigurationError, RecorderError
 from recorder.frontends.session_context import session_context
 from recorder.session.status import Summary
 from recorder.settings.model import validate
 from recorder.storage.layout import DETECTOR
-from tests.system.conftest import ROOT, Recorder
 from tests.virtual_sc2.camera import DISCONNECTED, VirtualCamera
 from tests.virtual_sc2.libraries import Rig, installed
-from tests.virtual_sc2.models import EDGE_42, EDGE_55, EDGE_COLOUR, PANDA_42, PCO_1400, Model
+from tests.virtual_sc2.models import EDGE_55, EDGE_COLOUR, PANDA_42, PCO_1400, Model
+
+pytestmark = pytest.mark.usefixtures("virtual_time")
 
 SMALL = [1153, 1017, 1408, 1144]
 
@@ -100,23 +100,6 @@ def check_frames(file: h5py.File, camera: VirtualCamera) -> None:
         assert not stamped or int("".join(f"{v:02x}" for v in digits)) == number % 100_000_000
 
 
-async def test_full_frames_arrive_bit_exact_with_their_metadata(tmp_path: Path) -> None:
-    camera = VirtualCamera(EDGE_55)
-    summary = await record(camera, tmp_path / "x.h5", {}, frames=100)
-    assert (summary.verdict, summary.frames, summary.lost) == ("complete", 100, 0)
-    with opened(tmp_path / "x.h5") as file:
-        check_frames(file, camera)
-        detector = file[DETECTOR]
-        assert (detector["frame_number"][:] == np.arange(1, 101)).all()
-        assert set(detector["exposure"][:]) == {54 * 9_259e-9}
-        assert set(detector["temperature"][:]) == {7.0}
-        assert np.allclose(np.diff(detector["frame_time"][:]), camera.period_ns * 1e-9, atol=2e-6)
-        assert detector["description"][()] == b"pco.edge 5.5 M CLHS"
-        assert detector["serial_number"][()] == b"61000001"
-        assert detector["firmware"][()] == b"main uP 1.22"
-        assert detector["cooling_setpoint"][()] == 5.0
-
-
 @pytest.mark.parametrize(
     ("model", "settings", "dtype"),
     [
@@ -158,26 +141,6 @@ async def test_a_live_exposure_shows_in_the_frames(tmp_path: Path) -> None:
     await record(VirtualCamera(EDGE_55), tmp_path / "x.h5", {"roi": SMALL}, act)
     with opened(tmp_path / "x.h5") as file:
         assert told == [int(np.flatnonzero(file[DETECTOR]["exposure"][:] > 0.0019)[0])]
-
-
-def test_a_live_exposure_asks_only_what_may_have_changed() -> None:
-    settings = {"kind": "pco", "exposure": "6s", "rate": 0.15}
-    with installed(VirtualCamera(EDGE_42)) as rig:
-        device = PcoCamera(validate({"camera": settings}).camera)  # type: ignore[arg-type]
-        device.open()
-        device.arm()
-        before = rig.calls.copy()
-        # Longer than cameras can that keep a rate themselves; this one is kept by a delay.
-        assert device.set_exposure(5.8) == pytest.approx(5.8, abs=1e-5)
-        after = {name: count - before.get(name, 0) for name, count in rig.calls.items()}
-        assert {name: count for name, count in after.items() if count} == {
-            "PCO_SetDelayExposureTime": 2,
-            "PCO_GetDelayExposureTime": 3,
-            "PCO_GetCOCRuntime": 2,
-        }
-        assert abs(rig.camera.period_ns - 1e9 / 0.15) < 1e4
-        device.disarm()
-        device.close()
 
 
 async def test_a_rate_is_kept_by_the_camera_or_by_a_delay(tmp_path: Path) -> None:
@@ -310,19 +273,23 @@ async def test_frames_triggered_into_a_full_fifo_are_no_complete_recording(
 
 
 async def test_what_the_fifo_lost_before_a_stop_is_counted(tmp_path: Path) -> None:
-    async def act(dispatch: Dispatcher, _: Rig) -> None:
+    async def act(dispatch: Dispatcher, rig: Rig) -> None:
+        rigs.append(rig)
         await asyncio.sleep(0.3)
         holding = held_up(dispatch, 0.5)
         await asyncio.sleep(0.1)
         dispatch.session.stop()
         await holding
 
+    rigs: list[Rig] = []
     camera = VirtualCamera(EDGE_55)
     summary = await record(camera, tmp_path / "x.h5", {"roi": SMALL, "fifo": 40}, act)
     assert summary.verdict == "frames lost"
     exposed = camera.fifo
     assert exposed is not None
     assert abs(summary.frames + summary.lost - exposed._exposed) <= 5
+    # What is missing is waited for in vain, for a second, but not with a whole core.
+    assert 1000 < rigs[0].calls["PCO_RecorderGetStatus"] < 5000
 
 
 @pytest.mark.parametrize("end", ["abort", "error"])
@@ -490,33 +457,3 @@ async def test_warnings_of_the_camera_are_told_and_noted(
         (b"camera", b"note camera warning: camera warm"),
         (b"camera", b"note camera warning: camera warm is over"),
     ]
-
-
-async def test_another_shutter_restarts_that_camera(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("recorder.camera.pco.shutter.RESTART_S", 0.01)
-    camera = VirtualCamera(EDGE_55)
-    other = VirtualCamera(replace(EDGE_55, serial=7))
-    settings = validate({"camera": {"kind": "pco", "shutter": "global shutter"}}).camera
-    with installed(camera, other) as rig:
-        for reboots in (1, 1):
-            device = PcoCamera(settings)  # type: ignore[arg-type]
-            device.open()
-            device.close()
-            assert rig.calls["PCO_RebootCamera"] == reboots
-    assert (camera.shutter, other.shutter) == (2, 1)
-
-
-def test_cameras_with_the_real_libraries_and_no_camera_end_in_words(recorder: Recorder) -> None:
-    done = recorder("cameras", seconds=20)
-    assert (done.code, len(done.err.splitlines())) == (1, 1)
-    assert "no camera found: check its cable" in done.err or "libusb-1.0" in done.err
-
-
-def test_a_run_with_the_real_libraries_and_no_camera_leaves_no_file(
-    recorder: Recorder, tmp_path: Path
-) -> None:
-    done = recorder("run", ROOT / "configs" / "edge55.toml", "--headless", "--json", seconds=20)
-    assert done.code == 1
-    assert done.json["verdict"] == "failed"
-    assert "no camera found" in done.err or "libusb-1.0" in done.err
-    assert not list(tmp_path.iterdir())

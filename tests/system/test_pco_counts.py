@@ -16,6 +16,8 @@ from tests.virtual_sc2.camera import VirtualCamera
 from tests.virtual_sc2.libraries import Rig
 from tests.virtual_sc2.models import DIMAX, EDGE_42_CL, EDGE_55
 
+pytestmark = pytest.mark.usefixtures("virtual_time")
+
 TRIGGERED = {"roi": SMALL, "trigger": "external exposure start & software trigger"}
 FIFO = {"roi": SMALL, "fifo": 40}
 RING = {"memory": "camram ring", "rate": 500, "roi": [433, 473, 576, 536]}

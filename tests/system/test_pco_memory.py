@@ -21,6 +21,8 @@ from tests.virtual_sc2.camera import VirtualCamera
 from tests.virtual_sc2.libraries import Rig
 from tests.virtual_sc2.models import DIMAX, PANDA_42, Model
 
+pytestmark = pytest.mark.usefixtures("virtual_time")
+
 
 @pytest.mark.parametrize("memory", ["camram sequence", "camram ring"])
 async def test_the_cameras_own_memory_is_read_out_afterwards(tmp_path: Path, memory: str) -> None:

@@ -17,6 +17,8 @@ from tests.virtual_sc2.camera import VirtualCamera
 from tests.virtual_sc2.libraries import Rig
 from tests.virtual_sc2.models import DICAM, EDGE_55, EDGE_OPTIONS, FLIM, GLOBAL, PIXELFLY, Model
 
+pytestmark = pytest.mark.usefixtures("virtual_time")
+
 
 async def test_a_light_sheet_is_recorded_line_by_line(tmp_path: Path) -> None:
     camera = VirtualCamera(EDGE_OPTIONS)

@@ -14,7 +14,7 @@ import h5py
 import pytest
 
 from recorder.storage.layout import DETECTOR
-from tests.system.conftest import COMMAND
+from tests.system.conftest import COMMAND, DEEP, LITTLE_MEMORY
 
 TOKEN = "correct-horse"
 
@@ -49,7 +49,8 @@ def free_port() -> int:
 def listen(folder: Path, *arguments: str) -> Listening:
     """Start a recorder in `folder` with its remote control server, and wait until it records."""
     port = free_port()
-    command = [*COMMAND, "run", *arguments, "--headless", "--output", "x.h5", "--json"]
+    options = ["--headless", "--output", "x.h5", "--json", *LITTLE_MEMORY, *DEEP]
+    command = [*COMMAND, "run", *arguments, *options]
     command += ["--set", f"remote.listen=127.0.0.1:{port}", "--set", f"remote.token={TOKEN}"]
     run = subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     opened = Listening(folder, port, run)

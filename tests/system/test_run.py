@@ -24,12 +24,15 @@ from recorder.camera import timestamp
 from recorder.frames.metadata import STORED
 from recorder.storage.layout import DETECTOR
 from tests.conftest import need
-from tests.system.conftest import COMMAND, ROOT, Recorder
+from tests.system.conftest import COMMAND, LITTLE_MEMORY, ROOT, Recorder
 
 BACTERIA = ROOT / "tests" / "data" / "bacteria-in-droplet.tif"
-SMALL = ("--set", "camera.width=128", "--set", "camera.height=128", "--set", "camera.exposure=100us")
-# Its FIFO bears half a second in which a busy computer does something else.
-FAST = (*SMALL, "--set", "camera.rate=1000", "--set", "pool.memory=64MB", "--set", "camera.fifo=500")
+SMALL = (
+    *("--set", "camera.width=128", "--set", "camera.height=128", "--set", "camera.exposure=100us"),
+    *LITTLE_MEMORY,
+)
+# Its FIFO bears five seconds in which a busy computer does something else.
+FAST = (*SMALL, "--set", "camera.rate=1000", "--set", "camera.fifo=5000")
 
 
 def frames_in(path: Path) -> int:
@@ -218,8 +221,10 @@ def test_a_disk_that_fills_from_elsewhere_leaves_a_valid_file(
         *("--set", "camera.rate=max", "--set", "storage.reserve=0B", "--set", f"storage.mode={mode}"),
     )
     assert (result.code, result.json["verdict"]) == (1, "failed")
-    assert "the disk is full" in result.err
-    assert result.json["lost"] > 0
+    # On a busy computer the look may come first; tests/fault_injection has every such write fail.
+    was_seen = "before the disk was full" in result.err
+    assert was_seen or "the disk is full" in result.err
+    assert was_seen or result.json["lost"] > 0
     check(tiny_disk / "x.h5", result.json["frames"], "failed")
 
 
@@ -293,8 +298,7 @@ def test_a_kill_leaves_every_committed_frame(tmp_path: Path, mode: str) -> None:
 @pytest.mark.parametrize("mode", ["direct", "buffered"])
 def test_a_reader_never_sees_a_frame_whose_pixels_are_not_there_yet(tmp_path: Path, mode: str) -> None:
     command = [*COMMAND, "run", "--headless", "--output", "x.h5", "--frames", "3000", *FAST]
-    # Deep enough that a busy machine loses none.
-    command += ["--set", f"storage.mode={mode}", "--set", "camera.fifo=5000"]
+    command += ["--set", f"storage.mode={mode}"]
     looks, seen = 0, 0
     with (
         subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as run,

@@ -104,8 +104,10 @@ def outcomes(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """What pytest says of each of the leaking tests, "" where it found nothing."""
     folder = tmp_path_factory.mktemp("leaking")
     (folder / "test_leaking.py").write_text(LEAKING)
-    command = [sys.executable, "-m", "pytest", "-q", "-c", str(ROOT / "pyproject.toml")]
+    command = [sys.executable, "-m", "pytest", "-q", "-n0", "-c", str(ROOT / "pyproject.toml")]
     command += ["--rootdir", str(folder), "-p", "tests.conftest", "-p", "no:cacheprovider"]
+    # Else what they leave open is removed before it is looked for.
+    command += ["-o", "tmp_path_retention_policy=all"]
     command += ["--junitxml", str(folder / "told.xml"), str(folder)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 1, done.stdout + done.stderr

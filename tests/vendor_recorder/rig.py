@@ -154,7 +154,7 @@ class Rig:
                 continue
             except EndOfSourceError:
                 return found
-            assert (self.slot == info.number).all(), f"frame {info.number} holds other pixels"
+            assert (self.slot == info.number).all(), f"frame {info.number} holds {np.unique(self.slot)}"
             found.append(info.number)
 
     def read(self, reader: FifoReader, count: int = 10**9, seconds: float = 10) -> list[tuple[int, bool]]:
@@ -166,7 +166,7 @@ class Rig:
                 info = reader.read_into(self.slot, 0.02)
             except CameraTimeoutError:
                 continue
-            assert (self.slot == info.number).all(), f"frame {info.number} holds other pixels"
+            assert (self.slot == info.number).all(), f"frame {info.number} holds {np.unique(self.slot)}"
             assert info.exposure_s == 0.005, info
             found.append((info.number, info.overflowed))
         return found
@@ -187,11 +187,12 @@ def gaps(found: list[tuple[int, bool]]) -> list[tuple[int, int, bool]]:
 
 
 def keeping_up(rig: Rig) -> dict[str, Any]:
-    """Twenty places, 0.16 s, and many more frames: the FIFO goes round, and nothing is missing."""
-    reader = rig.start(20, 8000)
-    found = rig.read(reader, 100)
+    """Fifty places, hundreds of frames: the FIFO goes round many times, and nothing is missing."""
+    rig.set(patient=1)
+    reader = rig.start(50, 3000)
+    found = rig.read(reader, 400)
     rig.set(frame=rig.exposed + 7)
-    found += rig.read(reader, 60)
+    found += rig.read(reader, 200)
     # Slower from now on, as with a longer exposure.
     rig.set(period_us=12_000)
     reader.period_s = 0.012

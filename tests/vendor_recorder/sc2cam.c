@@ -31,6 +31,8 @@ static dword exposure = 5000000;
 static unsigned frame, lost;
 /* A memory with images that are read by their number; recording ends by itself with frame stop_at. */
 static long stored = 0, stop_at = 0, pair = 0;
+/* Exposes nothing while the recorder has given no buffer, as it does on a busy computer. */
+static long patient = 0;
 static int ended;
 
 void fake_set(const char *name, long value) {
@@ -43,6 +45,7 @@ void fake_set(const char *name, long value) {
     else if (!strcmp(name, "stored")) stored = value;
     else if (!strcmp(name, "pair")) pair = value;
     else if (!strcmp(name, "stop_at")) stop_at = value;
+    else if (!strcmp(name, "patient")) patient = value;
 }
 
 long fake_get(const char *name) {
@@ -76,6 +79,11 @@ static void *expose(void *unused) {
     for (long due = now_us() + period_us;; due += period_us) {
         while (now_us() < due && !stopping) usleep(200);
         pthread_mutex_lock(&mutex);
+        while (patient && !added_count && !stopping) {
+            pthread_mutex_unlock(&mutex);
+            usleep(200);
+            pthread_mutex_lock(&mutex);
+        }
         if (stopping) {
             pthread_mutex_unlock(&mutex);
             return NULL;

@@ -240,6 +240,8 @@ class FifoReader:
                 raise self._failure
             if not self._running.value:
                 if self._halted:
+                    # Who asks again for frames that are missing at the end does not keep a core busy.
+                    self._wait(MAX_POLL_S)
                     raise CameraTimeoutError("the camera is stopped, and its FIFO empty")
                 raise self._end_of_sequence() or self._why_stopped()
             if self._polled_ns >= deadline_ns:

@@ -15,8 +15,9 @@ def colours(name: str) -> NDArray[Any]:
 
 @pytest.mark.parametrize("name", ["inferno", "viridis"])
 def test_the_tables_are_those_that_others_have(name: str) -> None:
-    silx = pytest.importorskip("silx.resources")
-    theirs = np.load(Path(silx.resource_filename(f"gui/colormaps/{name}.npy")))
+    from silx.resources import resource_filename
+
+    theirs = np.load(Path(resource_filename(f"gui/colormaps/{name}.npy")))
     shades = np.arange(BLACK, WHITE + 1)
     wanted = theirs[np.round((shades - BLACK) * 255 / (WHITE - BLACK)).astype(int)]
     assert np.abs(colours(name)[BLACK : WHITE + 1] - wanted * 255).max() <= 0.5 + 1e-4

@@ -149,7 +149,7 @@ class StalledRecording(Recording):
 async def test_a_stalled_disk_that_empties_the_pool_loses_frames_to_storage_and_all_adds_up(
     tmp_path: Path,
 ) -> None:
-    settings = settings_for(tmp_path, fifo=30)
+    settings = settings_for(tmp_path, fifo=100)
     sensor = make_camera(settings)
     subject = run_with(settings, sensor, StalledRecording, StopCondition(frames=20_000))
     running = asyncio.ensure_future(subject.run())

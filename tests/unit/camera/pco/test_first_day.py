@@ -17,6 +17,8 @@ from tests.virtual_sc2.camera import VirtualCamera
 from tests.virtual_sc2.libraries import Rig, Sc2, installed
 from tests.virtual_sc2.models import DIMAX, EDGE_42_BI, EDGE_55, MODELS, PANDA_42, Model
 
+pytestmark = pytest.mark.usefixtures("seconds_begin_at_once")
+
 
 def looked_at(camera: VirtualCamera, act: Callable[[Rig], None] | None = None) -> Report:
     with installed(camera) as rig:

@@ -52,7 +52,8 @@ def test_the_command_lists_them_too(rig: Rig) -> None:
             "camera.serial = 7: no such camera; connected: pco.edge 5.5 M CLHS 61000001 at CLHS, pco.panda",
         ),
         (None, "GigE", 'camera.interface = "GigE": no such camera'),
-        (None, "USB 3.0", f"in use by process {os.getpid()}: close Camware"),
+        # An id that is the same in every process: those that share the tests compare them.
+        pytest.param(None, "USB 3.0", f"in use by process {os.getpid()}: close Camware", id="in use"),
     ],
 )
 def test_a_camera_that_is_not_found_is_reported_with_those_there_are(
