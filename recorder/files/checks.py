@@ -116,7 +116,8 @@ def check_layout_names(subject: Subject) -> Iterator[Problem]:
         if is_due and column(subject.detector, field) is None:
             yield _damage("layout", f"{layout.DETECTOR} has no {field.column}")
     for row in ROWS:
-        if row.table not in subject.entry:
+        is_due = row.since <= (1 if version is None else int(version[()]))
+        if is_due and row.table not in subject.entry:
             yield _damage("layout", f"entry has no {row.table}")
 
 
@@ -180,7 +181,7 @@ def check_chunks(subject: Subject) -> Iterator[Problem]:
 
 def check_rows(subject: Subject) -> Iterator[Problem]:
     """Marks and commands are about frames of this file, with the numbers that those have."""
-    for table in ("marks", "commands", "analysis"):
+    for table in ("marks", "commands", "analysis", "metadata_changes"):
         if table not in subject.entry:
             continue
         rows: NDArray[Any] = subject.entry[table][:]
