@@ -6,7 +6,7 @@ from typing import Annotated, Self
 
 from pydantic import BeforeValidator, ConfigDict, Field, model_validator
 
-from recorder.settings.field_types import Section
+from recorder.settings.field_types import ParsedBy, Section
 
 MAX_TEXT = 500
 MAX_KEYS = 100
@@ -19,7 +19,7 @@ def _text(value: object) -> object:
     return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else value
 
 
-Text = Annotated[str | None, BeforeValidator(_text), Field(max_length=MAX_TEXT)]
+Text = Annotated[str | None, BeforeValidator(ParsedBy(_text, f"a text, at most {MAX_TEXT} characters"))]
 
 
 def check_key(key: str) -> str:
@@ -57,6 +57,8 @@ class MetadataSettings(Section):
     def _check_others(self) -> Self:
         """Raise ValueError for a key or value that the file cannot hold."""
         for key, value in self.values.items():
+            if isinstance(value, str) and len(value) > MAX_TEXT:
+                raise ValueError(f"{key} has {len(value)} characters, at most {MAX_TEXT} are kept")
             if isinstance(value, str) and "\0" in value:
                 raise ValueError(f"{key} has a character that ends texts (NUL)")
         others = self.model_extra or {}
@@ -64,12 +66,9 @@ class MetadataSettings(Section):
             raise ValueError(f"has more than {MAX_KEYS} keys")
         for key, value in others.items():
             check_key(key)
-            if isinstance(value, str):
-                if len(value) > MAX_TEXT:
-                    raise ValueError(f"{key} has {len(value)} characters, at most {MAX_TEXT} are kept")
-            elif isinstance(value, bool) or not isinstance(value, int | float):
+            if isinstance(value, bool) or not isinstance(value, str | int | float):
                 raise ValueError(f"{key} must be a text or a number")
-            elif not (math.isfinite(value) and abs(value) < 2**63):
+            if not isinstance(value, str) and not (math.isfinite(value) and abs(value) < 2**63):
                 raise ValueError(f"{key} must be a number of less than 2^63")
         return self
 
