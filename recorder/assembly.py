@@ -76,6 +76,6 @@ def describe(settings: Settings, camera: CameraDescription, frames_per_chunk: in
         configuration=settings.to_toml(),
         checksums=settings.storage.checksum,
         metadata=settings.metadata.values,
-        pixel_um=(across * 1e6, down * 1e6),
+        pixel_um=(round(across * 1e6, 9), round(down * 1e6, 9)),
         magnification=settings.optics.magnification or 0.0,
     )

@@ -19,6 +19,7 @@ from recorder.files.opening import DAMAGE, open_recording
 from recorder.files.reader import column
 from recorder.frames.metadata import CHECKSUM, COLUMNS, NUMBERS_BEGIN, STORED
 from recorder.storage import layout
+from recorder.storage.axes import AXES, AXES_SINCE
 from recorder.storage.file_addresses import FileAddresses, GrowingDataset
 from recorder.storage.file_bytes import Readable
 from recorder.storage.layout import JOURNAL_SUFFIX
@@ -119,6 +120,23 @@ def check_layout_names(subject: Subject) -> Iterator[Problem]:
         is_due = row.since <= (1 if version is None else int(version[()]))
         if is_due and row.table not in subject.entry:
             yield _damage("layout", f"entry has no {row.table}")
+
+
+def check_axes(subject: Subject) -> Iterator[Problem]:
+    """The axes of the frames have their names, by which other programs find times and places."""
+    version = subject.entry.get("definition_version")
+    if version is None or int(version[()]) < AXES_SINCE:
+        return
+    frames = subject.detector["data"]
+    for axis, name in enumerate(AXES):
+        if not len(frames.dims[axis]):
+            yield _damage("axes", f"axis {axis} of the frames has no scale")
+            continue
+        scale = frames.dims[axis][0]
+        found, length = str(scale.name).rpartition("/")[2], frames.shape[axis]
+        if found != name or len(scale) != length:
+            text = f"axis {axis} of the frames is called {found} and has {len(scale)} of {length} values"
+            yield _damage("axes", text)
 
 
 def check_lengths(subject: Subject) -> Iterator[Problem]:
@@ -227,6 +245,7 @@ def check_journal(subject: Subject) -> Iterator[Problem]:
 CHECKS: tuple[Check, ...] = (
     check_closed,
     check_layout_names,
+    check_axes,
     check_lengths,
     check_numbers,
     check_times,

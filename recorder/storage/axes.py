@@ -13,6 +13,9 @@ from recorder.storage.nexus import describe
 # The axes in their order, as scales and in NXdata.
 AXES = ("frame_time", "y", "x")
 
+# The layout from which on a file has them.
+AXES_SINCE = 3
+
 
 def add_axes(file: h5py.File, detector: h5py.Group, data: h5py.Group, pixel_um: tuple[float, float]) -> None:
     """Name the axes of the frames and of each column, and give them coordinates.

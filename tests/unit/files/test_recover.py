@@ -188,7 +188,9 @@ def test_a_checksum_tells_which_frames_reached_the_disk(
     assert left(path) == [1, 2, 3, 4, 5, 6]
 
 
-@pytest.mark.parametrize("name", ["layout1.h5", "layout1_2.h5", "layout1_killed.h5", "layout2.h5"])
+@pytest.mark.parametrize(
+    "name", ["layout1.h5", "layout1_2.h5", "layout1_killed.h5", "layout2.h5", "layout3.h5"]
+)
 @pytest.mark.parametrize("column", ["data", "exposure"])
 def test_a_damaged_index_is_refused_and_no_frame_is_taken_away(
     tmp_path: Path, name: str, column: str
