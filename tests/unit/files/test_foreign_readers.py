@@ -239,7 +239,7 @@ def test_pytables_reads_frames_and_marks(file: Path) -> None:
 def test_marks_are_text_in_h5py(file: Path) -> None:
     with h5py.File(file) as one:
         marks = one["entry/marks"][:]
-        assert np.strings.decode(marks["label"], "utf-8").tolist() == [LABEL]
+        assert np.char.decode(marks["label"], "utf-8").tolist() == [LABEL]
         assert h5py.check_string_dtype(one["entry/marks"].dtype["text"]).encoding == "utf-8"
         assert one["entry/verdict"].asstr()[()] == "complete"
         assert one["entry/user/name"].asstr()[()] == "Zoë"
