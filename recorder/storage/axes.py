@@ -21,7 +21,7 @@ def add_axes(file: h5py.File, detector: h5py.Group, data: h5py.Group, pixel_um: 
     """Name the axes of the frames and of each column, and give them coordinates.
 
     `detector` has the frames, and the column of times under the name of its axis; `data` is NXdata.
-    `pixel_um` is the size of a pixel on the specimen in um, across and down; (0, 0): not known, the
+    `pixel_um` is the size of a pixel on the sample in um, across and down; (0, 0): not known, the
     coordinates count pixels.
     """
     frames = detector["data"]

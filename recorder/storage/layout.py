@@ -5,7 +5,7 @@
 /entry                      NXentry  @default="data"
 /entry/instrument/detector  NXdetector: data (N, H, W), a column of length N for each stored field of
                             frames.metadata, links under the names of layout 1
-/entry/instrument/optics    NXcollection: magnification, and what a pixel is of the specimen, where known
+/entry/instrument/optics    NXcollection: magnification, and what a pixel is of the sample, where known
 /entry/data                 NXdata: links, and the axes of a frame (storage.axes)
 /entry/sample, user, notes, metadata          what the user said of the recording (storage.user_metadata)
 /entry/marks, commands, losses, analysis, metadata_changes    tables (storage.records), one row each
@@ -80,7 +80,7 @@ LAYOUT_VERSION = 3
 class FileDescription:
     """What is known of a recording before its first frame.
 
-    `pixel_um` is the size of a pixel on the specimen in um, across and down, (0, 0) where it is not known;
+    `pixel_um` is the size of a pixel on the sample in um, across and down, (0, 0) where it is not known;
     `magnification` 0 where it is not.
     """
 

@@ -55,6 +55,7 @@ async def ended(dispatch: Dispatcher) -> None:
 
 
 async def test_the_file_has_what_the_configuration_says(dispatch: Dispatcher, tmp_path: Path) -> None:
+    assert dispatch.session.preview.pixel_um == pytest.approx(0.65)  # of 6.5 um on the sensor
     await ended(dispatch)
     with h5py.File(tmp_path / "x.h5") as file:
         entry = file["entry"]
