@@ -74,7 +74,7 @@ def test_files_of_every_layout_are_judged(probe: Probe, name: str, code: int, sa
 @pytest.mark.parametrize(
     ("name", "change", "said"),
     [
-        ("another time", _relink_time, "axis 0 of the frames is called host_time and has 39 of 39 values"),
+        ("another time", _relink_time, "axis 0 of the frames is called host_time and has 31 of 31 values"),
         ("no scale", _detach_y, "axis 1 of the frames has no scale"),
     ],
 )
