@@ -68,8 +68,8 @@ def make_file(
 
 def describe(settings: Settings, camera: CameraDescription, frames_per_chunk: int) -> FileDescription:
     """Return what the file says of camera and settings."""
-    camera = camera.with_pixels_of(settings.recording.pixel_size)
     details = {name: value for name, value in camera.details.items() if value not in ("", math.inf)}
+    across, down = settings.pixel_on_sample(camera.pixel_m)
     return FileDescription(
         title=settings.recording.title,
         format=camera.format,
@@ -78,4 +78,7 @@ def describe(settings: Settings, camera: CameraDescription, frames_per_chunk: in
         configuration=settings.to_toml(),
         checksums=settings.storage.checksum,
         regions=settings.preview.regions if settings.analysis.regions else {},
+        metadata=settings.metadata.values,
+        pixel_um=(round(across * 1e6, 9), round(down * 1e6, 9)),
+        magnification=settings.optics.magnification or 0.0,
     )

@@ -49,11 +49,11 @@ class CameraDescription:
             return self
         return replace(self, details={**self.details, "exposure_time": seconds})
 
-    def with_pixels_of(self, size_m: float | None) -> Self:
-        """Return the description with the size of a pixel in m; None: unchanged."""
-        if size_m is None:
-            return self
-        return replace(self, details={**self.details, **dict.fromkeys(PIXEL_SIZE, size_m)})
+    @property
+    def pixel_m(self) -> tuple[float, float]:
+        """Width and height of a pixel on the sensor in m, (0, 0) where they are not known."""
+        across, down = (float(self.details.get(name, 0.0)) for name in PIXEL_SIZE)
+        return (across, down) if across and down else (0.0, 0.0)
 
 
 class CameraEvent(NamedTuple):

@@ -1,6 +1,6 @@
 """`recorder info`: what a file holds and how its recording ended."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -52,8 +52,8 @@ def info(files: tuple[Path, ...], as_json: bool) -> int:
 
 def _rows(found: FileInfo) -> dict[str, Any]:
     losses = ", ".join(f"{count} {cause}" for cause, count in found.losses.items())
-    sizes = [found.detector[name] for name in ("x_pixel_size", "y_pixel_size") if name in found.detector]
-    pixels = " x ".join(dict.fromkeys(format_metres(size) for size in sizes))
+    on_sample = _pixels({name: size * 1e-6 for name, size in found.optics.items()})
+    on_sensor = _pixels(found.detector)
     return {
         "file": found.path,
         "verdict": found.verdict,
@@ -63,7 +63,10 @@ def _rows(found: FileInfo) -> dict[str, Any]:
         "time": f"{found.start_time} to {found.end_time or 'now'}",
         "rate": f"{found.rate:.3f} frames/s over {found.seconds:.3f} s of the camera's clock",
         "exposure": _exposures(found.exposures),
-        **({"pixel size": pixels} if pixels else {}),
+        **({"pixel on the sample": on_sample} if on_sample else {}),
+        **({"pixel size": on_sensor} if on_sensor else {}),
+        **({"magnification": found.optics["magnification"]} if "magnification" in found.optics else {}),
+        **{f"meta {name}": value for name, value in found.metadata.items()},
         **({"means of": ", ".join(found.regions)} if found.regions else {}),
         "marks": found.marks,
         "commands": found.commands,
@@ -71,6 +74,12 @@ def _rows(found: FileInfo) -> dict[str, Any]:
         "camera": f"{found.camera}, serial {found.serial_number}",
         **{name: value for name, value in found.detector.items() if name not in _TOLD},
     }
+
+
+def _pixels(sizes_m: Mapping[str, float]) -> str:
+    """Return width and height of a pixel, once where they are the same."""
+    sizes = [format_metres(sizes_m[name]) for name in ("x_pixel_size", "y_pixel_size") if name in sizes_m]
+    return " x ".join(dict.fromkeys(sizes))
 
 
 def _exposures(changes: list[tuple[int, float | None]]) -> str:

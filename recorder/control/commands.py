@@ -8,6 +8,7 @@ from typing import Literal
 
 # They register their commands.
 from recorder.control import mark_commands as _mark_commands  # noqa: F401
+from recorder.control import metadata_commands as _metadata_commands  # noqa: F401
 from recorder.control import schedule_commands as _schedule_commands  # noqa: F401
 from recorder.control.command_types import CommandContext, CommandReply
 from recorder.control.permissions import changed_keys, check_keys, is_plain_name

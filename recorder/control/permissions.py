@@ -34,7 +34,8 @@ _BY_COMMAND = KeyRule("command")
 _BY_PROGRAM = KeyRule("program")
 _BY_PROGRAM_AT_CONSOLE = KeyRule("program", clients=False)
 
-# Every key but those of the camera, which are read as a run begins and may be set by all; but one of them.
+# Every key but those of the camera, which are read as a run begins and may be set by all, but one of them;
+# and those of the metadata, of which any name is one.
 KEY_RULES = {
     "recording.name": _BY_RUN,
     "recording.title": _BY_RUN,
@@ -44,6 +45,7 @@ KEY_RULES = {
     "recording.triggers": _BY_RUN,
     "recording.split": _BY_RUN,
     "recording.pixel_size": _BY_RUN,
+    "optics.magnification": _BY_RUN,
     "camera.source": KeyRule("run", clients=False),
     "pool.memory": _BY_RUN,
     "storage.mode": _BY_RUN,
@@ -74,7 +76,7 @@ KEY_RULES = {
 
 def check_keys(context: CommandContext, *keys: str) -> None:
     """Raise UsageError where who gave the command may not `set` these keys, or it would have no effect."""
-    rules = {name: KEY_RULES.get(name, _BY_RUN) for name in (".".join(key.split(".")[:2]) for key in keys)}
+    rules = {name: _rule(name) for name in (".".join(key.split(".")[:2]) for key in keys)}
     for key, rule in rules.items():
         if not (context.is_operator or (rule.replay if context.is_replay else rule.clients)):
             raise UsageError(f"{key} is set at the console only")
@@ -84,9 +86,14 @@ def check_keys(context: CommandContext, *keys: str) -> None:
             raise UsageError(
                 f"{key} is read when the program starts: quit, then recorder run with --set {key}=VALUE"
             )
-        live = next((known for known in COMMANDS.values() if known.live == key), None)
+        section = key.partition(".")[0]
+        live = next((known for known in COMMANDS.values() if known.live in {key, section}), None)
         if live is not None and (running or rule.read == "command"):
             raise UsageError(f"{key} is changed {'while it runs ' if running else ''}by: {live.usage}")
+
+
+def _rule(key: str) -> KeyRule:
+    return _BY_COMMAND if key.partition(".")[0] == "metadata" else KEY_RULES.get(key, _BY_RUN)
 
 
 def changed_keys(before: Settings, after: Settings) -> list[str]:

@@ -19,6 +19,7 @@ from recorder.files.opening import DAMAGE, open_recording
 from recorder.files.reader import column, columns
 from recorder.frames.metadata import CHECKSUM, NUMBERS_BEGIN, STORED
 from recorder.storage import layout
+from recorder.storage.axes import AXES, AXES_SINCE
 from recorder.storage.file_addresses import FileAddresses, GrowingDataset
 from recorder.storage.file_bytes import Readable
 from recorder.storage.layout import JOURNAL_SUFFIX
@@ -116,8 +117,26 @@ def check_layout_names(subject: Subject) -> Iterator[Problem]:
         if is_due and column(subject.detector, field) is None:
             yield _damage("layout", f"{layout.DETECTOR} has no {field.column}")
     for row in ROWS:
-        if row.table not in subject.entry:
+        is_due = row.since <= (1 if version is None else int(version[()]))
+        if is_due and row.table not in subject.entry:
             yield _damage("layout", f"entry has no {row.table}")
+
+
+def check_axes(subject: Subject) -> Iterator[Problem]:
+    """The axes of the frames have their names, by which other programs find times and places."""
+    version = subject.entry.get("definition_version")
+    if version is None or int(version[()]) < AXES_SINCE:
+        return
+    frames = subject.detector["data"]
+    for axis, name in enumerate(AXES):
+        if not len(frames.dims[axis]):
+            yield _damage("axes", f"axis {axis} of the frames has no scale")
+            continue
+        scale = frames.dims[axis][0]
+        found, length = str(scale.name).rpartition("/")[2], frames.shape[axis]
+        if found != name or len(scale) != length:
+            text = f"axis {axis} of the frames is called {found} and has {len(scale)} of {length} values"
+            yield _damage("axes", text)
 
 
 def check_lengths(subject: Subject) -> Iterator[Problem]:
@@ -178,7 +197,7 @@ def check_chunks(subject: Subject) -> Iterator[Problem]:
 
 def check_rows(subject: Subject) -> Iterator[Problem]:
     """Marks and commands are about frames of this file, with the numbers that those have."""
-    for table in ("marks", "commands", "analysis"):
+    for table in ("marks", "commands", "analysis", "metadata_changes"):
         if table not in subject.entry:
             continue
         rows: NDArray[Any] = subject.entry[table][:]
@@ -224,6 +243,7 @@ def check_journal(subject: Subject) -> Iterator[Problem]:
 CHECKS: tuple[Check, ...] = (
     check_closed,
     check_layout_names,
+    check_axes,
     check_lengths,
     check_numbers,
     check_times,

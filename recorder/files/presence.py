@@ -78,7 +78,7 @@ class Presence:
             if CHECKSUM.column in columns:
                 sums = columns[CHECKSUM.column]
                 frames = _unchanged(file, pixels, sums, min(durable[0], frames), frames)
-            for row, count in zip(ROWS, durable[1:], strict=True):
+            for row, count in zip(ROWS, durable[1:], strict=False):
                 if row.table in tables:
                     rows[row.table] = _present_rows(file, tables[row.table], row, count, rows[row.table])
         if durable is not None and frames < min(durable[0], claimed) and not is_cut_short:

@@ -17,6 +17,7 @@ from recorder.frames.metadata import COLUMNS, FrameField
 from recorder.frames.pool import FrameFormat
 from recorder.storage import layout
 from recorder.storage.records import TAKEN_BACK
+from recorder.storage.user_metadata import MetadataValue, read_metadata
 
 # How often, and how far apart, it is tried to read a file that does not fit together.
 MAX_ATTEMPTS = 5
@@ -44,6 +45,15 @@ def columns(file: h5py.File) -> list[h5py.Dataset]:
     return [*(dataset for dataset in found if dataset is not None), *means]
 
 
+def optics(file: h5py.File) -> dict[str, float]:
+    """Return what is known of `magnification` and of a pixel on the sample, `x_pixel_size` across, in um.
+
+    Before layout 3 the detector had the pixel on the sample, in m, where the settings named it.
+    """
+    path = f"entry/instrument/{layout.OPTICS}"
+    return {name: float(value[()]) for name, value in file[path].items()} if path in file else {}
+
+
 def present_frames(file: h5py.File, size: int | None = None) -> int:
     """Return how many frames have their row and their pixels.
 
@@ -67,7 +77,7 @@ def present_frames(file: h5py.File, size: int | None = None) -> int:
 
 @dataclass(frozen=True)
 class FileInfo:
-    """What a file tells of itself; `losses` by cause.
+    """What a file tells of itself; `losses` by cause, `metadata` as it is at the end.
 
     `regions` are those whose means are stored for every frame, with x0, y0, x1, y1; `exposures` the first
     frames with an exposure of their own, each with it in s (None: not known).
@@ -97,6 +107,8 @@ class FileInfo:
     camera: str
     serial_number: str
     detector: dict[str, Any]
+    optics: dict[str, float]
+    metadata: dict[str, MetadataValue]
 
 
 def describe(path: Path) -> FileInfo:
@@ -158,6 +170,8 @@ def _describe(path: Path) -> FileInfo:
             camera=_text(detector["description"]),
             serial_number=_text(detector["serial_number"]),
             detector={name: _value(detector[name]) for name in detector if name not in per_frame},
+            optics=optics(file),
+            metadata=read_metadata(entry),
         )
 
 

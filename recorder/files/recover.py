@@ -45,7 +45,7 @@ POWER_CUT = "the computer went down while it was recorded; what came after the l
 HOLDS_NOTHING = "holds nothing: its recorder ended while it made the file"
 
 # Files of less than this hold no frame: the columns of the first ones alone take more.
-EMPTY_BYTES = 65536
+EMPTY_BYTES = 4 * layout.COLUMN_ROWS * 8
 
 # Where locks are not to be had, a file that is written changes within so long.
 STILL_S = 0.5
@@ -109,6 +109,8 @@ def look_at(path: Path) -> None:
         with _opened(content, path) as file:
             FileAddresses.of(file, content)
             for row in ROWS:
+                if row.table not in file["entry"]:
+                    continue  # of a later layout
                 table = file["entry"][row.table]
                 _ = [table[i] for i in {0, len(table) - 1} if 0 <= i < len(table)]
     except RecorderError:

@@ -105,6 +105,11 @@ class FileSequence:
         return any(entry.file.path is not None and entry.state not in states for entry in self._files)
 
     @property
+    def has_next(self) -> bool:
+        """Whether a file is made to which no frames go yet."""
+        return any(entry.state is FileState.PREPARED for entry in self._files)
+
+    @property
     def current_index(self) -> int:
         """Index of the file that frames go to, -1 before the first."""
         return self._current

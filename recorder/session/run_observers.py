@@ -36,13 +36,12 @@ class RunObservers:
         self._analysis_thread = ThreadPoolExecutor(1, "analysis")
         self._tasks: list[asyncio.Task[None]] = []
 
-    def follow(self, run: Run, pixel_size_m: float | None) -> None:
-        """Look at the frames of `run` from its arming on; returns at once.
-
-        `pixel_size_m` is what a pixel is of the specimen, in m, None: not known.
-        """
-        self.preview.pixel_um = None if pixel_size_m is None else pixel_size_m * 1e6
-        self._tasks = [asyncio.create_task(self._preview(run)), asyncio.create_task(self._analyse(run))]
+    def follow(self, run: Run, settings: Settings) -> None:
+        """Look at the frames of `run`, which has these settings, from its arming on; returns at once."""
+        self._tasks = [
+            asyncio.create_task(self._preview(run, settings)),
+            asyncio.create_task(self._analyse(run)),
+        ]
 
     async def leave(self) -> None:
         """Look at no further frame; an analysis that hangs is given up for good."""
@@ -55,10 +54,11 @@ class RunObservers:
             if not task.cancelled() and (problem := task.exception()) is not None:
                 log.error("preview or analysis ended early: %r", problem)
 
-    async def _preview(self, run: Run) -> None:
+    async def _preview(self, run: Run, settings: Settings) -> None:
         await run.armed.wait()
         if (parts := run.parts) is None:
             raise AssertionError("a run that is armed has its parts")
+        self.preview.pixel_um = settings.pixel_on_sample(parts.description.pixel_m)[0] * 1e6 or None
 
         def is_busy() -> bool:
             return parts.pool.statistics().fill > BUSY_FILL
@@ -72,11 +72,18 @@ class RunObservers:
             await self.analysis.watch(run.broadcaster, self._analysis_thread, run.add_analysis)
 
     async def write_snapshot(
-        self, frame: snapshot.TakenFrame, path: Path, details: Mapping[str, Any]
+        self,
+        frame: snapshot.TakenFrame,
+        path: Path,
+        details: Mapping[str, Any],
+        pixel_m: tuple[float, float],
     ) -> None:
-        """Write a frame to the new file `path` on the preview's thread; raises as `snapshot.write`."""
+        """Write a frame to the new file `path` on the preview's thread; raises as `snapshot.write`.
+
+        A pixel is `pixel_m` wide and high on the sample; (0, 0): what `details` say of the sensor.
+        """
         levels, gamma, bits = self.preview.levels, self.preview.gamma, bits_of(details)
-        x, y = (details.get(name) for name in PIXEL_SIZE)
+        x, y = pixel_m if all(pixel_m) else (details.get(name) for name in PIXEL_SIZE)
         pixel_size_m = (x, y) if x and y else None
 
         def write() -> None:

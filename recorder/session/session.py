@@ -59,8 +59,8 @@ class Session:
         self._camera: Camera | None = make_camera(settings, self._on_health, self._on_event)
         # What `save new` named while no run was under way.
         self._next_name: str | None = None
-        # Files that are being made: their names are taken, though nothing stands there yet.
-        self._promised: set[Path | None] = set()
+        # Files to come that are being made: their names are taken, though nothing stands there yet.
+        self.promised: set[Path | None] = set()
         self._is_closed = False
         self._task: asyncio.Task[Summary] | None = None
         self._summaries: list[Summary] = []
@@ -136,7 +136,7 @@ class Session:
 
     async def _follow(self, run: Run) -> Summary:
         """Carry out a run, with its preview and analysis, and remember how it ended."""
-        self._observers.follow(run, self.settings.recording.pixel_size)
+        self._observers.follow(run, self.settings)
         try:
             async with splitting(run, self.settings.recording.split, self._next_file):
                 summary = await run.run()
@@ -264,16 +264,16 @@ class Session:
             raise UsageError("this is a dry run: no file is written")
         if self.running and self._running().records_inside:
             raise UsageError("the camera records into its own memory, for one file: stop, then start")
-        path = new_path(self.settings, name, promised=self._promised) if on else None
+        path = new_path(self.settings, name, promised=self.promised) if on else None
         number = None
         if self.running:
             run = self._running()
             if path is not None:
-                self._promised.add(path)
+                self.promised.add(path)
             try:
                 number = await run.roll_over(self.settings, path, first)
             finally:
-                self._promised.discard(path)
+                self.promised.discard(path)
         else:
             self._next_name = name
         self.saving = on
@@ -295,9 +295,10 @@ class Session:
         beside = (run.file.path if run.file else None) or self.path or Path("snapshot")
         if path is None or beside_file:
             path = beside.with_name(path.name if path else f"{beside.stem}_frame{taken.number}.tif")
-        size_m = self.settings.recording.pixel_size
-        details = run.description.with_pixels_of(size_m).details if run.description else {}
-        await self._observers.write_snapshot(taken, path, details)
+        on_sensor_m = run.description.pixel_m if run.description else (0.0, 0.0)
+        details = run.description.details if run.description else {}
+        pixel_m = self.settings.pixel_on_sample(on_sensor_m)
+        await self._observers.write_snapshot(taken, path, details, pixel_m)
         return path, taken.number
 
     def set(self, key: str, value: str) -> Settings:

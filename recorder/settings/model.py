@@ -37,6 +37,7 @@ from recorder.settings.field_types import (
     Unit,
 )
 from recorder.settings.messages import SettingsModels, explain
+from recorder.settings.metadata import MetadataSettings
 from recorder.settings.pco_camera import PcoCameraSettings
 
 
@@ -58,7 +59,16 @@ class RecordingSettings(Section):
     triggers: Annotated[int, Unit("triggers")] | None = Field(None, ge=1, examples=[500])
     """How many triggers the camera gets: at the end of a run they are compared with the frames."""
     pixel_size: PixelSize | None = Field(None, examples=["650nm"])
-    """Width of a pixel of the frames on the sample; omitted: that on the sensor, where it is known."""
+    """Width of a pixel of the frames on the sample, as measured; omitted: see `optics.magnification`."""
+
+
+class OpticsSettings(Section):
+    """What is between the camera and the sample."""
+
+    magnification: Annotated[float, Unit("times")] | None = Field(
+        None, ge=0.001, le=100_000, strict=False, examples=[10]
+    )
+    """With it a pixel on the sample is known from that on the sensor; `recording.pixel_size` comes first."""
 
 
 class PoolSettings(Section):
@@ -142,6 +152,8 @@ class Settings(Section):
 
     recording: RecordingSettings = RecordingSettings()
     camera: CameraSettings = SimulatedCameraSettings()
+    optics: OpticsSettings = OpticsSettings()
+    metadata: MetadataSettings = MetadataSettings()
     pool: PoolSettings = PoolSettings()
     storage: StorageSettings = StorageSettings()
     remote: RemoteSettings = RemoteSettings()
@@ -159,6 +171,13 @@ class Settings(Section):
         camera = self.camera
         return not isinstance(camera, PcoCameraSettings) or camera.memory in {"fifo", "camram sequence"}
 
+    def pixel_on_sample(self, on_sensor_m: tuple[float, float]) -> tuple[float, float]:
+        """Return the size of a pixel on the sample in m from that on the sensor; (0, 0): not known."""
+        if self.recording.pixel_size is not None:
+            return self.recording.pixel_size, self.recording.pixel_size
+        times = self.optics.magnification
+        return (on_sensor_m[0] / times, on_sensor_m[1] / times) if times else (0.0, 0.0)
+
     def to_toml(self) -> str:
         """Return TOML that `load` reads back as equal settings, except that the tokens are left out."""
         return tomli_w.dumps(self.to_tree())
@@ -171,6 +190,8 @@ class Settings(Section):
 SECTIONS: dict[str, type[Section]] = {
     "recording": RecordingSettings,
     "camera": SimulatedCameraSettings,
+    "optics": OpticsSettings,
+    "metadata": MetadataSettings,
     "pool": PoolSettings,
     "storage": StorageSettings,
     "remote": RemoteSettings,
@@ -239,7 +260,7 @@ def validate(tree: dict[str, Any]) -> Settings:
         raise ConfigurationError(f"{first}{more}") from None
 
 
-def override(settings: Settings, text: str, value: str | None = None) -> Settings:
+def override(settings: Settings, text: str, value: str | int | float | None = None) -> Settings:
     """Return settings with one key changed: `text` is KEY=VALUE, or the key alone where `value` is given.
 
     Raises ConfigurationError where the key or its value is not allowed.

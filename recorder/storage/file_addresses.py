@@ -19,8 +19,8 @@ from recorder.storage.file_bytes import FileBytes
 from recorder.storage.object_header import UNDEFINED, ObjectHeader
 from recorder.storage.records import ROWS, fitted
 
-# Frames, then rows of each table.
-_DURABLE = struct.Struct(f"<{1 + len(ROWS)}Q")
+# Frames, then rows of each table; files of older layouts have fewer tables.
+_COUNT = struct.Struct("<Q")
 
 VALUES = ("verdict", "cause", "start_time", "end_time", "storage_mode", layout.DURABLE)
 
@@ -111,7 +111,7 @@ class FileAddresses:
         Raises OSError, KeyError, and DamagedFileError.
         """
         entry, detector = hdf5["entry"].id, hdf5[layout.DETECTOR].id
-        names = [field.column if _has(detector, field.column) else field.alias for field in COLUMNS]
+        names = [name for field in COLUMNS for name in (field.column, field.alias)]
         columns = {name: _header_address(detector, name) for name in names if _has(detector, name)}
         columns |= {
             f"{layout.REGIONS}/{name}": _header_address(group.id, "mean")
@@ -141,16 +141,21 @@ class FileAddresses:
     def set_durable(self, file: FileBytes, counts: Sequence[int]) -> None:
         """Write how many frames, and rows of each table, are on the disk for certain; raises OSError."""
         address, _ = self.values[layout.DURABLE]
-        file.write(address, _DURABLE.pack(*counts))
+        file.write(address, b"".join(map(_COUNT.pack, counts)))
 
     def durable(self, file: FileBytes) -> tuple[int, ...] | None:
         """Return how many frames, and rows of each table, are on the disk for certain; None: not known."""
         address, size = self.values.get(layout.DURABLE, (0, 0))
-        return _DURABLE.unpack(file.read(address, size).ljust(size, b"\0")) if size == _DURABLE.size else None
+        if size == 0 or size % _COUNT.size or size > _COUNT.size * (1 + len(ROWS)):
+            return None
+        return tuple(count for (count,) in _COUNT.iter_unpack(file.read(address, size).ljust(size, b"\0")))
 
 
 def _has(group: h5py.h5g.GroupID, name: str) -> bool:
-    return bool(name and group.links.exists(name.encode()))
+    """Return whether a group has something of this name itself, and not a link to it."""
+    if not (name and group.links.exists(name.encode())):
+        return False
+    return bool(group.links.get_info(name.encode()).type == h5py.h5l.TYPE_HARD)
 
 
 def _header_address(group: h5py.h5g.GroupID, name: str) -> int:

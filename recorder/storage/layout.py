@@ -1,12 +1,14 @@
 """What stands where in the file: standard HDF5 1.10, NeXus, made whole before SWMR begins.
 
 /                           NXroot   @default="entry"
-/data                       link to the frames, for viewers that look at the root only
+/data, frame_time, y, x     links to the frames and their axes, for programs that look at the root only
 /entry                      NXentry  @default="data"
 /entry/instrument/detector  NXdetector: data (N, H, W), a column of length N for each stored field of
                             frames.metadata, links under the names of layout 1
-/entry/data                 NXdata: links
-/entry/marks, commands, losses, analysis      tables (storage.records), one row each
+/entry/instrument/optics    NXcollection: magnification, and what a pixel is of the sample, where known
+/entry/data                 NXdata: links, and the axes of a frame (storage.axes)
+/entry/sample, user, notes, metadata          what the user said of the recording (storage.user_metadata)
+/entry/marks, commands, losses, analysis, metadata_changes    tables (storage.records), one row each
 /entry/regions/NAME         NXdata: the mean of a region in each frame, a column too, where it is asked for
 /entry/durable              how much of it is on the disk for certain, for `recover`
 /entry/configuration        the settings as used, TOML
@@ -23,17 +25,20 @@ from pathlib import Path
 import h5py
 import numpy as np
 from h5py import h5d, h5f, h5p, h5s, h5t
-from numpy.typing import DTypeLike, NDArray
+from numpy.typing import DTypeLike
 
 from recorder import __version__
 from recorder.errors import UsageError
 from recorder.frames.metadata import COLUMNS, STORED, FrameField
 from recorder.frames.pool import PAGE, FrameFormat
 from recorder.frames.region_means import Box
+from recorder.storage.axes import AXES, add_axes, add_time_axis
 from recorder.storage.boot_id import boot_id
 from recorder.storage.direct_io import write_at
+from recorder.storage.nexus import describe, fixed, make_group
 from recorder.storage.records import ISO_TIME, ROWS, TEXT, WORD, Verdict
 from recorder.storage.superblock import with_checksum
+from recorder.storage.user_metadata import MetadataValue, write_metadata
 
 # The journal stands beside the file.
 JOURNAL_SUFFIX = ".commands.jsonl"
@@ -41,11 +46,15 @@ JOURNAL_SUFFIX = ".commands.jsonl"
 DETECTOR = "entry/instrument/detector"
 REGIONS = "entry/regions"
 
+# The group beside it of what is between the camera and the specimen.
+OPTICS = "optics"
+
 # What is on the disk for certain: how many frames, then how many rows of each table.
 DURABLE = "durable"
 
-# The column against which plotting programs show the frames.
+# The column against which plotting programs show the frames, and its name as the axis of time.
 TIME_COLUMN = "start_time"
+TIME_AXIS = AXES[0]
 
 # Below this, what HDF5 allocates is metadata and stands close together; above it are chunks of pixels,
 # which start on a page so that direct I/O can reach them.
@@ -66,13 +75,18 @@ CACHE_SLOTS = 101
 UNITS = {"x_pixel_size": "m", "y_pixel_size": "m"}
 
 # Counted up when a reader must know. 1: columns under our own names only, no counters in /entry/commands;
-# 2: NeXus' names, ours as links.
-LAYOUT_VERSION = 2
+# 2: NeXus' names, ours as links; 3: axes are dimension scales, the column of times is called as its axis and
+# NeXus' name is a link, a pixel is that of the sensor; /entry/metadata_changes, counted in /entry/durable.
+LAYOUT_VERSION = 3
 
 
 @dataclass(frozen=True)
 class FileDescription:
-    """What is known of a recording before its first frame."""
+    """What is known of a recording before its first frame.
+
+    `pixel_um` is the size of a pixel on the sample in um, across and down, (0, 0) where it is not known;
+    `magnification` 0 where it is not.
+    """
 
     title: str
     format: FrameFormat
@@ -81,6 +95,9 @@ class FileDescription:
     configuration: str
     checksums: bool = False
     regions: Mapping[str, Box] = field(default_factory=dict)  # whose means are stored
+    metadata: Mapping[str, MetadataValue] = field(default_factory=dict)
+    pixel_um: tuple[float, float] = (0.0, 0.0)
+    magnification: float = 0.0
 
     @property
     def fields(self) -> tuple[FrameField, ...]:
@@ -148,7 +165,7 @@ def _image(path: Path, what: FileDescription) -> bytes:
 
 
 def _lay_out(file: h5py.File, path: Path, what: FileDescription) -> None:
-    _describe(
+    describe(
         file,
         NX_class="NXroot",
         default="entry",
@@ -157,11 +174,11 @@ def _lay_out(file: h5py.File, path: Path, what: FileDescription) -> None:
         file_time=datetime.now(UTC).isoformat(timespec="milliseconds"),
         HDF5_Version=h5py.version.hdf5_version,
     )
-    entry = _group(file, "entry", "NXentry", default="data")
+    entry = make_group(file, "entry", "NXentry", default="data")
     # The first of the single values, so that it stands where no boundary of a disk's sectors divides it.
     entry.create_dataset(DURABLE, data=np.zeros(1 + len(ROWS), np.uint64))
     names = ", ".join(row.table for row in ROWS)
-    _describe(entry[DURABLE], long_name=f"frames on the disk for certain, then rows of {names}")
+    describe(entry[DURABLE], long_name=f"frames on the disk for certain, then rows of {names}")
     entry[DURABLE].attrs["boot_id"] = fixed(boot_id())
     entry["title"] = fixed(what.title or path.stem)
     for name, kind in (
@@ -175,48 +192,68 @@ def _lay_out(file: h5py.File, path: Path, what: FileDescription) -> None:
     entry["configuration"] = fixed(what.configuration)
     entry["definition_version"] = LAYOUT_VERSION
 
-    detector = _group(_group(entry, "instrument", "NXinstrument"), "detector", "NXdetector")
+    write_metadata(entry, what.metadata)
+
+    instrument = make_group(entry, "instrument", "NXinstrument")
+    _describe_optics(instrument, what)
+    detector = make_group(instrument, "detector", "NXdetector")
     for name, value in what.detector.items():
         detector[name] = fixed(value) if isinstance(value, str) else value
         if name in UNITS:
-            _describe(detector[name], units=UNITS[name])
+            describe(detector[name], units=UNITS[name])
     _make_pixels(detector, what)
     for kind in what.fields:
-        _make_column(detector, kind.column, kind.stored_dtype, kind.meaning, kind.unit)
-        if kind.alias and kind.alias != kind.column:
-            detector[kind.alias] = h5py.SoftLink(f"/{DETECTOR}/{kind.column}")
+        name, link = kind.column, kind.alias
+        if name == TIME_COLUMN:
+            name, link = TIME_AXIS, TIME_COLUMN
+        _make_column(detector, name, kind.stored_dtype, kind.meaning, kind.unit)
+        if link not in {"", name}:
+            detector[link] = h5py.SoftLink(f"/{DETECTOR}/{name}")
     # What the stamps count from; known with the first frame, as long as it will be.
     detector[TIME_COLUMN].attrs.create("start", b"", dtype=ISO_TIME)
 
-    data = _group(entry, "data", "NXdata", signal="data")
-    data.attrs["axes"] = np.array([TIME_COLUMN.encode(), b".", b"."])
-    data.attrs[f"{TIME_COLUMN}_indices"] = 0
-    for name in ("data", TIME_COLUMN):
-        data[name] = h5py.SoftLink(f"/{DETECTOR}/{name}")
+    data = make_group(entry, "data", "NXdata", signal="data")
+    data["data"] = h5py.SoftLink(f"/{DETECTOR}/data")
     file["data"] = h5py.SoftLink(f"/{DETECTOR}/data")
+    add_axes(file, detector, data, what.pixel_um)
     if what.regions:
-        _make_regions(_group(entry, "regions", "NXcollection"), what.regions)
+        _make_regions(make_group(entry, "regions", "NXcollection"), what.regions)
+    for path in what.columns:
+        if path != f"{DETECTOR}/{TIME_COLUMN}":
+            add_time_axis(file[path], detector)
     for row in ROWS:
         table = entry.create_dataset(row.table, (0,), row.dtype(), maxshape=(None,), chunks=(TABLE_ROWS,))
-        _describe(table, long_name=row.help)
+        describe(table, long_name=row.help)
+
+
+def _describe_optics(instrument: h5py.Group, what: FileDescription) -> None:
+    known = dict(zip(("x_pixel_size", "y_pixel_size"), what.pixel_um, strict=True))
+    known["magnification"] = what.magnification
+    if not any(known.values()):
+        return
+    optics = make_group(instrument, OPTICS, "NXcollection")
+    for name, value in known.items():
+        if value:
+            optics[name] = value
+            describe(optics[name], units="" if name == "magnification" else "um")
 
 
 def _make_column(group: h5py.Group, name: str, dtype: DTypeLike, meaning: str, unit: str) -> None:
     """Make a dataset with a value for each frame."""
     column = group.create_dataset(name, (0,), dtype, maxshape=(None,), chunks=(COLUMN_ROWS,))
-    _describe(column, long_name=meaning, **({"units": unit} if unit else {}))
+    describe(column, long_name=meaning, **({"units": unit} if unit else {}))
 
 
 def _make_regions(group: h5py.Group, regions: Mapping[str, Box]) -> None:
     """Make a plot of its mean over time for each region."""
     for name, box in regions.items():
-        region = _group(group, name, "NXdata", signal="mean", axes=TIME_COLUMN)
+        region = make_group(group, name, "NXdata", signal="mean", axes=TIME_AXIS)
         _make_column(
             region, "mean", np.float64, f"mean of all pixels of {name}, NaN where not taken", "counts"
         )
-        region[TIME_COLUMN] = h5py.SoftLink(f"/{DETECTOR}/{TIME_COLUMN}")
+        region[TIME_AXIS] = h5py.SoftLink(f"/{DETECTOR}/{TIME_AXIS}")
         region["box"] = np.array(box, np.int64)
-        _describe(
+        describe(
             region["box"], long_name="x0, y0, x1, y1 from 0 on, the last two not included", units="pixel"
         )
 
@@ -232,21 +269,4 @@ def _make_pixels(detector: h5py.Group, what: FileDescription) -> None:
     space = h5s.create_simple((0, *size), (h5s.UNLIMITED, *size))
     h5d.create(detector.id, b"data", h5t.py_create(form.dtype, logical=True), space, creation)
     # Without `interpretation` silx shows a volume instead of a stack of images.
-    _describe(detector["data"], interpretation="image", long_name="frames", units="counts")
-
-
-def _group(parent: h5py.Group, name: str, nx_class: str, **attributes: str) -> h5py.Group:
-    group = parent.create_group(name)
-    _describe(group, NX_class=nx_class, **attributes)
-    return group
-
-
-def _describe(thing: h5py.HLObject, **attributes: str) -> None:
-    for name, text in attributes.items():
-        thing.attrs[name] = fixed(text)
-
-
-def fixed(text: str) -> NDArray[np.bytes_]:
-    """Return a fixed-length UTF-8 string: those of variable length do not survive a kill."""
-    data = text.encode()
-    return np.array(data, h5py.string_dtype("utf-8", max(1, len(data))))
+    describe(detector["data"], interpretation="image", long_name="frames", units="counts")

@@ -20,6 +20,7 @@ from recorder.storage.disk_room import DiskRoom
 from recorder.storage.file_addresses import GrowingDataset
 from recorder.storage.file_bytes import OnDisk
 from recorder.storage.file_sync import FileSync
+from recorder.storage.first_frame import utc_of_first
 from recorder.storage.hdf5_writer import HDF5Writer
 from recorder.storage.records import LossRow, Row, Verdict
 from recorder.storage.uncommitted_rows import UncommittedRows
@@ -165,8 +166,7 @@ class Recording:
             metadata = self._rows.metadata()
             if self._rows.first is None:
                 # The wall clock is looked at once, and brought back to the first frame.
-                age_s = (self._clock() - int(metadata[0]["host_time_ns"])) * 1e-9
-                moment = _utc(time.time() - age_s)
+                moment = utc_of_first(metadata, self._clock)
                 self._places.set_text(self._file, "start_time", moment)
                 self._hdf5.set_start(moment)
                 self._rows.first = metadata[0]

@@ -40,9 +40,13 @@ def _column(dtype: DTypeLike) -> Any:  # noqa: ANN401 - as dataclasses.field its
 
 @dataclass(frozen=True)
 class Row:
-    """A row of table `table`; `help` says what its frames are, `required` what is never 0 or empty."""
+    """A row of table `table`; `help` says what its frames are, `required` what is never 0 or empty.
+
+    `since` is the layout version from which on every file has the table.
+    """
 
     table: ClassVar[str]
+    since: ClassVar[int] = 1
     help: ClassVar[str]
     required: ClassVar[tuple[str, ...]]
 
@@ -150,7 +154,29 @@ class LossRow(Row):
         return cls(loss.after_frame, loss.count, words, loss.elapsed_s, loss.first_missing, loss.unread_s)
 
 
-ROWS: tuple[type[Row], ...] = (MarkRow, CommandRow, AnalysisRow, LossRow)
+@dataclass(frozen=True)
+class MetadataRow(Row):
+    """What the user said of the recording while the file was written: `key` is `value` from then on.
+
+    An empty value takes back an earlier one. `frame` is the last one delivered (-1: none, or in another
+    file), `number` the camera's counter of it (-1: none).
+    """
+
+    table = "metadata_changes"
+    since = 3
+    required = ("key", "source")
+    help = "key is value from this frame (index into data; -1: none here) on; later files begin with it"
+
+    frame: int = _column(np.int64)
+    elapsed_s: float = _column(np.float64)
+    key: str = _column(WORD)
+    value: str = _column(TEXT)
+    source: str = _column(WORD)
+    number: int = _column(np.int64)
+
+
+# In this order /entry/durable counts them: new ones come last.
+ROWS: tuple[type[Row], ...] = (MarkRow, CommandRow, AnalysisRow, LossRow, MetadataRow)
 
 
 def fitted(text: str, size: int) -> bytes:

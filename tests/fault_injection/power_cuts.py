@@ -21,6 +21,7 @@ from unittest import mock
 import h5py
 
 from recorder.errors import NotOurFileError
+from recorder.storage.axes import AXES
 from recorder.storage.direct_io import open_again
 from recorder.storage.file_addresses import FileAddresses
 from recorder.storage.file_bytes import Changed, OnDisk, Readable
@@ -32,7 +33,7 @@ WRITE, SYNC, TRUNCATE, SYNCED = 1, 2, 3, 4
 RECORD = struct.Struct("<iiqq")
 
 # Marks and files enough, and syncs every 0.1 s.
-STEP = "wait 130ms\nmark a\nwait 200ms\nmark b\n"
+STEP = "wait 130ms\nmark a\nmeta dose 1\nwait 200ms\nmark b\nmeta dose 2\n"
 SCRIPT = f"{STEP}save new\n{STEP}save new\n{STEP}quit\n"
 OPTIONS = ("--set", "storage.durable_every=100ms")
 
@@ -150,24 +151,29 @@ class Simulation:
             self.files += 1
             self.unreadable += not _is_readable(path)
             try:
-                frames, marks = check_file(path, is_failed=True), 0
+                frames, marks, said = check_file(path, is_failed=True), 0, 0
                 if frames:
                     with h5py.File(path) as file:
-                        marks = len(file["entry/marks"])
+                        marks, said = len(file["entry/marks"]), len(file["entry/metadata_changes"])
+                        axes = [file["data"].dims[axis][0].name for axis in range(3)]
+                        if [name.rpartition("/")[2] for name in axes] != list(AXES):
+                            return f"cut {seed} after call {stop}: {path}: axes {axes}"
             except Exception as error:
                 return f"cut {seed} after call {stop}: {path}: {error!r}"
-            if (frames, marks) < promised or marks < promised[1]:
-                return f"cut {seed} after call {stop}: {path}: {frames, marks} of {promised}"
+            if any(
+                is_there < durable for is_there, durable in zip((frames, marks, said), promised, strict=True)
+            ):
+                return f"cut {seed} after call {stop}: {path}: {frames, marks, said} of {promised}"
             self.durable, self.kept = self.durable + promised[0], self.kept + frames
             path.unlink()
         return ""
 
-    def _promised(self, name: str, disk: Disk) -> tuple[int, int]:
-        """Return how many frames and marks the recorder knows to be on the disk at that moment."""
+    def _promised(self, name: str, disk: Disk) -> tuple[int, int, int]:
+        """Return how many frames, marks and metadata the recorder knows to be on the disk at that moment."""
         address, size = self.places[name].values["durable"]
         counts = bytes(disk.content[address : address + size]).ljust(size, b"\0")
-        frames, marks, *_ = struct.unpack(f"<{size // 8}Q", counts)
-        return frames, marks
+        frames, marks, *_, said = struct.unpack(f"<{size // 8}Q", counts)
+        return frames, marks, said
 
 
 def _places(path: Path) -> FileAddresses:

@@ -29,13 +29,16 @@ def test_info_tells_the_story(recorder: Recorder) -> None:
 
 
 def test_info_lists_exposures_and_marks(recorder: Recorder, tmp_path: Path) -> None:
-    (tmp_path / "s.txt").write_text("mark trial3 left eye\nexposure 2ms\nwait 100ms\nmark late\nquit\n")
+    (tmp_path / "s.txt").write_text(
+        "mark trial3 left eye\nmeta lost 3\nexposure 2ms\nwait 100ms\nmark late\nquit\n"
+    )
     arguments = ("run", "--headless", *LITTLE_MEMORY, "--script", "s.txt", "--output", "x.h5")
     recorder(*arguments, "--set", "recording.pixel_size=650nm")
     told = recorder("info", "x.h5")
     exposure = re.search(r"^exposure +5ms, 2ms from frame (\d+) on$", told.out, re.MULTILINE)
     assert exposure, told.out
-    assert re.search(r"^pixel size +650nm$", told.out, re.MULTILINE)
+    for shown in ("pixel on the sample +650nm", r"pixel size +6\.5um", "lost +0", "meta lost +3"):
+        assert re.search(f"^{shown}$", told.out, re.MULTILINE), shown
     head, *rows = told.out.split("\n\n")[1].splitlines()
     assert head.split() == ["frame", "time", "label", "text", "from"]
     assert [re.split(r" {2,}", row.strip())[2:] for row in rows] == [
@@ -48,7 +51,9 @@ def test_info_lists_exposures_and_marks(recorder: Recorder, tmp_path: Path) -> N
     assert rows[0].split()[0] == str(found["mark_rows"][0]["frame"])
     with h5py.File(tmp_path / "x.h5") as file:
         size = file["entry/instrument/detector/x_pixel_size"]
-        assert (size[()], size.attrs["units"]) == (6.5e-7, b"m")
+        assert (size[()], size.attrs["units"]) == (6.5e-6, b"m")
+        size = file["entry/instrument/optics/x_pixel_size"]
+        assert (size[()], size.attrs["units"]) == (0.65, b"um")
 
 
 def test_a_file_does_not_command_the_terminal(recorder: Recorder, tmp_path: Path) -> None:

@@ -46,6 +46,7 @@ RUN_BY = {
     ),
     "[analysis]": "test_an_analysis_of_ones_own_runs",
     "import h5py": "test_the_program_that_reads_a_file_runs",
+    "import xarray as xr": "test_the_program_for_xarray_runs",
 }
 
 # Shorter than the README's, so that the test is.
@@ -324,7 +325,20 @@ def test_the_program_that_reads_a_file_runs(folder: Path, recording: Path) -> No
         [sys.executable, "-c", program], cwd=folder, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
-    assert re.fullmatch(r"b'complete' \d+\n", done.stdout)
+    assert re.fullmatch(r"complete \d+ \[.*\]\n", done.stdout)
+
+
+def test_the_program_for_xarray_runs(folder: Path, recording: Path) -> None:
+    pytest.importorskip("xarray")
+    (block,) = (block for block in BLOCKS if block.name == "import xarray as xr")
+    program = (
+        f"{block.text}\nassert frames.dims == ('frame_time', 'y', 'x') and frames.shape[1:] == (540, 640)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=folder, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert re.match(r"20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}\+00:00 ", done.stdout)
 
 
 def test_what_the_table_of_the_file_names_is_in_a_file(recording: Path) -> None:

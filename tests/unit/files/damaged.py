@@ -27,7 +27,7 @@ from recorder.files.verify import verify
 from recorder.storage.layout import DETECTOR
 
 DATA = Path(__file__).parents[2] / "data"
-SOUND = ("layout1.h5", "layout1_2.h5", "layout1_killed.h5", "layout2.h5")
+SOUND = ("layout1.h5", "layout1_2.h5", "layout1_killed.h5", "layout2.h5", "layout3.h5")
 
 # What each program may take for a file that is damaged; the process that looks at it begins in about 0.5 s.
 LIMIT_S = 5.0

@@ -32,6 +32,14 @@ def test_layout_1_is_read(name: str, frames: int, lost: dict[str, int], marks: i
     source.close()
 
 
+def test_optics_and_metadata_are_read_where_a_file_has_them() -> None:
+    told = describe(DATA / "layout3.h5")
+    assert told.metadata == {"subject": "mouse 12", "operator": "Zoë", "weight": 24, "drug": "saline"}
+    assert told.optics == {"magnification": 20, "x_pixel_size": 0.325, "y_pixel_size": 0.325}
+    older = describe(DATA / "layout2.h5")
+    assert (older.metadata, older.optics) == ({}, {})
+
+
 def test_a_killed_file_of_layout_1_is_recovered(tmp_path: Path) -> None:
     path = tmp_path / "killed.h5"
     shutil.copy(DATA / "layout1_killed.h5", path)

@@ -13,7 +13,8 @@ import pytest
 from recorder.errors import NotOurFileError, StorageError
 from recorder.files.recover import recover
 from recorder.frames.pool import Pool
-from recorder.storage.file_bytes import OnDisk
+from recorder.storage.file_addresses import FileAddresses
+from recorder.storage.file_bytes import OnDisk, Readable
 from recorder.storage.layout import DETECTOR
 from recorder.storage.object_header import ObjectHeader
 from recorder.storage.recording import Recording
@@ -188,7 +189,9 @@ def test_a_checksum_tells_which_frames_reached_the_disk(
     assert left(path) == [1, 2, 3, 4, 5, 6]
 
 
-@pytest.mark.parametrize("name", ["layout1.h5", "layout1_2.h5", "layout1_killed.h5", "layout2.h5"])
+@pytest.mark.parametrize(
+    "name", ["layout1.h5", "layout1_2.h5", "layout1_killed.h5", "layout2.h5", "layout3.h5"]
+)
 @pytest.mark.parametrize("column", ["data", "exposure"])
 def test_a_damaged_index_is_refused_and_no_frame_is_taken_away(
     tmp_path: Path, name: str, column: str
@@ -205,6 +208,20 @@ def test_a_damaged_index_is_refused_and_no_frame_is_taken_away(
     with pytest.raises(NotOurFileError, match="no index of chunks"):
         recover(path)
     assert path.read_bytes() == content
+
+
+@pytest.mark.parametrize(("name", "tables"), [("layout2.h5", 4), ("layout3.h5", 5)])
+def test_what_was_durable_is_known_of_files_with_fewer_tables(name: str, tables: int) -> None:
+    readable = Readable.of(DATA / name)
+    try:
+        with h5py.File(DATA / name) as file:
+            places = FileAddresses.of(file, readable.content)
+            durable = places.durable(readable.content)
+            assert durable is not None
+            assert (len(places.tables), durable[0]) == (tables, len(file["data"]))
+            assert durable[1:] == tuple(len(file["entry"][table]) for table in places.tables)
+    finally:
+        readable.close()
 
 
 def test_a_file_that_was_closed_is_believed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

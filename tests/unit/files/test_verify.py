@@ -38,11 +38,24 @@ def verified(path: Path, probe: Probe) -> Verified:
     return found
 
 
+def _relink_time(file: h5py.File) -> None:
+    detector = file[DETECTOR]
+    detector["data"].dims[0].detach_scale(detector["frame_time"])
+    detector["host_time"].dims[0].detach_scale(detector["frame_time"])
+    detector["host_time"].make_scale("host_time")
+    detector["data"].dims[0].attach_scale(detector["host_time"])
+
+
+def _detach_y(file: h5py.File) -> None:
+    file[DETECTOR]["data"].dims[1].detach_scale(file["entry/data/y"])
+
+
 @pytest.mark.parametrize(
     ("name", "code", "said"),
     [
         ("layout1.h5", 0, []),
         ("layout2.h5", 0, []),
+        ("layout3.h5", 0, []),
         ("layout1_2.h5", 3, ["numbers: 3 frames are missing, as entry/losses says"]),
         (
             "layout1_killed.h5",
@@ -56,6 +69,24 @@ def test_files_of_every_layout_are_judged(probe: Probe, name: str, code: int, sa
     assert found.exit_code == code
     assert found.stamped == found.frames > 10
     assert [f"{problem.check}: {problem.text}" for problem in found.problems] == said
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "said"),
+    [
+        ("another time", _relink_time, "axis 0 of the frames is called host_time and has 31 of 31 values"),
+        ("no scale", _detach_y, "axis 1 of the frames has no scale"),
+    ],
+)
+def test_axes_of_another_name_are_damage(
+    tmp_path: Path, probe: Probe, name: str, change: Callable[[h5py.File], None], said: str
+) -> None:
+    path = tmp_path / "layout3.h5"
+    shutil.copy(DATA / path.name, path)
+    with h5py.File(path, "r+") as file:
+        change(file)
+    found = verified(path, probe)
+    assert [f"{problem.check}: {problem.text}" for problem in found.problems] == [f"axes: {said}"], name
 
 
 CHANGES: dict[str, tuple[str, Callable[[h5py.File], None]]] = {

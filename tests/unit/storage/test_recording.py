@@ -121,7 +121,7 @@ def test_the_layout_is_what_the_design_promises(tmp_path: Path) -> None:
         assert file["entry"].attrs["default"] == b"data"
         data = file["entry/data"]
         assert data.attrs["signal"] == b"data"
-        assert data.attrs["axes"].tolist() == [b"start_time", b".", b"."]
+        assert data.attrs["axes"].tolist() == [b"frame_time", b"y", b"x"]
         assert data["data"] == file["data"] == file["entry/instrument/detector/data"]
         assert data["data"].attrs["interpretation"] == b"image"
         assert data["data"].chunks == (4, 32, 64)
@@ -293,7 +293,7 @@ def test_what_is_durable_is_written_down_where_a_disk_writes_it_whole(tmp_path: 
     end(recording, Verdict("complete"), "")
     with h5py.File(path) as file:
         durable = file["entry/durable"]
-        assert durable[:].tolist() == [4, 2, 0, 0, 0]
+        assert durable[:].tolist() == [4, 2, 0, 0, 0, 0]
         first = durable.id.get_offset()
         assert first // 512 == (first + durable.nbytes - 1) // 512
 
