@@ -62,6 +62,8 @@ function onText(message) {
     const answer = state.waiting.get(message.id);
     state.waiting.delete(message.id);
     if (answer) answer(message);
+    // The status of an answer is another one.
+    return;
   }
   if (message.history) onWelcome(message);
   if (message.marks) state.marks = message.marks;

@@ -54,7 +54,7 @@ const actions = {
   full: () => run(`preview ${levels()} full`),
   scale: () => { logarithmic = !logarithmic; $("scale").textContent = logarithmic ? "log" : "linear"; drawHistogram(); },
   take: () => $("baseline").value.trim() && run(`baseline ${$("baseline").value.trim()}`),
-  whole: () => send({ region: null }),
+  whole: () => state.head && showRegion(null),
   expose: () => $("exposure").value.trim() && run(`exposure ${$("exposure").value.trim()}`),
   help: showKeys,
   // While frames are saved the recorder asks; else the page does, for a finger slips.

@@ -20,7 +20,8 @@ function answer(isYes) {
 $("yes").addEventListener("click", () => answer(true));
 $("no").addEventListener("click", () => answer(false));
 $("ask").addEventListener("cancel", (event) => { event.preventDefault(); answer(false); });
-$("ask").addEventListener("keydown", (event) => {
+document.addEventListener("keydown", (event) => {
+  if (!$("ask").open) return;
   if (event.key === "y" && !event.repeat) answer(true);
   else if (event.key === "n") answer(false);
 });

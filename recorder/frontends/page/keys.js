@@ -5,8 +5,8 @@ const KEYS = [
   ["l, e, /", "write a label, an exposure, a command; Enter does it, Escape leaves the box"],
   ["s", "snapshot"],
   ["p", "preview on or off"],
-  ["arrows, + -", "move the picture, zoom; w shows the whole"],
-  ["r", "region: arrows move it, Shift and arrows size it, Enter keeps it, Escape drops it"],
+  ["arrows, + -", "move the picture, zoom; w shows the whole; so do drag and wheel, or fingers"],
+  ["r", "region, drawn with Shift and drag; or arrows move it, Shift and arrows size it, Enter keeps it, Escape drops it"],
   ["c", "crosshair with profiles; Shift and arrows move it"],
   ["a, f", "levels that follow the picture, the full range"],
   ["Tab, Enter", "to every button and box; y and n answer a question"],
@@ -36,10 +36,10 @@ document.addEventListener("keydown", (event) => {
 // An arrow on the picture: the rectangle that is being drawn, the crosshair, or the part shown moves.
 function move([dx, dy], shift) {
   if (!state.head) return;
-  const [x, y, w, h] = state.head.region;
+  const [x, y, w, h] = regionNow();
   if (state.drawn) moveRectangle(Math.max(1, Math.round(w / 40)) * dx, Math.max(1, Math.round(h / 40)) * dy, shift);
   else if (shift) state.profiles && moveProbe(Math.max(1, Math.round(w / 40)) * dx, Math.max(1, Math.round(h / 40)) * dy);
-  else send({ region: [within(x + (dx * w) / 8, state.head.frame_width - w), within(y + (dy * h) / 8, state.head.frame_height - h), w, h].map(Math.round) });
+  else showRegion([within(x + (dx * w) / 8, state.head.frame_width - w), within(y + (dy * h) / 8, state.head.frame_height - h), w, h].map(Math.round));
 }
 
 function moveRectangle(dx, dy, sized) {

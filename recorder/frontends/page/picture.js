@@ -142,20 +142,31 @@ const within = (value, most) => Math.max(0, Math.min(value, most));
 // Ask for a region of this size in which a point of the frame is at a place of the canvas.
 function showAround([fx, fy], [cx, cy], w, h) {
   const head = state.head;
-  if (w >= head.frame_width && h >= head.frame_height) return send({ region: null });
+  if (w >= head.frame_width && h >= head.frame_height) return showRegion(null);
   w = Math.max(16, Math.min(w, head.frame_width));
   h = Math.max(16, Math.min(h, head.frame_height));
   const at = place([0, 0, w, h]);
   const x = within(fx - (cx - at.left) / at.scale, head.frame_width - w);
   const y = within(fy - (cy - at.top) / at.scale, head.frame_height - h);
-  return send({ region: [x, y, w, h].map(Math.round) });
+  return showRegion([x, y, w, h].map(Math.round));
 }
+
+// The part that was asked for last, for as long as its picture may take; then the one that is shown.
+let asked = { region: null, until: 0 };
+
+function showRegion(region) {
+  const { frame_width: wide, frame_height: tall } = state.head;
+  asked = { region: region || [0, 0, wide, tall], until: Date.now() + 500 };
+  return send({ region });
+}
+
+const regionNow = () => (Date.now() < asked.until ? asked.region : state.head.region);
 
 // Make the picture larger (factor < 1) or smaller around a place of the canvas.
 function zoom(place, factor) {
   if (!state.head) return;
-  const [, , w, h] = state.head.region;
-  showAround(toFrame(place), place, w * factor, h * factor);
+  const region = regionNow(), [, , w, h] = region;
+  showAround(toFrame(place, region), place, w * factor, h * factor);
 }
 
 picture.addEventListener("wheel", (event) => {
