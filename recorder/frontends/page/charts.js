@@ -2,10 +2,10 @@
 
 const FAINT = "#9a9a9a";
 
-// Round numbers between two, about so many.
+// Round numbers between two, so many at least, and two and a half times as many at most.
 function ticks(low, high, count) {
   const rough = (high - low) / count, power = 10 ** Math.floor(Math.log10(rough));
-  const step = power * ([1, 2, 5].find((factor) => factor * power >= rough) || 10);
+  const step = power * [5, 2, 1].find((factor) => factor * power <= rough * 1.001);
   const found = [];
   for (let i = Math.ceil(low / step); i * step <= high; i++) found.push(i * step);
   return found;
@@ -59,13 +59,13 @@ function drawTraces() {
   pen.font = `${11 * ratio}px system-ui`;
   pen.fillStyle = FAINT;
   pen.textAlign = "right";
-  for (const value of ticks(low, high, 3)) {
+  for (const value of ticks(low, high, 2)) {
     pen.fillRect(left, y(value), w, ratio / 2);
     pen.fillText(short(value, high - low), left - 4 * ratio, y(value) + 4 * ratio);
   }
   pen.fillText(head.mode === "dff" ? "ΔF/F %" : head.mode === "raw" ? "counts" : "Δ counts", left - 2 * ratio, 10 * ratio);
   pen.textAlign = "center";
-  for (const ago of ticks(0, back, 4).filter((ago) => ago < back * 0.95)) pen.fillText(ago ? `-${ago} s` : "now", x(head.taken_s - ago) - (ago ? 0 : 10 * ratio), pen.canvas.height - 3 * ratio);
+  for (const ago of ticks(0, back, 2).filter((ago) => ago < back * 0.95)) pen.fillText(ago ? `-${ago} s` : "now", x(head.taken_s - ago) - (ago ? 0 : 10 * ratio), pen.canvas.height - 3 * ratio);
   drawMarks(pen, x, left, top, h);
   pen.lineJoin = "round";
   for (const { colour, points } of lines) {
@@ -160,7 +160,7 @@ function drawSparkline(pen, [name, place, colour, text, least], x, y, w, h) {
   // The scale's upper end; the lower one is 0.
   if (pen.measureText(told + text(most)).width * 1.2 < w - 10 * ratio) pen.fillText(text(most), x + w, top - 3 * ratio);
   pen.fillText("now", x + w, y + h - 2 * ratio);
-  pen.fillStyle = "#ffffff50";
+  pen.fillStyle = "#ffffff38";
   for (const [time] of state.marks) if (time > now - SPAN && time <= now) pen.fillRect(at(time), top, ratio, bottom - top);
   pen.strokeStyle = colour;
   pen.lineWidth = 2 * ratio;

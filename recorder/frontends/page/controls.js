@@ -7,8 +7,8 @@ async function order(message, name) {
   log(`> ${name}`);
   const outcome = await ask(message), kind = outcome.status === "ok" ? "" : outcome.status;
   if (outcome.message) outcome.message.split("\n").forEach((text) => log(text, kind));
-  tell(outcome.message || name, kind);
-  if (outcome.asks) question(`${outcome.message.split("?")[0]}?`, "leave", () => run("y"), () => run("n"));
+  if (!outcome.asks) tell(outcome.message || name, kind);
+  else question(`${outcome.message.split("?")[0]}?`, "leave", () => run("y"), () => run("n"));
   return outcome;
 }
 
@@ -75,9 +75,9 @@ function showControls(s) {
   $("quit").disabled = gone;
   $("start").disabled = gone || running || s.state === "opening" || s.state === "draining";
   $("stop").disabled = gone || !running;
-  $("mark").disabled = $("snapshot").disabled = gone || !running;
   $("save").textContent = s.saving ? "save off" : "save on";
   showLabels(s.labels);
+  for (const control of [$("mark"), $("snapshot"), ...$("labels").children]) control.disabled = gone || !running;
   $("exposure").placeholder = s.exposure;
   $("against").textContent = s.view.mode === "raw" ? "" : `against a baseline: ${s.view.baseline}`;
 }

@@ -29,7 +29,7 @@ function drawHistogram() {
   pen.font = `${11 * ratio}px system-ui`;
   pen.textAlign = "center";
   pen.fillStyle = pen.strokeStyle = FAINT;
-  for (const value of ticks(left, right, 6)) {
+  for (const value of ticks(left, right, 3)) {
     pen.fillRect(x(value), foot, ratio, 4 * ratio);
     const text = short(value, right - left), half = pen.measureText(text).width / 2;
     pen.fillText(text, Math.min(Math.max(half, x(value)), histogram.width - half), histogram.height - 2 * ratio);

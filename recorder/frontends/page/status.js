@@ -2,7 +2,6 @@
 
 const units = [["h", 3600], ["min", 60], ["s", 1]];
 function words(s) {
-  if (s === null) return "without end";
   const [unit, n] = units.find(([, n]) => s >= n) || ["s", 1];
   return `${(s / n).toFixed(s / n < 10 ? 1 : 0)} ${unit}`;
 }
@@ -14,7 +13,7 @@ function showStatus(s) {
     [`${s.rate.toFixed(1)}/s`], [`${s.MBps.toFixed(0)} MB/s`], [`buffer ${(s.pool * 100).toFixed(0)} %`, s.pool > 0.5],
     [s.unanswered, true], [s.saving ? `${s.durable} on the disk` : ""], [`lost ${s.lost}`, s.lost > 0],
     [`exposure ${s.exposure}`], [s.temperature === null ? "" : `${s.temperature.toFixed(1)} °C`],
-    [`disk ${words(s.disk_time_left_s)}`, s.disk_time_left_s !== null && s.disk_time_left_s < 120],
+    [s.disk_time_left_s === null ? "" : `disk ${words(s.disk_time_left_s)}`, s.disk_time_left_s < 120],
     [s.in_camera === null ? "" : `in the camera ${s.in_camera}`], [`marks ${s.marks}`],
     ...Object.entries(s.analysis).map(([name, value]) => [`${name} ${value === null ? "not a number" : Number(value.toPrecision(5))}`]),
   ].filter(([text]) => text);
