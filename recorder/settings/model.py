@@ -114,7 +114,7 @@ class PreviewSettings(Section):
     gamma: float = Field(1.0, ge=LOWEST_GAMMA, le=HIGHEST_GAMMA, strict=False)
     """The brightness between the levels: less than 1 shows more in the dark, more than 1 in the light."""
     window: Switch = "auto"
-    """A window with the page on this computer; "auto": where there is a display and somebody at the console."""
+    """A window with the page here; "auto": where there is a display and somebody at the console."""
     web: Address | None = Field(None, examples=["127.0.0.1:8080"])
     """Where the web page is served; 127.0.0.1 admits this machine only; omitted: no page."""
     token: str = Field("", pattern=TOKEN, max_length=200)

@@ -54,6 +54,8 @@ async def test_the_page_shows_takes_levels_and_marks(tmp_path: Path, program: st
         await tab.evaluate("document.getElementById('preview').click()")
         await tab.until("document.getElementById('veil').classList.contains('shown')")
         assert not dispatch.session.preview.on
+        # What was read off a picture goes with it.
+        await tab.until("state.head === null && $('readout').textContent === ''")
         await tab.until("state.history.length > 4")
         await tab.screenshot(tmp_path / "page.png")
     with h5py.File(tmp_path / "x.h5") as file:

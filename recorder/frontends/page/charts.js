@@ -44,12 +44,12 @@ function keepTraces({ regions, taken_s, mode }) {
 }
 
 function drawTraces() {
-  const pen = fit($("traces")), ratio = devicePixelRatio || 1, head = state.head;
-  pen.clearRect(0, 0, pen.canvas.width, pen.canvas.height);
-  $("traces").classList.toggle("empty", !traces.size);
+  const canvas = $("traces"), pen = fit(canvas), ratio = devicePixelRatio || 1, head = state.head;
+  pen.clearRect(0, 0, canvas.width, canvas.height);
+  canvas.classList.toggle("empty", !traces.size);
   if (!head || !traces.size) return;
   const back = Number($("back").value), left = 44 * ratio, top = 16 * ratio;
-  const w = pen.canvas.width - left - 6 * ratio, h = pen.canvas.height - top - 16 * ratio;
+  const w = canvas.width - left - 6 * ratio, h = canvas.height - top - 16 * ratio;
   const lines = [...traces].map(([name, { colour, mean, points }]) => ({ name, colour, mean, points: points.filter(([at]) => at >= head.taken_s - back) }));
   let low = Infinity, high = -Infinity;
   for (const { points } of lines) for (const [, mean] of points) { low = Math.min(low, mean); high = Math.max(high, mean); }
@@ -65,7 +65,7 @@ function drawTraces() {
   }
   pen.fillText(head.mode === "dff" ? "ΔF/F %" : head.mode === "raw" ? "counts" : "Δ counts", left - 2 * ratio, 10 * ratio);
   pen.textAlign = "center";
-  for (const ago of ticks(0, back, 2).filter((ago) => ago < back * 0.95)) pen.fillText(ago ? `-${ago} s` : "now", x(head.taken_s - ago) - (ago ? 0 : 10 * ratio), pen.canvas.height - 3 * ratio);
+  for (const ago of ticks(0, back, 2).filter((ago) => ago < back * 0.95)) pen.fillText(ago ? `-${ago} s` : "now", x(head.taken_s - ago) - (ago ? 0 : 10 * ratio), canvas.height - 3 * ratio);
   drawMarks(pen, x, left, top, h);
   pen.lineJoin = "round";
   for (const { colour, points } of lines) {

@@ -30,6 +30,12 @@ function mark() {
   return text ? run(`mark ${text}`) : order({ mark: true }, "mark");
 }
 
+// What was set is in the empty box, as the recorder says it.
+async function expose() {
+  const text = $("exposure").value.trim();
+  if (text && (await run(`exposure ${text}`)).status === "ok") $("exposure").value = "";
+}
+
 const levels = () => (state.status.view.mode === "raw" ? "levels" : "range");
 
 const actions = {
@@ -55,7 +61,7 @@ const actions = {
   scale: () => { logarithmic = !logarithmic; $("scale").textContent = logarithmic ? "log" : "linear"; drawHistogram(); },
   take: () => $("baseline").value.trim() && run(`baseline ${$("baseline").value.trim()}`),
   whole: () => state.head && showRegion(null),
-  expose: () => $("exposure").value.trim() && run(`exposure ${$("exposure").value.trim()}`),
+  expose,
   help: showKeys,
   // While frames are saved the recorder asks; else the page does, for a finger slips.
   quit: () => (state.status.saving ? run("quit") : question("Nothing is being saved. Leave the recorder?", "leave", () => run("quit"))),
@@ -96,7 +102,7 @@ function showLabels(labels) {
 }
 
 for (const [id, action] of Object.entries(actions)) $(id).addEventListener("click", action);
-for (const [id, action] of [["label", mark], ["exposure", actions.expose], ["baseline", actions.take]]) {
+for (const [id, action] of [["label", mark], ["exposure", expose], ["baseline", actions.take]]) {
   $(id).addEventListener("keydown", (event) => event.key === "Enter" && action());
 }
 addEventListener("resize", () => { drawPicture(); drawHistogram(); drawTraces(); drawChart(); });

@@ -25,10 +25,20 @@ function showStatus(s) {
   }));
   press("preview", s.preview);
   $("veil").classList.toggle("shown", !s.preview);
-  if (!s.preview) { state.head = null; drawPicture(); $("readout").textContent = ""; }
+  if (!s.preview) showNothing();
   showStanding();
   showControls(s);
   drawChart();
+}
+
+// While preview is off, there is no picture, and nothing that was read off one.
+function showNothing() {
+  state.head = null;
+  drawPicture();
+  drawHistogram();
+  drawTraces();
+  $("readout").textContent = "";
+  for (const value of document.querySelectorAll("#regions span")) value.textContent = "–";
 }
 
 // How the recorder stands, as it said, or as its silence says.

@@ -16,6 +16,7 @@ from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Any, Literal
 
+from recorder.errors import UsageError
 from recorder.frontends.window.browsers import arguments, find_browser, readable_folder
 from recorder.preview.live import Preview
 
@@ -64,8 +65,11 @@ async def _keep_showing(preview: Preview, page: str | None, serve: Serve) -> Non
     """Open the window each time the preview is switched on, until cancelled."""
     await preview.until_on()
     async with contextlib.AsyncExitStack() as stack:
-        if page is None:
-            page = await stack.enter_async_context(serve(OWN_ADDRESS))
+        try:
+            address = page or await stack.enter_async_context(serve(OWN_ADDRESS))
+        except UsageError as error:
+            log.warning("no window: %s", error)
+            return
         program = find_browser()
         if program is None:
             log.warning("no window: there is no Chrome, Chromium or Edge here; open the page in any browser")
@@ -74,7 +78,7 @@ async def _keep_showing(preview: Preview, page: str | None, serve: Serve) -> Non
         while True:
             await preview.until_on()
             try:
-                reason = await _show(program, page)
+                reason = await _show(program, address)
             except Exception as error:
                 # Whatever goes wrong with it, only the window is lost.
                 reason = f"{type(error).__name__}: {error}"
