@@ -157,4 +157,5 @@ def _how_it_ended(session: Session) -> tuple[str, str]:
         return "failed", f"failed: {ended.cause}; {told}"
     if ended.verdict is Verdict.COMPLETE:
         return "stopped", f"stopped; {told}"
-    return "stopped", f"stopped, {ended.verdict.value}: {ended.cause}; {told}"
+    cause = "" if ended.cause == "stopped" else f": {ended.cause}"
+    return "stopped", f"stopped, {ended.verdict.value}{cause}; {told}"

@@ -116,7 +116,6 @@ function showRegions(head) {
 
 // The charts of the last minutes: what, its place in a sample, colour, text of a value, least upper end.
 
-const SPAN = 300;
 const sparklines = [
   ["frames/s", 1, "#5fafd7", (rate) => rate.toFixed(rate < 100 ? 1 : 0), 1],
   ["buffer used", 2, "#87af5f", (percent) => `${Math.ceil(percent - 0.5)} %`, 100],
@@ -136,17 +135,19 @@ function drawChart() {
   if (!state.history.length) return;
   const columns = canvas.height / ratio > 130 ? 2 : 4, rows = sparklines.length / columns, gap = 12 * ratio;
   const w = canvas.width / columns - gap, h = canvas.height / rows;
-  const told = sparklines.map((line, n) => drawSparkline(pen, line, (n % columns) * (w + gap) + gap / 2, Math.floor(n / columns) * h, w, h - 2 * ratio));
-  canvas.setAttribute("aria-label", `the last 5 minutes, and now: ${told.join(", ")}`);
+  // A minute, until there is more.
+  const minutes = state.history[state.history.length - 1][0] - state.history[0][0] > 60 ? 5 : 1;
+  const told = sparklines.map((line, n) => drawSparkline(pen, line, minutes, (n % columns) * (w + gap) + gap / 2, Math.floor(n / columns) * h, w, h - 2 * ratio));
+  canvas.setAttribute("aria-label", `the last ${minutes} min, and now: ${told.join(", ")}`);
 }
 
-function drawSparkline(pen, [name, place, colour, text, least], x, y, w, h) {
-  const ratio = devicePixelRatio || 1, now = state.history[state.history.length - 1][0];
-  const points = state.history.filter((sample) => sample[place] !== null && sample[0] > now - SPAN);
+function drawSparkline(pen, [name, place, colour, text, least], minutes, x, y, w, h) {
+  const ratio = devicePixelRatio || 1, span = 60 * minutes, now = state.history[state.history.length - 1][0];
+  const points = state.history.filter((sample) => sample[place] !== null && sample[0] > now - span);
   const last = state.history[state.history.length - 1][place], told = `${name} ${last === null ? "–" : text(last)}`;
   const top = y + 18 * ratio, bottom = y + h - 14 * ratio;
   const most = roundUp(points.reduce((high, sample) => Math.max(high, sample[place]), least));
-  const at = (time) => x + (1 - (now - time) / SPAN) * w, up = (value) => bottom - (value / most) * (bottom - top);
+  const at = (time) => x + (1 - (now - time) / span) * w, up = (value) => bottom - (value / most) * (bottom - top);
   pen.font = `${12 * ratio}px system-ui`;
   pen.textAlign = "left";
   pen.fillStyle = "#d6d6d6";
@@ -155,13 +156,13 @@ function drawSparkline(pen, [name, place, colour, text, least], x, y, w, h) {
   pen.fillStyle = FAINT;
   pen.fillRect(x, bottom, w, ratio / 2);
   pen.fillRect(x, top, w, ratio / 2);
-  pen.fillText("5 min ago", x, y + h - 2 * ratio);
-  pen.textAlign = "right";
+  pen.fillText(`${minutes} min ago`, x, y + h - 2 * ratio);
   // The scale's upper end; the lower one is 0.
-  if (pen.measureText(told + text(most)).width * 1.2 < w - 10 * ratio) pen.fillText(text(most), x + w, top - 3 * ratio);
+  pen.fillText(text(most), x, top + 10 * ratio);
+  pen.textAlign = "right";
   pen.fillText("now", x + w, y + h - 2 * ratio);
   pen.fillStyle = "#ffffff38";
-  for (const [time] of state.marks) if (time > now - SPAN && time <= now) pen.fillRect(at(time), top, ratio, bottom - top);
+  for (const [time] of state.marks) if (time > now - span && time <= now) pen.fillRect(at(time), top, ratio, bottom - top);
   pen.strokeStyle = colour;
   pen.lineWidth = 2 * ratio;
   pen.lineJoin = pen.lineCap = "round";

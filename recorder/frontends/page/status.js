@@ -76,13 +76,16 @@ function showEvent({ at, kind, text, source }) {
   log(source ? `${source}: ${text}` : text, name, at);
 }
 
+// Whether the log shows its last line; who has scrolled up stays there.
+let follows = true;
+$("log").addEventListener("scroll", ({ target }) => (follows = target.scrollTop + target.clientHeight >= target.scrollHeight - 8));
+
 // A line of the log, with the time of day.
 function log(text, kind, at = Date.now() / 1000) {
   const list = $("log"), line = document.createElement("div");
-  const follow = list.scrollTop + list.clientHeight >= list.scrollHeight - 8;
   line.className = kind || "";
   line.textContent = `${clock(at)} ${text}`;
   list.append(line);
   while (list.childElementCount > 200) list.firstChild.remove();
-  if (follow) list.scrollTop = list.scrollHeight;
+  if (follows) list.scrollTop = list.scrollHeight;
 }

@@ -66,7 +66,7 @@ async def _keep_showing(preview: Preview, page: str | None, serve: Serve) -> Non
     await preview.until_on()
     async with contextlib.AsyncExitStack() as stack:
         try:
-            address = page or await stack.enter_async_context(serve(OWN_ADDRESS))
+            address = await stack.enter_async_context(serve(OWN_ADDRESS)) if page is None else page
         except UsageError as error:
             log.warning("no window: %s", error)
             return
