@@ -48,7 +48,7 @@ class Answer:
         """The answer with the line that it is about, unless it begins with it; without a token."""
         message = without_token(self.result.message or self.result.status)
         line = self.line if len(self.line) <= MAX_SHOWN else f"{self.line[:MAX_SHOWN]}..."
-        return message if message.startswith(line) else f"{without_token(line)}: {message}"
+        return message if message.startswith(self.line) else f"{without_token(line)}: {message}"
 
 
 def log_unseen(answer: Answer) -> None:
