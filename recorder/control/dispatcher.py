@@ -18,6 +18,9 @@ from recorder.session.session import Session
 
 log = logging.getLogger(__name__)
 
+# How much of a line that others gave is shown.
+MAX_SHOWN = 120
+
 # How long the end of a session waits for commands under way.
 LAST_S = 1.0
 
@@ -27,7 +30,8 @@ class Answer:
     """The answer to a line, for whoever watches the session.
 
     `command` is None where the line was not understood; `table` and `only_tells` are those of its
-    `CommandReply`; `is_planned`: the line was carried out at a time that was given before.
+    `CommandReply`; `is_planned`: the line was carried out at a time that was given before. `conversation` is
+    that of whoever gave it, None where there is none.
     """
 
     line: str
@@ -37,11 +41,19 @@ class Answer:
     table: Table = ()
     only_tells: bool = False
     is_planned: bool = False
+    conversation: Conversation | None = None
+
+    @property
+    def text(self) -> str:
+        """The answer with the line that it is about, unless it begins with it; without a token."""
+        message = without_token(self.result.message or self.result.status)
+        line = self.line if len(self.line) <= MAX_SHOWN else f"{self.line[:MAX_SHOWN]}..."
+        return message if message.startswith(self.line) else f"{without_token(line)}: {message}"
 
 
 def log_unseen(answer: Answer) -> None:
-    """Log an answer that nobody sees otherwise: to a planned line, or to the window, which shows none."""
-    if answer.is_planned or answer.source == "window":
+    """Log an answer that nobody sees otherwise: to a planned line."""
+    if answer.is_planned:
         log.info("%s: %s", answer.line, answer.result.message or answer.result.status)
 
 
@@ -51,7 +63,8 @@ class Dispatcher:
 
     `seq` counts the lines, `plan` holds those to be carried out later, `background` those that nobody waits
     for, `under_way` those of other programs.
-    `on_answer` is called with the answer to every line, whoever gave it, before what it begins is waited for.
+    `on_answer` is called with the answer to every line, whoever gave it, before what it begins is waited for,
+    and so is each of `watchers`.
     """
 
     session: Session
@@ -60,6 +73,7 @@ class Dispatcher:
     background: set["asyncio.Task[CommandResult | None]"] = field(default_factory=set)
     under_way: set["asyncio.Task[CommandResult | None]"] = field(default_factory=set)
     on_answer: Callable[[Answer], None] = log_unseen
+    watchers: list[Callable[[Answer], None]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         async def carry_out(line: str, source: str, first: int | None) -> None:
@@ -89,7 +103,9 @@ class Dispatcher:
             line = "quit now"
         elif is_answer and word in {"n", "no"}:
             result = CommandResult("ok", "going on")
-            self.on_answer(Answer(word, conversation.source, None, result, only_tells=True))
+            self._tell(
+                Answer(word, conversation.source, None, result, only_tells=True, conversation=conversation)
+            )
             return result
         return await self.execute(line, conversation.source, conversation=conversation)
 
@@ -159,16 +175,27 @@ class Dispatcher:
                 log.exception("the row of %s is in the journal only; the recording goes on", line[:80])
         command = parsed.command if parsed else None
         answer = Answer(
-            line.strip(), source, command, result, reply.table, reply.only_tells, is_planned=is_planned
+            line.strip(),
+            source,
+            command,
+            result,
+            reply.table,
+            reply.only_tells,
+            is_planned=is_planned,
+            conversation=conversation,
         )
-        self.on_answer(answer)
+        self._tell(answer)
         if reply.then is not None:
             try:
                 await reply.then()
             except RecorderError as error:
                 result = CommandResult("failed", str(error))
-                self.on_answer(replace(answer, result=result, table=()))
+                self._tell(replace(answer, result=result, table=()))
         return result
+
+    def _tell(self, answer: Answer) -> None:
+        for hear in (self.on_answer, *self.watchers):
+            hear(answer)
 
     async def _add_row(
         self, entry: JournalEntry, entered_at: FrameRef | None, effective: FrameRef | None

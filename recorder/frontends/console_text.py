@@ -15,9 +15,6 @@ from recorder.session.status import Summary
 # Answers to others are shown at most so often; what ends the run always is.
 OTHERS_PER_S = 5
 
-# How much of a line that others gave is shown.
-MAX_SHOWN = 120
-
 # Of the text beside the time of day, at the least, however narrow the terminal is.
 LEAST_COLUMNS = 20
 
@@ -109,14 +106,14 @@ class ConsoleAnswers:
         if answer.source == "console":
             text = table_text(answer.table, self._columns()) if answer.table else result.message
             # Of a line that was planned nobody knows any more that it was coming.
-            text = _with_line(answer) if answer.is_planned else text
+            text = answer.text if answer.is_planned else text
             if text:
                 self._show(text, style)
         elif answer.source != "camera" and not answer.only_tells:
             # What the camera remarks is logged already.
             always = command is not None and command.ends_run
             if always or self._has_room():
-                self._show(f"{answer.source}: {_with_line(answer)}", style or "class:others")
+                self._show(f"{answer.source}: {answer.text}", style or "class:others")
 
     def show_end(self, summary: Summary) -> None:
         """Show how a run ended."""
@@ -144,10 +141,3 @@ class ConsoleAnswers:
         """Show no more."""
         if self._counting is not None:
             self._counting.cancel()
-
-
-def _with_line(answer: Answer) -> str:
-    """Return an answer with the line that it is about, unless it begins with it."""
-    message = answer.result.message or answer.result.status
-    line = answer.line if len(answer.line) <= MAX_SHOWN else f"{answer.line[:MAX_SHOWN]}..."
-    return message if message.startswith(answer.line) else f"{line}: {message}"

@@ -1,4 +1,4 @@
-"""What passes between the session and a display (the window or a page): pictures out, requests in.
+"""What passes between the session and a page that shows it: pictures out, requests in.
 
 A display sends objects of JSON with any of these keys: `ready` (it has drawn the last picture), `command` (a
 line), `mark` (true: mark the frame with the next of the display's own labels), `complete` (the text before
@@ -83,17 +83,17 @@ class ReadoutRequest:
 
 
 class DisplayConnection:
-    """The connection to one display, a page or the window: carries out its messages, has its pictures.
+    """The connection to one display: carries out its messages, has its pictures.
 
     `source` names it in the journal. `answer` is called with the answer to each command and completion, with
-    the `id` of the message.
+    the `id` of the message; the answer to a command has `asks`: whether it is a question, for y or n.
     """
 
     def __init__(
         self, access: SessionAccess, source: str, answer: Callable[[dict[str, Any]], Awaitable[None]]
     ) -> None:
         self._access, self._answer = access, answer
-        self._conversation = Conversation(source)
+        self.conversation = Conversation(source)
         self._readout = ReadoutRequest()
         self._ready = asyncio.Event()
         self._under_way: set[asyncio.Task[None]] = set()
@@ -113,7 +113,7 @@ class DisplayConnection:
             await self._answer({"id": message.get("id"), "words": words})
         line = message.get("command")
         if message.get("mark"):
-            line = f"mark {self._access.next_label(self._conversation.source)}"
+            line = f"mark {self._access.next_label(self.conversation.source)}"
         if isinstance(line, str):
             if len(self._under_way) >= UNDER_WAY:
                 await asyncio.wait(self._under_way, return_when=asyncio.FIRST_COMPLETED)
@@ -122,9 +122,9 @@ class DisplayConnection:
             task.add_done_callback(self._under_way.discard)
 
     async def _execute(self, line: str, number: object) -> None:
-        result = await self._access.command(line, self._conversation)
+        result = await self._access.command(line, self.conversation)
         with contextlib.suppress(OSError):
-            await self._answer({"id": number, **result})
+            await self._answer({"id": number, **result, "asks": self.conversation.is_asked})
 
     async def ready(self) -> None:
         """Wait until the display asks for a picture, having drawn the one before."""

@@ -7,12 +7,17 @@ from collections import deque
 from dataclasses import dataclass
 from typing import Any
 
+from recorder.control.command_types import Conversation
+from recorder.control.dispatcher import Answer
 from recorder.session.session import Session
 from recorder.session.status import State, Statistics
 from recorder.storage.records import Verdict
 
-# Events that a page which is opened late, or again, still gets to see.
+# Events, and answers to commands, that a page which is opened late, or again, still gets to see.
 KEPT = 100
+
+# Marks are drawn on the charts as long as the longest of these goes back, in s.
+MARKED_S = 600.0
 
 # A camera is silent where no frame comes for so long, and for two exposures more.
 SILENT_S = 3.0
@@ -38,16 +43,18 @@ class Standing:
 
 
 class News(logging.Handler):
-    """Events of a session for its displays: warnings and errors of the log, and how the session stands.
+    """Events of a session for its displays: warnings, errors, how the session stands, what others had it do.
 
-    Used on the event loop's thread, except that log records come from any. `events` are (count, event) with
-    the moment (`at`, Unix time in s), the `kind` and the `text` of each.
+    Used on the event loop's thread, except that log records come from any. An event has the moment (`at`,
+    Unix time in s), the `kind` and the `text`; that a command was answered also the `source` of the command.
     """
 
     def __init__(self, session: Session) -> None:
         super().__init__(logging.WARNING)
         self._session = session
-        self.events: deque[tuple[int, dict[str, Any]]] = deque(maxlen=KEPT)
+        # Apart, so that no crowd of marks takes the place of a failure.
+        self._events: deque[tuple[int, dict[str, Any]]] = deque(maxlen=KEPT)
+        self._answers: deque[tuple[int, dict[str, Any], Conversation | None]] = deque(maxlen=KEPT)
         self._count = 0
         self._standing = Standing("idle", "", 0.0)
         self._number, self._number_at = 0, time.time()
@@ -60,14 +67,52 @@ class News(logging.Handler):
         self.acquire()
         try:
             self._count += 1
-            self.events.append((self._count, {"at": at, "kind": kind, "text": text}))
+            self._events.append((self._count, {"at": at, "kind": kind, "text": text}))
         finally:
             self.release()
 
-    def after(self, count: int) -> tuple[int, list[dict[str, Any]]]:
-        """Return the events after the first `count`, and the count to ask with next time."""
-        found = [(number, event) for number, event in list(self.events) if number > count]
-        return (found[-1][0] if found else count), [event for _, event in found]
+    def on_answer(self, answer: Answer) -> None:
+        """Note the answer to a command that did something; what the camera remarks is in the log already."""
+        if answer.only_tells or answer.source == "camera":
+            return
+        event = {
+            "at": time.time(),
+            "kind": answer.result.status,
+            "source": answer.source,
+            "text": answer.text,
+        }
+        self.acquire()
+        try:
+            self._count += 1
+            self._answers.append((self._count, event, answer.conversation))
+        finally:
+            self.release()
+
+    def after(self, count: int, besides: Conversation | None = None) -> tuple[int, list[dict[str, Any]]]:
+        """Return the events after the first `count`, and the count to ask with next time.
+
+        Answers in the conversation `besides` are left out: who had it has seen them.
+        """
+        self.acquire()
+        try:
+            found = [(number, event) for number, event in self._events if number > count]
+            found += [
+                (number, event)
+                for number, event, conversation in self._answers
+                if number > count and (besides is None or conversation is not besides)
+            ]
+            return self._count, [event for _, event in sorted(found, key=lambda one: one[0])]
+        finally:
+            self.release()
+
+    def marks(self) -> list[list[Any]]:
+        """Return the last marks that stand: [moment in s of the host's monotonic clock, label]."""
+        since_s = time.perf_counter() - MARKED_S
+        return [
+            [placed.mark.host_ns * 1e-9, placed.mark.label]
+            for placed in self._session.marks.placed
+            if placed.mark.host_ns * 1e-9 >= since_s and not placed.is_taken_back
+        ]
 
     def standing(self) -> Standing:
         """Return how the session stands now; a change is noted as an event."""
@@ -112,4 +157,5 @@ def _how_it_ended(session: Session) -> tuple[str, str]:
         return "failed", f"failed: {ended.cause}; {told}"
     if ended.verdict is Verdict.COMPLETE:
         return "stopped", f"stopped; {told}"
-    return "stopped", f"stopped, {ended.verdict.value}: {ended.cause}; {told}"
+    cause = "" if ended.cause == "stopped" else f": {ended.cause}"
+    return "stopped", f"stopped, {ended.verdict.value}{cause}; {told}"

@@ -1,4 +1,4 @@
-"""The displays of a session: the preview page for browsers, the window on this computer."""
+"""The displays of a session: the preview page for browsers, and a window with it on this computer."""
 
 import contextlib
 import logging
@@ -11,7 +11,7 @@ from recorder.frontends.display_connection import SessionAccess
 from recorder.frontends.live_status import live_status
 from recorder.frontends.news import News
 from recorder.frontends.rate_meter import RateMeter
-from recorder.frontends.window.process import open_window
+from recorder.frontends.window.process import is_window_wanted, keep_window
 
 
 @contextlib.asynccontextmanager
@@ -40,23 +40,29 @@ async def open_displays(dispatch: Dispatcher, *, attended: bool) -> AsyncIterato
     )
     wanted = session.settings.preview
     async with contextlib.AsyncExitStack() as stack:
-        stack.enter_context(_heard(news))
-        if wanted.web is not None:
+        stack.enter_context(_heard(news, dispatch))
+
+        def serve(where: str) -> contextlib.AbstractAsyncContextManager[str]:
             # Imported only for those who ask for the page: it takes a tenth of a second.
             from recorder.frontends.page.server import serve_page  # noqa: PLC0415
 
-            await stack.enter_async_context(serve_page(wanted.web, wanted.token, access))
-        await stack.enter_async_context(open_window(wanted, access, attended=attended))
+            return serve_page(where, wanted.token, access)
+
+        served = await stack.enter_async_context(serve(wanted.web)) if wanted.web is not None else None
+        if is_window_wanted(wanted.window, attended=attended):
+            await stack.enter_async_context(keep_window(session.preview, served, serve))
         yield
 
 
 @contextlib.contextmanager
-def _heard(news: News) -> Iterator[None]:
-    """Have the warnings of this program's log among the news during `with`."""
+def _heard(news: News, dispatch: Dispatcher) -> Iterator[None]:
+    """Have the warnings of this program's log, and what commands did, among the news during `with`."""
     logger = logging.getLogger("recorder")
     logger.addHandler(news)
+    dispatch.watchers.append(news.on_answer)
     try:
         yield
     finally:
+        dispatch.watchers.remove(news.on_answer)
         logger.removeHandler(news)
         news.close()

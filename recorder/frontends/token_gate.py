@@ -63,10 +63,13 @@ class Entrance:
     """Lets connections in; on the event loop's thread.
 
     The first words end with `end`, and have `longest` bytes at most; what `admit` returns takes over.
+    `counts_silent`: who goes without a word is counted too.
     """
 
-    def __init__(self, end: bytes, longest: int, admit: Admit, strangers: StrangerLog) -> None:
-        self.end, self.longest = end, longest
+    def __init__(
+        self, end: bytes, longest: int, admit: Admit, strangers: StrangerLog, *, counts_silent: bool = True
+    ) -> None:
+        self.end, self.longest, self._counts_silent = end, longest, counts_silent
         self._admit, self._log = admit, strangers
         self._strangers: dict[_Stranger, asyncio.TimerHandle] = {}
 
@@ -92,7 +95,8 @@ class Entrance:
     def turn_away(self, stranger: "_Stranger") -> None:
         """Close a stranger's connection, where it is not closed, and count it."""
         if self.leave(stranger):
-            self._log.add(stranger.transport)
+            if self._counts_silent or stranger.words:
+                self._log.add(stranger.transport)
             stranger.transport.close()
 
     def give_up(self, stranger: "_Stranger") -> None:
@@ -130,7 +134,7 @@ class _Stranger(asyncio.Protocol):
 
     def __init__(self, entrance: Entrance) -> None:
         self._entrance = entrance
-        self._words = b""
+        self.words = b""
 
     @property
     def has_spoken(self) -> bool:
@@ -146,10 +150,10 @@ class _Stranger(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Wait for the end of the first words, and let the entrance hear them."""
-        self._words += data
-        if self._entrance.end in self._words:
-            self._entrance.hear(self, self._words)
-        elif len(self._words) > self._entrance.longest:
+        self.words += data
+        if self._entrance.end in self.words:
+            self._entrance.hear(self, self.words)
+        elif len(self.words) > self._entrance.longest:
             self._entrance.turn_away(self)
 
     def connection_lost(self, exc: Exception | None) -> None:

@@ -1,4 +1,4 @@
-"""Colour maps: the colour of each shade, the same for the page, which is sent them, and for the window.
+"""Colour maps: the colour of each shade; the page is sent them.
 
 inferno and viridis are those of matplotlib (CC0), diverging is its coolwarm, by Kenneth Moreland (public
 domain): 256 entries of red, green and blue.

@@ -1,4 +1,4 @@
-"""From values of a frame to shades, 0 to 255, the same for page, window and snapshots.
+"""From values of a frame to shades, 0 to 255, the same for page and snapshots.
 
 Displays have the colours of `preview/colours` for the shades. Shades are computed on the preview thread.
 """

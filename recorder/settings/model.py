@@ -123,11 +123,11 @@ class PreviewSettings(Section):
     regions: dict[RegionName, RegionBox] = Field(default_factory=dict, max_length=16)
     """Regions whose means are shown as traces: name = [x0, y0, x1, y1], x1 and y1 not included."""
     colours: ColourMap = "auto"
-    """The colours of page and window; "auto" is grey, and diverging for differences."""
+    """The colours of the picture; "auto" is grey, and diverging for differences."""
     gamma: float = Field(1.0, ge=LOWEST_GAMMA, le=HIGHEST_GAMMA, strict=False)
     """The brightness between the levels: less than 1 shows more in the dark, more than 1 in the light."""
     window: Switch = "auto"
-    """A window on this computer's display; "auto": where there is a display and somebody at the console."""
+    """A window with the page here; "auto": where there is a display and somebody at the console."""
     web: Address | None = Field(None, examples=["127.0.0.1:8080"])
     """Where the web page is served; 127.0.0.1 admits this machine only; omitted: no page."""
     token: str = Field("", pattern=TOKEN, max_length=200)

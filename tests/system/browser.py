@@ -18,6 +18,17 @@ def chromium() -> str | None:
     return next((found for name in names if (found := shutil.which(name))), None)
 
 
+KEYS = {
+    "Tab": 9,
+    "Enter": 13,
+    "Escape": 27,
+    "ArrowLeft": 37,
+    "ArrowUp": 38,
+    "ArrowRight": 39,
+    "ArrowDown": 40,
+}
+
+
 class Tab:
     """One page of the browser."""
 
@@ -61,10 +72,55 @@ class Tab:
             await self.call("Input.dispatchKeyEvent", type="keyDown", text=key)
             await self.call("Input.dispatchKeyEvent", type="keyUp")
 
-    async def press(self, key: str, code: int) -> None:
-        text = {"text": "\r"} if key == "Enter" else {}
-        await self.call("Input.dispatchKeyEvent", type="keyDown", key=key, windowsVirtualKeyCode=code, **text)
-        await self.call("Input.dispatchKeyEvent", type="keyUp", key=key, windowsVirtualKeyCode=code)
+    async def press(self, *keys: str, shift: bool = False) -> None:
+        """Press keys one after the other: a character, or a name of KEYS."""
+        for key in keys:
+            about = {"key": key, "windowsVirtualKeyCode": KEYS.get(key, 0), "modifiers": 8 * shift}
+            text = {"text": key} if len(key) == 1 else {"text": "\r"} if key == "Enter" else {}
+            await self.call("Input.dispatchKeyEvent", type="keyDown", **about, **text)
+            await self.call("Input.dispatchKeyEvent", type="keyUp", **about)
+
+    async def tab_to(self, name: str) -> None:
+        """Press Tab until the element with this id has the focus."""
+        for _ in range(60):
+            if await self.evaluate("document.activeElement.id") == name:
+                return
+            await self.press("Tab")
+        raise AssertionError(f"Tab never leads to {name}")
+
+    async def touch(self, kind: str, *points: tuple[float, float]) -> None:
+        """Touch the page: Start, Move, or End without points."""
+        places = [{"x": x, "y": y, "id": i} for i, (x, y) in enumerate(points)]
+        await self.call("Input.dispatchTouchEvent", type=f"touch{kind}", touchPoints=places)
+
+    async def drag(self, begin: tuple[float, float], end: tuple[float, float]) -> None:
+        """Draw one finger over the page."""
+        await self.touch("Start", begin)
+        await self.touch("Move", end)
+        # A finger that is torn away flings, and the touch after that only ends the flight.
+        await asyncio.sleep(0.1)
+        await self.touch("End")
+
+    async def tap(self, selector: str) -> None:
+        """Touch the middle of an element, scrolled to where it is seen."""
+        x, y = await self.evaluate(
+            f"(() => {{ const it = document.querySelector('{selector}'); it.scrollIntoView();"
+            "const { left, top, width, height } = it.getBoundingClientRect();"
+            "return [left + width / 2, top + height / 2]; })()"
+        )
+        await self.touch("Start", (x, y))
+        await self.touch("End")
+
+    async def become(self, width: int, height: int, *, touched: bool = False) -> None:
+        """Have the page shown on a screen of this size."""
+        await self.call(
+            "Emulation.setDeviceMetricsOverride",
+            width=width,
+            height=height,
+            deviceScaleFactor=1,
+            mobile=touched,
+        )
+        await self.call("Emulation.setTouchEmulationEnabled", enabled=touched)
 
     async def screenshot(self, path: Path) -> None:
         done = await self.call("Page.captureScreenshot", format="png")

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from tests.conftest import need
+from tests.system.browser import chromium
 
 ROOT = Path(__file__).parents[2]
 COMMAND = [sys.executable, "-m", "recorder"]
@@ -68,3 +69,10 @@ def tiny_disk(tmp_path: Path) -> Iterator[Path]:
     need(mounted, "the right to mount a small tmpfs")
     yield folder
     subprocess.run(["umount", "-l", str(folder)], check=True)
+
+
+@pytest.fixture
+def program() -> str:
+    found = chromium()
+    need(found, "Chromium")
+    return str(found)

@@ -1,11 +1,11 @@
-// The histogram with its levels, the traces of regions, and the chart of the last minutes.
+// The traces of regions, and the charts of the last minutes.
 
-const FAINT = "#8a8a8a";
+const FAINT = "#9a9a9a";
 
-// Round numbers between two, about so many.
+// Round numbers between two, so many at least, and two and a half times as many at most.
 function ticks(low, high, count) {
   const rough = (high - low) / count, power = 10 ** Math.floor(Math.log10(rough));
-  const step = power * ([1, 2, 5].find((factor) => factor * power >= rough) || 10);
+  const step = power * [5, 2, 1].find((factor) => factor * power <= rough * 1.001);
   const found = [];
   for (let i = Math.ceil(low / step); i * step <= high; i++) found.push(i * step);
   return found;
@@ -18,89 +18,6 @@ function short(value, range) {
 }
 
 const unitOf = (head) => (head.unit === "%" ? " %" : "");
-
-// The histogram.
-
-const histogram = $("histogram");
-let logarithmic = true;
-let grip = null;
-
-// The values at its left and right end: those of the bins, and the levels.
-function histogramAxis(head = state.head) {
-  const { start, width, counts } = head.histogram;
-  let left = Math.min(start, head.low), right = Math.max(start + width * counts.length, head.high);
-  if (head.mode !== "raw") [left, right] = [-Math.max(-left, right), Math.max(-left, right)];
-  const margin = 0.04 * (right - left || 1);
-  return { left: head.mode === "raw" ? Math.max(0, left - margin) : left - margin, right: right + margin };
-}
-
-function drawHistogram() {
-  const pen = fit(histogram), head = state.head, ratio = devicePixelRatio || 1;
-  pen.clearRect(0, 0, histogram.width, histogram.height);
-  if (!head) return;
-  const { left, right } = grip ? grip.axis : histogramAxis(), { start, width, counts } = head.histogram;
-  const x = (value) => ((value - left) / (right - left)) * histogram.width;
-  const size = logarithmic ? Math.log1p : (count) => count;
-  const foot = histogram.height - 16 * ratio, most = size(Math.max(...counts)) || 1;
-  pen.fillStyle = "#7a8a94";
-  counts.forEach((count, i) => {
-    const tall = (size(count) / most) * (foot - 30 * ratio), from = x(start + i * width);
-    pen.fillRect(from, foot - tall, Math.max(1, x(start + (i + 1) * width) - from), tall);
-  });
-  pen.font = `${11 * ratio}px system-ui`;
-  pen.textAlign = "center";
-  pen.fillStyle = pen.strokeStyle = FAINT;
-  for (const value of ticks(left, right, 6)) {
-    pen.fillRect(x(value), foot, ratio, 4 * ratio);
-    pen.fillText(short(value, right - left), x(value), histogram.height - 2 * ratio);
-  }
-  for (const [value, colour, name, row] of [[head.low, "#5fafd7", "black", 1], [head.high, "#ffd75f", "white", 2]]) {
-    pen.fillStyle = colour;
-    pen.fillRect(x(value) - ratio / 2, 0, ratio, foot);
-    const text = `${head.mode === "raw" ? name : name === "black" ? "from" : "to"} ${short(value, right - left)}${unitOf(head)}`;
-    const wide = pen.measureText(text).width;
-    pen.textAlign = "left";
-    pen.fillText(text, Math.min(Math.max(2, x(value) + 4 * ratio), histogram.width - wide - 2), (row * 13 - 2) * ratio);
-  }
-}
-
-function dragLevel(event) {
-  const head = state.head, box = histogram.getBoundingClientRect(), { left, right } = grip.axis;
-  const value = left + Math.max(0, Math.min(1, (event.clientX - box.left) / box.width)) * (right - left);
-  if (head.mode !== "raw") {
-    // What is shown as no difference stays in the middle.
-    head.high = Math.max(Math.abs(value), (right - left) / 1000);
-    head.low = -head.high;
-    send({ range: head.high });
-  } else {
-    if (grip.end === "low") head.low = Math.max(0, Math.min(Math.round(value), head.high - 1));
-    else head.high = Math.min(65535, Math.max(Math.round(value), head.low + 1));
-    send({ levels: [head.low, head.high] });
-  }
-  drawHistogram();
-}
-histogram.addEventListener("pointerdown", (event) => {
-  if (!state.head) return;
-  histogram.setPointerCapture(event.pointerId);
-  const box = histogram.getBoundingClientRect(), axis = histogramAxis(), { low, high } = state.head;
-  const value = axis.left + ((event.clientX - box.left) / box.width) * (axis.right - axis.left);
-  grip = { axis, end: Math.abs(value - low) < Math.abs(value - high) ? "low" : "high" };
-  dragLevel(event);
-});
-histogram.addEventListener("pointermove", (event) => grip && dragLevel(event));
-for (const end of ["pointerup", "pointercancel"]) histogram.addEventListener(end, () => (grip = null));
-
-// Lines over time.
-
-function drawLine(pen, values, x, y, w, h, colour, min, max) {
-  if (values.length < 2) return;
-  const low = min ?? Math.min(...values), high = Math.max(max ?? -Infinity, ...values), range = high - low || 1;
-  pen.strokeStyle = colour;
-  pen.lineWidth = 1.5;
-  pen.beginPath();
-  values.forEach((value, i) => pen.lineTo(x + (i / (values.length - 1)) * w, y + h - ((value - low) / range) * h));
-  pen.stroke();
-}
 
 // The mean of each region over time.
 
@@ -127,12 +44,12 @@ function keepTraces({ regions, taken_s, mode }) {
 }
 
 function drawTraces() {
-  const pen = fit($("traces")), ratio = devicePixelRatio || 1, head = state.head;
-  pen.clearRect(0, 0, pen.canvas.width, pen.canvas.height);
-  $("traces").classList.toggle("empty", !traces.size);
+  const canvas = $("traces"), pen = fit(canvas), ratio = devicePixelRatio || 1, head = state.head;
+  pen.clearRect(0, 0, canvas.width, canvas.height);
+  canvas.classList.toggle("empty", !traces.size);
   if (!head || !traces.size) return;
   const back = Number($("back").value), left = 44 * ratio, top = 16 * ratio;
-  const w = pen.canvas.width - left - 6 * ratio, h = pen.canvas.height - top - 16 * ratio;
+  const w = canvas.width - left - 6 * ratio, h = canvas.height - top - 16 * ratio;
   const lines = [...traces].map(([name, { colour, mean, points }]) => ({ name, colour, mean, points: points.filter(([at]) => at >= head.taken_s - back) }));
   let low = Infinity, high = -Infinity;
   for (const { points } of lines) for (const [, mean] of points) { low = Math.min(low, mean); high = Math.max(high, mean); }
@@ -142,19 +59,38 @@ function drawTraces() {
   pen.font = `${11 * ratio}px system-ui`;
   pen.fillStyle = FAINT;
   pen.textAlign = "right";
-  for (const value of ticks(low, high, 3)) {
+  for (const value of ticks(low, high, 2)) {
     pen.fillRect(left, y(value), w, ratio / 2);
     pen.fillText(short(value, high - low), left - 4 * ratio, y(value) + 4 * ratio);
   }
   pen.fillText(head.mode === "dff" ? "ΔF/F %" : head.mode === "raw" ? "counts" : "Δ counts", left - 2 * ratio, 10 * ratio);
   pen.textAlign = "center";
-  for (const ago of ticks(0, back, 4).filter((ago) => ago < back * 0.95)) pen.fillText(ago ? `-${ago} s` : "now", x(head.taken_s - ago) - (ago ? 0 : 10 * ratio), pen.canvas.height - 3 * ratio);
+  for (const ago of ticks(0, back, 2).filter((ago) => ago < back * 0.95)) pen.fillText(ago ? `-${ago} s` : "now", x(head.taken_s - ago) - (ago ? 0 : 10 * ratio), canvas.height - 3 * ratio);
+  drawMarks(pen, x, left, top, h);
+  pen.lineJoin = "round";
   for (const { colour, points } of lines) {
     pen.strokeStyle = colour;
     pen.lineWidth = 1.5 * ratio;
     pen.beginPath();
     for (const [at, mean] of points) pen.lineTo(x(at), y(mean));
     pen.stroke();
+  }
+}
+
+// Marks as lines, each with its label where there is room before the next.
+function drawMarks(pen, x, left, top, h) {
+  const ratio = devicePixelRatio || 1;
+  pen.textAlign = "left";
+  let free = Infinity;
+  for (const [time, label] of [...state.marks].sort((a, b) => b[0] - a[0])) {
+    const at = x(time);
+    if (at < left || time > state.head.taken_s) continue;
+    pen.fillStyle = "#ffffff60";
+    pen.fillRect(at, top, ratio, h);
+    const wide = pen.measureText(label).width + 6 * ratio;
+    pen.fillStyle = "#d6d6d6";
+    if (at + wide < Math.min(free, pen.canvas.width)) pen.fillText(label, at + 3 * ratio, top + 9 * ratio);
+    free = at;
   }
 }
 
@@ -178,19 +114,60 @@ function showRegions(head) {
   });
 }
 
-// The chart of the last minutes.
+// The charts of the last minutes: what, its place in a sample, colour, text of a value, least upper end.
+
+const sparklines = [
+  ["frames/s", 1, "#5fafd7", (rate) => rate.toFixed(rate < 100 ? 1 : 0), 1],
+  ["buffer used", 2, "#87af5f", (percent) => `${Math.ceil(percent - 0.5)} %`, 100],
+  ["frames lost", 3, "#ff5f5f", String, 1],
+  ["disk left", 4, "#ffd75f", (minutes) => words(minutes * 60), 1],
+];
+
+// The round number from which on a scale holds this value.
+function roundUp(value) {
+  const power = 10 ** Math.floor(Math.log10(value));
+  return power * ([1, 1.5, 2, 3, 5, 7.5].find((factor) => factor * power >= value * 0.999) || 10);
+}
 
 function drawChart() {
-  const pen = fit($("chart")), w = pen.canvas.width, h = pen.canvas.height, ratio = devicePixelRatio || 1;
-  pen.clearRect(0, 0, w, h);
-  const rows = [["frames/s", 0, "#5fafd7", 0], ["pool %", 1, "#87af5f", 0, 100], ["lost", 2, "#ff5f5f", 0, 1], ["disk, min", 3, "#ffd75f", 0]];
-  const each = w / rows.length, top = 18 * ratio;
+  const canvas = $("chart"), pen = fit(canvas), ratio = devicePixelRatio || 1;
+  pen.clearRect(0, 0, canvas.width, canvas.height);
+  if (!state.history.length) return;
+  const columns = canvas.height / ratio > 130 ? 2 : 4, rows = sparklines.length / columns, gap = 12 * ratio;
+  const w = canvas.width / columns - gap, h = canvas.height / rows;
+  // A minute, until there is more.
+  const minutes = state.history[state.history.length - 1][0] - state.history[0][0] > 60 ? 5 : 1;
+  const told = sparklines.map((line, n) => drawSparkline(pen, line, minutes, (n % columns) * (w + gap) + gap / 2, Math.floor(n / columns) * h, w, h - 2 * ratio));
+  canvas.setAttribute("aria-label", `the last ${minutes} min, and now: ${told.join(", ")}`);
+}
+
+function drawSparkline(pen, [name, place, colour, text, least], minutes, x, y, w, h) {
+  const ratio = devicePixelRatio || 1, span = 60 * minutes, now = state.history[state.history.length - 1][0];
+  const points = state.history.filter((sample) => sample[place] !== null && sample[0] > now - span);
+  const last = state.history[state.history.length - 1][place], told = `${name} ${last === null ? "–" : text(last)}`;
+  const top = y + 18 * ratio, bottom = y + h - 14 * ratio;
+  const most = roundUp(points.reduce((high, sample) => Math.max(high, sample[place]), least));
+  const at = (time) => x + (1 - (now - time) / span) * w, up = (value) => bottom - (value / most) * (bottom - top);
   pen.font = `${12 * ratio}px system-ui`;
-  rows.forEach(([name, i, colour, min, max], n) => {
-    const values = state.history.map((sample) => sample[i]).filter((value) => value !== null);
-    const now = values.length ? values[values.length - 1] : null;
-    pen.fillStyle = "#8a8a8a";
-    pen.fillText(`${name}: ${now === null ? "–" : Number(now.toPrecision(4))}`, n * each + 6 * ratio, 13 * ratio);
-    drawLine(pen, values, n * each + 6 * ratio, top, each - 12 * ratio, h - top - 4 * ratio, colour, min, max);
-  });
+  pen.textAlign = "left";
+  pen.fillStyle = "#d6d6d6";
+  pen.fillText(told, x, y + 12 * ratio, w);
+  pen.font = `${10 * ratio}px system-ui`;
+  pen.fillStyle = FAINT;
+  pen.fillRect(x, bottom, w, ratio / 2);
+  pen.fillRect(x, top, w, ratio / 2);
+  pen.fillText(`${minutes} min ago`, x, y + h - 2 * ratio);
+  // The scale's upper end; the lower one is 0.
+  pen.fillText(text(most), x, top + 10 * ratio);
+  pen.textAlign = "right";
+  pen.fillText("now", x + w, y + h - 2 * ratio);
+  pen.fillStyle = "#ffffff38";
+  for (const [time] of state.marks) if (time > now - span && time <= now) pen.fillRect(at(time), top, ratio, bottom - top);
+  pen.strokeStyle = colour;
+  pen.lineWidth = 2 * ratio;
+  pen.lineJoin = pen.lineCap = "round";
+  pen.beginPath();
+  for (const sample of points) pen.lineTo(at(sample[0]), up(sample[place]));
+  pen.stroke();
+  return told;
 }

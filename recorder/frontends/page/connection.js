@@ -2,29 +2,42 @@
 "use strict";
 const $ = (id) => document.getElementById(id);
 const token = new URLSearchParams(location.search).get("token") || "";
-const state = { head: null, status: {}, history: [], drawn: null, drawing: false, profiles: false, next: 1, waiting: new Map(), heard: Date.now() / 1000, lost: null };
+const state = { head: null, status: {}, history: [], marks: [], drawn: null, drawing: false, profiles: false, next: 1, waiting: new Map(), heard: Date.now() / 1000, lost: null, why: "" };
 let socket = null;
 
 // Without a word for so long, the recorder counts as gone, whatever the connection says; in s.
 const SILENCE = 4;
 
 function connect() {
+  let opened = false;
   socket = new WebSocket(`${location.protocol === "https:" ? "wss" : "ws"}://${location.host}/ws?token=${encodeURIComponent(token)}`);
   socket.binaryType = "arraybuffer";
-  socket.onopen = () => send({ ready: true, profiles: state.profiles });
+  socket.onopen = () => { opened = true; send({ ready: true, profiles: state.profiles }); };
   socket.onmessage = (event) => {
     state.heard = Date.now() / 1000;
     state.lost = null;
     if (typeof event.data === "string") onText(JSON.parse(event.data));
     else onPicture(event.data);
   };
-  socket.onclose = () => {
+  socket.onclose = async (event) => {
+    if (state.lost === null) state.why = event.reason || "no connection to the recorder";
     state.lost = state.lost ?? Date.now() / 1000;
     for (const answer of state.waiting.values()) answer({ status: "failed", message: "no connection to the recorder: whether this was done is not known", words: [] });
     state.waiting.clear();
     showStanding();
+    if (!opened && (await isRefused())) return;
     setTimeout(connect, 2000);
   };
+}
+
+// Whether there is a recorder that does not know this address: one that was started anew has another token.
+async function isRefused() {
+  const answer = await fetch(location.href).catch(() => null);
+  if (answer === null) return false;
+  if (answer.status === 403) state.why = "another recorder answers: open the address that it printed";
+  else if (answer.ok) state.why = "the recorder has too many pages open";
+  showStanding();
+  return answer.status === 403;
 }
 
 // Returns whether it went out.
@@ -49,8 +62,12 @@ function onText(message) {
     const answer = state.waiting.get(message.id);
     state.waiting.delete(message.id);
     if (answer) answer(message);
+    // The status of an answer is another one.
+    return;
   }
   if (message.history) onWelcome(message);
+  if (message.marks) state.marks = message.marks;
+  if (message.sample) state.history = [...state.history, message.sample].slice(-300);
   if (message.events) message.events.forEach(showEvent);
   if (message.status) showStatus(message.status);
 }

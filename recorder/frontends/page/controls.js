@@ -1,64 +1,27 @@
-// Buttons, the command line with completion, and keys.
+// Buttons and boxes.
 
 const run = (line) => order({ command: line }, line);
 
-// Give an order to the recorder, called `name` in the log, and show the answer.
+// Give an order to the recorder, called `name` in the log, show the answer, and put its question, if it is one.
 async function order(message, name) {
   log(`> ${name}`);
-  const outcome = await ask(message);
-  if (outcome.message) outcome.message.split("\n").forEach((text) => log(text, outcome.status === "ok" ? "" : outcome.status));
+  const outcome = await ask(message), kind = outcome.status === "ok" ? "" : outcome.status;
+  if (outcome.message) outcome.message.split("\n").forEach((text) => log(text, kind));
+  if (!outcome.asks) tell(outcome.message || name, kind);
+  else question(`${outcome.message.split("?")[0]}?`, "leave", () => run("y"), () => run("n"));
   return outcome;
 }
 
-const box = $("command"), list = $("words");
-const past = [];
-let chosen = -1, back = 0;
-
-async function suggest() {
-  const text = box.value, answer = text ? await ask({ complete: text }) : { words: [] };
-  if (box.value !== text) return;
-  chosen = -1;
-  list.replaceChildren(...answer.words.slice(0, 8).map(([word, meaning]) => {
-    const item = document.createElement("li"), what = document.createElement("span");
-    item.textContent = word;
-    item.dataset.word = word;
-    what.textContent = meaning;
-    item.append(what);
-    item.onmousedown = (event) => { event.preventDefault(); take(item); };
-    return item;
-  }));
+// The answer over the picture, where the log is far away.
+let telling = 0;
+function tell(text, kind) {
+  $("told").textContent = text;
+  $("told").className = kind;
+  clearTimeout(telling);
+  telling = setTimeout(() => ($("told").textContent = ""), 6000);
 }
 
-function take(item) {
-  box.value = box.value.replace(/\S*$/, item.dataset.word) + " ";
-  box.focus();
-  suggest();
-}
-
-box.addEventListener("input", suggest);
-box.addEventListener("blur", () => list.replaceChildren());
-box.addEventListener("keydown", (event) => {
-  const items = [...list.children];
-  if (event.key === "Tab" && items.length) {
-    event.preventDefault();
-    take(items[Math.max(0, chosen)]);
-  } else if ((event.key === "ArrowDown" || event.key === "ArrowUp") && items.length && box.value) {
-    event.preventDefault();
-    chosen = (chosen + (event.key === "ArrowDown" ? 1 : -1) + items.length) % items.length;
-    items.forEach((item, i) => item.classList.toggle("chosen", i === chosen));
-  } else if (event.key === "ArrowUp" && past.length) {
-    event.preventDefault();
-    back = Math.min(past.length, back + 1);
-    box.value = past[past.length - back];
-  } else if (event.key === "Enter" && box.value.trim()) {
-    if (chosen >= 0) return take(items[chosen]);
-    past.push(box.value);
-    back = 0;
-    run(box.value);
-    box.value = "";
-    list.replaceChildren();
-  } else if (event.key === "Escape") list.replaceChildren();
-});
+const press = (id, on) => $(id).setAttribute("aria-pressed", String(on));
 
 // Mark the frame being exposed now: with what is typed, else with the recorder's next label.
 function mark() {
@@ -67,46 +30,41 @@ function mark() {
   return text ? run(`mark ${text}`) : order({ mark: true }, "mark");
 }
 
-// A button that ends something asks once more, by itself, for some seconds.
-function twice(id, action) {
-  const button = $(id), asked = button.classList.contains("asked");
-  calm();
-  if (asked) { action(); return; }
-  button.classList.add("asked");
-  button.textContent += "?";
-  asking = setTimeout(calm, 4000);
+// What was set is in the empty box, as the recorder says it.
+async function expose() {
+  const text = $("exposure").value.trim();
+  if (text && (await run(`exposure ${text}`)).status === "ok") $("exposure").value = "";
 }
 
-let asking = 0;
-
-function calm() {
-  clearTimeout(asking);
-  for (const button of document.querySelectorAll("button.asked")) {
-    button.classList.remove("asked");
-    button.textContent = button.textContent.replace("?", "");
-  }
-}
+const levels = () => (state.status.view.mode === "raw" ? "levels" : "range");
 
 const actions = {
   start: () => run("start"),
-  stop: () => (state.status.saving ? twice("stop", () => run("stop")) : run("stop")),
-  save: () => (state.status.saving ? twice("save", () => run("save off")) : run("save on")),
+  stop: () => (state.status.saving ? question(`${state.status.saving} is being saved. Stop, and close the file?`, "stop", () => run("stop")) : run("stop")),
+  save: () => (state.status.saving ? question(`Close ${state.status.saving}, and go on without saving?`, "save off", () => run("save off")) : run("save on")),
   next: () => run("save new"),
   preview: () => run("preview toggle"),
   mark,
   snapshot: () => run("snapshot"),
   profiles: () => {
     state.profiles = !state.profiles;
-    $("profiles").classList.toggle("on", state.profiles);
+    press("profiles", state.profiles);
     send({ profiles: state.profiles });
+    if (state.profiles && state.head && !state.head.probe) moveProbe(0, 0);
   },
-  draw: () => setDrawing(!state.drawing),
-  auto: () => run(`preview ${state.status.view.mode === "raw" ? "levels" : "range"} auto`),
-  full: () => run(`preview ${state.status.view.mode === "raw" ? "levels" : "range"} full`),
+  // A key begins with a rectangle that keys move; a finger or the mouse draws its own.
+  draw: (event) => setDrawing(!state.drawing, !event || event.detail === 0),
+  nearer: () => zoom([picture.width / 2, picture.height / 2], 0.8),
+  farther: () => zoom([picture.width / 2, picture.height / 2], 1.25),
+  auto: () => run(`preview ${levels()} auto`),
+  full: () => run(`preview ${levels()} full`),
   scale: () => { logarithmic = !logarithmic; $("scale").textContent = logarithmic ? "log" : "linear"; drawHistogram(); },
   take: () => $("baseline").value.trim() && run(`baseline ${$("baseline").value.trim()}`),
-  whole: () => send({ region: null }),
-  expose: () => $("exposure").value.trim() && run(`exposure ${$("exposure").value.trim()}`),
+  whole: () => state.head && showRegion(null),
+  expose,
+  help: showKeys,
+  // While frames are saved the recorder asks; else the page does, for a finger slips.
+  quit: () => (state.status.saving ? run("quit") : question("Nothing is being saved. Leave the recorder?", "leave", () => run("quit"))),
 };
 $("mode").addEventListener("change", () => run(`preview mode ${$("mode").value}`));
 $("back").addEventListener("change", drawTraces);
@@ -118,11 +76,14 @@ function showControls(s) {
   for (const [id, value] of ["colours", "gamma", "mode"].map((id) => [id, s.view[id]])) {
     if (document.activeElement !== $(id)) $(id).value = value;
   }
-  const running = s.state === "running";
-  $("start").disabled = running || s.state === "opening" || s.state === "draining";
-  $("stop").disabled = !running;
-  if (!$("save").classList.contains("asked")) $("save").textContent = s.saving ? "save off" : "save on";
+  const gone = document.body.classList.contains("disconnected"), running = s.state === "running";
+  for (const control of $("recording").querySelectorAll("button, input")) control.disabled = gone;
+  $("quit").disabled = gone;
+  $("start").disabled = gone || running || s.state === "opening" || s.state === "draining";
+  $("stop").disabled = gone || !running;
+  $("save").textContent = s.saving ? "save off" : "save on";
   showLabels(s.labels);
+  for (const control of [$("mark"), $("snapshot"), ...$("labels").children]) control.disabled = gone || !running;
   $("exposure").placeholder = s.exposure;
   $("against").textContent = s.view.mode === "raw" ? "" : `against a baseline: ${s.view.baseline}`;
 }
@@ -134,18 +95,14 @@ function showLabels(labels) {
   $("labels").replaceChildren(...labels.slice(0, 5).map((label) => {
     const button = document.createElement("button");
     button.textContent = label;
+    button.ariaLabel = `mark ${label}`;
     button.onclick = () => run(`mark ${JSON.stringify(label)}`);
     return button;
   }));
 }
 
 for (const [id, action] of Object.entries(actions)) $(id).addEventListener("click", action);
-$("label").addEventListener("keydown", (event) => event.key === "Enter" && mark());
-$("exposure").addEventListener("keydown", (event) => event.key === "Enter" && actions.expose());
-document.addEventListener("keydown", (event) => {
-  if (["INPUT", "SELECT"].includes(event.target.tagName) || event.ctrlKey || event.altKey || event.metaKey) return;
-  const action = { m: "mark", s: "snapshot", p: "preview", r: "draw", c: "profiles", w: "whole", a: "auto", f: "full" }[event.key];
-  if (action) { event.preventDefault(); actions[action](); }
-});
+for (const [id, action] of [["label", mark], ["exposure", expose], ["baseline", actions.take]]) {
+  $(id).addEventListener("keydown", (event) => event.key === "Enter" && action());
+}
 addEventListener("resize", () => { drawPicture(); drawHistogram(); drawTraces(); drawChart(); });
-connect();

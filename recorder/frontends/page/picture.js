@@ -26,6 +26,7 @@ function onPicture(data) {
   requestAnimationFrame(() => {
     drawPicture();
     drawHistogram();
+    showLevels(head);
     drawTraces();
     showRegions(head);
     // Only now the next one: a slow browser gets fewer pictures.
@@ -120,6 +121,7 @@ function showReadout() {
   const head = state.head, parts = [`frame ${head.number}`];
   if (head.probe) parts.push(`(${head.probe[0] + head.origin[0]}, ${head.probe[1] + head.origin[1]}): ${head.probe[2] === null ? "outside" : head.probe[2] + unitOf(head)}`);
   if (head.mode !== "raw") parts.push(head.mode === "dff" ? "ΔF/F in %" : "difference in counts", `baseline ${head.baseline}`);
+  if (state.drawing) parts.push(state.drawn ? "arrows move the region, Shift and arrows size it, Enter keeps it, Escape drops it" : "drag over the picture");
   if (head.saturated) parts.push(`about ${head.saturated * head.step * head.step} pixels saturated`);
   $("readout").textContent = parts.join("   ");
 }
@@ -135,23 +137,36 @@ function toFrame([cx, cy], region = state.head.region) {
   return [at.x + (cx - at.left) / at.scale, at.y + (cy - at.top) / at.scale];
 }
 
+const within = (value, most) => Math.max(0, Math.min(value, most));
+
 // Ask for a region of this size in which a point of the frame is at a place of the canvas.
 function showAround([fx, fy], [cx, cy], w, h) {
   const head = state.head;
-  if (w >= head.frame_width && h >= head.frame_height) return send({ region: null });
+  if (w >= head.frame_width && h >= head.frame_height) return showRegion(null);
   w = Math.max(16, Math.min(w, head.frame_width));
   h = Math.max(16, Math.min(h, head.frame_height));
   const at = place([0, 0, w, h]);
-  const x = Math.min(Math.max(0, fx - (cx - at.left) / at.scale), head.frame_width - w);
-  const y = Math.min(Math.max(0, fy - (cy - at.top) / at.scale), head.frame_height - h);
-  return send({ region: [x, y, w, h].map(Math.round) });
+  const x = within(fx - (cx - at.left) / at.scale, head.frame_width - w);
+  const y = within(fy - (cy - at.top) / at.scale, head.frame_height - h);
+  return showRegion([x, y, w, h].map(Math.round));
 }
+
+// The part that was asked for last, for as long as its picture may take; then the one that is shown.
+let asked = { region: null, until: 0 };
+
+function showRegion(region) {
+  const { frame_width: wide, frame_height: tall } = state.head;
+  asked = { region: region || [0, 0, wide, tall], until: Date.now() + 500 };
+  return send({ region });
+}
+
+const regionNow = () => (Date.now() < asked.until ? asked.region : state.head.region);
 
 // Make the picture larger (factor < 1) or smaller around a place of the canvas.
 function zoom(place, factor) {
   if (!state.head) return;
-  const [, , w, h] = state.head.region;
-  showAround(toFrame(place), place, w * factor, h * factor);
+  const region = regionNow(), [, , w, h] = region;
+  showAround(toFrame(place, region), place, w * factor, h * factor);
 }
 
 picture.addEventListener("wheel", (event) => {
@@ -189,8 +204,8 @@ picture.addEventListener("pointermove", (event) => {
   const points = [...pointers.values()], [, , w, h] = gesture.region;
   if (gesture.rectangle) {
     const [x0, y0] = gesture.from, [x, y] = toFrame(at);
-    const { frame_width, frame_height } = state.head, inside = (value, size) => Math.round(Math.max(0, Math.min(value, size)));
-    state.drawn = [inside(Math.min(x, x0), frame_width), inside(Math.min(y, y0), frame_height), inside(Math.max(x, x0), frame_width), inside(Math.max(y, y0), frame_height)];
+    const { frame_width: wide, frame_height: tall } = state.head;
+    state.drawn = [within(Math.min(x, x0), wide), within(Math.min(y, y0), tall), within(Math.max(x, x0), wide), within(Math.max(y, y0), tall)].map(Math.round);
     drawPicture();
   } else if (gesture.apart && points.length === 2) {
     const factor = gesture.apart / distance(points);
@@ -213,7 +228,6 @@ picture.addEventListener("pointerleave", () => state.profiles || send({ probe: n
 // The rectangle becomes a region, under the name that is typed or the next free one.
 function endRectangle() {
   const box = state.drawn, [ox, oy] = state.head.origin;
-  state.drawn = null;
   setDrawing(false);
   if (!box || box[2] - box[0] < 2 || box[3] - box[1] < 2) return;
   const taken = new Set(state.head.regions.map(({ name }) => name));
@@ -223,8 +237,15 @@ function endRectangle() {
   run(`region "${name}" ${box[0] + ox} ${box[1] + oy} ${box[2] + ox} ${box[3] + oy}`);
 }
 
-// With a finger, a button says that the next drag draws a region.
-function setDrawing(on) {
+// A button or a key says that the next drag draws a region; `byKeys`: there is one already, for keys to move.
+function setDrawing(on, byKeys = false) {
   state.drawing = on;
-  $("draw").classList.toggle("on", on);
+  state.drawn = null;
+  press("draw", on);
+  if (on && byKeys && state.head) {
+    const [x, y, w, h] = state.head.region;
+    state.drawn = [x + (3 * w) / 8, y + (3 * h) / 8, x + (5 * w) / 8, y + (5 * h) / 8].map(Math.round);
+    picture.focus();
+  }
+  if (state.head) drawPicture();
 }

@@ -13,11 +13,12 @@ import logging
 import os
 import secrets
 import socket
+import time
 from collections import deque
 from collections.abc import AsyncIterator, Mapping
 from importlib import resources
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 from weakref import WeakSet
 
 from aiohttp import WSCloseCode, WSMsgType, web
@@ -39,7 +40,17 @@ MAX_MESSAGE = 4096
 PALETTES = {name: list(palette(name)) for name in MAPS}
 
 # The parts of the page's script, which become one in this order.
-SCRIPTS = ("connection.js", "picture.js", "charts.js", "status.js", "controls.js")
+SCRIPTS = (
+    "connection.js",
+    "picture.js",
+    "histogram.js",
+    "charts.js",
+    "status.js",
+    "dialogs.js",
+    "controls.js",
+    "command_line.js",
+    "keys.js",
+)
 
 STATUS_S = 0.5
 
@@ -72,7 +83,7 @@ class PageServer:
         # A server on all addresses of this computer is called by any address, but by no other name.
         self._everywhere = host in {"0.0.0.0", "::"}
         self._connections: WeakSet[asyncio.BaseTransport] = WeakSet()
-        self._pages: set[web.WebSocketResponse] = set()
+        self._pages: dict[web.WebSocketResponse, _PageConnection | None] = {}
         self._history: deque[list[float | None]] = deque(maxlen=SAMPLES)
         files = resources.files("recorder.frontends") / "page"
         self._parts = {
@@ -145,14 +156,15 @@ class PageServer:
         if len(self._pages) >= MAX_PAGES:
             raise web.HTTPServiceUnavailable(text=f"{MAX_PAGES} pages are open already\n")
         page = web.WebSocketResponse(max_msg_size=MAX_MESSAGE, heartbeat=HEARTBEAT_S, compress=False)
-        self._pages.add(page)
+        self._pages[page] = None
         try:
             await page.prepare(request)
-            await _PageConnection(page, self._access).serve(list(self._history))
+            connection = self._pages[page] = _PageConnection(page, self._access)
+            await connection.serve(list(self._history))
             if page.close_code == WSCloseCode.ABNORMAL_CLOSURE:
                 log.warning("page: a browser does not answer any more and was let go; the recording goes on")
         finally:
-            self._pages.discard(page)
+            del self._pages[page]
         return page
 
     async def sample(self) -> None:
@@ -162,17 +174,23 @@ class PageServer:
             await asyncio.sleep(SAMPLE_S)
 
     async def close(self) -> None:
-        """Close the connections to all browsers, waiting at most `LEAVE_S` for each to answer."""
-        for page in list(self._pages):
+        """Tell all browsers how it ended and close, waiting at most `LEAVE_S` for each to answer."""
+        for page, connection in list(self._pages.items()):
             with contextlib.suppress(TimeoutError, OSError):
                 async with asyncio.timeout(LEAVE_S):
-                    await page.close()
+                    if connection is not None:
+                        await connection.send_status()
+                    await page.close(code=WSCloseCode.GOING_AWAY, message=b"the recorder has ended")
 
 
 def sample_of(status: Mapping[str, Any]) -> list[float | None]:
-    """Return a sample of the chart: frames/s, pool in %, frames lost, minutes until the disk is full."""
+    """Return a sample of the chart: moment in s, frames/s, pool in %, frames lost, minutes of disk left.
+
+    The moment is one of the host's monotonic clock.
+    """
     disk_time_left_s = status["disk_time_left_s"]
     return [
+        time.perf_counter(),
         status["rate"],
         status["pool"] * 100,
         status["lost"],
@@ -186,6 +204,8 @@ class _PageConnection:
     def __init__(self, socket: web.WebSocketResponse, access: SessionAccess) -> None:
         self._socket, self._access = socket, access
         self._display = DisplayConnection(access, "page", self._send)
+        self._seen = 0
+        self._marks: list[list[Any]] = []
 
     async def _send(self, message: dict[str, Any]) -> None:
         await self._socket.send_str(json.dumps(message))
@@ -193,7 +213,7 @@ class _PageConnection:
     async def serve(self, history: list[list[float | None]]) -> None:
         """Talk until the page goes away; the first part to end ends the others."""
         await self._send({"history": history, "palettes": PALETTES})
-        parts = [asyncio.ensure_future(part()) for part in (self._listen, self._show, self._send_status)]
+        parts = [asyncio.ensure_future(part()) for part in (self._listen, self._show, self._keep_telling)]
         try:
             await asyncio.wait(parts, return_when=asyncio.FIRST_COMPLETED)
         finally:
@@ -210,17 +230,24 @@ class _PageConnection:
             await self._display.ready()
             await self._socket.send_bytes(await self._display.picture())
 
-    async def _send_status(self) -> None:
-        since_s, seen = 0.0, 0
+    async def _keep_telling(self) -> None:
+        since_s = 0.0
         while True:
-            status = self._access.status()
-            if since_s >= SAMPLE_S:
-                since_s = 0.0
-                status["sample"] = sample_of(status)
-            seen, events = self._access.news.after(seen)
-            await self._send({"status": status, "events": events})
+            await self.send_status(sampled=since_s >= SAMPLE_S)
+            since_s = STATUS_S if since_s >= SAMPLE_S else since_s + STATUS_S
             await asyncio.sleep(STATUS_S)
-            since_s += STATUS_S
+
+    async def send_status(self, *, sampled: bool = False) -> None:
+        """Send the figures, `sampled` with a sample of the chart, and what happened since the last time."""
+        status = self._access.status()
+        news = self._access.news
+        self._seen, events = news.after(self._seen, self._display.conversation)
+        message: dict[str, Any] = {"status": status, "events": events}
+        if sampled:
+            message["sample"] = sample_of(status)
+        if (marks := news.marks()) != self._marks:
+            message["marks"] = self._marks = marks
+        await self._send(message)
 
     async def _listen(self) -> None:
         async for message in self._socket:
@@ -233,10 +260,11 @@ class _PageConnection:
 
 
 @contextlib.asynccontextmanager
-async def serve_page(where: str, token: str, access: SessionAccess) -> AsyncIterator[None]:
+async def serve_page(where: str, token: str, access: SessionAccess) -> AsyncIterator[str]:
     """Serve the page at `where` (HOST:PORT) during `with`, and log its address; `token` opens it.
 
-    An empty `token` means a new one, which is logged too. Raises UsageError where the address cannot be used.
+    An empty `token` means a new one, which is logged too. Yields the address with the token, for a browser on
+    this computer. Raises UsageError where the address cannot be used.
     """
     host, port = address.split(where)
     own_token = not token
@@ -258,7 +286,8 @@ async def serve_page(where: str, token: str, access: SessionAccess) -> AsyncIter
         handler = runner.server
         return (handler(), words) if handler is not None else None
 
-    entrance = Entrance(b"\r\n\r\n", MAX_HEAD, admit, strangers)
+    # Browsers connect ahead of need, and say nothing there.
+    entrance = Entrance(b"\r\n\r\n", MAX_HEAD, admit, strangers, counts_silent=False)
     try:
         server = await entrance.open(host, port)
     except OSError as error:
@@ -271,7 +300,8 @@ async def serve_page(where: str, token: str, access: SessionAccess) -> AsyncIter
     actual = server.sockets[0].getsockname()[1]
     log.info("page: http://%s:%d/%s", host, actual, f"?token={token}" if own_token else "")
     try:
-        yield
+        here = "127.0.0.1" if host == "0.0.0.0" else host
+        yield f"http://{here}:{actual}/?token={quote(token, safe='')}"
     finally:
         sampling.cancel()
         server.close()

@@ -1,53 +1,59 @@
-"""Run the preview window in a process of its own: where it hangs or dies, nothing else is affected."""
+"""Run the preview window: the page in a window of a browser of this computer, while preview is on."""
 
 import asyncio
 import contextlib
-import importlib.util
-import json
+import html
 import logging
 import os
-import struct
+import re
+import shutil
+import signal
 import subprocess
 import sys
-from collections.abc import AsyncIterator
-from typing import Any
+import tempfile
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager
+from pathlib import Path
+from typing import Any, Literal
 
-from recorder.frontends.display_connection import DisplayConnection, SessionAccess
-from recorder.settings.model import PreviewSettings
+from recorder.errors import UsageError
+from recorder.frontends.window.browsers import arguments, find_browser, readable_folder
+from recorder.preview.live import Preview
 
 log = logging.getLogger(__name__)
 
-# Where no picture comes for so long, the figures are sent without one.
-STATUS_S = 1.0
+# Where the page is served for the window alone: any free port, for this computer.
+OWN_ADDRESS = "127.0.0.1:0"
 
 # How long the window may take to close by itself.
-CLOSE_S = 1.0
+CLOSE_S = 2.0
+
+# What a browser puts before its messages: process, thread, time, level, place.
+_BEFORE_MESSAGE = re.compile(r"^\[[^\]]*\]\s*")
+
+# Serves the page at an address during `with`, and yields where a browser finds it.
+Serve = Callable[[str], AbstractAsyncContextManager[str]]
 
 
 def has_display() -> bool:
     """Return whether this computer seems to have a display that we may use."""
-    return sys.platform in {"win32", "darwin"} or bool(os.environ.get("DISPLAY"))
+    shown = os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
+    return sys.platform in {"win32", "darwin"} or bool(shown)
+
+
+def is_window_wanted(setting: bool | Literal["auto"], *, attended: bool) -> bool:
+    """Return whether there is to be a window; `attended`: somebody sits at this computer."""
+    return attended and has_display() if setting == "auto" else setting
 
 
 @contextlib.asynccontextmanager
-async def open_window(
-    settings: PreviewSettings, access: SessionAccess, *, attended: bool
-) -> AsyncIterator[None]:
-    """Show a window whenever preview is on, during `with`, where the settings ask for one.
+async def keep_window(preview: Preview, page: str | None, serve: Serve) -> AsyncIterator[None]:
+    """Show the page in a window whenever preview is switched on, during `with`.
 
-    `attended`: somebody sits at this computer. Where the window fails, that is logged and preview is off.
+    `page` is its address, None where it is not served yet: then `serve` does, for the first window. Where the
+    window fails, that is logged and preview is off.
     """
-    wanted = attended and has_display() if settings.window == "auto" else settings.window
-    if wanted and importlib.util.find_spec("tkinter") is None:
-        log.warning(
-            "no window: this Python comes without tkinter (Debian and Ubuntu: apt install python3-tk); "
-            "the page shows the preview too, with preview.web"
-        )
-        wanted = False
-    if not wanted:
-        yield
-        return
-    showing = asyncio.ensure_future(_keep_showing(access))
+    showing = asyncio.ensure_future(_keep_showing(preview, page, serve))
     try:
         yield
     finally:
@@ -55,96 +61,70 @@ async def open_window(
         await asyncio.gather(showing, return_exceptions=True)
 
 
-async def _keep_showing(access: SessionAccess) -> None:
+async def _keep_showing(preview: Preview, page: str | None, serve: Serve) -> None:
     """Open the window each time the preview is switched on, until cancelled."""
-    preview = access.preview
-    while True:
-        await preview.until_on()
+    await preview.until_on()
+    async with contextlib.AsyncExitStack() as stack:
         try:
-            reason = await _Window(access).show()
-        except Exception as error:
-            # No program, a broken pipe, a message that makes no sense: only the window is lost.
-            reason = f"{type(error).__name__}: {error}"
-        if preview.on:
-            preview.switch(False)
-            if reason:
-                log.warning("window: %s; preview is off, the recording goes on", reason)
-            else:
-                log.info("the window was closed, preview is off")
+            address = await stack.enter_async_context(serve(OWN_ADDRESS)) if page is None else page
+        except UsageError as error:
+            log.warning("no window: %s", error)
+            return
+        program = find_browser()
+        if program is None:
+            log.warning("no window: there is no Chrome, Chromium or Edge here; open the page in any browser")
+            await asyncio.Event().wait()
+            return
+        while True:
+            await preview.until_on()
+            try:
+                reason = await _show(program, address)
+            except Exception as error:
+                # Whatever goes wrong with it, only the window is lost.
+                reason = f"{type(error).__name__}: {error}"
+            if preview.on:
+                preview.switch(False)
+                if reason:
+                    log.warning("window: %s; preview is off, the recording goes on", reason)
+                else:
+                    log.info("the window was closed, preview is off")
 
 
-class _Window:
-    """One life of the window's process."""
-
-    def __init__(self, access: SessionAccess) -> None:
-        self._access, self._preview = access, access.preview
-        self._display = DisplayConnection(access, "window", _show_nothing)
-        self._was_closed = False
-
-    async def show(self) -> str:
-        """Run the process until it ends; return what went wrong, "" where the operator closed it."""
+async def _show(program: str, page: str) -> str:
+    """Run the browser until it ends; return what went wrong, "" where the operator closed the window."""
+    folder = Path(tempfile.mkdtemp(prefix="recorder-window-", dir=readable_folder(program)))
+    try:
+        # The token stands in a file that is ours alone: all users can read the arguments of a program.
+        start = folder / "open.html"
+        start.write_text(
+            f'<!doctype html><meta http-equiv="refresh" content="0; url={html.escape(page)}">',
+            encoding="utf-8",
+        )
         own_group: dict[str, Any] = {"start_new_session": True}
         if sys.platform == "win32":
             own_group = {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP}
         # A Ctrl-C at the console is not meant for the window.
         process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "recorder.frontends.window.app"),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
+            program,
+            *arguments(start, folder),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
             **own_group,
         )
-        feeding = asyncio.ensure_future(self._feed(process))
         reading_errors = asyncio.ensure_future(_last_line(process))
         try:
-            await self._listen(process)
             code = await process.wait()
-            last_error = await reading_errors
-            return "" if self._was_closed else last_error or f"its process ended with {code}"
+            if code == 0:
+                return ""
+            reason = await reading_errors if code > 0 else ""
+            return f"{Path(program).name} ended with {code}{reason and f': {reason}'}"
         finally:
-            for task in (feeding, reading_errors):
-                task.cancel()
             await _end(process)
-            await asyncio.gather(feeding, reading_errors, return_exceptions=True)
-            await self._display.close()
-
-    async def _feed(self, process: asyncio.subprocess.Process) -> None:
-        """Send a picture whenever the window has drawn the last; hide the window while preview is off."""
-        if process.stdin is None:
-            raise AssertionError("a process with a pipe has it")
-        while True:
-            if not self._preview.on:
-                await _send(process.stdin, {"shown": False})
-                await self._preview.until_on()
-                await _send(process.stdin, {"shown": True})
-            await self._display.ready()
-            try:
-                async with asyncio.timeout(STATUS_S):
-                    message = await self._display.picture()
-            except TimeoutError:
-                await _send(process.stdin, {"status": self._access.status()})
-                continue
-            await _send(process.stdin, {"status": self._access.status(), "picture": len(message)}, message)
-
-    async def _listen(self, process: asyncio.subprocess.Process) -> None:
-        """Carry out the window's messages until it ends."""
-        if process.stdout is None:
-            raise AssertionError("a process with a pipe has it")
-        while line := await process.stdout.readline():
-            message = json.loads(line)
-            await self._display.receive(message)
-            if message.get("closed"):
-                self._was_closed = True
-
-
-async def _show_nothing(result: dict[str, Any]) -> None:
-    """Leave an answer to the console or the log, which have it already."""
-
-
-async def _send(pipe: asyncio.StreamWriter, head: dict[str, Any], body: bytes = b"") -> None:
-    text = json.dumps(head).encode()
-    pipe.write(b"".join((struct.pack("<I", len(text)), text, body)))
-    await pipe.drain()
+            reading_errors.cancel()
+            await asyncio.gather(reading_errors, return_exceptions=True)
+    finally:
+        await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
 
 
 async def _last_line(process: asyncio.subprocess.Process) -> str:
@@ -152,7 +132,7 @@ async def _last_line(process: asyncio.subprocess.Process) -> str:
     last = ""
     if process.stderr is not None:
         async for line in process.stderr:
-            last = line.decode(errors="replace").strip() or last
+            last = _BEFORE_MESSAGE.sub("", line.decode(errors="replace").strip()) or last
     return last
 
 
@@ -160,12 +140,16 @@ async def _end(process: asyncio.subprocess.Process) -> None:
     """End the process: ask it to close, then kill it."""
     if process.returncode is not None:
         return
-    if process.stdin is not None:
-        process.stdin.close()
+    with contextlib.suppress(ProcessLookupError):
+        process.terminate()
     try:
         async with asyncio.timeout(CLOSE_S):
             await process.wait()
     except TimeoutError:
         with contextlib.suppress(ProcessLookupError):
-            process.kill()
+            # Those that the browser started do not end with one that was stopped.
+            if sys.platform == "win32":
+                process.kill()
+            else:
+                os.killpg(process.pid, signal.SIGKILL)
         await process.wait()

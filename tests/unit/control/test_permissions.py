@@ -17,7 +17,7 @@ from recorder.frontends.session_context import session_context
 from recorder.settings.model import keys, validate
 from tests.virtual_time import VirtualClock
 
-CLIENTS = ("remote", "page", "window")
+CLIENTS = ("remote", "page")
 
 
 @pytest.fixture

@@ -40,12 +40,12 @@ def answer(line: str, source: str, message: str, status: str = "ok") -> Answer:
 async def test_what_others_do_is_shown_with_their_name(answers: ConsoleAnswers, shown: Shown) -> None:
     answers.on_answer(answer("mark trial3", "remote", "mark trial3 on frame 5 (counter 6)"))
     answers.on_answer(answer("note the eye moved", "page", "noted"))
-    answers.on_answer(answer("quit", "window", "x.h5 is being saved", "refused"))
+    answers.on_answer(answer("quit", "remote", "x.h5 is being saved", "refused"))
     answers.on_answer(replace(answer("status", "page", "running"), only_tells=True))
     assert shown == [
         ("remote: mark trial3 on frame 5 (counter 6)", "class:others"),
         ("page: note the eye moved: noted", "class:others"),
-        ("window: quit: x.h5 is being saved", "class:refused"),
+        ("remote: quit: x.h5 is being saved", "class:refused"),
     ]
     answers.close()
 

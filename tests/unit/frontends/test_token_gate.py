@@ -29,9 +29,9 @@ def admit(words: bytes) -> tuple[asyncio.Protocol, bytes] | None:
 
 
 @contextlib.asynccontextmanager
-async def opened():  # type: ignore[no-untyped-def] # noqa: ANN201
+async def opened(*, counts_silent: bool = True):  # type: ignore[no-untyped-def] # noqa: ANN201
     """Yield the port of a server with an entrance."""
-    way_in = Entrance(b"\n", 20, admit, StrangerLog("test"))
+    way_in = Entrance(b"\n", 20, admit, StrangerLog("test"), counts_silent=counts_silent)
     server = await way_in.open(HOST, 0)
     try:
         yield server.sockets[0].getsockname()[1]
@@ -120,3 +120,16 @@ async def test_strangers_are_told_of_in_few_lines(
     # One that said nothing may be a browser's, which connects in advance.
     assert sum(counts) == 52
     assert len(counts) <= 5
+
+
+async def test_who_says_nothing_need_not_be_told_of(caplog: pytest.LogCaptureFixture) -> None:
+    async with opened(counts_silent=False) as port:
+        for words in (b"", b"o", b""):
+            _reader, writer = await asyncio.open_connection(HOST, port)
+            writer.write(words)
+            await writer.drain()
+            await asyncio.sleep(0.05)
+            writer.close()
+            await writer.wait_closed()
+            await asyncio.sleep(0.05)
+    assert caplog.messages == ["test: turned away 1 without the token, the last from 127.0.0.1"]
