@@ -11,7 +11,9 @@ from recorder.frontends.display_connection import SessionAccess
 from recorder.frontends.live_status import live_status
 from recorder.frontends.news import News
 from recorder.frontends.rate_meter import RateMeter
-from recorder.frontends.window.process import open_window
+from recorder.frontends.window.process import open_window, why_no_window
+
+log = logging.getLogger(__name__)
 
 
 @contextlib.asynccontextmanager
@@ -45,8 +47,13 @@ async def open_displays(dispatch: Dispatcher, *, attended: bool) -> AsyncIterato
             # Imported only for those who ask for the page: it takes a tenth of a second.
             from recorder.frontends.page.server import serve_page  # noqa: PLC0415
 
-            await stack.enter_async_context(serve_page(wanted.web, wanted.token, access))
-        await stack.enter_async_context(open_window(wanted, access, attended=attended))
+            page = await stack.enter_async_context(serve_page(wanted.web, wanted.token, access))
+            dispatch.displays.page = page
+        dispatch.displays.no_window = no_window = why_no_window(wanted, attended=attended)
+        if not no_window:
+            await stack.enter_async_context(open_window(access))
+        elif wanted.window is True:
+            log.warning("no window: %s; the page shows the preview too, with preview.web", no_window)
         yield
 
 

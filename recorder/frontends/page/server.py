@@ -233,10 +233,10 @@ class _PageConnection:
 
 
 @contextlib.asynccontextmanager
-async def serve_page(where: str, token: str, access: SessionAccess) -> AsyncIterator[None]:
-    """Serve the page at `where` (HOST:PORT) during `with`, and log its address; `token` opens it.
+async def serve_page(where: str, token: str, access: SessionAccess) -> AsyncIterator[str]:
+    """Serve the page at `where` (HOST:PORT) during `with`, and log and yield its address; `token` opens it.
 
-    An empty `token` means a new one, which is logged too. Raises UsageError where the address cannot be used.
+    An empty `token` means a new one, which is in the address. Raises UsageError where `where` cannot be used.
     """
     host, port = address.split(where)
     own_token = not token
@@ -269,9 +269,10 @@ async def serve_page(where: str, token: str, access: SessionAccess) -> AsyncIter
         raise UsageError(f"preview.web = {where}: {reason}") from None
     sampling = asyncio.ensure_future(page.sample())
     actual = server.sockets[0].getsockname()[1]
-    log.info("page: http://%s:%d/%s", host, actual, f"?token={token}" if own_token else "")
+    url = f"http://{host}:{actual}/{f'?token={token}' if own_token else ''}"
+    log.info("page: %s", url)
     try:
-        yield
+        yield url
     finally:
         sampling.cancel()
         server.close()

@@ -24,29 +24,22 @@ STATUS_S = 1.0
 CLOSE_S = 1.0
 
 
-def has_display() -> bool:
-    """Return whether this computer seems to have a display that we may use."""
-    return sys.platform in {"win32", "darwin"} or bool(os.environ.get("DISPLAY"))
+def why_no_window(settings: PreviewSettings, *, attended: bool) -> str:
+    """Return why no window can or shall be opened here, "" where it can; `attended`: somebody sits here."""
+    if settings.window is False:
+        return "preview.window = false"
+    if settings.window == "auto" and not attended:
+        return "nobody sits at this computer"
+    if sys.platform not in {"win32", "darwin"} and not os.environ.get("DISPLAY"):
+        return "there is no display (DISPLAY is not set)"
+    if importlib.util.find_spec("tkinter") is None:
+        return "this Python comes without tkinter (Debian and Ubuntu: apt install python3-tk)"
+    return ""
 
 
 @contextlib.asynccontextmanager
-async def open_window(
-    settings: PreviewSettings, access: SessionAccess, *, attended: bool
-) -> AsyncIterator[None]:
-    """Show a window whenever preview is on, during `with`, where the settings ask for one.
-
-    `attended`: somebody sits at this computer. Where the window fails, that is logged and preview is off.
-    """
-    wanted = attended and has_display() if settings.window == "auto" else settings.window
-    if wanted and importlib.util.find_spec("tkinter") is None:
-        log.warning(
-            "no window: this Python comes without tkinter (Debian and Ubuntu: apt install python3-tk); "
-            "the page shows the preview too, with preview.web"
-        )
-        wanted = False
-    if not wanted:
-        yield
-        return
+async def open_window(access: SessionAccess) -> AsyncIterator[None]:
+    """Show a window whenever preview is on, during `with`; where it fails, preview is off, as is logged."""
     showing = asyncio.ensure_future(_keep_showing(access))
     try:
         yield

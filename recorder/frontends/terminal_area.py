@@ -1,0 +1,99 @@
+"""Lay a picture out in an area of a terminal: the picture on the left, what is known of it on the right."""
+
+import textwrap
+from dataclasses import dataclass
+
+import numpy as np
+
+from recorder.frontends.news import Standing
+from recorder.frontends.terminal_graphics import BAND, kitty, sixel
+from recorder.frontends.terminal_picture import (
+    Fragments,
+    caption,
+    colours,
+    extent,
+    fitted,
+    frame_regions,
+    half_blocks,
+    without_colour,
+)
+from recorder.preview.live import Preview
+from recorder.preview.picture import Picture
+
+# Columns beside the picture, in a terminal that has so many; one without has the picture alone.
+BESIDE, WIDE = 30, 60
+
+# Real pixels that are sent at most, width and height; the terminal shows them larger.
+MOST = (320, 270)
+
+
+@dataclass(frozen=True)
+class Area:
+    """Room in a terminal: `columns` of it, `rows` for the picture; `cell` is a character's size in pixels.
+
+    `form` is how the picture is shown: blocks, sixel or kitty.
+    """
+
+    columns: int
+    rows: int
+    cell: tuple[int, int]
+    form: str
+    has_colours: bool
+
+
+def compose(
+    area: Area, picture: Picture, preview: Preview, standing: Standing
+) -> tuple[list[Fragments], str]:
+    """Return `area.rows` lines, and the sequences that draw real pixels over the first columns ("": none).
+
+    The cursor is in the first column of the last row for these. A picture that is not live is grey, and the
+    lines beside it say why. Takes some ms; on any thread.
+    """
+    is_live = standing.kind == "live"
+    table = colours(preview.colours_of(picture), is_live=is_live)
+    regions = preview.means
+    beside = BESIDE if area.columns >= WIDE else 0
+    room = area.columns - 1 - beside
+    sequences = ""
+    if area.form == "blocks":
+        wide, high = extent(picture, room, 2 * area.rows)
+        shades = fitted(picture, wide, -(-high // 2) * 2)
+        frame_regions(shades, picture, regions)
+        lines = half_blocks(shades, table) if area.has_colours else without_colour(shades)
+    else:
+        cell_wide, cell_high = area.cell
+        shown = extent(picture, room * cell_wide, area.rows * cell_high // BAND * BAND)
+        sent = extent(picture, *(min(pair) for pair in zip(shown, MOST, strict=True)))
+        shades = fitted(picture, *sent)
+        frame_regions(shades, picture, regions)
+        wide, rows = -(-shown[0] // cell_wide), max(1, shown[1] // cell_high)
+        if area.form == "sixel":
+            times = max(1, min(shown[0] // sent[0], shown[1] // sent[1]))
+            drawn = sixel(np.repeat(np.repeat(shades, times, 0), times, 1), table)
+        else:
+            drawn = kitty(shades, table, wide, rows)
+        up = f"\x1b[{area.rows - 1}A" if area.rows > 1 else ""
+        # The cursor goes back to where it was.
+        sequences = f"\x1b7{up}{drawn}\x1b8"
+        # The last row begins with the character that carries the sequences.
+        lines = [[("", " " * (wide - (row == area.rows - 1)))] for row in range(area.rows)]
+    told = _told(caption(picture, preview.origin, regions, "" if is_live else standing.text), area, wide)
+    for row in range(area.rows):
+        if row == len(lines):
+            lines.append([("", " " * wide)])
+        if beside and row < len(told):
+            lines[row] += [("", "  "), *told[row]]
+    return lines, sequences
+
+
+def _told(lines: list[Fragments], area: Area, wide: int) -> list[Fragments]:
+    """Return the lines beside a picture, those of one piece wrapped at words."""
+    room = area.columns - wide - 3
+    told: list[Fragments] = []
+    for line in lines:
+        if len(line) > 1:
+            told.append(line)
+            continue
+        style, text = line[0]
+        told += [[(style, part)] for part in textwrap.wrap(text, room)]
+    return told
