@@ -25,7 +25,7 @@ from prompt_toolkit.renderer import CPR_Support
 from recorder.control.displays import PictureForm
 from recorder.errors import UsageError
 from recorder.frontends.news import News
-from recorder.frontends.terminal_area import Area, compose
+from recorder.frontends.terminal_area import CARRIER, Area, compose
 from recorder.frontends.terminal_graphics import END_KITTY
 from recorder.frontends.terminal_kind import graphics
 from recorder.frontends.terminal_picture import Fragments
@@ -168,7 +168,7 @@ class InlinePreview:
 
     @property
     def _now(self) -> list[Fragments]:
-        """The lines, with a real picture behind the first piece of the last, unless it was sent just now."""
+        """The lines, with the sequences that draw real pixels, unless these were sent just now."""
         if not self._graphics:
             return self._lines
         now_s = asyncio.get_running_loop().time()
@@ -178,8 +178,9 @@ class InlinePreview:
         # Only a character that changes is drawn, and what is before it with it.
         self._turn ^= 1
         self._sent_s = now_s
-        mark = [("[ZeroWidthEscape]", self._graphics), (f"class:picture{self._turn}", "·")]
-        return [*lines, [*mark, *last]]
+        at = next(i for i, (style, _) in enumerate(last) if style == CARRIER)
+        carrier = (f"{CARRIER} class:picture{self._turn}", last[at][1])
+        return [*lines, [*last[:at], ("[ZeroWidthEscape]", self._graphics), carrier, *last[at + 1 :]]]
 
     # Pictures, one after the other.
 

@@ -24,7 +24,9 @@ from recorder.preview.picture import Picture
 BESIDE, WIDE = 30, 60
 
 # Real pixels that are sent at most, width and height; the terminal shows them larger.
-MOST = (320, 270)
+MOST = (240, 200)
+
+CARRIER = "class:hint class:carrier"
 
 
 @dataclass(frozen=True)
@@ -46,8 +48,8 @@ def compose(
 ) -> tuple[list[Fragments], str]:
     """Return `area.rows` lines, and the sequences that draw real pixels over the first columns ("": none).
 
-    The cursor is in the first column of the last row for these. A picture that is not live is grey, and the
-    lines beside it say why. Takes some ms; on any thread.
+    These go out with the character of the style `CARRIER`, in the last row. A picture that is not live is
+    grey, and the lines beside it say why. Takes some ms; on any thread.
     """
     is_live = standing.kind == "live"
     table = colours(preview.colours_of(picture), is_live=is_live)
@@ -74,15 +76,17 @@ def compose(
             drawn = kitty(shades, table, wide, rows)
         up = f"\x1b[{area.rows - 1}A" if area.rows > 1 else ""
         # The cursor goes back to where it was.
-        sequences = f"\x1b7{up}{drawn}\x1b8"
-        # The last row begins with the character that carries the sequences.
-        lines = [[("", " " * (wide - (row == area.rows - 1)))] for row in range(area.rows)]
+        sequences = f"\x1b7{up}\r{drawn}\x1b8"
+        lines = []
     told = _told(caption(picture, preview.origin, regions, "" if is_live else standing.text), area, wide)
     for row in range(area.rows):
         if row == len(lines):
             lines.append([("", " " * wide)])
         if beside and row < len(told):
             lines[row] += [("", "  "), *told[row]]
+    if sequences:
+        # The character that they go out with, beside the picture.
+        lines[-1][1:2] = [(CARRIER, "·"), ("", " ")]
     return lines, sequences
 
 

@@ -19,8 +19,8 @@ Fragments = list[tuple[str, str]]
 # Of the pixels that become one, such a share shows in the colour of over- and under-exposed ones.
 _SHOWS = 1 / 8
 
-# Shades are rounded to so many apart: a terminal tells no more, and is sent less.
-STEP = 4
+# Shades are rounded to so many apart: a picture of noise is half as many bytes as with 4.
+STEP = 8
 
 _REGIONS = SATURATED + 1
 
@@ -69,7 +69,8 @@ def fitted(picture: Picture, wide: int, high: int) -> NDArray[np.uint16]:
 
 def _rounded(shades: NDArray[np.uint16]) -> NDArray[np.uint16]:
     ordinary = (shades != UNDER) & (shades != SATURATED)
-    return np.where(ordinary, (shades - BLACK) // STEP * STEP + BLACK + STEP // 2, shades).astype(np.uint16)
+    rounded = np.minimum((shades - BLACK) // STEP * STEP + BLACK + STEP // 2, WHITE)
+    return np.where(ordinary, rounded, shades).astype(np.uint16)
 
 
 def frame_regions(shades: NDArray[np.uint16], picture: Picture, regions: Sequence[RegionMean]) -> None:
