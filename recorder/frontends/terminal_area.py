@@ -55,7 +55,7 @@ def compose(
     table = colours(preview.colours_of(picture), is_live=is_live)
     regions = preview.means
     beside = BESIDE if area.columns >= WIDE else 0
-    room = area.columns - 1 - beside
+    room = area.columns - 3 - beside
     sequences = ""
     if area.form == "blocks":
         wide, high = extent(picture, room, 2 * area.rows)
@@ -78,11 +78,15 @@ def compose(
         # The cursor goes back to where it was.
         sequences = f"\x1b7{up}\r{drawn}\x1b8"
         lines = []
-    told = _told(caption(picture, preview.origin, regions, "" if is_live else standing.text), area, wide)
+    told = (
+        []
+        if not beside
+        else _told(caption(picture, preview.origin, regions, "" if is_live else standing.text), area, wide)
+    )
     for row in range(area.rows):
         if row == len(lines):
             lines.append([("", " " * wide)])
-        if beside and row < len(told):
+        if row < len(told):
             lines[row] += [("", "  "), *told[row]]
     if sequences:
         # The character that they go out with, beside the picture.
