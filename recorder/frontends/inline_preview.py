@@ -80,7 +80,7 @@ class InlinePreview:
         self._switched_on = False
         self._lines: list[Fragments] = []
         self._graphics, self._sent_s, self._turn = "", 0.0, 0
-        self._asked, self._began_s, self._cost_s = 0, 0.0, 0.0
+        self._asked, self._began_s, self._cost_s, self._last_cost_s = 0, 0.0, 0.0, 0.0
         self._answered, self._drawn = asyncio.Event(), asyncio.Event()
         self._menu_rows = prompt.reserve_space_for_menu
         self._place()
@@ -195,7 +195,9 @@ class InlinePreview:
                 if (picture := preview.latest) is None:
                     continue
                 area, standing = self._area(), self._news.standing()
-                if area.rows:
+                # Real pixels would cover the completions that cover them.
+                is_covered = area.form != "blocks" and self._prompt.default_buffer.complete_state
+                if area.rows and not is_covered:
                     composed = partial(compose, area, picture, preview, standing)
                     self._lines, self._graphics = await asyncio.to_thread(composed)
                     await self._draw()
@@ -245,7 +247,9 @@ class InlinePreview:
         self._began_s = time.perf_counter()
 
     def _note_drawn(self, _: object) -> None:
-        self._cost_s = time.perf_counter() - self._began_s
+        # The first picture, and one of new colours, takes longer than those after it.
+        cost_s = time.perf_counter() - self._began_s
+        self._cost_s, self._last_cost_s = min(cost_s, self._last_cost_s), cost_s
         self._drawn.set()
 
     def _take_answer(self, event: KeyPressEvent) -> None:
