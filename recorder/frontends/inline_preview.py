@@ -76,6 +76,8 @@ class InlinePreview:
         self._session, self._prompt, self._environment = session, prompt, environment
         self._news = News(session)
         self.form = ""
+        # The terminal has not answered for long: it is not read, and takes little more.
+        self.is_stalled = False
         self._task: asyncio.Task[None] | None = None
         self._switched_on = False
         self._lines: list[Fragments] = []
@@ -132,6 +134,7 @@ class InlinePreview:
         if self.form == "kitty":
             self._forget_kitty()
         self.form, self._lines, self._graphics, self._switched_on = "", [], "", False
+        self.is_stalled = False
         self._prompt.reserve_space_for_menu = self._menu_rows
         self._prompt.app.before_render -= self._note_drawing
         self._prompt.app.after_render -= self._note_drawn
@@ -187,6 +190,7 @@ class InlinePreview:
     async def _show(self) -> None:
         """Draw one picture after the other until the preview is off."""
         preview = self._session.preview
+        drawn, drawn_as = None, None
         try:
             while preview.on:
                 with contextlib.suppress(TimeoutError):
@@ -197,7 +201,11 @@ class InlinePreview:
                 area, standing = self._area(), self._news.standing()
                 # Real pixels would cover the completions that cover them.
                 is_covered = area.form != "blocks" and self._prompt.default_buffer.complete_state
-                if area.rows and not is_covered:
+                looks = (area, standing, preview.colours_of(picture))
+                if is_covered:
+                    drawn = None
+                elif area.rows and (picture is not drawn or looks != drawn_as):
+                    drawn, drawn_as = picture, looks
                     composed = partial(compose, area, picture, preview, standing)
                     self._lines, self._graphics = await asyncio.to_thread(composed)
                     await self._draw()
@@ -240,8 +248,9 @@ class InlinePreview:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(SILENT_S):
                     await self._answered.wait()
+                    self.is_stalled = False
                     return
-            self._asked = 0
+            self._asked, self.is_stalled = 0, True
 
     def _note_drawing(self, _: object) -> None:
         self._began_s = time.perf_counter()

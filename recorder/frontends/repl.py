@@ -6,8 +6,9 @@ import logging
 import os
 import sys
 import time
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from pathlib import Path
+from typing import TextIO, cast
 
 from prompt_toolkit import PromptSession
 from prompt_toolkit.application import create_app_session, get_app
@@ -16,7 +17,8 @@ from prompt_toolkit.completion import CompleteEvent, Completer, Completion
 from prompt_toolkit.document import Document
 from prompt_toolkit.formatted_text import FormattedText, StyleAndTextTuples
 from prompt_toolkit.history import FileHistory, History, InMemoryHistory
-from prompt_toolkit.output import ColorDepth, create_output
+from prompt_toolkit.output import ColorDepth, Output, create_output
+from prompt_toolkit.output.vt100 import Vt100_Output
 from prompt_toolkit.patch_stdout import patch_stdout
 from prompt_toolkit.shortcuts import print_formatted_text
 from prompt_toolkit.styles import Style
@@ -30,6 +32,7 @@ from recorder.frontends.live_status import live_status
 from recorder.frontends.printing import escaped
 from recorder.frontends.rate_meter import RateMeter
 from recorder.frontends.terminal_kind import colour_bits
+from recorder.frontends.terminal_writer import TerminalWriter
 from recorder.frontends.toolbar import toolbar
 from recorder.session.session import Session
 from recorder.session.status import FinishReason, Summary
@@ -125,13 +128,16 @@ async def run(
     closes the session.
     """
     recent = RateMeter()
+    last: StyleAndTextTuples = []
 
     def shown() -> StyleAndTextTuples:
         app = get_app()
         columns, text = app.output.get_size().columns, app.current_buffer.text
-        return [*toolbar(live_status(session, recent), session.preview.latest, columns, text)]
+        if not here.is_stalled:
+            last[:] = toolbar(live_status(session, recent), session.preview.latest, columns, text)
+        return [*last]
 
-    output = create_output(stdout=sys.stderr) if on_stderr else None
+    output = create_output(stdout=sys.stderr if on_stderr else None)
     prompt: PromptSession[str] = PromptSession(
         history=_history(),
         completer=CommandCompleter(session),
@@ -145,7 +151,7 @@ async def run(
     )
     here = InlinePreview(session, prompt)
     # Answers and logged lines go where the prompt is.
-    with create_app_session(output=output), patch_stdout(raw=True):
+    with _written_apart(output), create_app_session(output=output), patch_stdout(raw=True):
         logging.basicConfig(level=logging.INFO, handlers=[_LogHandler()], force=True)
         answers = ConsoleAnswers(print_above_prompt, text_columns)
         dispatch.on_answer = answers.on_answer
@@ -178,6 +184,21 @@ async def run(
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+
+
+@contextlib.contextmanager
+def _written_apart(output: Output) -> Iterator[None]:
+    """Have a thread write to the terminal during `with`; at its end all is written that can be."""
+    # On Windows what is written needs a mode of the console that is set around it.
+    if sys.platform == "win32" or not isinstance(output, Vt100_Output):
+        yield
+        return
+    writer = TerminalWriter(output.stdout)
+    output.stdout = cast("TextIO", writer)
+    try:
+        yield
+    finally:
+        writer.close()
 
 
 async def _ended(session: Session) -> None:

@@ -1,5 +1,6 @@
 """Lay a picture out in an area of a terminal: the picture on the left, what is known of it on the right."""
 
+import math
 import textwrap
 from dataclasses import dataclass
 
@@ -22,6 +23,10 @@ from recorder.preview.picture import Picture
 
 # Columns beside the picture, in a terminal that has so many; one without has the picture alone.
 BESIDE, WIDE = 30, 60
+
+# Half blocks that are sent at most: 40 bytes each, and a pseudo-terminal that nobody reads takes 64 kB before
+# whoever writes has to wait.
+MOST_BLOCKS = 1200
 
 # Real pixels that are sent at most, width and height; the terminal shows them larger.
 MOST = (240, 200)
@@ -59,6 +64,8 @@ def compose(
     sequences = ""
     if area.form == "blocks":
         wide, high = extent(picture, room, 2 * area.rows)
+        if (share := 2 * MOST_BLOCKS / (wide * high)) < 1:
+            wide, high = (max(1, int(size * math.sqrt(share))) for size in (wide, high))
         shades = fitted(picture, wide, -(-high // 2) * 2)
         frame_regions(shades, picture, regions)
         lines = half_blocks(shades, table) if area.has_colours else without_colour(shades)

@@ -214,6 +214,32 @@ def test_the_preview_is_seen_above_the_prompt(tmp_path: Path) -> None:
         assert len(file["entry/losses"]) == 0
 
 
+def test_a_terminal_that_is_not_read_holds_up_nothing(tmp_path: Path) -> None:
+    """Pictures of the preview fill what a pseudo-terminal takes; the session goes on, and is seen again."""
+    where = ("--set", "remote.listen=127.0.0.1:0", "--set", "remote.token=tok")
+    opened = Terminal(tmp_path, *where, environment={"COLORTERM": "truecolor"})
+    try:
+        opened.resize(40, 120)
+        opened.until("lost 0")
+        (address,) = re.findall(r"listening on ([\d.:]+)", opened.shown)
+        opened.type("preview here", "two pixels a character")
+        opened.until("▀")
+        # A picture for each change of colours, of which the terminal takes none.
+        for colours in ("inferno", "viridis", "grey", "diverging"):
+            command = [*COMMAND, "send", "--to", address, "--token", "tok", "preview", "colours", colours]
+            subprocess.run(command, check=True, capture_output=True, timeout=20)
+        command = [*COMMAND, "send", "--to", address, "--token", "tok", "mark", "unseen"]
+        subprocess.run(command, check=True, capture_output=True, timeout=20)
+        opened.until("remote: mark unseen on frame")
+        opened.type("quit now", "complete:")
+        assert left(opened) == 0
+    finally:
+        opened.close()
+    with h5py.File(tmp_path / "x.h5") as file:
+        assert [row["label"] for row in file["entry/marks"]] == [b"unseen"]
+        assert len(file["entry/losses"]) == 0
+
+
 def test_any_other_line_is_no_answer_to_quit(terminal: Terminal) -> None:
     for other, answer in (("n", "going on"), ("mark calm", "mark calm on frame"), ("", "> ")):
         terminal.type("exit", "leave? y/N > ")
