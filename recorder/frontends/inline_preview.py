@@ -6,6 +6,7 @@ of them, one that stands still none, and neither what is typed nor the recording
 
 import asyncio
 import contextlib
+import logging
 import os
 import struct
 import sys
@@ -34,6 +35,8 @@ from recorder.session.session import Session
 if sys.platform != "win32":
     import fcntl
     import termios
+
+log = logging.getLogger(__name__)
 
 # At most so many pictures a second, and of the loop's time at most such a share.
 RATE = 4.0
@@ -81,7 +84,7 @@ class InlinePreview:
         self._task: asyncio.Task[None] | None = None
         self._switched_on = False
         self._lines: list[Fragments] = []
-        self._graphics, self._sent_s, self._turn = "", 0.0, 0
+        self._graphics, self._turn = "", 0
         self._asked, self._began_s, self._cost_s, self._last_cost_s = 0, 0.0, 0.0, 0.0
         self._answered, self._drawn = asyncio.Event(), asyncio.Event()
         self._menu_rows = prompt.reserve_space_for_menu
@@ -171,16 +174,14 @@ class InlinePreview:
 
     @property
     def _now(self) -> list[Fragments]:
-        """The lines, with the sequences that draw real pixels, unless these were sent just now."""
-        if not self._graphics:
-            return self._lines
-        now_s = asyncio.get_running_loop().time()
-        if now_s - self._sent_s < 1 / RATE and self._drawn.is_set():
+        """The lines, with the sequences that draw real pixels, but for a terminal that is not read.
+
+        prompt_toolkit sends what stands before a character only where that is another one than before, which
+        the carrier of each picture is, or where it draws all anew.
+        """
+        if not self._graphics or self.is_stalled:
             return self._lines
         *lines, last = self._lines
-        # Only a character that changes is drawn, and what is before it with it.
-        self._turn ^= 1
-        self._sent_s = now_s
         at = next(i for i, (style, _) in enumerate(last) if style == CARRIER)
         carrier = (f"{CARRIER} class:picture{self._turn}", last[at][1])
         return [*lines, [*last[:at], ("[ZeroWidthEscape]", self._graphics), carrier, *last[at + 1 :]]]
@@ -208,8 +209,11 @@ class InlinePreview:
                     drawn, drawn_as = picture, looks
                     composed = partial(compose, area, picture, preview, standing)
                     self._lines, self._graphics = await asyncio.to_thread(composed)
+                    self._turn ^= 1
                     await self._draw()
                 await asyncio.sleep(max(1 / RATE, self._cost_s / SHARE))
+        except Exception as error:
+            log.warning("preview here: %r; it is off, the recording goes on", error)
         finally:
             self._end()
 

@@ -24,8 +24,7 @@ from recorder.preview.picture import Picture
 # Columns beside the picture, in a terminal that has so many; one without has the picture alone.
 BESIDE, WIDE = 30, 60
 
-# Half blocks that are sent at most: 40 bytes each, and a pseudo-terminal that nobody reads takes 64 kB before
-# whoever writes has to wait.
+# Half blocks that are sent at most, 40 bytes each: more of them only make a slow connection slower.
 MOST_BLOCKS = 1200
 
 # Real pixels that are sent at most, width and height; the terminal shows them larger.
