@@ -31,7 +31,7 @@ class Screen(Terminal):
     def __init__(self, folder: Path, *arguments: str) -> None:
         self.screen = pyte.Screen(COLUMNS, LINES)
         self._stream = pyte.Stream(self.screen)
-        super().__init__(folder, *arguments, size=(LINES, COLUMNS), term="xterm-256color")
+        super().__init__(folder, *arguments, size=(LINES, COLUMNS), environment={"TERM": "xterm-256color"})
 
     def take(self, text: str) -> None:
         """Show a piece of what comes."""

@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
+from recorder.control.displays import Displays
 from recorder.control.plan import Plan
 from recorder.frames.timeline import FrameRef
 from recorder.session.session import Session
@@ -15,12 +16,17 @@ REPLAY = "replay"
 class Conversation:
     """What one console, display or connection says, line after line; `source` names it in the journal.
 
-    `is_asked`: the last line was answered with a question, and the next one may be y; any other is no answer.
+    Where the last line was answered with a `question`, `on_yes` is the line that y, as the next one, stands
+    for; any other line is no answer. Both are "" where nothing is asked.
     """
 
     def __init__(self, source: str) -> None:
         self.source = source
-        self.is_asked = False
+        self.question = self.on_yes = ""
+
+    def ask(self, question: str, on_yes: str) -> None:
+        """Ask a question, to which y as the next line is `on_yes`; "" for both takes it back."""
+        self.question, self.on_yes = question, on_yes
 
 
 @dataclass(frozen=True)
@@ -34,6 +40,7 @@ class CommandContext:
 
     session: Session
     plan: Plan
+    displays: Displays
     source: str
     entered_ns: int
     first: int | None = None

@@ -36,6 +36,13 @@ from recorder.units import format_seconds
 
 SLOWEST_PREVIEW = 0.1
 
+# So long an exposure, and so many times the one of a running camera, may be a slip: 20s for 20ms.
+LONG_S = 1.0
+SUSPECT = 20
+
+# Who mistypes, and can answer; programs mean what they send.
+PEOPLE = frozenset({"console", "page"})
+
 
 @command()
 async def help_(context: CommandContext, name: Word = "", name2: Word = "") -> CommandReply:
@@ -73,7 +80,11 @@ async def preview(
         return CommandReply(shown, only_tells=True)
     on = not context.session.preview.on if state == "toggle" else state == "on"
     context.session.preview.switch(on)
-    return CommandReply(f"preview {'on' if on else 'off'}")
+    if not on:
+        return CommandReply("preview off")
+    displays = context.displays
+    where = f"; {displays.summary}" if displays.summary else ""
+    return CommandReply(f"preview on{where}", table=(("preview", "on"), *displays.where()) if where else ())
 
 
 @command(live="preview.rate")
@@ -102,14 +113,22 @@ async def preview_levels(context: CommandContext, low: Word, high: Word = "") ->
 
 
 @command(changes_frames=True, live="camera.exposure")
-async def exposure(context: CommandContext, time: Seconds | None = None) -> CommandReply:
-    """Expose each frame for TIME from now on, for example exposure 5ms; or tell how long it is."""
+async def exposure(
+    context: CommandContext, time: Seconds | None = None, now: Literal["now"] | None = None
+) -> CommandReply:
+    """Expose each frame for TIME from now on, for example exposure 5ms; or tell how long it is.
+
+    One that looks mistyped, of 1 s and more and many times the present one, is asked about at the console:
+    nothing else reaches the camera until the first such frame is exposed. With now it is not.
+    """
     if time is None:
         return CommandReply(exposure_text(context.session), only_tells=True)
     if not context.session.running:
         context.session.set("camera.exposure", format_seconds(time))
         return CommandReply(f"exposure {format_seconds(time)} from the next start on")
     before = getattr(context.session.settings.camera, "exposure", 0.0)
+    if now is None and time >= max(LONG_S, SUSPECT * before):
+        _ask_about(context, time, before)
     actual, frame = await context.session.expose(time, context.first)
     shown = f"exposure {format_seconds(actual)}"
     rate = rate_text(context.session, before, actual)
@@ -118,6 +137,19 @@ async def exposure(context: CommandContext, time: Seconds | None = None) -> Comm
     if frame is None:
         return CommandReply(f"{shown}; no frame has shown it yet{rate}")
     return CommandReply(f"{shown} from frame {frame.index} on (counter {frame.number}){rate}", frame)
+
+
+def _ask_about(context: CommandContext, time: float, before: float) -> None:
+    """Raise UsageError with a question, where whoever types can be asked, whether the exposure is meant."""
+    if context.conversation is None or context.source not in PEOPLE:
+        return
+    wanted = format_seconds(time)
+    context.conversation.ask(f"expose for {wanted}?", f"exposure {wanted} now")
+    times = "" if before <= 0 else f" is {time / before:.0f} times the {format_seconds(before)} of now, and"
+    raise UsageError(
+        f"{wanted}{times} nothing else reaches the camera until the first such frame is exposed; "
+        f"expose for {wanted}? y/N (exposure {wanted} now does not ask)"
+    )
 
 
 @command(changes_frames=True)
@@ -219,7 +251,7 @@ async def quit_(context: CommandContext) -> CommandReply:
     path = (session.run.file.path if session.run and session.run.file else None) or "a file"
     if conversation is None:
         raise UsageError(f"{path} is being saved; quit now stops, closes the file and leaves")
-    conversation.is_asked = True
+    conversation.ask("leave?", "quit now")
     raise UsageError(f"{path} is being saved; stop, close the file and leave? y/N (quit now does not ask)")
 
 

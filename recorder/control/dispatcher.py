@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from recorder.control.command_types import CommandContext, CommandReply, CommandResult, Conversation, Table
+from recorder.control.displays import Displays
 from recorder.control.journal import Journal, JournalEntry, utc_now
 from recorder.control.permissions import without_token
 from recorder.control.plan import Plan
@@ -62,7 +63,7 @@ class Dispatcher:
     """Execute lines on a session and write them to its journal; on the event loop's thread.
 
     `seq` counts the lines, `plan` holds those to be carried out later, `background` those that nobody waits
-    for, `under_way` those of other programs.
+    for, `under_way` those of other programs. `displays` are those that the session has opened.
     `on_answer` is called with the answer to every line, whoever gave it, before what it begins is waited for,
     and so is each of `watchers`.
     """
@@ -74,6 +75,7 @@ class Dispatcher:
     under_way: set["asyncio.Task[CommandResult | None]"] = field(default_factory=set)
     on_answer: Callable[[Answer], None] = log_unseen
     watchers: list[Callable[[Answer], None]] = field(default_factory=list)
+    displays: Displays = field(default_factory=Displays)
 
     def __post_init__(self) -> None:
         async def carry_out(line: str, source: str, first: int | None) -> None:
@@ -95,13 +97,14 @@ class Dispatcher:
     async def converse(self, line: str, conversation: Conversation) -> CommandResult | None:
         """Execute a line of somebody who can be asked, as `execute` does, or take it as the answer: y or n.
 
-        The one question is that of `quit`; yes to it is `quit now`.
+        What y stands for, such as `quit now`, is a line of its own.
         """
-        is_answer, conversation.is_asked = conversation.is_asked, False
+        on_yes = conversation.on_yes
+        conversation.ask("", "")
         word = line.strip().lower()
-        if is_answer and word in {"y", "yes"}:
-            line = "quit now"
-        elif is_answer and word in {"n", "no"}:
+        if on_yes and word in {"y", "yes"}:
+            line = on_yes
+        elif on_yes and word in {"n", "no"}:
             result = CommandResult("ok", "going on")
             self._tell(
                 Answer(word, conversation.source, None, result, only_tells=True, conversation=conversation)
@@ -146,7 +149,9 @@ class Dispatcher:
             result, reply = CommandResult("refused", refusal), CommandReply()
             if parsed is not None:
                 first = replayed.effective_number if replayed else first
-                context = CommandContext(self.session, self.plan, source, entered_ns, first, conversation)
+                context = CommandContext(
+                    self.session, self.plan, self.displays, source, entered_ns, first, conversation
+                )
                 result, reply = await self._run_command(parsed, context)
             if replayed is not None:
                 entered_at = await _frame_of(replayed, timeline) or entered_at

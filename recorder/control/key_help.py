@@ -18,14 +18,10 @@ def keys_of(session: Session) -> Iterator[tuple[str, str]]:
             # A password is not shown, and what kind of camera it is cannot be set alone.
             if name not in {"token", "kind"}:
                 key = f"{section}.{name}"
-                parts = [key_help(key, kind), f"now {value_text(session, key)}"]
+                # What a narrow terminal cuts off comes last.
+                known = describe(key, kind)
+                parts = [f"now {value_text(session, key)}", known.values, known.meaning.rstrip(".")]
                 yield key, "; ".join(part for part in parts if part)
-
-
-def key_help(key: str, kind: str) -> str:
-    """Return what a key means, and what it allows, for cameras of a kind."""
-    known = describe(key, kind)
-    return "; ".join(part for part in (known.meaning.rstrip("."), known.values) if part)
 
 
 def choices(key: str, kind: str) -> list[str]:

@@ -2,6 +2,7 @@
 
 import asyncio
 import math
+from typing import Literal
 
 from recorder.control.command_types import CommandContext, CommandReply
 from recorder.control.kept_regions import NAME, keep_regions, set_regions
@@ -19,6 +20,30 @@ from recorder.settings.field_types import (
     PreviewMode,
 )
 from recorder.units import format_seconds
+
+
+@command()
+async def preview_here(
+    context: CommandContext, form: Literal["auto", "blocks", "sixel", "kitty", "off"] = "auto"
+) -> CommandReply:
+    """Show the preview in this terminal, above the prompt; off: no more.
+
+    auto takes what the terminal is known to have: real pixels by the graphics of kitty or by sixel, else
+    blocks, two pixels a character, in its colours. Name one where auto takes another.
+    """
+    if not context.is_operator:
+        if context.is_replay:
+            return CommandReply()
+        raise UsageError("preview here is typed at the console: it shows the preview in that terminal")
+    here = context.displays.here
+    if here is None:
+        raise UsageError(
+            "preview here: a headless run has no console; preview.web = 127.0.0.1:8080 has a page"
+        )
+    if form == "off":
+        here.hide()
+        return CommandReply("not shown here any more")
+    return CommandReply(f"preview on, here: {here.show(form)}")
 
 
 @command(live="preview.colours")

@@ -13,7 +13,7 @@ import struct
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from recorder.control.command_types import Conversation
 from recorder.frontends.news import News
@@ -25,6 +25,16 @@ MAX_NUMBER = 1 << 20
 
 # How many commands of one display may be under way at once.
 UNDER_WAY = 16
+
+
+class PageAddress(NamedTuple):
+    """Where the page is: `here` for a browser on this computer, with the token; `told` as people are told.
+
+    The latter has the token only where that is new.
+    """
+
+    here: str
+    told: str
 
 
 @dataclass(frozen=True)
@@ -124,7 +134,7 @@ class DisplayConnection:
     async def _execute(self, line: str, number: object) -> None:
         result = await self._access.command(line, self.conversation)
         with contextlib.suppress(OSError):
-            await self._answer({"id": number, **result, "asks": self.conversation.is_asked})
+            await self._answer({"id": number, **result, "asks": bool(self.conversation.on_yes)})
 
     async def ready(self) -> None:
         """Wait until the display asks for a picture, having drawn the one before."""

@@ -6,8 +6,9 @@ import logging
 import os
 import sys
 import time
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from pathlib import Path
+from typing import TextIO, cast
 
 from prompt_toolkit import PromptSession
 from prompt_toolkit.application import create_app_session, get_app
@@ -16,7 +17,8 @@ from prompt_toolkit.completion import CompleteEvent, Completer, Completion
 from prompt_toolkit.document import Document
 from prompt_toolkit.formatted_text import FormattedText, StyleAndTextTuples
 from prompt_toolkit.history import FileHistory, History, InMemoryHistory
-from prompt_toolkit.output import create_output
+from prompt_toolkit.output import ColorDepth, Output, create_output
+from prompt_toolkit.output.vt100 import Vt100_Output
 from prompt_toolkit.patch_stdout import patch_stdout
 from prompt_toolkit.shortcuts import print_formatted_text
 from prompt_toolkit.styles import Style
@@ -24,10 +26,13 @@ from prompt_toolkit.styles import Style
 from recorder.control.command_types import CommandResult, Conversation
 from recorder.control.completion import complete
 from recorder.control.dispatcher import Dispatcher, log_unseen
-from recorder.frontends.console_text import ConsoleAnswers, welcome, wrapped
+from recorder.frontends.console_text import ConsoleAnswers, table_text, welcome, wrapped
+from recorder.frontends.inline_preview import InlinePreview
 from recorder.frontends.live_status import live_status
 from recorder.frontends.printing import escaped
 from recorder.frontends.rate_meter import RateMeter
+from recorder.frontends.terminal_kind import colour_bits
+from recorder.frontends.terminal_writer import TerminalWriter
 from recorder.frontends.toolbar import toolbar
 from recorder.session.session import Session
 from recorder.session.status import FinishReason, Summary
@@ -40,6 +45,9 @@ CLOCK = "%H:%M:%S "
 
 # Where the terminal does not say how wide it is.
 DEFAULT_COLUMNS = 70
+
+# Where the terminal says how many bits of colour it has.
+COLOURS = {1: ColorDepth.DEPTH_1_BIT, 24: ColorDepth.DEPTH_24_BIT}
 
 STYLE = Style.from_dict(
     {
@@ -120,13 +128,16 @@ async def run(
     closes the session.
     """
     recent = RateMeter()
+    last: StyleAndTextTuples = []
 
     def shown() -> StyleAndTextTuples:
         app = get_app()
         columns, text = app.output.get_size().columns, app.current_buffer.text
-        return [*toolbar(live_status(session, recent), session.preview.latest, columns, text)]
+        if not here.is_stalled:
+            last[:] = toolbar(live_status(session, recent), session.preview.latest, columns, text)
+        return [*last]
 
-    output = create_output(stdout=sys.stderr) if on_stderr else None
+    output = create_output(stdout=sys.stderr if on_stderr else None)
     prompt: PromptSession[str] = PromptSession(
         history=_history(),
         completer=CommandCompleter(session),
@@ -135,13 +146,16 @@ async def run(
         bottom_toolbar=shown,
         refresh_interval=REFRESH_S,
         style=STYLE,
+        color_depth=COLOURS.get(colour_bits(os.environ) or 0),
         output=output,
     )
+    here = InlinePreview(session, prompt)
     # Answers and logged lines go where the prompt is.
-    with create_app_session(output=output), patch_stdout(raw=True):
+    with _written_apart(output), create_app_session(output=output), patch_stdout(raw=True):
         logging.basicConfig(level=logging.INFO, handlers=[_LogHandler()], force=True)
         answers = ConsoleAnswers(print_above_prompt, text_columns)
         dispatch.on_answer = answers.on_answer
+        dispatch.displays.here = here
 
         async def show_end(summary: Summary) -> None:
             # What ends the session too is told when the console is gone.
@@ -156,16 +170,35 @@ async def run(
             await session.start()
             if text := welcome(session):
                 print_above_prompt(text)
+            if session.preview.on and dispatch.displays.summary:
+                print_above_prompt(table_text(dispatch.displays.where(), text_columns()))
             scripting = asyncio.ensure_future(script()) if script else None
             await asyncio.wait([typing, ending], return_when=asyncio.FIRST_COMPLETED)
         finally:
             answers.close()
             session.on_end.remove(show_end)
             dispatch.on_answer = log_unseen
+            dispatch.displays.here = None
+            await here.close()
             tasks = [task for task in (typing, ending, scripting) if task is not None]
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+
+
+@contextlib.contextmanager
+def _written_apart(output: Output) -> Iterator[None]:
+    """Have a thread write to the terminal during `with`; at its end all is written that can be."""
+    # On Windows what is written needs a mode of the console that is set around it.
+    if sys.platform == "win32" or not isinstance(output, Vt100_Output):
+        yield
+        return
+    writer = TerminalWriter(output.stdout)
+    output.stdout = cast("TextIO", writer)
+    try:
+        yield
+    finally:
+        writer.close()
 
 
 async def _ended(session: Session) -> None:
@@ -197,13 +230,13 @@ async def _take_lines(prompt: PromptSession[str], session: Session, dispatch: Di
     conversation = Conversation("console")
 
     def before() -> StyleAndTextTuples:
-        return [("class:prompt", "leave? y/N > " if conversation.is_asked else "> ")]
+        return [("class:prompt", f"{conversation.question} y/N > " if conversation.question else "> ")]
 
     while not session.leaving.is_set():
         try:
             line = await prompt.prompt_async(before, handle_sigint=False)
         except KeyboardInterrupt:
-            conversation.is_asked = False
+            conversation.ask("", "")
             continue
         except EOFError:
             line = "quit"

@@ -7,11 +7,11 @@ from typing import Any
 
 from recorder.control.completion import complete
 from recorder.control.dispatcher import Dispatcher
-from recorder.frontends.display_connection import SessionAccess
+from recorder.frontends.display_connection import PageAddress, SessionAccess
 from recorder.frontends.live_status import live_status
 from recorder.frontends.news import News
 from recorder.frontends.rate_meter import RateMeter
-from recorder.frontends.window.process import is_window_wanted, keep_window
+from recorder.frontends.window.process import is_window_wanted, keep_window, why_no_window
 
 
 @contextlib.asynccontextmanager
@@ -42,15 +42,18 @@ async def open_displays(dispatch: Dispatcher, *, attended: bool) -> AsyncIterato
     async with contextlib.AsyncExitStack() as stack:
         stack.enter_context(_heard(news, dispatch))
 
-        def serve(where: str) -> contextlib.AbstractAsyncContextManager[str]:
+        def serve(where: str) -> contextlib.AbstractAsyncContextManager[PageAddress]:
             # Imported only for those who ask for the page: it takes a tenth of a second.
             from recorder.frontends.page.server import serve_page  # noqa: PLC0415
 
             return serve_page(where, wanted.token, access)
 
         served = await stack.enter_async_context(serve(wanted.web)) if wanted.web is not None else None
+        dispatch.displays.page = served.told if served else ""
+        dispatch.displays.no_window = why_no_window(wanted, attended=attended)
         if is_window_wanted(wanted.window, attended=attended):
-            await stack.enter_async_context(keep_window(session.preview, served, serve))
+            here = served.here if served else None
+            await stack.enter_async_context(keep_window(session.preview, here, serve))
         yield
 
 

@@ -82,7 +82,7 @@ class Entrance:
         """Give a stranger a place, that of the oldest where all are taken."""
         if len(self._strangers) >= MAX_STRANGERS:
             self.turn_away(next(iter(self._strangers)))
-        timer = asyncio.get_running_loop().call_later(FIRST_WORDS_S, self.give_up, stranger)
+        timer = asyncio.get_running_loop().call_later(FIRST_WORDS_S, self.turn_away, stranger)
         self._strangers[stranger] = timer
 
     def leave(self, stranger: "_Stranger") -> bool:
@@ -97,13 +97,6 @@ class Entrance:
         if self.leave(stranger):
             if self._counts_silent or stranger.words:
                 self._log.add(stranger.transport)
-            stranger.transport.close()
-
-    def give_up(self, stranger: "_Stranger") -> None:
-        """Turn away who did not say enough; of silent ones none is counted: browsers connect in advance."""
-        if stranger.has_spoken:
-            self.turn_away(stranger)
-        elif self.leave(stranger):
             stranger.transport.close()
 
     def hear(self, stranger: "_Stranger", words: bytes) -> None:
@@ -136,11 +129,6 @@ class _Stranger(asyncio.Protocol):
         self._entrance = entrance
         self.words = b""
 
-    @property
-    def has_spoken(self) -> bool:
-        """Whether anything was said."""
-        return bool(self._words)
-
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Take a place."""
         if not isinstance(transport, asyncio.Transport):
@@ -157,6 +145,6 @@ class _Stranger(asyncio.Protocol):
             self._entrance.turn_away(self)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Free the place."""
+        """Free the place; who goes without the first words is counted as turned away."""
         del exc
-        self._entrance.give_up(self)
+        self._entrance.turn_away(self)

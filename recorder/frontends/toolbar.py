@@ -69,12 +69,16 @@ def toolbar(now: LiveStatus, picture: Picture | None, columns: int, typed: str) 
     shown: list[tuple[str, str]] = []
     for item in items_that_fit(items, columns):
         shown += [("class:alarm" if item.alarm else "", f" {item.text} "), ("class:hint", "│")]
-    return [*shown[:-1], ("class:hint", f"\n {hint(typed)}")]
+    return [*shown[:-1], ("class:hint", f"\n {_cut(hint(typed), columns - 1)}")]
 
 
 def _short(name: str, columns: int) -> str:
     """Return the end of a file's name, which tells it from the others, where there is no room for all."""
     return name if len(name) <= SHORT_NAME or columns >= WIDE else f"…{name[1 - SHORT_NAME :]}"
+
+
+def _cut(text: str, columns: int) -> str:
+    return text if len(text) <= columns else f"{text[: max(columns - 1, 0)]}…"
 
 
 def items_that_fit(items: list[ToolbarItem], columns: int) -> list[ToolbarItem]:

@@ -8,6 +8,8 @@ from pydantic import (
     BeforeValidator,
     Field,
     SerializerFunctionWrapHandler,
+    ValidationInfo,
+    field_validator,
     model_serializer,
     model_validator,
 )
@@ -52,6 +54,9 @@ RowOrder = Literal[
 PixelFormat = Annotated[
     Literal["8", "10", "12", "14", "16"], BeforeValidator(lambda v: str(v) if type(v) is int else v)
 ]
+
+# The SDK takes line times in ns.
+_TOLERANCE_S = 1e-9
 
 # Longer than any experiment.
 NO_TIMEOUT_S = 7 * 86400.0
@@ -182,10 +187,23 @@ class PcoCameraSettings(Section):
         if isinstance(tree, dict) and tree.get("exposure_lines") and "exposure" not in tree:
             # What is no time, or no number, is told with its own key.
             with contextlib.suppress(ValueError, TypeError, LookupError):
-                return tree | {
-                    "exposure": format_seconds(parse_seconds(tree["line_time"]) * tree["exposure_lines"])
-                }
+                exposure_s = parse_seconds(tree["line_time"]) * tree["exposure_lines"]
+                return tree | {"exposure": format_seconds(round(exposure_s, 9))}
         return tree
+
+    @field_validator("exposure_lines")
+    @classmethod
+    def _makes_the_exposure(cls, lines: int | None, others: ValidationInfo) -> int | None:
+        """Refuse an exposure that is another one than the lines make."""
+        line_s, exposure_s = others.data.get("line_time"), others.data.get("exposure")
+        if lines is not None and line_s is not None and exposure_s is not None:
+            made_s = round(line_s * lines, 9)
+            if abs(exposure_s - made_s) > _TOLERANCE_S:
+                raise ValueError(
+                    f"makes an exposure of {format_seconds(made_s)}, not of {format_seconds(exposure_s)}; "
+                    "omit camera.exposure, and change this one or camera.line_time"
+                )
+        return lines
 
     @model_serializer(mode="wrap")
     def _without_what_follows(self, to_tree: SerializerFunctionWrapHandler) -> dict[str, Any]:

@@ -218,9 +218,9 @@ def _lay_out(file: h5py.File, path: Path, what: FileDescription) -> None:
     add_axes(file, detector, data, what.pixel_um)
     if what.regions:
         _make_regions(make_group(entry, "regions", "NXcollection"), what.regions)
-    for path in what.columns:
-        if path != f"{DETECTOR}/{TIME_COLUMN}":
-            add_time_axis(file[path], detector)
+    for column in what.columns:
+        if column != f"{DETECTOR}/{TIME_COLUMN}":
+            add_time_axis(file[column], detector)
     for row in ROWS:
         table = entry.create_dataset(row.table, (0,), row.dtype(), maxshape=(None,), chunks=(TABLE_ROWS,))
         describe(table, long_name=row.help)

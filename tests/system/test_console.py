@@ -7,7 +7,7 @@ import select
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import h5py
@@ -25,28 +25,37 @@ class Terminal:
     """A recorder in a pseudo-terminal, `size` in lines and columns."""
 
     def __init__(
-        self, folder: Path, *arguments: str, size: tuple[int, int] = (30, 150), term: str = "xterm"
+        self,
+        folder: Path,
+        *arguments: str,
+        environment: Mapping[str, str] | None = None,
+        size: tuple[int, int] = (30, 150),
     ) -> None:
-        import fcntl
         import pty
-        import struct
-        import termios
 
         self.folder = folder
         self.parent, child = pty.openpty()
-        fcntl.ioctl(child, termios.TIOCSWINSZ, struct.pack("HHHH", *size, 0, 0))
-        environment = {**os.environ, "TERM": term, "XDG_STATE_HOME": str(folder / "state")}
+        self.resize(*size)
+        ours = {"TERM": "xterm", "XDG_STATE_HOME": str(folder / "state"), "DISPLAY": ""}
         self.run = subprocess.Popen(
             [*COMMAND, "run", "--output", "x.h5", *LITTLE_MEMORY, *DEEP, *arguments],
             cwd=folder,
             stdin=child,
             stdout=child,
             stderr=child,
-            env=environment,
+            env={**os.environ, **ours, **(environment or {})},
             start_new_session=True,
         )
         os.close(child)
         self.shown = ""
+
+    def resize(self, rows: int, columns: int) -> None:
+        """Have the terminal be of another size, which its program is told."""
+        import fcntl
+        import struct
+        import termios
+
+        fcntl.ioctl(self.parent, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
 
     def read(self, seconds: float = 0.05) -> None:
         """Take in what is shown, answering the terminal's own questions."""
@@ -165,6 +174,85 @@ def test_quit_now_does_not_ask(terminal: Terminal) -> None:
     terminal.type("quit now", "complete:")
     assert left(terminal) == 0
     assert "y/N" not in terminal.shown
+
+
+def test_an_exposure_that_looks_mistyped_is_asked_about(terminal: Terminal) -> None:
+    terminal.type("exposure 20s", "expose for 20s? y/N > ")
+    assert "20s is 4000 times the 5ms of now" in terminal.shown
+    terminal.type("n", "going on")
+    # One that does not is not, and scripts are not asked.
+    terminal.type("exposure 50ms", "exposure 50ms from frame")
+    terminal.type("exposure 1s", "expose for 1s? y/N > ")
+    terminal.type("y", "exposure 1s from frame")
+    terminal.type("exposure 5ms", "exposure 5ms from frame")
+    leave(terminal)
+    with h5py.File(terminal.folder / "x.h5") as file:
+        assert set(file[DETECTOR]["exposure"][:]) == {0.005, 0.05, 1.0}
+        assert b"exposure 1s now" in [row["command"] for row in file["entry/commands"]]
+
+
+def test_the_preview_is_seen_above_the_prompt(tmp_path: Path) -> None:
+    """Two pixels a character, redrawn in place; typing and answers go on, and what is over is erased."""
+    opened = Terminal(tmp_path, "--set", "preview.on=true", environment={"COLORTERM": "truecolor"})
+    try:
+        opened.until("lost 0")
+        opened.until("preview here shows it in this terminal")
+        opened.type("preview here sixel", "by sixel")
+        opened.until("\x1bP0;1q")
+        opened.type("preview here", "preview on, here: two pixels a character")
+        opened.until("▀")
+        assert re.search(r"\x1b\[(0;)?38;2;\d+;\d+;\d+;48;2;\d+;\d+;\d+m▀", opened.shown)
+        opened.until("counter")
+        opened.type("region eye 100 100 300 300", "region eye: 200 x 200")
+        opened.until("■")
+        opened.type("preview mode dff", "mode dff, baseline running")
+        opened.until("dF/F")
+        opened.type("mark seen", "mark seen on frame")
+        opened.resize(12, 80)
+        opened.type("mark small", "mark small on frame")
+        opened.resize(40, 120)
+        since = len(opened.shown)
+        opened.until("▀", since)
+        opened.type("stop", "stopping")
+        opened.until("stopped;")
+        opened.type("preview here off", "not shown here any more")
+        opened.read(0.3)
+        since = len(opened.shown)
+        opened.read(0.3)
+        assert "▀" not in opened.shown[since:]
+        opened.type("quit", "complete:")
+        assert left(opened) == 0
+    finally:
+        opened.close()
+    with h5py.File(tmp_path / "x.h5") as file:
+        assert [row["label"] for row in file["entry/marks"]] == [b"seen", b"small"]
+        assert len(file["entry/losses"]) == 0
+
+
+def test_a_terminal_that_is_not_read_holds_up_nothing(tmp_path: Path) -> None:
+    """Pictures of the preview fill what a pseudo-terminal takes; the session goes on, and is seen again."""
+    where = ("--set", "remote.listen=127.0.0.1:0", "--set", "remote.token=tok")
+    opened = Terminal(tmp_path, *where, environment={"COLORTERM": "truecolor"})
+    try:
+        opened.resize(40, 120)
+        opened.until("lost 0")
+        (address,) = re.findall(r"listening on ([\d.:]+)", opened.shown)
+        opened.type("preview here", "two pixels a character")
+        opened.until("▀")
+        # A picture for each change of colours, of which the terminal takes none.
+        for colours in ("inferno", "viridis", "grey", "diverging"):
+            command = [*COMMAND, "send", "--to", address, "--token", "tok", "preview", "colours", colours]
+            subprocess.run(command, check=True, capture_output=True, timeout=20)
+        command = [*COMMAND, "send", "--to", address, "--token", "tok", "mark", "unseen"]
+        subprocess.run(command, check=True, capture_output=True, timeout=20)
+        opened.until("remote: mark unseen on frame")
+        opened.type("quit now", "complete:")
+        assert left(opened) == 0
+    finally:
+        opened.close()
+    with h5py.File(tmp_path / "x.h5") as file:
+        assert [row["label"] for row in file["entry/marks"]] == [b"unseen"]
+        assert len(file["entry/losses"]) == 0
 
 
 def test_any_other_line_is_no_answer_to_quit(terminal: Terminal) -> None:

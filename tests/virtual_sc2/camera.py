@@ -183,7 +183,7 @@ class VirtualCamera:
         self.settings.delay, self.settings.exposure = delay, exposure
         if self.recording and self.fifo is not None:
             self.fifo._shortest_ns = self.period_ns
-            self.fifo.set_exposure(self.exposure_ns * 1e-9, self.clock())
+            self.fifo.set_exposure(self.exposure_ns / 10**9, self.clock())
         elif not self.recording:
             self.armed = False
         return 0
@@ -252,7 +252,7 @@ class VirtualCamera:
         self.triggers = 0
         self.into_memory = into_memory
         self.ram.begin(into_memory=into_memory)
-        rate, exposure_s = 1e9 / self.period_ns, self.exposure_ns * 1e-9
+        rate, exposure_s = 1e9 / self.period_ns, self.exposure_ns / 10**9
         self.fifo = None
         room = 10**9 if into_memory else depth
         if self.settings.acquire == SEQUENCE_TRIGGER:
@@ -277,7 +277,7 @@ class VirtualCamera:
             return False
         self.triggers += 1
         if len(self.triggered) < self.depth:
-            self.triggered.append(Exposed(self.triggers, now, self.exposure_ns * 1e-9, self.overflowed))
+            self.triggered.append(Exposed(self.triggers, now, self.exposure_ns / 10**9, self.overflowed))
         else:
             self.overflowed = True
         return True

@@ -20,8 +20,9 @@ from recorder.errors import CameraError
 _BCD = [(byte >> 4) * 10 + (byte & 0xF) for byte in range(256)]
 
 # PCO_METADATA_STRUCT: time bases of the exposure as the vendor's package reads them, and as the SDK's other
-# functions number them. Which of the two a camera uses is found from its first frames.
-_TIME_BASES_S = ((1e-3, 1e-6, 1e-9), (1e-9, 1e-6, 1e-3))
+# functions number them. Which of the two a camera uses is found from its first frames. So many of each are a
+# second: dividing keeps 900000 ns equal to 0.0009 s.
+_TIME_BASES = ((10**3, 10**6, 10**9), (10**9, 10**6, 10**3))
 
 # The value for no temperature.
 _NO_TEMPERATURE = -32768
@@ -71,7 +72,7 @@ class FrameCopier:
         self._timestamp.wSize = ctypes.sizeof(PCO_TIMESTAMP_STRUCT)
         self._has_metadata = metadata
         self._sync = sync
-        self._time_base_s = _TIME_BASES_S[0]
+        self._time_bases = _TIME_BASES[0]
         # None once the time bases are known.
         self._expected_s = exposure_s
         # Counter and time are thirteen BCD bytes in a row, from this field of the structure on.
@@ -129,7 +130,7 @@ class FrameCopier:
         base, count = metadata.wEXPOSURE_TIME_BASE, metadata.dwEXPOSURE_TIME
         if self._expected_s is not None and base != 1:
             self._choose_time_base(count, base)
-        exposure_s = count * self._time_base_s[base]
+        exposure_s = count / self._time_bases[base]
         temperature = metadata.sSENSOR_TEMPERATURE
         number = self._unwrapped(number)
         if self._sync is not None:
@@ -146,8 +147,8 @@ class FrameCopier:
     def _choose_time_base(self, count: int, base: int) -> None:
         """Choose the time bases with which an exposure of `count` is nearer to the exposure set."""
         expected_s, self._expected_s = self._expected_s or 1, None
-        self._time_base_s = min(
-            _TIME_BASES_S, key=lambda bases: abs(math.log(max(count, 1) * bases[base] / expected_s))
+        self._time_bases = min(
+            _TIME_BASES, key=lambda bases: abs(math.log(max(count, 1) / bases[base] / expected_s))
         )
 
     def _whole_second_ns(self, key: bytes) -> int:

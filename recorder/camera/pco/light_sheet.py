@@ -60,15 +60,12 @@ def check(camera: OpenCamera, settings: PcoCameraSettings) -> None:
         refuse("line_time", shown, "only a pco.edge has a light-sheet mode")
     if settings.exposure_lines is None:
         refuse("line_time", shown, "camera.exposure_lines says how long a row is exposed, and is omitted")
-    _check_contradictions(settings, settings.line_time * settings.exposure_lines)
+    _check_contradictions(settings)
     _check_limits(camera, settings, settings.line_time)
 
 
-def _check_contradictions(settings: PcoCameraSettings, exposure_s: float) -> None:
-    """Raise ConfigurationError for a setting that the lines decide."""
-    if abs(settings.exposure - exposure_s) > _TOLERANCE_S:
-        why = f"the lines make it {format_seconds(round(exposure_s, 9))}; omit it"
-        refuse("exposure", format_seconds(settings.exposure), why)
+def _check_contradictions(settings: PcoCameraSettings) -> None:
+    """Raise ConfigurationError for a setting that the lines decide; of the exposure the settings know it."""
     if not math.isinf(settings.rate):
         why = (
             "with camera.line_time the lines decide; omit it, and lengthen the pause with camera.delay_lines"

@@ -25,7 +25,7 @@ from aiohttp import WSCloseCode, WSMsgType, web
 from aiohttp.http import HttpProcessingError
 
 from recorder.errors import UsageError
-from recorder.frontends.display_connection import DisplayConnection, SessionAccess
+from recorder.frontends.display_connection import DisplayConnection, PageAddress, SessionAccess
 from recorder.frontends.token_gate import Entrance, StrangerLog
 from recorder.preview.colours import MAPS, palette
 from recorder.settings import address
@@ -260,11 +260,11 @@ class _PageConnection:
 
 
 @contextlib.asynccontextmanager
-async def serve_page(where: str, token: str, access: SessionAccess) -> AsyncIterator[str]:
-    """Serve the page at `where` (HOST:PORT) during `with`, and log its address; `token` opens it.
+async def serve_page(where: str, token: str, access: SessionAccess) -> AsyncIterator[PageAddress]:
+    """Serve the page at `where` (HOST:PORT) during `with`, and log and yield its address; `token` opens it.
 
-    An empty `token` means a new one, which is logged too. Yields the address with the token, for a browser on
-    this computer. Raises UsageError where the address cannot be used.
+    An empty `token` means a new one, which is in the address that is logged. Raises UsageError where `where`
+    cannot be used.
     """
     host, port = address.split(where)
     own_token = not token
@@ -298,10 +298,11 @@ async def serve_page(where: str, token: str, access: SessionAccess) -> AsyncIter
         raise UsageError(f"preview.web = {where}: {reason}") from None
     sampling = asyncio.ensure_future(page.sample())
     actual = server.sockets[0].getsockname()[1]
-    log.info("page: http://%s:%d/%s", host, actual, f"?token={token}" if own_token else "")
+    url = f"http://{host}:{actual}/{f'?token={token}' if own_token else ''}"
+    log.info("page: %s", url)
     try:
         here = "127.0.0.1" if host == "0.0.0.0" else host
-        yield f"http://{here}:{actual}/?token={quote(token, safe='')}"
+        yield PageAddress(f"http://{here}:{actual}/?token={quote(token, safe='')}", url)
     finally:
         sampling.cancel()
         server.close()

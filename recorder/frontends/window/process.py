@@ -17,8 +17,10 @@ from pathlib import Path
 from typing import Any, Literal
 
 from recorder.errors import UsageError
+from recorder.frontends.display_connection import PageAddress
 from recorder.frontends.window.browsers import arguments, find_browser, readable_folder
 from recorder.preview.live import Preview
+from recorder.settings.model import PreviewSettings
 
 log = logging.getLogger(__name__)
 
@@ -31,8 +33,8 @@ CLOSE_S = 2.0
 # What a browser puts before its messages: process, thread, time, level, place.
 _BEFORE_MESSAGE = re.compile(r"^\[[^\]]*\]\s*")
 
-# Serves the page at an address during `with`, and yields where a browser finds it.
-Serve = Callable[[str], AbstractAsyncContextManager[str]]
+# Serves the page at an address during `with`, and yields where it is found.
+Serve = Callable[[str], AbstractAsyncContextManager[PageAddress]]
 
 
 def has_display() -> bool:
@@ -44,6 +46,19 @@ def has_display() -> bool:
 def is_window_wanted(setting: bool | Literal["auto"], *, attended: bool) -> bool:
     """Return whether there is to be a window; `attended`: somebody sits at this computer."""
     return attended and has_display() if setting == "auto" else setting
+
+
+def why_no_window(settings: PreviewSettings, *, attended: bool) -> str:
+    """Return why no window can or shall be opened here, "" where it can; `attended`: somebody sits here."""
+    if settings.window is False:
+        return "preview.window = false"
+    if settings.window == "auto" and not attended:
+        return "nobody sits at this computer"
+    if not has_display():
+        return "there is no display (DISPLAY is not set)"
+    if find_browser() is None:
+        return "there is no Chrome, Chromium or Edge here"
+    return ""
 
 
 @contextlib.asynccontextmanager
@@ -66,7 +81,7 @@ async def _keep_showing(preview: Preview, page: str | None, serve: Serve) -> Non
     await preview.until_on()
     async with contextlib.AsyncExitStack() as stack:
         try:
-            address = await stack.enter_async_context(serve(OWN_ADDRESS)) if page is None else page
+            address = page or (await stack.enter_async_context(serve(OWN_ADDRESS))).here
         except UsageError as error:
             log.warning("no window: %s", error)
             return

@@ -103,7 +103,7 @@ async def test_saving_nothing_is_said(dispatch: Dispatcher) -> None:
 
 async def test_a_setting_that_has_a_command_is_told(dispatch: Dispatcher) -> None:
     told = await typed(dispatch, "set camera.exposure 3ms")
-    assert told == "refused: camera.exposure is changed while it runs by: exposure [TIME]"
+    assert told == "refused: camera.exposure is changed while it runs by: exposure [TIME] [now]"
     told = await typed(dispatch, "set preview.rate 5")
     assert told == "refused: preview.rate is changed while it runs by: preview rate RATE"
 
@@ -273,7 +273,7 @@ async def test_completion_knows_the_session(dispatch: Dispatcher) -> None:
     assert "camera.seed" in keys
     # Those of other kinds of camera, and passwords, are not among them.
     assert not {"camera.roi", "camera.source", "remote.token", "camera.kind"} & set(keys)
-    assert keys["camera.width"].endswith("16 to 8192; now 32")
+    assert keys["camera.width"].startswith("now 32; pixels: 16 to 8192; Width")
     assert '"auto", "direct" or "buffered"' in keys["storage.mode"]
     assert dict(complete("set storage.mode ", session)) == {
         "auto": "as it is now",

@@ -7,6 +7,7 @@ import pytest
 from recorder.camera.pco.camera import PcoCamera
 from recorder.errors import CameraError, ConfigurationError
 from recorder.settings.model import override, validate
+from recorder.units import format_seconds
 from tests.unit.camera.pco.test_options import refusal, settings_of, stored
 from tests.virtual_sc2.camera import VirtualCamera
 from tests.virtual_sc2.libraries import installed
@@ -99,7 +100,6 @@ NO_LIMITS = replace(EDGE_OPTIONS, has=replace(EDGE_OPTIONS.has, line_time_ns=Non
         (EDGE_OPTIONS, {"line_time": "10us"}, "camera.line_time = 10us: must be from 17us to 100ms on this camera"),
         (EDGE_OPTIONS, {"line_time": "200ms", "exposure_lines": 2}, "camera.line_time = 200ms: must be from 17us to 100ms on this camera"),
         (EDGE_OPTIONS, {"pixel_rate": None}, "camera.pixel_rate = 286000000: with camera.line_time this camera has 95333333 only"),
-        (EDGE_OPTIONS, {"exposure": "5ms"}, "camera.exposure = 5ms: the lines make it 5.678592ms; omit it"),
         (EDGE_OPTIONS, {"rate": 5}, "camera.rate = 5: with camera.line_time the lines decide; omit it, and lengthen the pause with camera.delay_lines"),
         (EDGE_OPTIONS, {"delay": "1ms"}, "camera.delay = 1ms: with camera.line_time it is counted in camera.delay_lines; omit it"),
         (EDGE_OPTIONS, {"trigger": "external exposure control"}, "camera.trigger = external exposure control: the length of a pulse and camera.exposure_lines cannot both decide the exposure"),
@@ -137,6 +137,25 @@ def test_each_of_the_two_can_be_changed_alone() -> None:
         changed = override(settings, f"camera.{key}={value}")
         assert changed.camera.exposure == pytest.approx(exposure_s)  # type: ignore[union-attr]
         assert validate(changed.to_tree()) == changed
+
+
+@pytest.mark.parametrize("key", ["camera.exposure", "exposure"])
+def test_another_exposure_than_the_lines_make_is_refused_before_the_next_start(key: str) -> None:
+    settings = validate({"camera": {"kind": "pco", **SHEET}})
+    message = "camera.exposure_lines = 128: makes an exposure of 5.678592ms, not of 2ms; omit camera.exposure"
+    with pytest.raises(ConfigurationError, match=message):
+        if key == "exposure":
+            validate({"camera": {"kind": "pco", "exposure": "2ms", **SHEET}})
+        override(settings, f"{key}=2ms")
+    # The one that they make is no other.
+    assert override(settings, "camera.exposure=5.678592ms") == settings
+
+
+@pytest.mark.parametrize("lines", range(1, 200))
+def test_the_exposure_that_lines_make_is_a_round_number(lines: int) -> None:
+    settings = settings_of(line_time="20us", exposure_lines=lines)
+    assert format_seconds(settings.exposure) == f"{lines * 20}us" or lines >= 50
+    assert len(format_seconds(settings.exposure)) <= len("3.98ms")
 
 
 def test_a_wrong_time_is_told_by_its_own_key() -> None:
