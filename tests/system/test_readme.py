@@ -86,7 +86,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     assert program == ".venv/bin/recorder"
     typed = [line for line in spans(paragraph("Set up and open a live session")) if line.islower()]
     assert typed == ["mark trial3", "exposure 2ms", "help", "quit"]
-    words += ["--set", "storage.checksum=true"]  # a column that the README names
+    # Columns that the README names.
+    words += ["--set", "storage.checksum=true"]
+    words += ["--set", "analysis.regions=true", "--set", "preview.regions.NAME=[0, 0, 9, 9]"]
     told = run(folder, *words, "--script", "-", "--json", stdin="\n".join(["wait 0.5s", *typed]))
     assert told.code == 0, told.err
     assert told.json["marks"] == 1
