@@ -31,7 +31,7 @@ def new_file(path: Path) -> Iterator[BinaryIO]:
                 yield file
                 file.flush()
                 os.fsync(file.fileno())
-            _give_name(partial, path)
+            give_name(partial, path)
             # Under its name it is complete: of what may still fail, none is a reason to remove it.
             undo.pop_all()
             _remove(partial)
@@ -55,7 +55,7 @@ def _make_folder(folder: Path, made: list[Path], undo: contextlib.ExitStack) -> 
         raise NotADirectoryError(0, f"{folder} is not a folder")
 
 
-def _give_name(partial: Path, path: Path) -> None:
+def give_name(partial: Path, path: Path) -> None:
     """Call a complete file `path`; raises FileExistsError where that name is taken, or another OSError."""
     if sys.platform == "win32":
         # Renaming fails there where the name is taken.

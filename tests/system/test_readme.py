@@ -197,6 +197,7 @@ def test_every_line_of_the_synopsis_runs(folder: Path, recording: Path, tmp_path
         "--profile FILE": ["--profile", tmp_path / "profile"],
         "JOURNAL": [journal],
         "FILE": [recording],
+        "OUT": [tmp_path / "x.tif"],
         "[KEY]": ["camera.exposure"],
     }
     expected = {
@@ -205,6 +206,7 @@ def test_every_line_of_the_synopsis_runs(folder: Path, recording: Path, tmp_path
         "config": "time: 1us to 1min",
         "info": "complete",
         "verify": "sound",
+        "export": "read back and compared",
         "recover": "nothing to do",
     }
     wrong_exit = {"cameras": 1}
@@ -226,7 +228,7 @@ def test_every_line_of_the_synopsis_runs(folder: Path, recording: Path, tmp_path
         assert expected.get(name, "") in done.out
         if name == "cameras":
             assert done.err.startswith("recorder: ")
-    assert len(ran) == len(set(ran)) == 9
+    assert len(ran) == len(set(ran)) == 10
 
 
 @pytest.fixture

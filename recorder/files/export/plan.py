@@ -1,0 +1,130 @@
+"""From what was asked for to the outputs: which frames go into which of them, and what is known of them."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from recorder.camera.base import PIXEL_SIZE
+from recorder.errors import UsageError
+from recorder.files.export.content import Content, Facts
+from recorder.files.export.formats import ending_of
+from recorder.files.export.selection import Part, Shaping, around_marks, in_range, in_time
+from recorder.files.export.target import require_new
+from recorder.files.opened.recording import OpenedRecording
+
+# Where in `OpenedRecording.metadata` what describes the camera stands.
+_DETECTOR = "instrument/detector"
+_OPTICS = "instrument/optics"
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What is to be exported; of `frames`, `time` and `around` at most one."""
+
+    frames: str | None = None
+    time: str | None = None
+    around: str | None = None
+    before_s: float = 0.2
+    after_s: float = 0.6
+    every: int = 1
+    shaping: Shaping = field(default_factory=Shaping)
+
+
+def plan(
+    recording: OpenedRecording, out: Path, wanted: Wanted, progress: Callable[[int], object]
+) -> list[tuple[Path, Content]]:
+    """Return each output with its frames; raises UsageError for what cannot be done, before anything is.
+
+    `progress` hears how many frames were read, or read back.
+    """
+    wanted.shaping.check(*recording.frames.shape[1:])
+    parts = _parts(recording, wanted)
+    outputs = []
+    for part in parts:
+        path = out
+        if part.name:
+            ending = ending_of(out)
+            path = out.with_name(f"{out.name.removesuffix(ending)}_{part.name}{ending}")
+        require_new(path)
+        facts = _facts(recording, part, wanted.shaping)
+        outputs.append((path, Content(recording.frames, part, wanted.shaping, facts, progress)))
+    return outputs
+
+
+def _parts(recording: OpenedRecording, wanted: Wanted) -> list[Part]:
+    given = {"--frames": wanted.frames, "--time": wanted.time, "--around": wanted.around}
+    several = [name for name, value in given.items() if value is not None]
+    if len(several) > 1:
+        raise UsageError(f"{' and '.join(several)}: give one of them")
+    times, count = recording.time, len(recording.frames)
+    if not count:
+        raise UsageError(f"{recording.files[0].path}: holds no frame")
+    if wanted.around is not None:
+        marks = [(int(mark["frame"]), str(mark["label"])) for mark in recording.marks]
+        parts = around_marks(wanted.around, marks, times, wanted.before_s, wanted.after_s)
+    elif wanted.time is not None:
+        parts = [Part("", in_time(wanted.time, times), 0.0)]
+    else:
+        parts = [Part("", in_range(wanted.frames or ":", count), 0.0)]
+    return [Part(part.name, part.indices[:: wanted.every], part.zero_s) for part in parts]
+
+
+def _facts(recording: OpenedRecording, part: Part, shaping: Shaping) -> Facts:
+    indices = part.indices
+    place = {int(index): i for i, index in enumerate(indices)}
+    marks = [
+        (place[int(mark["frame"])], str(mark["label"]), str(mark["text"]))
+        for mark in recording.marks
+        if int(mark["frame"]) in place
+    ]
+    size = _pixel_size_um(recording)
+    return Facts(
+        name=recording.files[0].path.stem + (f"_{part.name}" if part.name else ""),
+        times_s=recording.time[indices] - part.zero_s,
+        exposures_s=recording.exposure[indices],
+        numbers=recording.frame_number[indices],
+        indices=indices,
+        zero_utc=_utc(recording.start, part.zero_s),
+        marks=marks,
+        pixel_size_um=None if size is None else (size[0] * shaping.binning, size[1] * shaping.binning),
+        details=_details(recording),
+        metadata=recording.settings.get("metadata", {}),
+    )
+
+
+def _utc(start: np.datetime64, after_s: float) -> datetime | None:
+    if np.isnat(start):
+        return None
+    seconds = start.astype("datetime64[us]").astype(np.int64) * 1e-6
+    return datetime.fromtimestamp(0, UTC) + timedelta(seconds=float(seconds) + after_s)
+
+
+def _details(recording: OpenedRecording) -> dict[str, str]:
+    """Return what people ask for first, of camera and recording."""
+    lost = sum(int(row["count"]) for row in recording.losses)
+    known = recording.metadata
+    told: dict[str, Any] = {
+        "title": known.get("title", ""),
+        "camera": known.get(f"{_DETECTOR}/description", ""),
+        "serial number": known.get(f"{_DETECTOR}/serial_number", ""),
+        "source": ", ".join(file.path.name for file in recording.files),
+        "verdict": recording.verdict,
+        "frames lost": lost or "",
+    }
+    return {name: str(value) for name, value in told.items() if value != ""}
+
+
+def bits_of(recording: OpenedRecording) -> int:
+    """Return how many bits of a pixel the camera uses."""
+    known = recording.metadata.get(f"{_DETECTOR}/bit_resolution", "")
+    return int(known) if isinstance(known, int) else 8 * recording.frames.dtype.itemsize
+
+
+def _pixel_size_um(recording: OpenedRecording) -> tuple[float, float] | None:
+    """Return what a pixel is of the sample, None where that is not known."""
+    x, y = (recording.metadata.get(f"{_OPTICS}/{name}") for name in PIXEL_SIZE)
+    return (x, y) if isinstance(x, float) and isinstance(y, float) and x > 0 and y > 0 else None
