@@ -25,6 +25,8 @@ def record(config: Path, *arguments: str) -> dict[str, float]:
     with tempfile.TemporaryDirectory() as folder:
         command = [*COMMAND, "run", str(config), "--headless", "--json", "--output", "x.h5", *arguments]
         done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+        if done.returncode:
+            raise SystemExit(done.stderr)
         told: dict[str, float] = json.loads(done.stdout)
         return told
 
