@@ -9,6 +9,9 @@ from numpy.typing import NDArray
 # x0, y0, x1, y1 in pixels of the frame: the first one, and the one after the last.
 Box = tuple[int, int, int, int]
 
+# The sum of so many pixels of 16 bits fits into 32.
+MAX_PIXELS = 65537
+
 
 def means_of(frames: NDArray[Any], boxes: Collection[Box]) -> NDArray[np.float64]:
     """Return the means (n, R) of R regions of `frames` (n, H, W), of unsigned integers up to 16 bits.
@@ -20,7 +23,9 @@ def means_of(frames: NDArray[Any], boxes: Collection[Box]) -> NDArray[np.float64
     for i, (x0, y0, x1, y1) in enumerate(boxes):
         part = frames[:, y0:y1, x0:x1]
         if part.shape[1] and part.shape[2]:
-            # A row of 65535 pixels of 65535 fits: twice as fast as a sum of 64 bits over all of it.
-            rows = part.sum(axis=2, dtype=np.uint32)
-            means[:, i] = rows.sum(axis=1, dtype=np.uint64) / (part.shape[1] * part.shape[2])
+            # Sums of 32 bits take a fraction of the time of those of 64, and hold so many pixels of 65535.
+            step = max(1, MAX_PIXELS // part.shape[2])
+            bands = (part[:, y : y + step] for y in range(0, part.shape[1], step))
+            total = sum(band.sum(axis=(1, 2), dtype=np.uint32).astype(np.uint64) for band in bands)
+            means[:, i] = total / (part.shape[1] * part.shape[2])
     return means

@@ -175,7 +175,7 @@ class PcoCameraSettings(Section):
         None, strict=False, examples=[[50, 50, 0, 0]]
     )
     """Sizes of the four parts of the memory; a change erases all of them. Omitted: as they are."""
-    fifo: Frames | None = Field(None, ge=4, le=1_000_000, examples=[100])
+    fifo: Frames | None = Field(None, ge=16, le=1_000_000, examples=[100])
     """Depth of the driver's FIFO; omitted: a second of frames, in at most half a gigabyte."""
     timeout: Duration | None = Field(None, examples=["30s"])
     """How long no frame may come; omitted: 10 s, or 7 days where frames wait for a trigger."""

@@ -11,7 +11,7 @@ from recorder.control.dispatcher import Dispatcher
 from recorder.files.probe import probing
 from recorder.files.verify import verify
 from recorder.session.session import Session
-from tests.system.test_pco import SMALL, fall_silent, opened, overfill, record
+from tests.system.test_pco import SMALL, check_frames, fall_silent, held_up, opened, overfill, record
 from tests.virtual_sc2.camera import VirtualCamera
 from tests.virtual_sc2.libraries import Rig
 from tests.virtual_sc2.models import DIMAX, EDGE_42_CL, EDGE_55
@@ -91,6 +91,31 @@ async def test_the_sensors_count_may_go_on_from_a_recording_before(
     camera = VirtualCamera(EDGE_55)
     summary = await record(camera, tmp_path / "x.h5", {**TRIGGERED, "fifo": 20}, act)
     assert summary.frames + summary.lost == camera.triggers
+
+
+@pytest.mark.parametrize("rate", [500, None], ids=["running free", "triggered"])
+async def test_a_full_fifo_leaves_no_frame_with_the_pixels_of_another(
+    tmp_path: Path, rate: int | None
+) -> None:
+    async def act(dispatch: Dispatcher, rig: Rig) -> None:
+        for _ in range(2):
+            holding = held_up(dispatch, 0.3)
+            for _ in range(60):
+                if rate is None:
+                    rig.camera.trigger()
+                await asyncio.sleep(0.002)
+            await holding
+            await asyncio.sleep(0.1)
+
+    camera = VirtualCamera(EDGE_55)
+    way = {"rate": rate} if rate else TRIGGERED
+    settings = {"roi": SMALL, "fifo": 20, "timestamp": "binary", **way}
+    summary = await record(camera, tmp_path / "x.h5", settings, act)
+    assert summary.verdict == "frames lost"
+    assert summary.frames > 20
+    assert problems(tmp_path / "x.h5") == []
+    with opened(tmp_path / "x.h5") as file:
+        check_frames(file, camera)
 
 
 @pytest.mark.parametrize(

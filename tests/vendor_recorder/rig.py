@@ -31,7 +31,6 @@ from recorder.camera.pco.memory_reader import MemoryPlan, MemoryReader
 from recorder.errors import CameraDisconnectedError, CameraError, CameraTimeoutError
 from tests.virtual_sc2.camera import DISCONNECTED
 
-WIDTH, HEIGHT = 64, 32
 METADATA, NO_RECORDER = 0x4000, 0x1000
 
 
@@ -77,7 +76,8 @@ class MemorySdk(Sdk):
 class Rig:
     """The vendor's recorder, in FIFO mode or on a camera with a memory."""
 
-    def __init__(self, library: Path) -> None:
+    def __init__(self, library: Path, width: int = 64, height: int = 32) -> None:
+        self.width, self.height = width, height
         # By its own name, so that the recorder's library finds this one.
         self.camera = ctypes.CDLL(str(library), mode=ctypes.RTLD_GLOBAL)
         self.camera.fake_set.argtypes = [ctypes.c_char_p, ctypes.c_long]
@@ -87,14 +87,15 @@ class Rig:
         recorder = ctypes.CDLL(str(folder / "libpco_recorder.so.3"))
         shared_library_loader.libraries.update(sdk=self.camera, recorder=recorder)
         shared_library_loader.open_count = 1
+        self.set(width=width, height=height)
         self.describe(METADATA | NO_RECORDER)
         # The recorder looks into the camera's object behind its handle: magic, region, metadata line.
         self._handle = ctypes.create_string_buffer(0x20000)
-        struct.pack_into("<HHHH", self._handle, 0xC9A, 1, 1, WIDTH, HEIGHT)
+        struct.pack_into("<HHHH", self._handle, 0xC9A, 1, 1, self.width, self.height)
         struct.pack_into("<H", self._handle, 0x2E30, 320)
         struct.pack_into("<H", self._handle, 0xA, 0x1000)
         self.sdk = Sdk()
-        self.slot = np.zeros((HEIGHT, WIDTH), np.uint16)
+        self.slot = np.zeros((self.height, self.width), np.uint16)
         self.told: list[str] = []
         self.events: list[CameraEvent] = []
 
@@ -102,7 +103,7 @@ class Rig:
         sensor = vendor_sdk.PCO_Description()
         sensor.wSize = ctypes.sizeof(sensor)
         sensor.wSensorTypeDESC = 0x10
-        sensor.wMaxHorzResStdDESC, sensor.wMaxVertResStdDESC = WIDTH, HEIGHT
+        sensor.wMaxHorzResStdDESC, sensor.wMaxVertResStdDESC = self.width, self.height
         sensor.wDynResDESC = 16
         sensor.dwPixelRateDESC[0] = 286_000_000
         sensor.dwGeneralCapsDESC1 = capabilities
@@ -128,7 +129,7 @@ class Rig:
         self.recorder.init(depth, "fifo")
         self.recorder.start_record()
         camera = types.SimpleNamespace(rec=self.recorder, sdk=self.sdk, stop=self.recorder.stop_record)
-        copier = FrameCopier(camera, WIDTH, images * HEIGHT, metadata=True, exposure_s=0.005)
+        copier = FrameCopier(camera, self.width, images * self.height, metadata=True, exposure_s=0.005)
         depth = int(self.recorder.get_settings()["required number of images"])
         return FifoReader(camera, copier, depth, period_us * 1e-6, self.told.append)
 
@@ -141,7 +142,7 @@ class Rig:
         connect(camera, plan.segment)
         if record:
             self.recorder.start_record()
-        copier = FrameCopier(camera, WIDTH, HEIGHT, metadata=True)
+        copier = FrameCopier(camera, self.width, self.height, metadata=True)
         return MemoryReader(camera, copier, plan, self.events.append)
 
     def read_memory(self, reader: MemoryReader) -> list[int]:
@@ -187,9 +188,9 @@ def gaps(found: list[tuple[int, bool]]) -> list[tuple[int, int, bool]]:
 
 
 def keeping_up(rig: Rig) -> dict[str, Any]:
-    """Fifty places, hundreds of frames: the FIFO goes round many times, and nothing is missing."""
+    """A hundred places, hundreds of frames: the FIFO goes round many times, and nothing is missing."""
     rig.set(patient=1)
-    reader = rig.start(50, 3000)
+    reader = rig.start(100, 3000)
     found = rig.read(reader, 400)
     rig.set(frame=rig.exposed + 7)
     found += rig.read(reader, 200)
@@ -220,6 +221,20 @@ def overflowing_again_before_the_end(rig: Rig) -> dict[str, Any]:
     found = rig.read(reader, 17)
     time.sleep(0.4)
     return rig.stop(reader, found)
+
+
+def filled_anew(rig: Rig) -> dict[str, Any]:
+    """Full again and again, of frames that take long to copy: the recorder gives their places away before.
+
+    The reader asserts that each has its own pixels.
+    """
+    rig.set(patient=1)
+    reader = rig.start(20, 300)
+    found: list[tuple[int, bool]] = []
+    for _ in range(20):
+        time.sleep(0.05)
+        found += rig.read(reader, 25)
+    return {"gaps": gaps(found), **rig.stop(reader, found)}
 
 
 def failing_transfer(rig: Rig) -> dict[str, Any]:
@@ -271,26 +286,29 @@ def pairs(rig: Rig) -> dict[str, Any]:
     rig.set(pair=1)
     rig.describe(METADATA | NO_RECORDER, pairs=True)
     reader = rig.start(20, 3000, images=2)
-    slot = np.zeros((2, HEIGHT, WIDTH), np.uint16)
+    slot = np.zeros((2, rig.height, rig.width), np.uint16)
     found: list[tuple[int, list[list[int]]]] = []
     while len(found) < 50:
         with contextlib.suppress(CameraTimeoutError):
-            number = reader.read_into(slot.reshape(2 * HEIGHT, WIDTH), 0.02).number
+            number = reader.read_into(slot.reshape(2 * rig.height, rig.width), 0.02).number
             found.append((number, [np.unique(image).tolist() for image in slot]))
     return {"height": int(rig.recorder.get_settings()["height"]), "found": found}
 
 
+# Width and height where frames are larger.
+SIZES = {"filled_anew": (1024, 1024)}
+
 CASES: dict[str, Callable[[Rig], dict[str, Any]]] = {
     case.__name__: case
     for case in (
-        keeping_up, overflowing, overflowing_again_before_the_end, failing_transfer, unplugged,
+        keeping_up, overflowing, filled_anew, overflowing_again_before_the_end, failing_transfer, unplugged,
         other_time_base, documented_time_base, images_of_before, stopping_by_itself, pairs,
     )
 }  # fmt: skip
 
 
 def main() -> None:
-    rig = Rig(Path(sys.argv[1]))
+    rig = Rig(Path(sys.argv[1]), *SIZES.get(sys.argv[2], ()))
     seen = CASES[sys.argv[2]](rig)
     sys.stdout.write(json.dumps(seen) + "\n")
     rig.recorder.stop_record()

@@ -1,4 +1,4 @@
-/* The functions of sc2_cam that the vendor's pco_recorder (3.8.0) calls, for a camera that exposes 64x32 pixels.
+/* The functions of sc2_cam that the vendor's pco_recorder (3.8.0) calls, for a camera that exposes 64x32 pixels, or more.
  *
  * Frame n has n in every pixel, and n in its metadata; of a pair the second image has n + 1000. A thread fills
  * the oldest buffer that was added at each period; a frame without a buffer is lost, as in a driver. Settings come
@@ -15,7 +15,7 @@ typedef uint16_t word;
 typedef uint32_t dword;
 typedef void *handle;
 
-enum { WIDTH = 64, HEIGHT = 32, METADATA = 0x3c, QUEUE = 4096 };
+enum { METADATA = 0x3c, QUEUE = 4096 };
 
 static struct { void *address; dword *status; } added[QUEUE], finished[QUEUE];
 static dword result[QUEUE];
@@ -28,6 +28,7 @@ static int recording, stopping;
 static unsigned char description[436], camera_type[1364];
 static long period_us = 10000, exposure_base = 0, failing_frame = 0, failing_code = 0;
 static dword exposure = 5000000;
+static long width = 64, height = 32;
 static unsigned frame, lost;
 /* A memory with images that are read by their number; recording ends by itself with frame stop_at. */
 static long stored = 0, stop_at = 0, pair = 0;
@@ -46,6 +47,8 @@ void fake_set(const char *name, long value) {
     else if (!strcmp(name, "pair")) pair = value;
     else if (!strcmp(name, "stop_at")) stop_at = value;
     else if (!strcmp(name, "patient")) patient = value;
+    else if (!strcmp(name, "width")) width = value;
+    else if (!strcmp(name, "height")) height = value;
 }
 
 long fake_get(const char *name) {
@@ -59,8 +62,8 @@ static unsigned char bcd(unsigned value) { return value / 10 << 4 | value % 10; 
 
 static void fill(void *address, unsigned n) {
     word *pixels = address;
-    int count = WIDTH * HEIGHT * (1 + pair);
-    for (int i = 0; i < count; i++) pixels[i] = i < WIDTH * HEIGHT ? n : n + 1000;
+    int count = width * height * (1 + pair);
+    for (int i = 0; i < count; i++) pixels[i] = i < width * height ? n : n + 1000;
     unsigned char metadata[METADATA] = {METADATA, 0, 1, 0,
         bcd(n % 100), bcd(n / 100 % 100), bcd(n / 10000 % 100), bcd(n / 1000000 % 100),
         bcd(n % 100), bcd(n / 100 % 100), 0, 5, 4, 3, 2, 1, 0x26, 0, exposure_base};
@@ -186,14 +189,14 @@ int PCO_GetCameraDescriptionEx(handle h, void *to, word kind) {
 }
 int PCO_GetCameraType(handle h, void *to) { return copy(to, camera_type, sizeof camera_type); }
 int PCO_GetSizes(handle h, word *x, word *y, word *most_x, word *most_y) {
-    return *x = *most_x = WIDTH, *y = *most_y = HEIGHT * (1 + pair), 0;
+    return *x = *most_x = width, *y = *most_y = height * (1 + pair), 0;
 }
 int PCO_GetROI(handle h, word *x0, word *y0, word *x1, word *y1) {
-    return *x0 = *y0 = 1, *x1 = WIDTH, *y1 = HEIGHT, 0;
+    return *x0 = *y0 = 1, *x1 = width, *y1 = height, 0;
 }
 int PCO_GetSegmentImageSettings(handle h, word segment, word *x, word *y, word *bin_x, word *bin_y, word *x0,
                                 word *y0, word *x1, word *y1) {
-    return *x = WIDTH, *y = HEIGHT, *bin_x = *bin_y = 1, PCO_GetROI(h, x0, y0, x1, y1);
+    return *x = width, *y = height, *bin_x = *bin_y = 1, PCO_GetROI(h, x0, y0, x1, y1);
 }
 int PCO_GetBinning(handle h, word *x, word *y) { return *x = *y = 1, 0; }
 int PCO_GetBitAlignment(handle h, word *lsb) { return *lsb = 1, 0; }

@@ -53,6 +53,13 @@ def test_every_overflow_is_the_fifos_and_all_that_was_exposed_is_accounted_for(l
     assert -5 <= found["exposed"] - found["known"] <= found["in_stop"] + 5
 
 
+def test_no_frame_has_the_pixels_of_a_later_one_however_full_the_fifo_was(library: Path) -> None:
+    found = seen(library, "filled_anew")
+    assert found["gaps"]
+    assert all(blamed for _, _, blamed in found["gaps"])
+    assert found["last"] <= found["known"]
+
+
 def test_what_is_lost_behind_a_gap_that_still_waits_is_counted(library: Path) -> None:
     found = seen(library, "overflowing_again_before_the_end")
     assert found["last"] < found["known"]

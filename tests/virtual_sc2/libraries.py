@@ -509,12 +509,16 @@ class SdkRecorder(Library):
         if self.mode == 3:
             return self._copy_stored(value(index), (value(x1), value(y1)), buffer, number, metadata)
         height, width = c.shape
-        if (value(x0), value(y0), value(x1), value(y1)) != (1, 1, width, height):
+        if (value(x0), value(y0), value(x1)) != (1, 1, width) or value(y1) not in {1, height}:
             return NOT_AVAILABLE
+        # The place of a frame is filled anew before it is copied: the pixels are those of a later one.
+        is_full = c.recording and c.waiting() >= self.depth - UNDER_WAY
         exposed = c.pop()
         if exposed is None or c.sensor is None:
             return NOT_AVAILABLE
-        self._copy(exposed, c.sensor, c.settings, c.us(exposed, c.clock_now), buffer, number, metadata)
+        us, later = c.us(exposed, c.clock_now), self.depth + 1 if is_full else 0
+        rows = value(y1)
+        self._copy(exposed, c.sensor, c.settings, us, buffer, number, metadata, rows=rows, later=later)
         return 0
 
     def _copy_stored(self, index: int, size: tuple[int, int], buffer: Any, number: Any, metadata: Any) -> int:
@@ -531,18 +535,18 @@ class SdkRecorder(Library):
 
     def _copy(
         self, exposed: Exposed, sensor: Sensor, settings: Settings, us: int, buffer: Any, number: Any,
-        metadata: Any,
+        metadata: Any, *, rows: int | None = None, later: int = 0,
     ) -> None:  # fmt: skip
         c = self.camera
         address = buffer if isinstance(buffer, int) else ctypes.cast(buffer, ctypes.c_void_p).value
         self.copied += 1
         if (code := c.spoiled.get(exposed.number)) is not None:
             self.error = code
-            ctypes.memset(address or 0, 0, sensor.pictures[0].nbytes)
+            ctypes.memset(address or 0, 0, sensor.pictures[0][:rows].nbytes)
             ctypes.memset(ctypes.addressof(metadata) + 4, 0, ctypes.sizeof(metadata) - 4)
             return
         counter = c.number(exposed)
-        sensor.copy_to(address or 0, counter, us, stamped=settings.timestamp > 0)
+        sensor.copy_to(address or 0, counter + later, us, stamped=settings.timestamp > 0, rows=rows)
         number.value = exposed.number
         if settings.metadata:
             _fill_metadata(metadata, sensor, counter, us, exposed.exposure_s)

@@ -53,8 +53,6 @@ class Sensor:
             rng.integers(0, 1 << bits, (height, width), self.dtype, endpoint=False) for _ in range(PICTURES)
         ]
         self._addresses = [picture.ctypes.data for picture in self.pictures]
-        self._bytes = self.pictures[0].nbytes
-
         self.clock = Clock()
         self._pack = struct.Struct("<14B" if bits == 8 else "<14H")
         self._stamp = bytearray(self._pack.size)
@@ -66,8 +64,8 @@ class Sensor:
         (e, f, g), date = self.clock.digits(us)
         self._pack.pack_into(self._stamp, 0, d, c, b, a, *date, g, f, e)
 
-    def copy_to(self, address: int, number: int, us: int, *, stamped: bool) -> None:
-        ctypes.memmove(address, self._addresses[number % PICTURES], self._bytes)
+    def copy_to(self, address: int, number: int, us: int, *, stamped: bool, rows: int | None = None) -> None:
+        ctypes.memmove(address, self._addresses[number % PICTURES], self.pictures[0][:rows].nbytes)
         if stamped:
             self.stamp(number, us)
             ctypes.memmove(address, self._stamp_address, self._pack.size)

@@ -1,7 +1,6 @@
 """Read frames while the camera records, through the FIFO of the SDK's recorder."""
 
 import contextlib
-import ctypes
 import logging
 import math
 import time
@@ -14,6 +13,7 @@ from recorder.camera.base import EndOfSourceError, FrameInfo
 from recorder.camera.pco.decades import is_told
 from recorder.camera.pco.errors import from_code, is_error, translated
 from recorder.camera.pco.frame_copier import CopiedFrame, FrameCopier
+from recorder.camera.pco.recorder_status import RecorderStatus
 from recorder.camera.pco.sensor_count import SensorCount
 from recorder.camera.pco.triggers import TriggerWatch
 from recorder.errors import CameraError, CameraTimeoutError
@@ -25,12 +25,13 @@ log = logging.getLogger(__name__)
 MIN_POLL_S = 0.0001
 MAX_POLL_S = 0.001
 
-# The state of the FIFO is polled at least so often while frames wait in it.
-STATUS_INTERVAL_NS = 20_000_000
-
 # The last places of the FIFO are buffers in transfer from the driver: frames in them are not counted as
 # waiting until one before them has been read, so that a full FIFO reports so many less than its depth.
 IN_TRANSFER = 3
+
+# The recorder gives the place of a frame to the driver before it has copied it. With so few places left
+# besides those in transfer it can be filled anew meanwhile; frames are then passed over until more are left.
+PLACES_LEFT, PLACES_WANTED = 1, 5
 
 # A counter that begins with more than the frames that can have been exposed since arming, and this many, did
 # not begin at 1; nor did one that is off by one: some cameras begin at 0 or 2.
@@ -69,6 +70,8 @@ class FifoReader:
     ) -> None:
         self._camera, self._copier, self._notify = camera, copier, notify
         self._full_at = max(1, depth - IN_TRANSFER)
+        # With less than these waiting after a copy, nobody wrote to the place that was copied.
+        self._sound_below = self._full_at - PLACES_LEFT
         self._max_first_number = depth + FIRST_NUMBER_MARGIN
         self._clock, self._wait, self._sequence = clock, wait, sequence
         self._shortest_s = shortest_s
@@ -76,12 +79,7 @@ class FifoReader:
         self._sensor = SensorCount(camera.sdk)
         # From frame to frame, 0 where a trigger decides.
         self.period_s = period_s
-        self._get_status = camera.rec.PCO_Recorder.PCO_RecorderGetStatus
-        self._handles = (camera.rec.recorder_handle, camera.rec.camera_handle)
-        self._running, self._auto, self._full, self._overflow = (ctypes.c_bool() for _ in range(4))
-        self._error, self._count, self._asked, self._began, self._ended = (
-            ctypes.c_uint32() for _ in range(5)
-        )
+        self._status = RecorderStatus(camera.rec)
         self._armed_ns = clock()
         self._waiting = 0
         self._polled_ns = 0
@@ -92,9 +90,13 @@ class FifoReader:
         self._last_time_ns = 0
         # Whether the camera was armed anew since the last frame.
         self._resumed = False
-        # Frames whose transfer failed, which come empty: since the last good one, and in all.
-        self._failed_since_last = 0
+        # Frames passed over since the last good one, and in all: their transfer failed, so that they came
+        # empty, or the FIFO was full, and others may be in their place.
+        self._passed_since_last = 0
+        self._passed_total = 0
         self._failed_total = 0
+        self._was_overwritten = False
+        self._makes_room = False
         # The difference between the camera's counter and one that begins at 1.
         self._counter_offset = 0
         # When the FIFO last had room, the counter that had been reached, and whether it had ever overflowed.
@@ -110,33 +112,29 @@ class FifoReader:
     @property
     def _reached(self) -> int:
         """The counter of the newest frame that waits, if none is missing."""
-        return self.last_number + self._failed_since_last + self._waiting
+        return self.last_number + self._passed_since_last + self._waiting
 
     def _poll_status(self) -> int:
         """Ask for the state of the FIFO and return how many frames wait in it.
 
         An error is raised only after these are read: they are in the computer's memory already.
         """
-        code = self._get_status(
-            *self._handles,
-            self._running, self._auto, self._error, self._count, self._asked,
-            self._full, self._overflow, self._began, self._ended,
-        )  # fmt: skip
+        code = self._status.ask()
         self._polled_ns = self._clock()
         if is_error(code):
             self._failure = self._failure or self._error_of(code)
             return self._waiting
-        self._waiting = self._count.value
+        self._waiting = self._status.waiting
         is_full = self._waiting >= self._full_at
-        if is_full or (self._overflow.value and not self._was_overflow):
+        if is_full or (self._status.overflowed and not self._was_overflow):
             # Frames exposed meanwhile are missing after those that wait.
             self._overflow_until = self._read + self._waiting + IN_TRANSFER + 1
         if not is_full and self._read >= self._overflow_until:
             # The FIFO contains no gap, so that the counter of its newest frame is known.
-            self._had_room = (self._polled_ns, self._reached, self._overflow.value)
-        self._was_overflow = self._overflow.value
-        failed = self._error.value
-        if self._running.value and is_error(failed) and failed != self._reported_error:
+            self._had_room = (self._polled_ns, self._reached, self._status.overflowed)
+        self._was_overflow = self._status.overflowed
+        failed = self._status.error
+        if self._status.is_running and is_error(failed) and failed != self._reported_error:
             self._reported_error = failed
             self._notify(f"{self._error_of(failed)}; the recording goes on, and what is missing is counted")
         return self._waiting
@@ -147,41 +145,58 @@ class FifoReader:
     def read_into(self, slot: NDArray[Any], timeout_s: float) -> FrameInfo:
         """Copy the oldest frame into `slot` (H, W), C-contiguous; wait up to `timeout_s` for one.
 
-        Frames that come empty, because their transfer failed, are skipped: they show as a gap in the counter.
+        Frames that come empty, because their transfer failed, are passed over, and those whose place a later
+        one may have taken while the FIFO was full: they show as a gap in the counter.
         Raises CameraTimeoutError where none came, EndOfSourceError where the camera ended after a sequence,
         CameraDisconnectedError, CameraError.
         """
         deadline_ns = self._clock() + round(timeout_s * 1e9)
-        while True:
-            if self._waiting == 0 or self._clock() - self._polled_ns > STATUS_INTERVAL_NS:
+        copied = None
+        while copied is None:
+            if self._waiting == 0:
                 self._await_frame(deadline_ns)
-            copied = self._copier.copy(0, slot)
-            self._waiting -= 1
-            self._read += 1
-            self._read_ns = self._clock()
-            if copied is not None:
-                break
-            self._count_failed_transfer()
+            copied = self._take_oldest(slot)
         if self._triggers is not None:
             self._triggers.note(copied.number, copied.camera_time_ns)
         if self._last_time_ns == 0:
             self._check_first(copied.number)
         elif self._resumed:
             self._count_on(copied)
-        self._failed_since_last = 0
         number = copied.number - self._counter_offset
         gap = number != self.last_number + 1
+        is_overflow = gap and (self._was_overwritten or self._read <= self._overflow_until)
+        self._passed_since_last, self._was_overwritten = 0, False
         self.last_number, self._last_time_ns = number, copied.camera_time_ns
         if self._read == 1:
             self._sensor.begin(self._reached, self._shortest_s, runs_free=self.period_s > 0)
-        return FrameInfo(
-            number, *copied[1:], backlog=self._waiting, overflowed=gap and self._read <= self._overflow_until
-        )
+        return FrameInfo(number, *copied[1:], backlog=self._waiting, overflowed=is_overflow)
+
+    def _take_oldest(self, slot: NDArray[Any]) -> CopiedFrame | None:
+        """Take the oldest frame out of the FIFO, and return it if it is one to keep."""
+        is_filled = self._status.is_running and not self._halted
+        if is_filled and self._waiting > self._sound_below:
+            self._makes_room = True
+        makes_room = is_filled and self._makes_room
+        copied = self._copier.skip(slot) if makes_room else self._copier.copy(0, slot)
+        self._read += 1
+        self._waiting -= 1
+        self._poll_status()
+        self._read_ns = self._polled_ns
+        if copied is not None and not makes_room and (not is_filled or self._waiting < self._sound_below):
+            return copied
+        self._passed_since_last += 1
+        self._passed_total += 1
+        if copied is None:
+            self._count_failed_transfer()
+        else:
+            self._was_overwritten = True
+            self._makes_room = self._waiting > self._full_at - PLACES_WANTED
+        return None
 
     @property
     def is_stuck(self) -> bool:
         """Whether a camera that runs free is silent since its FIFO overflowed, though the recorder runs."""
-        if self._halted or not self._running.value:
+        if self._halted or not self._status.is_running:
             return False
         return 0 < self._read < self._overflow_until and self._is_silent
 
@@ -204,13 +219,12 @@ class FifoReader:
         """Have the counter, which began anew, go on; how many frames were missed follows from the time."""
         self._resumed = False
         passed_s = (copied.camera_time_ns - self._last_time_ns) * 1e-9
-        missed = max(0, round(passed_s / self.period_s) - 1 - self._failed_since_last) if self.period_s else 0
-        self._counter_offset = copied.number - (self.last_number + missed + self._failed_since_last + 1)
+        missed = max(0, round(passed_s / self.period_s) - 1 - self._passed_since_last) if self.period_s else 0
+        self._counter_offset = copied.number - (self.last_number + missed + self._passed_since_last + 1)
         # The FIFO was full when the camera fell silent.
         self._overflow_until = self._read
 
     def _count_failed_transfer(self) -> None:
-        self._failed_since_last += 1
         self._failed_total += 1
         count = self._failed_total
         if is_told(count):
@@ -223,8 +237,8 @@ class FifoReader:
         """Check whether the counter can have begun at 1; if not, count from this frame."""
         passed_s = (self._clock() - self._armed_ns) * 1e-9
         exposed = passed_s / self.period_s if self.period_s else 0
-        # Those whose transfer failed came before it.
-        expected = 1 + self._failed_total
+        # Those that were passed over came before it.
+        expected = 1 + self._passed_total
         is_off = number > 2 * exposed + self._max_first_number or abs(number - expected) <= FIRST_NUMBER_OFF
         if number != expected and is_off:
             self._counter_offset = number - expected
@@ -238,7 +252,7 @@ class FifoReader:
         while not self._poll_status():
             if self._failure is not None:
                 raise self._failure
-            if not self._running.value:
+            if not self._status.is_running:
                 if self._halted:
                     # Who asks again for frames that are missing at the end does not keep a core busy.
                     self._wait(MAX_POLL_S)
@@ -250,7 +264,7 @@ class FifoReader:
 
     def _end_of_sequence(self) -> EndOfSourceError | None:
         """Return the orderly end of a camera that stopped after its sequence; None where it failed."""
-        if not self._sequence or not self._read or is_error(self._error.value):
+        if not self._sequence or not self._read or is_error(self._status.error):
             return None
         with contextlib.suppress(ValueError, LookupError):
             self._camera.sdk.get_camera_health_status()
@@ -261,8 +275,8 @@ class FifoReader:
 
     def _why_stopped(self) -> CameraError:
         """Return why the SDK's recorder stopped; it does so without an error when a camera is unplugged."""
-        if is_error(self._error.value):
-            return self._error_of(self._error.value)
+        if is_error(self._status.error):
+            return self._error_of(self._status.error)
         try:
             with translated(f"after frame {self.last_number}"):
                 self._camera.sdk.get_camera_health_status()
@@ -317,7 +331,7 @@ class FifoReader:
             return counted
         if self.period_s:
             return reached + int(seconds / self.period_s)
-        if not self._overflow.value:
+        if not self._status.overflowed:
             return self._reached
         # The flag stays set: an overflow before the FIFO last had room says nothing of now.
         is_sure = not self._had_room[2]

@@ -64,6 +64,7 @@ class FrameCopier:
         self._copy = camera.rec.PCO_Recorder.PCO_RecorderCopyImage
         self._handles = (camera.rec.recorder_handle, camera.rec.camera_handle)
         self._region = (1, 1, width, height)
+        self._first_row = (1, 1, width, 1)
         self._sdk = camera.sdk
         self._index = ctypes.c_uint32()
         self._metadata = PCO_METADATA_STRUCT()
@@ -95,10 +96,22 @@ class FrameCopier:
         empty because its transfer failed. Raises CameraError: UncountedFrameError for a frame without counter
         and time.
         """
+        return self._copy_region(index, self._region, slot)
+
+    def skip(self, slot: NDArray[Any]) -> CopiedFrame | None:
+        """Take the oldest frame out of a FIFO for its metadata: only its first row is copied into `slot`.
+
+        As `copy` otherwise.
+        """
+        return self._copy_region(0, self._first_row, slot[:1])
+
+    def _copy_region(
+        self, index: int, region: tuple[int, int, int, int], slot: NDArray[Any]
+    ) -> CopiedFrame | None:
         code = self._copy(
             *self._handles,
             index,
-            *self._region,
+            *region,
             slot.ctypes.data,
             self._index,
             self._metadata,

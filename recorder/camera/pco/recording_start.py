@@ -58,6 +58,11 @@ def record_into_fifo(
                 "expected: omit camera.roi, or switch the camera off and on again"
             )
         depth = int(recording["required number of images"])
+        if depth < MIN_FIFO_FRAMES:
+            raise CameraError(
+                f"there is memory for {depth} frames only, {MIN_FIFO_FRAMES} are needed: "
+                "close other programs, or make camera.roi smaller"
+            )
         if depth < wanted:
             log.warning("camera.fifo: there is memory for %d frames only, not for %d", depth, wanted)
         if warning := lossy_transfer(camera):
