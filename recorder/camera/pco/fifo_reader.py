@@ -151,14 +151,13 @@ class FifoReader:
         CameraDisconnectedError, CameraError.
         """
         deadline_ns = self._clock() + round(timeout_s * 1e9)
-        copied = None
-        while copied is None:
-            if self._waiting == 0:
-                self._await_frame(deadline_ns)
-            copied = self._take_oldest(slot)
+        while (copied := self._take_oldest(slot, deadline_ns)) is None:
+            if self._polled_ns >= deadline_ns:
+                raise CameraTimeoutError("no frame in time that is one to keep")
         if self._triggers is not None:
             self._triggers.note(copied.number, copied.camera_time_ns)
-        if self._last_time_ns == 0:
+        is_first = self._last_time_ns == 0
+        if is_first:
             self._check_first(copied.number)
         elif self._resumed:
             self._count_on(copied)
@@ -167,12 +166,14 @@ class FifoReader:
         is_overflow = gap and (self._was_overwritten or self._read <= self._overflow_until)
         self._passed_since_last, self._was_overwritten = 0, False
         self.last_number, self._last_time_ns = number, copied.camera_time_ns
-        if self._read == 1:
+        if is_first:
             self._sensor.begin(self._reached, self._shortest_s, runs_free=self.period_s > 0)
         return FrameInfo(number, *copied[1:], backlog=self._waiting, overflowed=is_overflow)
 
-    def _take_oldest(self, slot: NDArray[Any]) -> CopiedFrame | None:
-        """Take the oldest frame out of the FIFO, and return it if it is one to keep."""
+    def _take_oldest(self, slot: NDArray[Any], deadline_ns: int) -> CopiedFrame | None:
+        """Wait for a frame, take the oldest out of the FIFO, and return it if it is one to keep."""
+        if self._waiting == 0:
+            self._await_frame(deadline_ns)
         is_filled = self._status.is_running and not self._halted
         if is_filled and self._waiting > self._sound_below:
             self._makes_room = True
