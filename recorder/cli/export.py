@@ -1,7 +1,13 @@
 """`recorder export`: a recording, or a part of it, in the formats of other programs."""
 
+import contextlib
+import signal
 import sys
+import threading
+import warnings
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 import click
@@ -9,20 +15,28 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 import recorder
 from recorder.errors import UsageError
-from recorder.files.export.formats import FORMATS, ending_of, export_one, require_installed
+from recorder.files.export.content import Content
+from recorder.files.export.formats import FORMATS, advice, ending_of, export_one, require_installed
 from recorder.files.export.movie_look import Look, check_colours, parse_levels, parse_speed
 from recorder.files.export.plan import Wanted, bits_of, plan
 from recorder.files.export.selection import Shaping, parse_roi
-from recorder.frontends.printing import print_line
+from recorder.files.opened.problems import RecoverWarning
+from recorder.files.opened.recording import OpenedRecording
+from recorder.frontends.printing import print_error, print_line
 from recorder.frontends.terminal import SafeConsole
+from recorder.settings.metadata import check_key
+from recorder.storage.user_metadata import PLACES, MetadataValue, value_of
 from recorder.units import parse_seconds
 
 # Options of films, which other formats do not have.
 _FILM = {"--levels": "auto", "--colours": "grey", "--speed": "1x"}
 
+# What ends an export in order.
+_SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK")
+
 
 @click.command()
-@click.argument("file", type=click.Path(path_type=Path))
+@click.argument("files", nargs=-1, required=True, metavar="FILE...", type=click.Path(path_type=Path))
 @click.argument("out", type=click.Path(path_type=Path))
 @click.option("--frames", metavar="FIRST:STOP", help="These frames, as a slice in Python: 100:200 are 100.")
 @click.option(
@@ -37,13 +51,16 @@ _FILM = {"--levels": "auto", "--colours": "grey", "--speed": "1x"}
 @click.option("--roi", metavar="X,Y,W,H", help="This part of each frame, in pixels from 0 on.")
 @click.option("--bin", "binning", default=1, type=click.IntRange(1, 64), help="Means of n x n pixels.")
 @click.option(
+    "--meta", metavar="KEY=VALUE", multiple=True, help="Said of it besides its own, such as subject=M12."
+)
+@click.option(
     "--levels", default="auto", metavar="LOW:HIGH", help="Films: what is black and white; auto, full."
 )
 @click.option("--colours", default="grey", help="Films: grey, inferno, viridis or diverging.")
 @click.option("--speed", default="1x", help="Films: 0.1x is ten times slower than it was.")
 @click.option("--plain", is_flag=True, help="Films: without the time and the marks in the picture.")
 def export(
-    file: Path,
+    files: tuple[Path, ...],
     out: Path,
     frames: str | None,
     time: str | None,
@@ -53,6 +70,7 @@ def export(
     every: int,
     roi: str | None,
     binning: int,
+    meta: tuple[str, ...],
     levels: str,
     colours: str,
     speed: str,
@@ -60,8 +78,9 @@ def export(
 ) -> int:
     """Write FILE, or a part of it, as OUT: .tif, .ome.tif, .ome.zarr, .nwb, .mp4, .npy or .csv.
 
-    Times count from the first frame of FILE, with --around from the mark. What keeps every pixel is read back
-    and compared before it gets its name; nothing is ever overwritten.
+    Several FILEs of one session are one recording, as is what a journal names. Times count from its first
+    frame, with --around from the mark. What keeps every pixel is read back and compared before it gets its
+    name; nothing is ever overwritten, and what is interrupted leaves nothing.
     """
     ending = ending_of(out)
     is_film = FORMATS[ending].module == "movie"
@@ -72,28 +91,98 @@ def export(
     look = Look(parse_levels(levels), check_colours(colours), parse_speed(speed), has_text=not plain)
     wanted = Wanted(
         frames, time, around, _seconds("--before", before), _seconds("--after", after), every,
-        Shaping(parse_roi(roi) if roi else None, binning),
+        Shaping(parse_roi(roi) if roi else None, binning), dict(map(_said, meta)),
     )  # fmt: skip
     require_installed(out)
-    with recorder.open(file) as recording:
+    with _opened(files) as recording, _until_interrupted() as go_on:
         options: dict[str, Any] = {"look": look, "bits": bits_of(recording)} if is_film else {}
-        with _progress() as bar:
-            task = bar.add_task(out.name, total=None)
-            outputs = plan(recording, out, wanted, lambda count: bar.advance(task, count))
-            for path, content in outputs:
-
-                def tell(phase: str, name: str = path.name, total: int = len(content.part.indices)) -> None:
-                    bar.reset(task, description=f"{phase} {name}", total=total)
-
-                export_one(path, content, options, tell)
-        for path, content in outputs:
+        outputs = plan(recording, out, wanted)
+        if said := advice(*outputs[0]):
+            print_error(said)
+        for number, (path, content) in enumerate(outputs, 1):
+            place = f" ({number} of {len(outputs)})" if len(outputs) > 1 else ""
+            try:
+                _write(path, content, options, place, go_on)
+            except KeyboardInterrupt:
+                print_error(f"interrupted: {path} is not written, and nothing is left of it")
+                return 130
             count = len(content.part.indices)
-            print_line(f"{path}: {count} frame{'s' * (count != 1)}{_checked(path)}")
+            checked = ", read back and compared" if FORMATS[ending].is_lossless else ""
+            print_line(f"{path}: {count} frame{'s' * (count != 1)}{checked}")
     return 0
 
 
-def _checked(path: Path) -> str:
-    return ", read back and compared" if FORMATS[ending_of(path)].is_lossless else ""
+def _write(
+    path: Path, content: Content, options: dict[str, Any], place: str, go_on: Callable[[], object]
+) -> None:
+    """Write one output behind a bar that names it and its `place` among others."""
+    total = len(content.part.indices)
+    with _progress() as bar:
+        task = bar.add_task(path.name, total=total)
+
+        def tell(phase: str) -> None:
+            bar.reset(task, description=f"{phase} {path.name}{place}", total=total)
+            go_on()
+
+        def advance(frames: int) -> None:
+            bar.advance(task, frames)
+            go_on()
+
+        content.progress = advance
+        export_one(path, content, options, tell)
+
+
+@contextlib.contextmanager
+def _until_interrupted() -> Iterator[Callable[[], None]]:
+    """Yield what raises KeyboardInterrupt once Ctrl-C, SIGTERM or a closed terminal has asked for an end.
+
+    It is called between two blocks of frames: raised anywhere, an interrupt leaves threads of libraries at
+    work, or is lost in them. A second one is raised at once.
+    """
+    asked = threading.Event()
+
+    def ask(number: int, frame: FrameType | None) -> None:
+        if asked.is_set():
+            signal.default_int_handler(number, frame)
+        asked.set()
+
+    def go_on() -> None:
+        if asked.is_set():
+            raise KeyboardInterrupt
+
+    numbers = [getattr(signal, name) for name in _SIGNALS if hasattr(signal, name)]
+    # One that is ignored, as under nohup, stays so.
+    before = {number: kind for number in numbers if (kind := signal.getsignal(number)) is not signal.SIG_IGN}
+    for number in before:
+        signal.signal(number, ask)
+    try:
+        yield go_on
+    finally:
+        for number, kind in before.items():
+            signal.signal(number, kind)
+
+
+@contextlib.contextmanager
+def _opened(files: tuple[Path, ...]) -> Iterator[OpenedRecording]:
+    """Open files as one recording during `with`; what is wrong, but can be read, is said in a line each."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RecoverWarning)
+        recording = recorder.open(*files)
+    with recording:
+        for problem in recording.problems:
+            print_error(problem)
+        yield recording
+
+
+def _said(text: str) -> tuple[str, MetadataValue]:
+    """Return "key=value" as both; raises UsageError."""
+    key, _, value = text.partition("=")
+    if not value:
+        raise UsageError(f"--meta {text}: write KEY=VALUE, for example subject=M12")
+    try:
+        return check_key(key), value if key in PLACES else value_of(value)
+    except ValueError as error:
+        raise UsageError(f"--meta {text}: {error}") from None
 
 
 def _seconds(option: str, text: str) -> float:

@@ -54,13 +54,16 @@ class Facts:
 
 @dataclass
 class Content:
-    """The frames of one output; `blocks` reads them once, and notes a checksum of each."""
+    """The frames of one output; `blocks` reads them once, and notes a checksum of each.
+
+    `progress` hears how many frames were read, or read back.
+    """
 
     frames: Frames
     part: Part
     shaping: Shaping
     facts: Facts
-    progress: Callable[[int], object]
+    progress: Callable[[int], object] = lambda _frames: None
     sums: list[int] = field(default_factory=list)
 
     @property

@@ -62,6 +62,13 @@ def require_installed(path: Path) -> Any:  # noqa: ANN401 - a module
         ) from None
 
 
+def advice(path: Path, content: Content) -> str:
+    """Return what others may miss in an output, in one line, "" where nothing."""
+    advise = getattr(require_installed(path), "advice", None)
+    said = advise(content.facts) if advise else ""
+    return f"{path.name}: {said}" if said else ""
+
+
 def export_one(
     path: Path, content: Content, options: dict[str, Any], on_phase: Callable[[str], object]
 ) -> None:

@@ -37,6 +37,14 @@ SUBJECT = (
     "description",
 )
 
+# What DANDI does not take a file without, and how it is said.
+ARCHIVES_WANT = {
+    "subject_id": "subject=M12",
+    "species": "'species=Mus musculus'",
+    "sex": "sex=F",
+    "age": "age=P90D",
+}
+
 UNKNOWN = "unknown"
 
 CHUNK_BYTES = 8 * 2**20
@@ -161,6 +169,17 @@ def _file_of(facts: Facts, zero_utc: datetime) -> NWBFile:
         subject=Subject(**subject) if subject else None,
         **known,
     )
+
+
+def advice(facts: Facts) -> str:
+    """Return a line about what archives ask for and the file will not say, "" where nothing is missing."""
+    given = {*facts.metadata, *(["subject_id"] if "subject" in facts.metadata else [])}
+    given |= {"age"} if "date_of_birth" in given else set()
+    missing = [name for name in ARCHIVES_WANT if name not in given]
+    if not missing:
+        return ""
+    said = " ".join(f"--meta {ARCHIVES_WANT[name]}" for name in missing)
+    return f"for the archive DANDI add {said} (or [metadata] in the configuration, or meta at the console)"
 
 
 def _add_marks(file: NWBFile, facts: Facts) -> None:

@@ -26,6 +26,7 @@ from recorder.files.opened.session_files import files_meant
 from recorder.files.opened.tables import joined, standing
 from recorder.files.opened.traces import Roi, trace
 from recorder.files.probe import Probe, probing
+from recorder.storage.user_metadata import MetadataValue
 
 if TYPE_CHECKING:
     import dask.array
@@ -251,6 +252,11 @@ class OpenedRecording:
     def metadata(self) -> Mapping[str, Value]:
         """Every single value of the first file by its path in /entry: "instrument/detector/x_pixel_size"."""
         return MappingProxyType(self.contents[0].values)
+
+    @property
+    def said(self) -> Mapping[str, MetadataValue]:
+        """What the user said of it in [metadata] and with `meta`, at its end: said["subject"]."""
+        return MappingProxyType(self.contents[-1].said)
 
     @property
     def verdict(self) -> str:
