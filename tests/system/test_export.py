@@ -2,6 +2,11 @@
 
 import asyncio
 import base64
+import os
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -9,10 +14,13 @@ import pytest
 
 from recorder.frames.pool import FrameFormat
 from tests.system.browser import browser
-from tests.system.conftest import Recorder
+from tests.system.conftest import COMMAND, Recorder
 from tests.unit.files.opened.recordings import Written
 
 HEIGHT, WIDTH, CHUNKS = 121, 161, 15
+
+# What NWB's archive asks for: said, so that nothing is said of it.
+DANDI = ("--meta", "subject=M12", "--meta", "species=Mus musculus", "--meta", "sex=F", "--meta", "age=P90D")
 
 
 @pytest.fixture
@@ -61,3 +69,47 @@ async def test_a_film_plays_in_a_browser(odd: Path, tmp_path: Path, program: str
     assert seen["bright"] == pytest.approx([252, 255, 164], abs=8)
     assert max(seen["dark"]) < 16
     assert seen["last"][0] < seen["bright"][0] - 100
+
+
+@pytest.fixture(scope="module")
+def noise(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A recording of 60 MB that no format makes much smaller."""
+    file = Written(
+        tmp_path_factory.mktemp("noise") / "noise.h5", FrameFormat(512, 512, np.dtype(np.uint16)), keep=False
+    )
+    for _ in range(40):
+        file.write()
+    file.close()
+    return file.path
+
+
+@pytest.mark.parametrize("ending", ["nwb", "ome.zarr", "mp4", "tif"])
+def test_a_full_disk_is_one_line_and_nothing_is_left(
+    noise: Path, tiny_disk: Path, recorder: Recorder, ending: str
+) -> None:
+    out = tiny_disk / f"out.{ending}"
+    done = recorder("export", noise, out, *DANDI)
+    assert done.err == f"recorder: {out}: cannot be written: No space left on device\n"
+    assert done.code == 1
+    assert list(tiny_disk.iterdir()) == []
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
+@pytest.mark.parametrize(
+    ("number", "ending"), [("SIGINT", "nwb"), ("SIGTERM", "ome.zarr"), ("SIGHUP", "mp4")]
+)
+def test_an_export_that_is_interrupted_leaves_nothing(
+    noise: Path, tmp_path: Path, number: str, ending: str
+) -> None:
+    out = tmp_path / f"out.{ending}"
+    command = [*COMMAND, "export", str(noise), str(out), *DANDI]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as running:
+        deadline = time.monotonic() + 30
+        while not list(tmp_path.iterdir()):
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        os.kill(running.pid, getattr(signal, number))
+        _, told = running.communicate(timeout=30)
+    assert told == f"recorder: interrupted: {out} is not written, and nothing is left of it\n"
+    assert running.returncode == 130
+    assert list(tmp_path.iterdir()) == []
