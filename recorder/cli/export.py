@@ -8,28 +8,18 @@ import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import Unpack
 
 import click
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 import recorder
-from recorder.errors import UsageError
-from recorder.files.export.content import Content
-from recorder.files.export.formats import FORMATS, advice, ending_of, export_one, require_installed
-from recorder.files.export.movie_look import Look, check_colours, parse_levels, parse_speed
-from recorder.files.export.plan import Wanted, bits_of, plan
-from recorder.files.export.selection import Shaping, parse_roi
+from recorder.files.export.formats import FORMATS, advice, ending_of, export_one
+from recorder.files.export.request import Options, Output, Request
 from recorder.files.opened.problems import RecoverWarning
 from recorder.files.opened.recording import OpenedRecording
 from recorder.frontends.printing import print_error, print_line
 from recorder.frontends.terminal import SafeConsole
-from recorder.settings.metadata import check_key
-from recorder.storage.user_metadata import PLACES, MetadataValue, value_of
-from recorder.units import parse_seconds
-
-# Options of films, which other formats do not have.
-_FILM = {"--levels": "auto", "--colours": "grey", "--speed": "1x"}
 
 # What ends an export in order.
 _SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK")
@@ -49,7 +39,7 @@ _SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK")
 @click.option("--after", default="0.6s", show_default=True, help="So much after it.")
 @click.option("--every", default=1, type=click.IntRange(1), help="Of these frames, every n-th only.")
 @click.option("--roi", metavar="X,Y,W,H", help="This part of each frame, in pixels from 0 on.")
-@click.option("--bin", "binning", default=1, type=click.IntRange(1, 64), help="Means of n x n pixels.")
+@click.option("--bin", default=1, type=click.IntRange(1, 64), help="Means of n x n pixels.")
 @click.option(
     "--meta", metavar="KEY=VALUE", multiple=True, help="Said of it besides its own, such as subject=M12."
 )
@@ -59,77 +49,47 @@ _SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK")
 @click.option("--colours", default="grey", help="Films: grey, inferno, viridis or diverging.")
 @click.option("--speed", default="1x", help="Films: 0.1x is ten times slower than it was.")
 @click.option("--plain", is_flag=True, help="Films: without the time and the marks in the picture.")
-def export(
-    files: tuple[Path, ...],
-    out: Path,
-    frames: str | None,
-    time: str | None,
-    around: str | None,
-    before: str,
-    after: str,
-    every: int,
-    roi: str | None,
-    binning: int,
-    meta: tuple[str, ...],
-    levels: str,
-    colours: str,
-    speed: str,
-    plain: bool,
-) -> int:
+def export(files: tuple[Path, ...], out: Path, **options: Unpack[Options]) -> int:
     """Write FILE, or a part of it, as OUT: .tif, .ome.tif, .ome.zarr, .nwb, .mp4, .npy or .csv.
 
     Several FILEs of one session are one recording, as is what a journal names. Times count from its first
     frame, with --around from the mark. What keeps every pixel is read back and compared before it gets its
     name; nothing is ever overwritten, and what is interrupted leaves nothing.
     """
-    ending = ending_of(out)
-    is_film = FORMATS[ending].module == "movie"
-    given = {"--levels": levels, "--colours": colours, "--speed": speed}
-    for name, value in given.items():
-        if not is_film and value != _FILM[name]:
-            raise UsageError(f"{name}: is for films (.mp4) only, and {out.name} is none")
-    look = Look(parse_levels(levels), check_colours(colours), parse_speed(speed), has_text=not plain)
-    wanted = Wanted(
-        frames, time, around, _seconds("--before", before), _seconds("--after", after), every,
-        Shaping(parse_roi(roi) if roi else None, binning), dict(map(_said, meta)),
-    )  # fmt: skip
-    require_installed(out)
+    request = Request.of(out, options)
+    checked = ", read back and compared" if FORMATS[ending_of(out)].is_lossless else ""
     with _opened(files) as recording, _until_interrupted() as go_on:
-        options: dict[str, Any] = {"look": look, "bits": bits_of(recording)} if is_film else {}
-        outputs = plan(recording, out, wanted)
-        if said := advice(*outputs[0]):
+        outputs = request.outputs(recording)
+        if said := advice(outputs[0].path, outputs[0].content):
             print_error(said)
-        for number, (path, content) in enumerate(outputs, 1):
+        for number, output in enumerate(outputs, 1):
             place = f" ({number} of {len(outputs)})" if len(outputs) > 1 else ""
             try:
-                _write(path, content, options, place, go_on)
+                _write(output, place, go_on)
             except KeyboardInterrupt:
-                print_error(f"interrupted: {path} is not written, and nothing is left of it")
+                print_error(f"interrupted: {output.path} is not written, and nothing is left of it")
                 return 130
-            count = len(content.part.indices)
-            checked = ", read back and compared" if FORMATS[ending].is_lossless else ""
-            print_line(f"{path}: {count} frame{'s' * (count != 1)}{checked}")
+            count = len(output.content.part.indices)
+            print_line(f"{output.path}: {count} frame{'s' * (count != 1)}{checked}")
     return 0
 
 
-def _write(
-    path: Path, content: Content, options: dict[str, Any], place: str, go_on: Callable[[], object]
-) -> None:
+def _write(output: Output, place: str, go_on: Callable[[], object]) -> None:
     """Write one output behind a bar that names it and its `place` among others."""
-    total = len(content.part.indices)
+    total, name = len(output.content.part.indices), output.path.name
     with _progress() as bar:
-        task = bar.add_task(path.name, total=total)
+        task = bar.add_task(name, total=total)
 
         def tell(phase: str) -> None:
-            bar.reset(task, description=f"{phase} {path.name}{place}", total=total)
+            bar.reset(task, description=f"{phase} {name}{place}", total=total)
             go_on()
 
         def advance(frames: int) -> None:
             bar.advance(task, frames)
             go_on()
 
-        content.progress = advance
-        export_one(path, content, options, tell)
+        output.content.progress = advance
+        export_one(output.path, output.content, output.options, tell)
 
 
 @contextlib.contextmanager
@@ -172,24 +132,6 @@ def _opened(files: tuple[Path, ...]) -> Iterator[OpenedRecording]:
         for problem in recording.problems:
             print_error(problem)
         yield recording
-
-
-def _said(text: str) -> tuple[str, MetadataValue]:
-    """Return "key=value" as both; raises UsageError."""
-    key, _, value = text.partition("=")
-    if not value:
-        raise UsageError(f"--meta {text}: write KEY=VALUE, for example subject=M12")
-    try:
-        return check_key(key), value if key in PLACES else value_of(value)
-    except ValueError as error:
-        raise UsageError(f"--meta {text}: {error}") from None
-
-
-def _seconds(option: str, text: str) -> float:
-    try:
-        return parse_seconds(text)
-    except ValueError as error:
-        raise UsageError(f"{option} {text}: {error}") from None
 
 
 def _progress() -> Progress:
