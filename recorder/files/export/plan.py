@@ -77,7 +77,7 @@ def _facts(recording: OpenedRecording, part: Part, wanted: Wanted) -> Facts:
     indices = part.indices
     place = {int(index): i for i, index in enumerate(indices)}
     marks = [
-        (place[int(mark["frame"])], str(mark["label"]), str(mark["text"]))
+        (place[int(mark["frame"])], _text(mark["label"]), _text(mark["text"]))
         for mark in recording.marks
         if int(mark["frame"]) in place
     ]
@@ -92,7 +92,10 @@ def _facts(recording: OpenedRecording, part: Part, wanted: Wanted) -> Facts:
         marks=marks,
         pixel_size_um=None if size is None else (size[0] * binning, size[1] * binning),
         details=_details(recording),
-        metadata={**recording.said, **wanted.said},
+        metadata={
+            name: _text(value) if isinstance(value, str) else value
+            for name, value in {**recording.said, **wanted.said}.items()
+        },
     )
 
 
@@ -115,7 +118,12 @@ def _details(recording: OpenedRecording) -> dict[str, str]:
         "verdict": recording.verdict,
         "frames lost": lost or "",
     }
-    return {name: str(value) for name, value in told.items() if value != ""}
+    return {name: _text(value) for name, value in told.items() if value != ""}
+
+
+def _text(value: object) -> str:
+    """Return a text that every format can hold: XML and NWB have no control characters."""
+    return "".join(c if c.isprintable() or c in "\n\t" else "\N{REPLACEMENT CHARACTER}" for c in str(value))
 
 
 def bits_of(recording: OpenedRecording) -> int:

@@ -7,12 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import ome_types
 import pytest
 
 from recorder.errors import StorageError
 from recorder.files.export import hdf5_target, target
 from recorder.files.export.selection import around_marks
 from tests.unit.files.export.test_formats import exported, frames_of
+from tests.unit.files.opened.recordings import Written
 
 
 class FailingFile:
@@ -83,6 +85,18 @@ def test_a_file_system_without_links_gets_the_file_itself(
     out = exported(path, tmp_path / "out.npy")
     assert len(frames_of(out)) == 60
     assert list(tmp_path.iterdir()) == [out]
+
+
+@pytest.mark.parametrize("ending", [".ome.tif", ".nwb", ".ome.zarr", ".csv", ".mp4"])
+def test_text_that_no_format_can_hold_is_replaced(tmp_path: Path, ending: str) -> None:
+    file = Written(tmp_path / "x.h5")
+    file.write()
+    file.mark(1, "bell\x07", "a\0b\x1b")
+    file.close()
+    out = exported(file.path, tmp_path / f"out{ending}")
+    if ending == ".ome.tif":
+        (image,) = ome_types.from_tiff(out).to_xml().split("bell")[1:]
+        assert image.startswith("\N{REPLACEMENT CHARACTER} a\N{REPLACEMENT CHARACTER}b")
 
 
 def test_marks_get_names_of_their_own() -> None:
