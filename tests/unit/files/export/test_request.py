@@ -50,16 +50,8 @@ def test_what_an_archive_will_miss_is_said_with_how_to_give_it(tmp_path: Path) -
         return done.stderr
 
     advice = told(tmp_path / "a.nwb")
-    given = [
-        "--meta",
-        "subject=M12",
-        "--meta",
-        "species=Mus musculus",
-        "--meta",
-        "sex=F",
-        "--meta",
-        "age=P90D",
-    ]
+    said = ("subject=M12", "species=Mus musculus", "sex=F", "age=P90D")
+    given = [word for one in said for word in ("--meta", one)]
     assert advice.count("\n") == 1
     assert advice.startswith(
         "recorder: a.nwb: for the archive DANDI add --meta subject=M12 --meta 'species=Mus musculus' "
