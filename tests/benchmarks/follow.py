@@ -1,4 +1,4 @@
-"""What `rec.follow()` in another process costs a recording: throughput with and without, in pairs; lost frames.
+"""What `rec.follow()` in another process costs a recording: throughput with and without, in pairs; losses.
 
 python -m tests.benchmarks.follow [--pairs 6] [--frames 400] [--seconds 20]
 (a pair needs room for 2 x 4.4 GB)

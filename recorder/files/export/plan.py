@@ -103,7 +103,10 @@ def _utc(start: np.datetime64, after_s: float) -> datetime | None:
     if np.isnat(start):
         return None
     seconds = start.astype("datetime64[us]").astype(np.int64) * 1e-6
-    return datetime.fromtimestamp(0, UTC) + timedelta(seconds=float(seconds) + after_s)
+    try:
+        return datetime.fromtimestamp(0, UTC) + timedelta(seconds=float(seconds) + after_s)
+    except (ValueError, OverflowError):  # a time of a damaged file
+        return None
 
 
 def _details(recording: OpenedRecording) -> dict[str, str]:

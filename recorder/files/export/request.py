@@ -65,6 +65,8 @@ class Request:
         for name, usual in _FILM.items():
             if not is_film and options.get(name, usual) != usual:
                 raise UsageError(f"--{name}: is for films (.mp4) only, and {path.name} is none")
+        if FORMATS[ending_of(path)].module == "table" and options.get("bin", 1) != 1:
+            raise UsageError(f"--bin: is for pictures, and {path.name} has none")
         look = Look(
             parse_levels(options.get("levels", "auto")),
             check_colours(options.get("colours", "grey")),

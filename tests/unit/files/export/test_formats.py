@@ -248,6 +248,7 @@ def test_what_reads_back_otherwise_gets_no_name(
         ("out.tif", ["--roi", "0,0,33,4"], "--roi 0,0,33,4: reaches beyond the frame of 32x24"),
         ("out.tif", ["--bin", "25"], "--bin 25: more than the 32x24 pixels"),
         ("out.tif", ["--colours", "viridis"], "--colours: is for films"),
+        ("out.csv", ["--bin", "2"], "--bin: is for pictures, and out.csv has none"),
         ("out.mp4", ["--colours", "virdis"], "--colours virdis: write grey.*did you mean viridis"),
         ("out.mp4", ["--levels", "9"], "--levels 9: write auto, full, or LOW:HIGH"),
         ("out.mp4", ["--speed", "fast"], "--speed fast: write how many times"),
