@@ -16,6 +16,7 @@ import ome_types
 import pynwb
 import pytest
 import tifffile
+import xarray
 import zarr
 from click.testing import CliRunner
 from numpy.typing import NDArray
@@ -127,6 +128,11 @@ def test_ome_zarr_is_valid_and_tells_the_same(path: Path, recording: OpenedRecor
     assert translation.translation == pytest.approx([0.1, 0, 0])
     assert np.array_equal(np.asarray(group["time"][:]), recording.time[10:])
     assert group.attrs["recorder"]["marks"][0] == {"frame": 0, "label": "trial1", "text": "left"}
+    with xarray.open_zarr(tmp_path / "out.ome.zarr", consolidated=False, chunks=None) as opened:
+        frames = opened["0"].load()
+    assert np.array_equal(frames, recording.frames[10:])
+    assert np.array_equal(frames.coords["time"], recording.time[10:])
+    assert np.array_equal(frames.coords["sequence_number"], recording.frame_number[10:])
 
 
 def test_nwb_passes_its_inspector_and_has_marks_as_events(
