@@ -72,6 +72,11 @@ class Contents:
         """Whether its recorder has closed it."""
         return self.verdict != Verdict.RECORDING
 
+    @property
+    def is_prepared(self) -> bool:
+        """Whether it is to be the next file of its session: frames still go to the one before."""
+        return not self.frames and not self.was_closed
+
     def followed_by(self, later: Self) -> Self:
         """Return these with what `read_contents(since=frames)` found later."""
         known = self.pixels.addresses[: self.frames // self.pixels.frames_per_chunk]

@@ -306,7 +306,7 @@ class OpenedRecording:
         offsets = [0.0]
         for file in rest:
             seconds = float((file.start - first.start) / np.timedelta64(1, "ns")) * 1e-9
-            if math.isnan(seconds):
+            if math.isnan(seconds) and file.frames:
                 raise UsageError(
                     f"{file.path}: does not say when its first frame came; open it by itself for its times"
                 )
@@ -318,7 +318,8 @@ def open_files(given: Sequence[str | os.PathLike[str]], probe: Probe | None = No
     """Open what is given as one recording, see `recorder.open`; `probe` looks into the files."""
     paths = files_meant(given)
     with probing() if probe is None else contextlib.nullcontext(probe) as looking:
-        contents = [ask_contents(path, looking) for path in paths]
+        found = [ask_contents(path, looking) for path in paths]
+    contents = [file for file in found if not file.is_prepared] or found[:1]
     # In the order of time; those without a frame, which know none, last.
     contents.sort(key=lambda file: (np.isnat(file.start), file.start))
     _require_one_form(contents)
