@@ -37,9 +37,9 @@ _SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK")
 )
 @click.option("--before", default="0.2s", show_default=True, help="So much before each mark.")
 @click.option("--after", default="0.6s", show_default=True, help="So much after it.")
-@click.option("--every", default=1, type=click.IntRange(1), help="Of these frames, every n-th only.")
+@click.option("--every", default="1", metavar="N", help="Of these frames, every n-th only.")
 @click.option("--roi", metavar="X,Y,W,H", help="This part of each frame, in pixels from 0 on.")
-@click.option("--bin", default=1, type=click.IntRange(1, 64), help="Means of n x n pixels.")
+@click.option("--bin", default="1", metavar="N", help="Means of n x n pixels.")
 @click.option(
     "--meta", metavar="KEY=VALUE", multiple=True, help="Said of it besides its own, such as subject=M12."
 )

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self, TypedDict
 
-from recorder.errors import UsageError
+from recorder.errors import UsageError, did_you_mean
 from recorder.files.export.content import Content
 from recorder.files.export.formats import FORMATS, ending_of, export_one, require_installed
 from recorder.files.export.movie_look import Look, check_colours, parse_levels, parse_speed
@@ -36,6 +36,9 @@ class Options(TypedDict, total=False):
     plain: bool
 
 
+# The greatest step between frames, and side of a bin, that is no slip.
+MOST = 1_000_000
+
 # Those of films alone, and what they are where they are not given.
 _FILM: Mapping[str, object] = {"levels": "auto", "colours": "grey", "speed": "1x", "plain": False}
 
@@ -61,33 +64,39 @@ class Request:
     def of(cls, out: str | os.PathLike[str], options: Options) -> Self:
         """Raises UsageError, also where the format's library is missing."""
         path = Path(out)
-        is_film = FORMATS[ending_of(path)].module == "movie"
+        for name in set(options) - set(Options.__annotations__):
+            raise UsageError(
+                f"{name}: export has no such option{did_you_mean(name, Options.__annotations__)}"
+            )
+        kind = FORMATS[ending_of(path)].module
         for name, usual in _FILM.items():
-            if not is_film and options.get(name, usual) != usual:
+            if kind != "movie" and options.get(name, usual) != usual:
                 raise UsageError(f"--{name}: is for films (.mp4) only, and {path.name} is none")
-        if FORMATS[ending_of(path)].module == "table" and options.get("bin", 1) != 1:
-            raise UsageError(f"--bin: is for pictures, and {path.name} has none")
+        # Numbers and tuples of Python's: what is wrong with them is said as at the command line.
+        texts = {name: str(value) for name, value in options.items() if value is not None}
         look = Look(
-            parse_levels(options.get("levels", "auto")),
-            check_colours(options.get("colours", "grey")),
-            parse_speed(options.get("speed", "1x")),
+            parse_levels(texts.get("levels", "auto")),
+            check_colours(texts.get("colours", "grey")),
+            parse_speed(texts.get("speed", "1x")),
             has_text=not options.get("plain", False),
         )
         roi = options.get("roi")
         if roi is not None and not isinstance(roi, str):
             roi = ",".join(map(str, roi))
         wanted = Wanted(
-            options.get("frames"),
-            options.get("time"),
-            options.get("around"),
-            _seconds("--before", options.get("before", "0.2s")),
-            _seconds("--after", options.get("after", "0.6s")),
-            options.get("every", 1),
-            Shaping(parse_roi(roi) if roi else None, options.get("bin", 1)),
+            texts.get("frames"),
+            texts.get("time"),
+            texts.get("around"),
+            _seconds("--before", texts.get("before", "0.2s")),
+            _seconds("--after", texts.get("after", "0.6s")),
+            _count("--every", texts.get("every", "1")),
+            Shaping(parse_roi(roi) if roi else None, _count("--bin", texts.get("bin", "1"))),
             _said(options.get("meta", ())),
         )
+        if kind == "table" and wanted.shaping.binning > 1:
+            raise UsageError(f"--bin: is for pictures, and {path.name} has none")
         require_installed(path)
-        return cls(path, wanted, look if is_film else None)
+        return cls(path, wanted, look if kind == "movie" else None)
 
     def outputs(self, recording: OpenedRecording) -> list[Output]:
         """Return what is to be written of a recording; raises UsageError for what cannot be."""
@@ -105,18 +114,22 @@ def export(recording: OpenedRecording, out: str | os.PathLike[str], options: Opt
 
 def _said(given: Mapping[str, MetadataValue] | Sequence[str]) -> dict[str, MetadataValue]:
     """Return names with their values, also out of "key=value"; raises UsageError."""
-    if isinstance(given, Mapping):
-        return dict(given)
     said: dict[str, MetadataValue] = {}
-    for text in given:
-        key, _, value = text.partition("=")
-        if not value:
-            raise UsageError(f"--meta {text}: write KEY=VALUE, for example subject=M12")
+    pairs = given.items() if isinstance(given, Mapping) else [text.partition("=")[::2] for text in given]
+    for key, value in pairs:
+        if value == "":
+            raise UsageError(f"--meta {key}: write KEY=VALUE, for example subject=M12")
         try:
-            said[check_key(key)] = value if key in PLACES else value_of(value)
+            said[check_key(key)] = value_of(value) if isinstance(value, str) and key not in PLACES else value
         except ValueError as error:
-            raise UsageError(f"--meta {text}: {error}") from None
+            raise UsageError(f"--meta {key}: {error}") from None
     return said
+
+
+def _count(option: str, text: str) -> int:
+    if not text.isdecimal() or not 1 <= int(text) <= MOST:
+        raise UsageError(f"{option} {text}: write a number from 1 to {MOST}")
+    return int(text)
 
 
 def _seconds(option: str, text: str) -> float:

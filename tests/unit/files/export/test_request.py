@@ -1,6 +1,7 @@
 """What is asked for: the same at the command line and in Python; what archives want; several files."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import nwbinspector
@@ -65,9 +66,28 @@ def test_what_an_archive_will_miss_is_said_with_how_to_give_it(tmp_path: Path) -
     assert "add --meta age=P90D (" in told(tmp_path / "c.nwb", *given[:-2])
 
 
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"frame": "1:2"}, "frame: export has no such option; did you mean frames"),
+        ({"frames": (1, 2)}, r"--frames \(1, 2\): write FIRST:STOP"),
+        ({"before": 0.2}, "--before 0.2: a time needs a unit"),
+        ({"bin": 0}, "--bin 0: write a number from 1"),
+        ({"every": -1}, "--every -1: write a number from 1"),
+        ({"meta": {"1st": 2}}, '--meta 1st: "1st" is no key'),
+    ],
+)
+def test_what_is_wrong_in_python_is_one_line(
+    recording: OpenedRecording, tmp_path: Path, options: Any, said: str
+) -> None:
+    with pytest.raises(UsageError, match=said):
+        recording.export(tmp_path / "x.npy", **options)
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.parametrize("text", ["subject", "subject=", "1st=2", "=x"])
 def test_what_is_said_wrongly_is_refused(path: Path, tmp_path: Path, text: str) -> None:
-    with pytest.raises(UsageError, match=rf"--meta {text}: "):
+    with pytest.raises(UsageError, match=f"--meta {text.partition('=')[0]}: "):
         exported(path, tmp_path / "x.npy", "--meta", text)
 
 
