@@ -1,28 +1,32 @@
 """`recorder export`: a recording, or a part of it, in the formats of other programs."""
 
+import contextlib
+import signal
 import sys
+import threading
+import warnings
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from types import FrameType
+from typing import Unpack
 
 import click
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 import recorder
-from recorder.errors import UsageError
-from recorder.files.export.formats import FORMATS, ending_of, export_one, require_installed
-from recorder.files.export.movie_look import Look, check_colours, parse_levels, parse_speed
-from recorder.files.export.plan import Wanted, bits_of, plan
-from recorder.files.export.selection import Shaping, parse_roi
-from recorder.frontends.printing import print_line
+from recorder.files.export.formats import FORMATS, advice, ending_of, export_one
+from recorder.files.export.request import Options, Output, Request
+from recorder.files.opened.problems import RecoverWarning
+from recorder.files.opened.recording import OpenedRecording
+from recorder.frontends.printing import print_error, print_line
 from recorder.frontends.terminal import SafeConsole
-from recorder.units import parse_seconds
 
-# Options of films, which other formats do not have.
-_FILM = {"--levels": "auto", "--colours": "grey", "--speed": "1x"}
+# What ends an export in order.
+_SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK")
 
 
 @click.command()
-@click.argument("file", type=click.Path(path_type=Path))
+@click.argument("files", nargs=-1, required=True, metavar="FILE...", type=click.Path(path_type=Path))
 @click.argument("out", type=click.Path(path_type=Path))
 @click.option("--frames", metavar="FIRST:STOP", help="These frames, as a slice in Python: 100:200 are 100.")
 @click.option(
@@ -33,74 +37,101 @@ _FILM = {"--levels": "auto", "--colours": "grey", "--speed": "1x"}
 )
 @click.option("--before", default="0.2s", show_default=True, help="So much before each mark.")
 @click.option("--after", default="0.6s", show_default=True, help="So much after it.")
-@click.option("--every", default=1, type=click.IntRange(1), help="Of these frames, every n-th only.")
+@click.option("--every", default="1", metavar="N", help="Of these frames, every n-th only.")
 @click.option("--roi", metavar="X,Y,W,H", help="This part of each frame, in pixels from 0 on.")
-@click.option("--bin", "binning", default=1, type=click.IntRange(1, 64), help="Means of n x n pixels.")
+@click.option("--bin", default="1", metavar="N", help="Means of n x n pixels.")
+@click.option(
+    "--meta", metavar="KEY=VALUE", multiple=True, help="Said of it besides its own, such as subject=M12."
+)
 @click.option(
     "--levels", default="auto", metavar="LOW:HIGH", help="Films: what is black and white; auto, full."
 )
 @click.option("--colours", default="grey", help="Films: grey, inferno, viridis or diverging.")
 @click.option("--speed", default="1x", help="Films: 0.1x is ten times slower than it was.")
 @click.option("--plain", is_flag=True, help="Films: without the time and the marks in the picture.")
-def export(
-    file: Path,
-    out: Path,
-    frames: str | None,
-    time: str | None,
-    around: str | None,
-    before: str,
-    after: str,
-    every: int,
-    roi: str | None,
-    binning: int,
-    levels: str,
-    colours: str,
-    speed: str,
-    plain: bool,
-) -> int:
+def export(files: tuple[Path, ...], out: Path, **options: Unpack[Options]) -> int:
     """Write FILE, or a part of it, as OUT: .tif, .ome.tif, .ome.zarr, .nwb, .mp4, .npy or .csv.
 
-    Times count from the first frame of FILE, with --around from the mark. What keeps every pixel is read back
-    and compared before it gets its name; nothing is ever overwritten.
+    Several FILEs of one session are one recording, as is what a journal names. Times count from its first
+    frame, with --around from the mark. What keeps every pixel is read back and compared before it gets its
+    name; nothing is ever overwritten, and what is interrupted leaves nothing.
     """
-    ending = ending_of(out)
-    is_film = FORMATS[ending].module == "movie"
-    given = {"--levels": levels, "--colours": colours, "--speed": speed}
-    for name, value in given.items():
-        if not is_film and value != _FILM[name]:
-            raise UsageError(f"{name}: is for films (.mp4) only, and {out.name} is none")
-    look = Look(parse_levels(levels), check_colours(colours), parse_speed(speed), has_text=not plain)
-    wanted = Wanted(
-        frames, time, around, _seconds("--before", before), _seconds("--after", after), every,
-        Shaping(parse_roi(roi) if roi else None, binning),
-    )  # fmt: skip
-    require_installed(out)
-    with recorder.open(file) as recording:
-        options: dict[str, Any] = {"look": look, "bits": bits_of(recording)} if is_film else {}
-        with _progress() as bar:
-            task = bar.add_task(out.name, total=None)
-            outputs = plan(recording, out, wanted, lambda count: bar.advance(task, count))
-            for path, content in outputs:
-
-                def tell(phase: str, name: str = path.name, total: int = len(content.part.indices)) -> None:
-                    bar.reset(task, description=f"{phase} {name}", total=total)
-
-                export_one(path, content, options, tell)
-        for path, content in outputs:
-            count = len(content.part.indices)
-            print_line(f"{path}: {count} frame{'s' * (count != 1)}{_checked(path)}")
+    request = Request.of(out, options)
+    checked = ", read back and compared" if FORMATS[ending_of(out)].is_lossless else ""
+    with _opened(files) as recording, _until_interrupted() as go_on:
+        outputs = request.outputs(recording)
+        if said := advice(outputs[0].path, outputs[0].content):
+            print_error(said)
+        for number, output in enumerate(outputs, 1):
+            place = f" ({number} of {len(outputs)})" if len(outputs) > 1 else ""
+            try:
+                _write(output, place, go_on)
+            except KeyboardInterrupt:
+                print_error(f"interrupted: {output.path} is not written, and nothing is left of it")
+                return 130
+            count = len(output.content.part.indices)
+            print_line(f"{output.path}: {count} frame{'s' * (count != 1)}{checked}")
     return 0
 
 
-def _checked(path: Path) -> str:
-    return ", read back and compared" if FORMATS[ending_of(path)].is_lossless else ""
+def _write(output: Output, place: str, go_on: Callable[[], object]) -> None:
+    """Write one output behind a bar that names it and its `place` among others."""
+    total, name = len(output.content.part.indices), output.path.name
+    with _progress() as bar:
+        task = bar.add_task(name, total=total)
+
+        def tell(phase: str) -> None:
+            bar.reset(task, description=f"{phase} {name}{place}", total=total)
+            go_on()
+
+        def advance(frames: int) -> None:
+            bar.advance(task, frames)
+            go_on()
+
+        output.content.progress = advance
+        export_one(output.path, output.content, output.options, tell)
 
 
-def _seconds(option: str, text: str) -> float:
+@contextlib.contextmanager
+def _until_interrupted() -> Iterator[Callable[[], None]]:
+    """Yield what raises KeyboardInterrupt once Ctrl-C, SIGTERM or a closed terminal has asked for an end.
+
+    It is called between two blocks of frames: raised anywhere, an interrupt leaves threads of libraries at
+    work, or is lost in them. A second one is raised at once.
+    """
+    asked = threading.Event()
+
+    def ask(number: int, frame: FrameType | None) -> None:
+        if asked.is_set():
+            signal.default_int_handler(number, frame)
+        asked.set()
+
+    def go_on() -> None:
+        if asked.is_set():
+            raise KeyboardInterrupt
+
+    numbers = [getattr(signal, name) for name in _SIGNALS if hasattr(signal, name)]
+    # One that is ignored, as under nohup, stays so.
+    before = {number: kind for number in numbers if (kind := signal.getsignal(number)) is not signal.SIG_IGN}
+    for number in before:
+        signal.signal(number, ask)
     try:
-        return parse_seconds(text)
-    except ValueError as error:
-        raise UsageError(f"{option} {text}: {error}") from None
+        yield go_on
+    finally:
+        for number, kind in before.items():
+            signal.signal(number, kind)
+
+
+@contextlib.contextmanager
+def _opened(files: tuple[Path, ...]) -> Iterator[OpenedRecording]:
+    """Open files as one recording during `with`; what is wrong, but can be read, is said in a line each."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RecoverWarning)
+        recording = recorder.open(*files)
+    with recording:
+        for problem in recording.problems:
+            print_error(problem)
+        yield recording
 
 
 def _progress() -> Progress:

@@ -163,6 +163,10 @@ class Journal:
         """Append a command."""
         await self._append(vars(entry))
 
+    async def go_on_in(self, file: Path, run: int) -> None:
+        """Append a remark: frames of run `run` go to a next file, also where no command asked for it."""
+        await self._append({"next_file": file.name, "run": run})
+
     async def end(self, run: int, last_number: int, verdict: str) -> None:
         """Append how run `run` ended, with its last frame's counter."""
         await self._append({"end_of_run": run, "last_number": last_number, "verdict": verdict})

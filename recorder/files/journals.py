@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 from recorder.errors import UsageError
+from recorder.files.opened.session_files import session_files
 from recorder.files.opening import open_recording
 from recorder.files.probe import probing
 from recorder.storage.layout import JOURNAL_SUFFIX
@@ -12,8 +13,8 @@ from recorder.storage.layout import JOURNAL_SUFFIX
 def journal_of(recording: Path) -> Path:
     """Return the journal of a recording's session, which stands beside the first file of that.
 
-    That of a later file is known by its commands, of which the recording has some. Blocks. Raises UsageError
-    where there is none.
+    That of a later file is known by its commands; where the recording has none, by naming it. Blocks. Raises
+    UsageError where there is none.
     """
     beside = recording.with_suffix(JOURNAL_SUFFIX)
     if beside.is_file():
@@ -21,11 +22,11 @@ def journal_of(recording: Path) -> Path:
     with probing() as probe:
         given = probe.ask(_commands, recording)
     for journal in sorted(recording.parent.glob(f"*{JOURNAL_SUFFIX}")):
-        if given and given <= _commands_in(journal):
+        if given <= _commands_in(journal) if given else recording.resolve() in _files_of(journal):
             return journal
     raise UsageError(
-        f"{recording}: {beside.name} is not there, and no other journal in its folder has its commands; "
-        "name the journal itself"
+        f"{recording}: {beside.name} is not there, and no other journal in its folder has its commands"
+        f"{'' if given else ', or names it'}; name the journal itself"
     )
 
 
@@ -43,3 +44,11 @@ def _commands_in(journal: Path) -> set[tuple[int, str]]:
         return {(row["seq"], row["time"]) for row in map(json.loads, lines) if "seq" in row}
     except (OSError, ValueError, TypeError, KeyError, RecursionError):
         return set()
+
+
+def _files_of(journal: Path) -> list[Path]:
+    """Return the files of a journal's session, none where it cannot be read or they are gone."""
+    try:
+        return session_files(journal)
+    except UsageError:
+        return []

@@ -3,6 +3,7 @@
 import contextlib
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from pathlib import Path
 
 # Registers the commands.
 from recorder.control import commands as _commands  # noqa: F401
@@ -34,8 +35,12 @@ async def session_context(session: Session, *, attended: bool = False) -> AsyncI
             last = session.run.timeline.last if session.run else None
             await journal.end(session.runs, last.number if last else 0, summary.verdict)
 
+        async def note_next_file(path: Path) -> None:
+            await journal.go_on_in(path, session.runs)
+
         dispatch = Dispatcher(session, journal)
         session.on_end.append(note_end)
+        session.on_next_file.append(note_next_file)
         session.on_remark = lambda text: dispatch.execute_soon(f"note {text}", "camera")
         try:
             async with (

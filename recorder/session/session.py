@@ -67,8 +67,10 @@ class Session:
         self.last_summary: Summary | None = None
         self._error: RecorderError | None = None
         self.marks = Marks()
-        # Called with each run's summary when it is over, and with what the camera tells of its health.
+        # Called with each run's summary when it is over, with the next file of a run before frames go to it,
+        # and with what the camera tells of its health.
         self.on_end: list[Callable[[Summary], Awaitable[None]]] = []
+        self.on_next_file: list[Callable[[Path], Awaitable[None]]] = []
         self.on_remark: Callable[[str], None] | None = None
 
     def take_another_path(self) -> bool:
@@ -271,6 +273,9 @@ class Session:
             if path is not None:
                 self.promised.add(path)
             try:
+                if path is not None:
+                    for tell in self.on_next_file:
+                        await tell(path)
                 number = await run.roll_over(self.settings, path, first)
             finally:
                 self.promised.discard(path)

@@ -66,18 +66,13 @@ def give_name(partial: Path, path: Path) -> None:
     except FileExistsError:
         raise
     except OSError:
-        # A file system without links, FAT for example: the bytes once more, under a name that is ours alone.
-        _copy(partial, path)
-
-
-def _copy(partial: Path, path: Path) -> None:
-    """Copy a file to the new file `path`, and wait until it is on the disk; raises OSError."""
-    with contextlib.ExitStack() as undo, path.open("xb") as file:
-        undo.callback(_remove, path)
-        file.write(partial.read_bytes())
-        file.flush()
-        os.fsync(file.fileno())
-        undo.pop_all()
+        # A file system without links, FAT for example: first the name is made ours alone, then replaced.
+        path.open("xb").close()
+        try:
+            partial.replace(path)
+        except BaseException:
+            _remove(path)
+            raise
 
 
 def _remove(path: Path) -> None:

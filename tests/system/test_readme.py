@@ -44,6 +44,8 @@ RUN_BY = {
     "recorder run [CONFIG] [--headless] [--frames N] [--duration 10s] [--output PATH] [--script FILE]": (
         "test_every_line_of_the_synopsis_runs"
     ),
+    "recorder export mouse.h5 part.tif --frames 100:200": "test_each_task_after_a_recording_is_a_line",
+    "import recorder": "test_each_task_after_a_recording_is_a_line",
     "[analysis]": "test_an_analysis_of_ones_own_runs",
     "import h5py": "test_the_program_that_reads_a_file_runs",
     "import xarray as xr": "test_the_program_for_xarray_runs",
@@ -344,6 +346,41 @@ def test_the_program_for_xarray_runs(folder: Path, recording: Path) -> None:
     )
     assert done.returncode == 0, done.stderr
     assert re.match(r"20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}\+00:00 ", done.stdout)
+
+
+@pytest.mark.timeout(120)
+def test_each_task_after_a_recording_is_a_line(tmp_path: Path) -> None:
+    """In one command, and in three lines of Python, of which two are the same for all."""
+    pytest.importorskip("xarray")
+    script = "\n".join(["wait 0.4s", "mark trial1", "wait 0.2s", "mark trial2", "wait 0.9s"])
+    # Just as large as the region needs.
+    size = ("--set", "camera.width=272", "--set", "camera.height=176")
+    run(tmp_path, "run", "--frames", 200, "--output", "mouse.h5", *size, "--script", "-", stdin=script)
+    shell, python = (
+        block for block in BLOCKS if RUN_BY[block.name] == "test_each_task_after_a_recording_is_a_line"
+    )
+    for line in shell.text.splitlines():
+        done = run(tmp_path, *shlex.split(line)[1:])
+        assert (done.code, done.err) == (0, ""), done
+    opening, tasks = (part.splitlines() for part in python.text.split("\n\n"))
+    assert (len(opening), len(tasks)) == (2, len(shell.text.splitlines()))
+    seen = (
+        "import csv, numpy, tifffile, zarr",
+        "part, clip = tifffile.imread('frames.tif'), tifffile.imread('clip_trial2.tif')",
+        "assert numpy.array_equal(part, rec.frames[100:200])",
+        "assert numpy.array_equal(part, tifffile.imread('part.tif'))",
+        "rows = csv.DictReader(open('eye.csv', newline=''))",
+        "assert numpy.array_equal([float(row['mean']) for row in rows], brightness)",
+        "assert numpy.array_equal(zarr.open_array('mouse.ome.zarr/0', mode='r')[:], frames)",
+        "assert numpy.array_equal(frames.time, rec.time)",
+        "assert clips.shape == (2, 81, 176, 272) and not clips.missing.any()",
+        "assert numpy.array_equal(clip, clips[1])",
+        "rec.close()",
+    )
+    program = "\n".join([*opening, *tasks, *seen])
+    subprocess.run([sys.executable, "-c", program], cwd=tmp_path, check=True, timeout=50)
+    films = [(tmp_path / name).stat().st_size for name in ("film.mp4", "slow.mp4")]
+    assert films[0] == films[1] > 10_000
 
 
 def test_what_the_table_of_the_file_names_is_in_a_file(recording: Path) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any
 
 import crc32c
 import numpy as np
@@ -11,24 +11,10 @@ from numpy.typing import NDArray
 
 from recorder.errors import StorageError
 from recorder.files.export.selection import Part, Shaping
+from recorder.files.opened.frames import Frames
 
 # Of the frames read at once, unless one is larger.
 BLOCK_BYTES = 32 * 2**20
-
-
-class Frames(Protocol):
-    """The frames of a recording: `shape` (N, H, W), read by slices."""
-
-    @property
-    def shape(self) -> tuple[int, int, int]:
-        """How many, height, width."""
-
-    @property
-    def dtype(self) -> np.dtype[Any]:
-        """The type of a pixel."""
-
-    def __getitem__(self, index: slice) -> NDArray[Any]:
-        """Read some of them."""
 
 
 @dataclass(frozen=True)
@@ -54,13 +40,16 @@ class Facts:
 
 @dataclass
 class Content:
-    """The frames of one output; `blocks` reads them once, and notes a checksum of each."""
+    """The frames of one output; `blocks` reads them once, and notes a checksum of each.
+
+    `progress` hears how many frames were read, or read back.
+    """
 
     frames: Frames
     part: Part
     shaping: Shaping
     facts: Facts
-    progress: Callable[[int], object]
+    progress: Callable[[int], object] = lambda _frames: None
     sums: list[int] = field(default_factory=list)
 
     @property
@@ -73,15 +62,10 @@ class Content:
         """The type of a pixel."""
         return self.frames.dtype
 
-    @property
-    def frame_bytes(self) -> int:
-        """Bytes of a frame as it is read."""
-        return int(np.prod(self.frames.shape[1:])) * self.dtype.itemsize
-
     def blocks(self) -> Iterator[NDArray[Any]]:
         """Yield the frames (k, h, w), C-contiguous, one block after the other in bounded memory."""
         self.sums.clear()
-        for run in _runs(self.part.indices, max(1, BLOCK_BYTES // self.frame_bytes)):
+        for run in _runs(self.part.indices, max(1, BLOCK_BYTES // self.frames.frame_bytes)):
             block = self.shaping(self.frames[run])
             self.progress(len(block))
             self.sums += (crc32c.crc32c(frame.data.cast("B")) for frame in block)

@@ -15,25 +15,24 @@ _PACKAGE = "recorder.files.export"
 
 @dataclass(frozen=True)
 class Format:
-    """A format: the module that writes it, what people call it, and what has to be installed for it."""
+    """A format: the module that writes it, what people call it, and the extra with its library."""
 
     module: str
     name: str
-    needs: str = ""
     extra: str = ""
     is_lossless: bool = True
 
 
 # The longer endings first.
 FORMATS = {
-    ".ome.zarr": Format("zarr_image", "OME-Zarr", needs="zarr", extra="zarr"),
+    ".ome.zarr": Format("zarr_image", "OME-Zarr", extra="zarr"),
     ".ome.tif": Format("tiff", "OME-TIFF"),
     ".ome.tiff": Format("tiff", "OME-TIFF"),
     ".tif": Format("tiff", "OME-TIFF"),
     ".tiff": Format("tiff", "OME-TIFF"),
-    ".zarr": Format("zarr_image", "OME-Zarr", needs="zarr", extra="zarr"),
-    ".nwb": Format("nwb", "NWB", needs="pynwb", extra="nwb"),
-    ".mp4": Format("movie", "MP4", needs="imageio_ffmpeg", extra="movie", is_lossless=False),
+    ".zarr": Format("zarr_image", "OME-Zarr", extra="zarr"),
+    ".nwb": Format("nwb", "NWB", extra="nwb"),
+    ".mp4": Format("movie", "MP4", extra="movie", is_lossless=False),
     ".npy": Format("npy", "numpy's format"),
     ".csv": Format("table", "a table", is_lossless=False),
 }
@@ -54,12 +53,19 @@ def require_installed(path: Path) -> Any:  # noqa: ANN401 - a module
     try:
         return importlib.import_module(f"{_PACKAGE}.{known.module}")
     except ModuleNotFoundError as error:
-        if not known.needs or error.name is None or error.name.partition(".")[0].startswith("recorder"):
+        if not known.extra or error.name is None or error.name.partition(".")[0].startswith("recorder"):
             raise
         raise UsageError(
             f"{path.name}: {known.name} needs the package {error.name}: "
             f"pip install 'recorder[{known.extra}]' beside this recorder"
         ) from None
+
+
+def advice(path: Path, content: Content) -> str:
+    """Return what others may miss in an output, in one line, "" where nothing."""
+    advise = getattr(require_installed(path), "advice", None)
+    said = advise(content.facts) if advise else ""
+    return f"{path.name}: {said}" if said else ""
 
 
 def export_one(

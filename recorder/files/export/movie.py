@@ -4,13 +4,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import imageio_ffmpeg
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from recorder.errors import StorageError
+from recorder.errors import UsageError
 from recorder.files.export.content import Content
+from recorder.files.export.film_encoder import encoding
 from recorder.files.export.movie_look import Look
 from recorder.preview.colours import palette
 from recorder.preview.levels import Levels, ShadeTable, automatic, saturation_of
@@ -24,49 +24,49 @@ LEVEL_FRAMES = 20
 # The film's own rate: what is faster is thinned out, what is slower repeated by the player.
 MOST_RATE = 60.0
 
-# Players want even numbers of pixels; more than this across few of them decode.
+# A longer film is a slip.
+LONGEST_S = 24 * 3600.0
+
+# Few players decode more across; larger frames become means of 2 x 2 pixels, or more.
 LONGEST_SIDE = 3840
 
 
 def write(path: Path, content: Content, look: Look, bits: int) -> None:
     """Write a film of the frames to `path`, which is made; blocks.
 
-    Frames are shown at the times they were taken, `speed` times as fast. Raises StorageError where the
-    encoder fails, OSError.
+    Frames are shown at the times they were taken, `speed` times as fast. Players want even numbers of pixels:
+    a frame without has a black row, or column, more. Raises UsageError for a film of days, OSError.
     """
     times = content.facts.times_s
     rate, chosen = _timing(times, look.speed)
-    shape = content.shape
-    height, width = _even(shape[1]), _even(shape[2])
+    _, height, width = content.shape
+    shrink = -(-max(height, width) // LONGEST_SIDE)
+    height, width = -(-height // shrink), -(-width // shrink)
+    canvas = np.zeros((height + height % 2, width + width % 2, 3), np.uint8)
     table = ShadeTable(saturation_of(bits, content.dtype))
     table.stretch(*_levels(content, look.levels, bits), overlay=False)
     colours = np.frombuffer(palette(look.colours), np.uint8).reshape(256, 3)
-    film = imageio_ffmpeg.write_frames(
-        str(path), (width, height), fps=rate, codec="libx264", quality=8, macro_block_size=2,
-        output_params=["-preset", "veryfast", "-movflags", "+faststart"],
-    )  # fmt: skip
-    film.send(None)
-    try:
+    with encoding(path, canvas.shape[1], canvas.shape[0], rate) as put:
         for position, frame in _chosen_frames(content, chosen):
-            seen = colours[table.shades[frame]]
-            canvas = np.zeros((height, width, 3), np.uint8)
-            canvas[: shape[1], : shape[2]] = seen[:height, :width]
-            if look.has_text:
-                canvas = _labelled(canvas, _text(content, position, look.speed))
-            film.send(np.ascontiguousarray(canvas))
-    except OSError as error:
-        raise StorageError(f"{path}: the film cannot be encoded: {error}") from error
-    finally:
-        film.close()
+            picture = colours[table.shades[frame]]
+            if shrink > 1:
+                picture = np.asarray(Image.fromarray(picture).reduce(shrink))
+            canvas[:height, :width] = picture
+            put(_labelled(canvas, _text(content, position, look.speed)) if look.has_text else canvas)
 
 
 def _timing(times: NDArray[np.float64], speed: float) -> tuple[float, NDArray[np.int64]]:
     """Return the film's rate, and for each of its pictures which frame (position) it shows."""
     if len(times) < 2:
         return 1.0, np.arange(len(times))
+    # Between two files of a session a clock may step back a little.
+    times = np.maximum.accumulate(times)
+    lasts_s = float(times[-1] - times[0]) / speed
+    if not lasts_s <= LONGEST_S:
+        raise UsageError(f"the film would last {lasts_s / 3600:.0f} hours; give a higher --speed")
     interval_s = float(np.median(np.diff(times))) / speed
     rate = min(MOST_RATE, max(1.0, 1 / interval_s if interval_s > 0 else MOST_RATE))
-    moments = np.arange(0, (times[-1] - times[0]) / speed + 1 / rate / 2, 1 / rate) * speed + times[0]
+    moments = np.arange(0, lasts_s + 1 / rate / 2, 1 / rate) * speed + times[0]
     return rate, np.clip(np.searchsorted(times, moments + interval_s * speed / 2) - 1, 0, len(times) - 1)
 
 
@@ -113,7 +113,3 @@ def _labelled(canvas: NDArray[np.uint8], text: str) -> NDArray[np.uint8]:
         place, text, font=font, fill=(255, 255, 255), stroke_width=max(1, size // 12), stroke_fill=(0, 0, 0)
     )
     return np.asarray(image)
-
-
-def _even(pixels: int) -> int:
-    return max(2, pixels - pixels % 2)

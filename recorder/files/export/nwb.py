@@ -1,7 +1,7 @@
 """Neurodata Without Borders: a OnePhotonSeries with the camera's time stamps, marks as a table of events."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from pynwb.ophys import OnePhotonSeries, OpticalChannel
 from recorder import __version__
 from recorder.errors import UsageError
 from recorder.files.export.content import BLOCK_BYTES, Content, Facts
+from recorder.files.export.hdf5_target import hdf5_target
 
 # Where `read` finds the frames, and what a series is called.
 SERIES = "OnePhotonSeries"
@@ -37,6 +38,14 @@ SUBJECT = (
     "description",
 )
 
+# What DANDI does not take a file without, and how it is said.
+ARCHIVES_WANT = {
+    "subject_id": "subject=M12",
+    "species": "'species=Mus musculus'",
+    "sex": "sex=F",
+    "age": "age=P90D",
+}
+
 UNKNOWN = "unknown"
 
 CHUNK_BYTES = 8 * 2**20
@@ -49,11 +58,13 @@ class _Chunks(AbstractDataChunkIterator):  # type: ignore[misc]  # hdmf has no t
         self._content = content
         self._blocks = content.blocks()
         self._position = 0
+        self.before_each: Callable[[], object] = lambda: None
 
     def __iter__(self) -> "_Chunks":
         return self
 
     def __next__(self) -> DataChunk:
+        self.before_each()
         block = next(self._blocks)
         begin, self._position = self._position, self._position + len(block)
         return DataChunk(block.transpose(0, 2, 1), np.s_[begin : self._position, :, :])
@@ -131,7 +142,8 @@ def write(path: Path, content: Content) -> None:
     )
     if facts.marks:
         _add_marks(file, facts)
-    with NWBHDF5IO(str(path), "w") as io:
+    with hdf5_target(path) as (target, opened), NWBHDF5IO(file=opened, mode="w") as io:
+        chunks.before_each = target.check
         io.write(file)
 
 
@@ -161,6 +173,17 @@ def _file_of(facts: Facts, zero_utc: datetime) -> NWBFile:
         subject=Subject(**subject) if subject else None,
         **known,
     )
+
+
+def advice(facts: Facts) -> str:
+    """Return a line about what archives ask for and the file will not say, "" where nothing is missing."""
+    given = {*facts.metadata, *(["subject_id"] if "subject" in facts.metadata else [])}
+    given |= {"age"} if "date_of_birth" in given else set()
+    missing = [name for name in ARCHIVES_WANT if name not in given]
+    if not missing:
+        return ""
+    said = " ".join(f"--meta {ARCHIVES_WANT[name]}" for name in missing)
+    return f"for the archive DANDI add {said} (or [metadata] in the configuration, or meta at the console)"
 
 
 def _add_marks(file: NWBFile, facts: Facts) -> None:

@@ -1,6 +1,6 @@
 """From what was asked for to the outputs: which frames go into which of them, and what is known of them."""
 
-from collections.abc import Callable
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -15,6 +15,7 @@ from recorder.files.export.formats import ending_of
 from recorder.files.export.selection import Part, Shaping, around_marks, in_range, in_time
 from recorder.files.export.target import require_new
 from recorder.files.opened.recording import OpenedRecording
+from recorder.storage.user_metadata import MetadataValue
 
 # Where in `OpenedRecording.metadata` what describes the camera stands.
 _DETECTOR = "instrument/detector"
@@ -23,7 +24,10 @@ _OPTICS = "instrument/optics"
 
 @dataclass(frozen=True)
 class Wanted:
-    """What is to be exported; of `frames`, `time` and `around` at most one."""
+    """What is to be exported; of `frames`, `time` and `around` at most one.
+
+    `said` is told of the recording besides what the user said while it was made.
+    """
 
     frames: str | None = None
     time: str | None = None
@@ -32,15 +36,11 @@ class Wanted:
     after_s: float = 0.6
     every: int = 1
     shaping: Shaping = field(default_factory=Shaping)
+    said: Mapping[str, MetadataValue] = field(default_factory=dict)
 
 
-def plan(
-    recording: OpenedRecording, out: Path, wanted: Wanted, progress: Callable[[int], object]
-) -> list[tuple[Path, Content]]:
-    """Return each output with its frames; raises UsageError for what cannot be done, before anything is.
-
-    `progress` hears how many frames were read, or read back.
-    """
+def plan(recording: OpenedRecording, out: Path, wanted: Wanted) -> list[tuple[Path, Content]]:
+    """Return each output with its frames; raises UsageError for what cannot be done, before anything is."""
     wanted.shaping.check(*recording.frames.shape[1:])
     parts = _parts(recording, wanted)
     outputs = []
@@ -50,8 +50,8 @@ def plan(
             ending = ending_of(out)
             path = out.with_name(f"{out.name.removesuffix(ending)}_{part.name}{ending}")
         require_new(path)
-        facts = _facts(recording, part, wanted.shaping)
-        outputs.append((path, Content(recording.frames, part, wanted.shaping, facts, progress)))
+        facts = _facts(recording, part, wanted)
+        outputs.append((path, Content(recording.frames, part, wanted.shaping, facts)))
     return outputs
 
 
@@ -73,15 +73,15 @@ def _parts(recording: OpenedRecording, wanted: Wanted) -> list[Part]:
     return [Part(part.name, part.indices[:: wanted.every], part.zero_s) for part in parts]
 
 
-def _facts(recording: OpenedRecording, part: Part, shaping: Shaping) -> Facts:
+def _facts(recording: OpenedRecording, part: Part, wanted: Wanted) -> Facts:
     indices = part.indices
     place = {int(index): i for i, index in enumerate(indices)}
     marks = [
-        (place[int(mark["frame"])], str(mark["label"]), str(mark["text"]))
+        (place[int(mark["frame"])], _text(mark["label"]), _text(mark["text"]))
         for mark in recording.marks
         if int(mark["frame"]) in place
     ]
-    size = _pixel_size_um(recording)
+    size, binning = _pixel_size_um(recording), wanted.shaping.binning
     return Facts(
         name=recording.files[0].path.stem + (f"_{part.name}" if part.name else ""),
         times_s=recording.time[indices] - part.zero_s,
@@ -90,9 +90,12 @@ def _facts(recording: OpenedRecording, part: Part, shaping: Shaping) -> Facts:
         indices=indices,
         zero_utc=_utc(recording.start, part.zero_s),
         marks=marks,
-        pixel_size_um=None if size is None else (size[0] * shaping.binning, size[1] * shaping.binning),
+        pixel_size_um=None if size is None else (size[0] * binning, size[1] * binning),
         details=_details(recording),
-        metadata=recording.settings.get("metadata", {}),
+        metadata={
+            name: _text(value) if isinstance(value, str) else value
+            for name, value in {**recording.said, **wanted.said}.items()
+        },
     )
 
 
@@ -100,7 +103,10 @@ def _utc(start: np.datetime64, after_s: float) -> datetime | None:
     if np.isnat(start):
         return None
     seconds = start.astype("datetime64[us]").astype(np.int64) * 1e-6
-    return datetime.fromtimestamp(0, UTC) + timedelta(seconds=float(seconds) + after_s)
+    try:
+        return datetime.fromtimestamp(0, UTC) + timedelta(seconds=float(seconds) + after_s)
+    except (ValueError, OverflowError):  # a time of a damaged file
+        return None
 
 
 def _details(recording: OpenedRecording) -> dict[str, str]:
@@ -115,7 +121,12 @@ def _details(recording: OpenedRecording) -> dict[str, str]:
         "verdict": recording.verdict,
         "frames lost": lost or "",
     }
-    return {name: str(value) for name, value in told.items() if value != ""}
+    return {name: _text(value) for name, value in told.items() if value != ""}
+
+
+def _text(value: object) -> str:
+    """Return a text that every format can hold: XML and NWB have no control characters."""
+    return "".join(c if c.isprintable() or c in "\n\t" else "\N{REPLACEMENT CHARACTER}" for c in str(value))
 
 
 def bits_of(recording: OpenedRecording) -> int:

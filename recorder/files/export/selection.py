@@ -1,6 +1,7 @@
 """Which frames of a recording are wanted, and what of each."""
 
-from collections.abc import Sequence
+import itertools
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Any
@@ -9,11 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recorder.errors import UsageError, did_you_mean
+from recorder.files.opened.clips import EDGE_S
 from recorder.frames.region_means import Box
 from recorder.units import format_seconds, parse_seconds
-
-# Frames on the very edge of the time around a mark belong to it, whatever fractions become of sums.
-EDGE_S = 1e-7
 
 
 @dataclass(frozen=True)
@@ -127,20 +126,27 @@ def around_marks(
 
     Raises UsageError where none does.
     """
-    labels = [label for frame, label in marks if frame >= 0]
+    here = [(frame, label) for frame, label in marks if 0 <= frame < len(times)]
     parts: list[Part] = []
-    names: dict[str, int] = {}
-    for frame, label in marks:
-        if frame < 0 or not fnmatchcase(label, pattern):
+    names: set[str] = set()
+    for frame, label in here:
+        if not fnmatchcase(label, pattern):
             continue
         zero_s = float(times[frame])
         inside = (times >= zero_s - before_s - EDGE_S) & (times <= zero_s + after_s + EDGE_S)
-        indices = np.flatnonzero(inside)
-        plain = "".join(c if c.isalnum() or c in "-_." else "_" for c in label)
-        names[plain] = names.get(plain, 0) + 1
-        name = plain if names[plain] == 1 else f"{plain}_{names[plain]}"
-        parts.append(Part(name, indices, zero_s))
+        name = _new_name(label, names)
+        names.add(name.lower())
+        parts.append(Part(name, np.flatnonzero(inside), zero_s))
     if not parts:
-        near = did_you_mean(pattern, labels) if labels else "; there are no marks on frames"
+        near = (
+            did_you_mean(pattern, {label for _, label in here}) if here else "; there are no marks on frames"
+        )
         raise UsageError(f'--around "{pattern}": no mark of that name{near}')
     return parts
+
+
+def _new_name(label: str, taken: Collection[str]) -> str:
+    """Return a name for files that is not `taken`, whether or not capitals count."""
+    plain = "".join(c if c.isalnum() or c in "-_." else "_" for c in label)
+    numbered = (plain if number == 1 else f"{plain}_{number}" for number in itertools.count(1))
+    return next(name for name in numbered if name.lower() not in taken)

@@ -1,7 +1,9 @@
 """The rows of the frames as text with commas; with a region, its mean in each."""
 
 import csv
-from datetime import timedelta
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -16,28 +18,32 @@ def write(path: Path, content: Content) -> None:
     `mark` (labels, with a bar between several), and `mean` of the region where one is asked for. What is
     not known is empty. Raises OSError.
     """
-    facts, wants_mean = content.facts, content.shaping.roi is not None
+    facts = content.facts
     marks: dict[int, list[str]] = {}
     for at, label, _ in facts.marks:
         marks.setdefault(at, []).append(label)
-    means = [m for block in content.blocks() for m in block.mean(axis=(1, 2)).tolist()] if wants_mean else []
+    columns: dict[str, Iterable[object]] = {
+        "frame": facts.indices,
+        "number": facts.numbers,
+        "time_s": (f"{time_s:.9f}" for time_s in facts.times_s),
+        "utc": map(partial(_utc, facts.zero_utc), facts.times_s.tolist()),
+        "exposure_s": ("" if np.isnan(value) else f"{value:.9g}" for value in facts.exposures_s),
+        "mark": ("|".join(marks.get(at, [])) for at in range(len(facts.times_s))),
+    }
+    if content.shaping.roi is not None:
+        # Means are read before the file is made.
+        columns["mean"] = [mean for block in content.blocks() for mean in block.mean(axis=(1, 2)).tolist()]
     with path.open("x", newline="", encoding="utf-8") as file:
         rows = csv.writer(file)
-        rows.writerow(["frame", "number", "time_s", "utc", "exposure_s", "mark", *["mean"] * wants_mean])
-        for i, time_s in enumerate(facts.times_s):
-            utc = ""
-            if facts.zero_utc is not None:
-                moment = facts.zero_utc + timedelta(seconds=float(time_s))
-                utc = moment.isoformat(timespec="microseconds").replace("+00:00", "Z")
-            exposure = "" if np.isnan(facts.exposures_s[i]) else f"{facts.exposures_s[i]:.9g}"
-            rows.writerow(
-                [
-                    facts.indices[i],
-                    facts.numbers[i],
-                    f"{time_s:.9f}",
-                    utc,
-                    exposure,
-                    "|".join(marks.get(i, [])),
-                ]
-                + [repr(mean) for mean in means[i : i + 1]]
-            )
+        rows.writerow(columns)
+        rows.writerows(zip(*columns.values(), strict=True))
+
+
+def _utc(zero: datetime | None, time_s: float) -> str:
+    if zero is None:
+        return ""
+    try:
+        moment = zero + timedelta(seconds=time_s)
+    except (ValueError, OverflowError):  # a time of a damaged file
+        return ""
+    return moment.isoformat(timespec="microseconds").replace("+00:00", "Z")

@@ -4,12 +4,17 @@ import contextlib
 import os
 import secrets
 import shutil
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 from recorder.errors import StorageError, UsageError
 from recorder.storage.atomic_file import give_name
 from recorder.storage.direct_io import sync_folder
+
+# How often a folder is removed that comes back, and how long is waited to see whether it does.
+REMOVALS = 20
+LAST_WRITES_S = 0.05
 
 
 def require_new(path: Path) -> None:
@@ -34,6 +39,7 @@ def partial(path: Path) -> Iterator[Path]:
     try:
         yield hidden
         if hidden.is_dir():
+            _sync_all_in(hidden)
             # A folder that is there is not replaced, but for an empty one, which `require_new` looks for.
             require_new(path)
             hidden.rename(path)
@@ -47,10 +53,26 @@ def partial(path: Path) -> Iterator[Path]:
         raise StorageError(f"{path}: cannot be written: {error.strerror or error}") from None
     finally:
         if hidden.is_dir():
-            shutil.rmtree(hidden, ignore_errors=True)
+            _remove(hidden)
         else:
             with contextlib.suppress(OSError):
                 hidden.unlink(missing_ok=True)
+
+
+def _remove(folder: Path) -> None:
+    """Remove a folder; after a failure, threads of a library may still write into it for a moment."""
+    for _ in range(REMOVALS):
+        shutil.rmtree(folder, ignore_errors=True)
+        time.sleep(LAST_WRITES_S)
+        if not folder.exists():
+            return
+
+
+def _sync_all_in(folder: Path) -> None:
+    for inside, _, names in os.walk(folder):
+        for name in names:
+            _sync(Path(inside, name))
+        sync_folder(Path(inside))
 
 
 def _sync(path: Path) -> None:

@@ -48,16 +48,18 @@ def write(path: Path, content: Content) -> None:
         attributes={"ome": {"version": "0.5", "multiscales": [multiscale]}, "recorder": about},
     )
     per_chunk = max(1, min(frames, CHUNK_BYTES // max(1, height * width * content.dtype.itemsize)))
+    columns = (("time", facts.times_s), ("exposure", facts.exposures_s), ("sequence_number", facts.numbers))
     image = group.create_array(
         "0",
         shape=(frames, height, width),
         dtype=content.dtype,
         chunks=(per_chunk, height, width),
         dimension_names=("t", "y", "x"),
+        # By which xarray finds them.
+        attributes={"coordinates": " ".join(name for name, _ in columns)},
     )
     for begin, chunk in _chunks(content, per_chunk):
         image[begin : begin + len(chunk)] = chunk
-    columns = (("time", facts.times_s), ("exposure", facts.exposures_s), ("sequence_number", facts.numbers))
     for name, values in columns:
         column = group.create_array(name, shape=values.shape, dtype=values.dtype, dimension_names=("t",))
         column[:] = values

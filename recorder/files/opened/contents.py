@@ -24,6 +24,7 @@ from recorder.storage import layout
 from recorder.storage.file_addresses import FileAddresses, GrowingDataset
 from recorder.storage.file_bytes import Readable
 from recorder.storage.records import ROWS, Verdict
+from recorder.storage.user_metadata import MetadataValue, read_metadata
 
 # Columns, rows and addresses of a long recording take longer: so much for each GB.
 TIMEOUT_S_PER_GB = 0.2
@@ -39,14 +40,15 @@ class Contents:
     """A file without its pixels.
 
     `columns` have a value for each frame, by the name of `frames.metadata`; `tables` their rows, text as
-    text; `values` every single value under /entry, by its path there. `start` is the UTC of the first frame
-    (NaT: not known); `without_pixels` frames have a row only.
+    text; `values` every single value under /entry, by its path there; `said` what the user said of it, at its
+    end. `start` is the UTC of the first frame (NaT: not known); `without_pixels` frames have a row only.
     """
 
     pixels: FilePixels
     columns: dict[str, NDArray[Any]]
     tables: dict[str, NDArray[np.void]]
     values: dict[str, Value]
+    said: dict[str, MetadataValue]
     start: np.datetime64
     without_pixels: int
 
@@ -69,6 +71,11 @@ class Contents:
     def was_closed(self) -> bool:
         """Whether its recorder has closed it."""
         return self.verdict != Verdict.RECORDING
+
+    @property
+    def is_prepared(self) -> bool:
+        """Whether it is to be the next file of its session: frames still go to the one before."""
+        return not self.frames and not self.was_closed
 
     def followed_by(self, later: Self) -> Self:
         """Return these with what `read_contents(since=frames)` found later."""
@@ -140,6 +147,7 @@ def _read(path: Path, since: int) -> Contents:
             columns={name: values[since:frames] for name, values in stored.items()},
             tables={row.table: table(entry.get(row.table), row) for row in ROWS},
             values=_values(entry),
+            said=read_metadata(entry),
             start=_start(detector, entry),
             without_pixels=claimed - frames,
         )

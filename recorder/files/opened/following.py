@@ -55,8 +55,16 @@ def _look(recording: "OpenedRecording", given: Sequence[str | os.PathLike[str]],
         return later.frames > last.frames or later.was_closed
     known = {file.path for file in recording.contents}
     for path in files_meant(given):
-        if path not in known:
-            recording.show([*before, last, ask_contents(path, probe)])
+        if path in known:
+            continue
+        try:
+            found = ask_contents(path, probe)
+        except UsageError:
+            if path.is_file():
+                raise
+            continue  # no frame came for it, and it is gone
+        if not found.is_prepared:
+            recording.show([*before, last, found])
             return True
     return False
 

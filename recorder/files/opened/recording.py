@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, Unpack
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,13 +23,17 @@ from recorder.files.opened.following import follow
 from recorder.files.opened.frames import Frames
 from recorder.files.opened.problems import RecoverWarning, problems_of
 from recorder.files.opened.session_files import files_meant
+from recorder.files.opened.summary_text import summary_text
 from recorder.files.opened.tables import joined, standing
 from recorder.files.opened.traces import Roi, trace
 from recorder.files.probe import Probe, probing
+from recorder.storage.user_metadata import MetadataValue
 
 if TYPE_CHECKING:
     import dask.array
     import xarray
+
+    from recorder.files.export.request import Options
 
 
 @dataclass(frozen=True)
@@ -220,6 +224,15 @@ class OpenedRecording:
         frames = self.dask() if dask else self._frames
         return data_array(frames, {**coordinates, "exposure": self.exposure}, attributes)
 
+    def export(self, out: str | os.PathLike[str], **options: "Unpack[Options]") -> list[Path]:
+        """Write it, or a part, for another program: `export("part.tif", frames="100:200")`.
+
+        The options are those of `recorder export`. Returns what was written; raises UsageError, StorageError.
+        """
+        from recorder.files.export.request import export  # noqa: PLC0415 - only where it is asked for
+
+        return export(self, out, options)
+
     # What it is.
 
     @cached_property
@@ -253,6 +266,11 @@ class OpenedRecording:
         return MappingProxyType(self.contents[0].values)
 
     @property
+    def said(self) -> Mapping[str, MetadataValue]:
+        """What the user said of it in [metadata] and with `meta`, at its end: said["subject"]."""
+        return MappingProxyType(self.contents[-1].said)
+
+    @property
     def verdict(self) -> str:
         """What became of it ("recording": it grows, or was killed); of several files the worst."""
         order = ["complete", "frames lost", "interrupted", "recording", "failed"]
@@ -267,23 +285,7 @@ class OpenedRecording:
         return tuple(line for file in self.contents for line in problems_of(file))
 
     def __repr__(self) -> str:
-        times = self.time
-        seconds = float(times[-1] - times[0]) if len(times) > 1 else 0.0
-        rate = f", {(len(times) - 1) / seconds:.6g} frames/s" if seconds > 0 else ""
-        names = self.files[0].path.name + (f" and {len(self.files) - 1} more" if len(self.files) > 1 else "")
-        lost = int(self.losses["count"].sum())
-        labels = list(dict.fromkeys(self.marks["label"].tolist()))
-        shown = ", ".join(labels[:6]) + (", ..." if len(labels) > 6 else "")
-        lines = [
-            f"Recording {names}: {self.verdict}",
-            f"  frames  {' x '.join(map(str, self.frames.shape))} {self.frames.dtype}, "
-            f"{self.frames.nbytes / 1e9:.3f} GB",
-            f"  time    {seconds:.3f} s from {self.start} UTC{rate}",
-            f"  lost    {lost}" + (f" in {len(self.losses)} gaps" if lost else ""),
-            f"  marks   {len(self.marks)}" + (f": {shown}" if labels else ""),
-            *(f"  ! {problem}" for problem in self.problems),
-        ]
-        return "\n".join(lines)
+        return summary_text(self)
 
     # Its life.
 
@@ -304,7 +306,7 @@ class OpenedRecording:
         offsets = [0.0]
         for file in rest:
             seconds = float((file.start - first.start) / np.timedelta64(1, "ns")) * 1e-9
-            if math.isnan(seconds):
+            if math.isnan(seconds) and file.frames:
                 raise UsageError(
                     f"{file.path}: does not say when its first frame came; open it by itself for its times"
                 )
@@ -316,7 +318,8 @@ def open_files(given: Sequence[str | os.PathLike[str]], probe: Probe | None = No
     """Open what is given as one recording, see `recorder.open`; `probe` looks into the files."""
     paths = files_meant(given)
     with probing() if probe is None else contextlib.nullcontext(probe) as looking:
-        contents = [ask_contents(path, looking) for path in paths]
+        found = [ask_contents(path, looking) for path in paths]
+    contents = [file for file in found if not file.is_prepared] or found[:1]
     # In the order of time; those without a frame, which know none, last.
     contents.sort(key=lambda file: (np.isnat(file.start), file.start))
     _require_one_form(contents)

@@ -59,7 +59,7 @@ def _of_folder(folder: Path) -> list[Path]:
 
 
 def session_files(journal: Path) -> list[Path]:
-    """Return the files that are there of a journal's session: its first one, and those its answers name.
+    """Return the files that are there of a journal's session: its first one, and those that it names.
 
     Raises UsageError where there is no journal, or no file of it.
     """
@@ -80,7 +80,8 @@ def session_files(journal: Path) -> list[Path]:
 def _named(line: str) -> str:
     """Return the name of the file that a line of a journal says frames go to, "" where it says of none."""
     try:
-        said = SAVING.search(json.loads(line)["message"])
+        row = json.loads(line)
+        answer = SAVING.search(row["message"]) if "message" in row else None
+        return re.split(r"[\\/]", answer[1] if answer else row["next_file"])[-1]
     except (ValueError, LookupError, TypeError, RecursionError):
         return ""
-    return re.split(r"[\\/]", said[1])[-1] if said else ""

@@ -1,5 +1,6 @@
 """What other programs make of our files: those that are finished, that grow, that were killed."""
 
+import importlib.metadata
 import math
 import shutil
 import subprocess
@@ -21,6 +22,7 @@ from recorder.storage.layout import DETECTOR, FileDescription
 from recorder.storage.recording import Recording
 from recorder.storage.records import MarkRow, MetadataRow, Verdict
 from tests.conftest import fill, need, take
+from tests.unit.files.their_readers import check_suite2p
 
 FORM = FrameFormat(32, 64, np.dtype(np.uint16))
 WHAT = FileDescription(
@@ -270,6 +272,15 @@ def test_suite2p_takes_the_frames(file: Path) -> None:
             count += len(halved)
     assert count == 12
     assert total[1, 0] == sum(number // 2 for number in range(1, 13))
+
+
+def test_suite2ps_own_reader_takes_the_frames(file: Path) -> None:
+    """Its own code, where it is installed, if only with --no-deps; CaImAn's: their_readers.py."""
+    try:
+        installed = importlib.metadata.distribution("suite2p")
+    except importlib.metadata.PackageNotFoundError:
+        pytest.skip("suite2p is not installed; pip install --no-deps suite2p is enough")
+    check_suite2p(Path(str(installed.locate_file("suite2p/io/h5.py"))), file)
 
 
 def test_caiman_takes_the_frames(file: Path) -> None:

@@ -8,8 +8,11 @@ import h5py
 import numpy as np
 import pytest
 
+import recorder
 from recorder.assembly import build_session
-from recorder.errors import ConfigurationError, StorageError
+from recorder.control.journal import read_journal
+from recorder.errors import ConfigurationError, StorageError, UsageError
+from recorder.files.journals import journal_of
 from recorder.frontends.session_context import session_context
 from recorder.session.session import Session
 from recorder.session.status import Summary
@@ -100,6 +103,27 @@ async def test_a_file_that_cannot_be_made_leaves_the_recording_in_the_one_before
     assert 2000 < first < 2500
     assert set(others[:-1]) == {200}
     assert "no room for a next file; the recording goes on in the same file" in caplog.text
+
+
+async def test_the_journal_tells_of_every_file(tmp_path: Path, virtual_time: VirtualClock) -> None:
+    session = session_of(tmp_path, 100, frames=350)
+    async with session_context(session) as dispatch:
+        await session.start()
+        await session.stopped()
+        summary = await session.close()
+        journal = dispatch.journal.path
+    assert journal is not None
+    files = [path for path, _ in summary.files]
+    with recorder.open(journal) as whole:
+        assert [file.path for file in whole.files] == files
+        assert whole.frame_number.tolist() == list(range(1, 351))
+    # A replay splits by itself: what the journal tells is no command.
+    assert read_journal(journal).entries == ()
+    assert [journal_of(file) for file in files] == [journal] * 4
+    (tmp_path / "a.commands.jsonl").write_text("not a journal of any file here")
+    (tmp_path / "other.h5").hardlink_to(files[-1])
+    with pytest.raises(UsageError, match=r"no other journal in its folder has its commands, or names it"):
+        journal_of(tmp_path / "other.h5")
 
 
 @pytest.mark.parametrize("split", [0, True, "10", "0.5s", "1kB", "10 sheep", 1.5])

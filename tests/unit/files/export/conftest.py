@@ -13,7 +13,7 @@ from recorder.frames.ledger import Cause, Loss
 from recorder.frames.pool import FrameFormat, Pool
 from recorder.storage.layout import FileDescription
 from recorder.storage.recording import Recording
-from recorder.storage.records import MarkRow, Verdict
+from recorder.storage.records import MarkRow, MetadataRow, Verdict
 from tests.conftest import fill, take
 
 FORM = FrameFormat(24, 32, np.dtype(np.uint16))
@@ -36,7 +36,8 @@ def make_recording(path: Path) -> None:
             "bit_resolution": 12,
         },
         pixel_um=(0.65, 0.65),
-        configuration='[metadata]\nsubject = "mouse 3"\nspecies = "Mus musculus"\nsex = "F"\nage = "P90D"\n',
+        configuration="",
+        metadata={"subject": "mouse 2", "species": "Mus musculus", "sex": "F", "age": "P90D"},
     )
     file = Recording(path, what)
     pool, rng = Pool(FORM, PER_CHUNK, 1), np.random.default_rng(0)
@@ -46,6 +47,8 @@ def make_recording(path: Path) -> None:
         with fill(take(pool), 0, PER_CHUNK, number) as span:
             span.pixels[:] = rng.integers(0, 4096, span.pixels.shape)
             file.append([span], losses)
+    # Said while it ran.
+    file.add_rows([MetadataRow(3, 0.03, "subject", "mouse 3", "test", 4)])
     file.add_rows([MarkRow(at, 0.0, label, "left", "test", at + 1) for label, at in MARKS.items()])
     file.finish()
     file.close(Verdict.FRAMES_LOST, "")

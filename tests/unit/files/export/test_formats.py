@@ -16,6 +16,7 @@ import ome_types
 import pynwb
 import pytest
 import tifffile
+import xarray
 import zarr
 from click.testing import CliRunner
 from numpy.typing import NDArray
@@ -127,6 +128,11 @@ def test_ome_zarr_is_valid_and_tells_the_same(path: Path, recording: OpenedRecor
     assert translation.translation == pytest.approx([0.1, 0, 0])
     assert np.array_equal(np.asarray(group["time"][:]), recording.time[10:])
     assert group.attrs["recorder"]["marks"][0] == {"frame": 0, "label": "trial1", "text": "left"}
+    with xarray.open_zarr(tmp_path / "out.ome.zarr", consolidated=False, chunks=None) as opened:
+        frames = opened["0"].load()
+    assert np.array_equal(frames, recording.frames[10:])
+    assert np.array_equal(frames.coords["time"], recording.time[10:])
+    assert np.array_equal(frames.coords["sequence_number"], recording.frame_number[10:])
 
 
 def test_nwb_passes_its_inspector_and_has_marks_as_events(
@@ -248,6 +254,7 @@ def test_what_reads_back_otherwise_gets_no_name(
         ("out.tif", ["--roi", "0,0,33,4"], "--roi 0,0,33,4: reaches beyond the frame of 32x24"),
         ("out.tif", ["--bin", "25"], "--bin 25: more than the 32x24 pixels"),
         ("out.tif", ["--colours", "viridis"], "--colours: is for films"),
+        ("out.csv", ["--bin", "2"], "--bin: is for pictures, and out.csv has none"),
         ("out.mp4", ["--colours", "virdis"], "--colours virdis: write grey.*did you mean viridis"),
         ("out.mp4", ["--levels", "9"], "--levels 9: write auto, full, or LOW:HIGH"),
         ("out.mp4", ["--speed", "fast"], "--speed fast: write how many times"),

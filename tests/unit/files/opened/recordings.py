@@ -32,8 +32,8 @@ class Written:
         self._recording = Recording(path, describe(form, PER_CHUNK), "buffered")
         self.frames = np.zeros((0, form.height, form.width), form.dtype)
 
-    def write(self, count: int = PER_CHUNK, lost: int = 0) -> None:
-        """Write frames of random pixels, `lost` frames behind those before."""
+    def write(self, count: int = PER_CHUNK, lost: int = 0, picture: NDArray[Any] | None = None) -> None:
+        """Write frames of random pixels, or of one picture (H, W), `lost` frames behind those before."""
         losses = []
         if lost:
             after, first = self._count - 1, self._next
@@ -42,7 +42,7 @@ class Written:
         block = take(self._pool)
         with fill(block, 0, count, self._next) as span:
             pixels = np.random.default_rng(self._next).integers(0, 65536, block.pixels[:count].shape)
-            block.pixels[:count] = pixels
+            block.pixels[:count] = pixels if picture is None else picture
             if self._keep:
                 self.frames = np.concatenate([self.frames, block.pixels[:count]])
             self._recording.append([span], losses)

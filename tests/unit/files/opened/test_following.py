@@ -90,6 +90,31 @@ def test_the_next_file_of_the_session_follows(tmp_path: Path, probe: Probe) -> N
         assert len(recording.files) == 2
 
 
+def test_a_file_that_is_prepared_is_not_yet_part_of_the_session(tmp_path: Path, probe: Probe) -> None:
+    """Made ahead; frames still go to the one before. One for which none comes is removed."""
+    one, two = Written(tmp_path / "one.h5"), Written(tmp_path / "two.h5", first=9)
+    journal = tmp_path / f"one{JOURNAL_SUFFIX}"
+    journal.write_text('{"next_file": "two.h5", "run": 1}\n')
+    one.write()
+    with open_files([journal], probe) as recording:
+        assert [file.path.name for file in recording.files] == ["one.h5"]
+        for turn, (_, frames) in enumerate(recording.follow(first=0, poll_s=POLL_S)):
+            assert len(frames) == len(recording.time) - 4 * turn == 4
+            if turn == 0:
+                one.write()
+            elif turn == 1:
+                two.write()
+                one.close()
+                three = Written(tmp_path / "three.h5")
+                journal.write_text(
+                    '{"next_file": "two.h5"}\n{"next_file": "three.h5"}\n{"next_file": "gone.h5"}'
+                )
+                two.close()
+        three.close()
+        np.testing.assert_array_equal(recording.frames[:], [*one.frames, *two.frames])
+        assert recording.frame_number.tolist() == list(range(1, 13))
+
+
 def test_it_ends_where_the_recorder_was_killed(
     tmp_path: Path, probe: Probe, monkeypatch: pytest.MonkeyPatch
 ) -> None:
