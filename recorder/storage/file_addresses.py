@@ -76,6 +76,13 @@ class GrowingDataset:
         """Return where a row of a chunk that is not packed begins."""
         return self.chunks[row // self.rows_per_chunk] + row % self.rows_per_chunk * self.row_bytes
 
+    def stored_bytes(self, rows: int) -> int:
+        """Return how much of the file the first `rows` rows take."""
+        return sum(
+            self.packed[chunk] or (stop - first) * self.row_bytes
+            for chunk, first, stop in self.pieces(0, rows)
+        )
+
     def pieces(self, first: int, stop: int) -> Iterator[tuple[int, int, int]]:
         """Yield each chunk that has some of rows [first, stop), with the first of these and the one after."""
         for chunk in range(first // self.rows_per_chunk, -(-stop // self.rows_per_chunk)):
