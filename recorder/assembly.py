@@ -10,7 +10,7 @@ from recorder.camera.pco.camera import PcoCamera
 from recorder.camera.playback import FrameSource, PlaybackCamera, TiffSource
 from recorder.camera.simulated.camera import SimulatedCamera
 from recorder.files.opening import is_recording
-from recorder.files.reader import RecordedSource
+from recorder.files.recorded_source import RecordedSource
 from recorder.session.session import Session
 from recorder.settings.cameras import SimulatedCameraSettings
 from recorder.settings.model import Settings

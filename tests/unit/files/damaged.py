@@ -21,7 +21,8 @@ from recorder.errors import RecorderError
 from recorder.files.opened.problems import RecoverWarning
 from recorder.files.opened.recording import open_files
 from recorder.files.probe import Probe, probing
-from recorder.files.reader import RecordedSource, describe
+from recorder.files.reader import describe
+from recorder.files.recorded_source import RecordedSource
 from recorder.files.recover import recover
 from recorder.files.verify import verify
 from recorder.storage.layout import DETECTOR

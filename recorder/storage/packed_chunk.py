@@ -1,0 +1,56 @@
+"""A chunk of frames as Blosc packs it: filter 32001 of HDF5, which others read with hdf5plugin.
+
+Source: README_CHUNK_FORMAT.rst of c-blosc 1; H5Zblosc.c for the values that the filter has in HDF5.
+"""
+
+import struct
+
+import imagecodecs
+import numpy as np
+from numpy.typing import NDArray
+
+from recorder.errors import DamagedFileError
+from recorder.frames.pool import PAGE
+
+# The number under which HDF5 knows it.
+BLOSC = 32001
+
+# Versions of Blosc and of its codec, flags, bytes of a value; then bytes before, of a block, and after.
+_HEADER = struct.Struct("<BBBBIII")
+HEADER_BYTES = _HEADER.size
+
+# Blosc packs less than this at once (BLOSC_MAX_BUFFERSIZE).
+MAX_CHUNK = 2**31 - 1 - HEADER_BYTES
+
+
+def is_size_possible(stored: int, chunk_bytes: int) -> bool:
+    """Return whether a packed chunk, which is filled up with zeros to whole pages, may take `stored` bytes."""
+    return HEADER_BYTES <= stored < chunk_bytes + HEADER_BYTES + PAGE
+
+
+def packed_bytes(data: bytes | memoryview | NDArray[np.uint8], chunk_bytes: int) -> int:
+    """Return how many bytes of `data`, all that is stored of a chunk of `chunk_bytes`, are Blosc's.
+
+    Raises DamagedFileError where its header is not that of such a chunk.
+    """
+    if len(data) >= HEADER_BYTES:
+        _, _, _, _, before, _, after = _HEADER.unpack_from(data)
+        if before == chunk_bytes and HEADER_BYTES <= after <= len(data):
+            return int(after)
+    raise DamagedFileError("a packed chunk is damaged: its first bytes are not those of one")
+
+
+def unpack(data: bytes | memoryview | NDArray[np.uint8], out: memoryview | NDArray[np.uint8]) -> None:
+    """Fill `out`, the bytes of a chunk, from `data`, all that is stored of it; other threads run meanwhile.
+
+    Raises DamagedFileError.
+    """
+    # Without this Blosc would read and write beyond both; with it, it is safe: 150,000 damaged chunks between
+    # pages that nobody may touch.
+    packed_bytes(data, len(out))
+    try:
+        filled = imagecodecs.blosc_decode(data, out=out)
+    except imagecodecs.BloscError as error:
+        raise DamagedFileError(f"a packed chunk is damaged: {error}") from None
+    if len(filled) != len(out):
+        raise DamagedFileError("a packed chunk is damaged: it holds less than a chunk")
