@@ -58,7 +58,9 @@ class _Sizes:
     @cached_property
     def element(self) -> struct.Struct:
         """An address; with it the stored size, and the filter mask."""
-        return struct.Struct("<Q" if self.element_bytes == _ADDRESS.size else f"<Q{self.element_bytes - 12}sI")
+        return struct.Struct(
+            "<Q" if self.element_bytes == _ADDRESS.size else f"<Q{self.element_bytes - 12}sI"
+        )
 
     @property
     def none(self) -> bytes:

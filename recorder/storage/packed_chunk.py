@@ -4,6 +4,7 @@ Source: README_CHUNK_FORMAT.rst of c-blosc 1; H5Zblosc.c for the values that the
 """
 
 import struct
+from typing import Any
 
 import imagecodecs
 import numpy as np
@@ -21,6 +22,12 @@ HEADER_BYTES = _HEADER.size
 
 # Blosc packs less than this at once (BLOSC_MAX_BUFFERSIZE).
 MAX_CHUNK = 2**31 - 1 - HEADER_BYTES
+
+
+def filter_values(value_bytes: int, chunk_bytes: int) -> tuple[int, ...]:
+    """Return the values of the filter for chunks of so many bytes, of pixels of `value_bytes`."""
+    # Versions of the filter and of the format; last are level, bitshuffle and lz4.
+    return (2, 2, value_bytes, chunk_bytes, 1, 2, 1)
 
 
 def is_size_possible(stored: int, chunk_bytes: int) -> bool:
@@ -54,3 +61,23 @@ def unpack(data: bytes | memoryview | NDArray[np.uint8], out: memoryview | NDArr
         raise DamagedFileError(f"a packed chunk is damaged: {error}") from None
     if len(filled) != len(out):
         raise DamagedFileError("a packed chunk is damaged: it holds less than a chunk")
+
+
+def pack(pixels: NDArray[Any], out: memoryview) -> int:
+    """Pack `pixels`, contiguous, into `out`; return how many bytes of it, whole pages, are to be stored.
+
+    Returns 0 where they would take as much room as the pixels. Blocks, and lets other threads run meanwhile.
+    """
+    try:
+        packed = imagecodecs.blosc_encode(
+            # The library goes by the size of the array's values.
+            pixels.data, level=1, compressor="lz4", shuffle="bitshuffle", numthreads=1, out=out
+        )  # fmt: skip
+    except imagecodecs.BloscError:
+        return 0  # it does not fit into `out`
+    size = len(packed)
+    stored = -(-size // PAGE) * PAGE
+    if stored >= pixels.nbytes or stored > len(out):
+        return 0
+    out[size:stored] = bytes(stored - size)
+    return stored

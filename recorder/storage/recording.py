@@ -9,7 +9,9 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
+
+from numpy.typing import NDArray
 
 from recorder.errors import DamagedFileError, StorageError
 from recorder.frames.ledger import Loss
@@ -22,6 +24,7 @@ from recorder.storage.file_bytes import OnDisk
 from recorder.storage.file_sync import FileSync
 from recorder.storage.first_frame import utc_of_first
 from recorder.storage.hdf5_writer import HDF5Writer
+from recorder.storage.packed_span import PackedSpan, PackingFigures
 from recorder.storage.records import LossRow, Row, Verdict
 from recorder.storage.uncommitted_rows import UncommittedRows
 from recorder.storage.writer_lock import WriterLock
@@ -86,6 +89,7 @@ class Recording:
             self._places = self._hdf5.places(self._file)
             self._places.set_text(self._file, "storage_mode", self.mode)
             undo.pop_all()
+        self._is_packed, self._packing = what.is_packed, PackingFigures()
         self.frames = self.last_number = 0  # committed; the camera's counter of the last one
         self._clock = clock
         self._written = 0  # frames whose pixels are in place, rows or not
@@ -116,7 +120,21 @@ class Recording:
             return None
         return max(0.0, (self._committed_ns + COMMIT_NS - self._clock()) * 1e-9)
 
-    def append(self, spans: Sequence[FrameSpan], losses: Sequence[Loss] = ()) -> None:
+    @property
+    def packs(self) -> bool:
+        """Whether whole blocks may come packed; from any thread."""
+        return self._is_packed
+
+    @property
+    def packing(self) -> PackingFigures | None:
+        """What packing has done so far, None where nothing is packed; from any thread."""
+        return self._packing if self._is_packed else None
+
+    def compute(self, span: FrameSpan) -> Sequence[NDArray[Any]]:
+        """Return what is stored of frames besides their metadata, for a span to be packed; on any thread."""
+        return self._rows.compute(span)
+
+    def append(self, spans: Sequence[FrameSpan | PackedSpan], losses: Sequence[Loss] = ()) -> None:
         """Write frames behind those there are; raises DiskFullError or StorageError.
 
         Every block but a file's last one must come whole, in one span or in several.
@@ -124,11 +142,17 @@ class Recording:
         with self._room.errors("write frames to"):
             self._look_for_changes()
             for span in spans:
-                self._room.look_for(self._format.nbytes * len(span))
+                self._room.look_for(
+                    len(span.data) if isinstance(span, PackedSpan) else self._format.nbytes * len(span)
+                )
                 total = self._written + len(span)
                 self._hdf5.extend(total)
-                with self._rows.adding(span):
-                    self._write_pixels(span)
+                if isinstance(span, PackedSpan):
+                    self._write_chunk(span.data, packed=True)
+                    self._rows.add(span.metadata, span.computed)
+                else:
+                    with self._rows.adding(span):
+                        self._write_pixels(span)
                 self._written = total
             self._lock.note()
             # A loss is reported after the frames around it exist; if they never do, at the end.
@@ -140,8 +164,12 @@ class Recording:
         chunk, offset = divmod(self._written, self._per_chunk)
         if offset != span.start:
             raise AssertionError(f"{span!r} does not follow frame {self._written} of {self.path}")
-        address = self._hdf5.chunk_address(chunk * self._per_chunk)
         memory = span.block.memory[: self._chunk_bytes]
+        if self._is_packed and offset == 0:
+            # All of the block: what comes later is written again in its place.
+            self._write_chunk(memory, packed=False)
+            return
+        address = self._hdf5.chunk_address(chunk * self._per_chunk)
         start, stop = span.start * self._format.nbytes, span.stop * self._format.nbytes
         if self._direct is not None:
             try:
@@ -155,6 +183,12 @@ class Recording:
                 self._direct = None
                 self._places.set_text(self._file, "storage_mode", self.mode)
         write_at(self._fd, address + start, memory[start:stop])
+
+    def _write_chunk(self, data: memoryview, *, packed: bool) -> None:
+        if self._written % self._per_chunk:
+            raise AssertionError(f"a chunk does not follow frame {self._written} of {self.path}")
+        self._hdf5.write_chunk(self._written, data, packed=packed, direct=self._direct is not None)
+        self._packing = self._packing.with_chunk(self._chunk_bytes, len(data), packed=packed)
 
     def commit(self) -> None:
         """Give the frames written their rows, and flush: from now on they exist."""
