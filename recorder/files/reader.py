@@ -193,9 +193,7 @@ def _compression(path: Path, file: h5py.File, frames: int) -> dict[str, float] |
     """Return how well the first `frames` frames are packed."""
     readable = Readable.of(path)
     try:
-        pixels = GrowingDataset.read(
-            readable.content, FileAddresses.of(file, readable.content).pixels
-        )
+        pixels = GrowingDataset.read(readable.content, FileAddresses.of(file, readable.content).pixels)
     finally:
         readable.close()
     stored = pixels.stored_bytes(frames)

@@ -6,8 +6,6 @@ Source: README_CHUNK_FORMAT.rst of c-blosc 1; H5Zblosc.c for the values that the
 import struct
 
 import imagecodecs
-import numpy as np
-from numpy.typing import NDArray
 
 from recorder.errors import DamagedFileError
 from recorder.frames.pool import PAGE
@@ -24,11 +22,11 @@ MAX_CHUNK = 2**31 - 1 - HEADER_BYTES
 
 
 def is_size_possible(stored: int, chunk_bytes: int) -> bool:
-    """Return whether a packed chunk, which is filled up with zeros to whole pages, may take `stored` bytes."""
+    """Return whether a packed chunk, which zeros fill up to whole pages, may take `stored` bytes."""
     return HEADER_BYTES <= stored < chunk_bytes + HEADER_BYTES + PAGE
 
 
-def packed_bytes(data: bytes | memoryview | NDArray[np.uint8], chunk_bytes: int) -> int:
+def packed_bytes(data: bytes | memoryview, chunk_bytes: int) -> int:
     """Return how many bytes of `data`, all that is stored of a chunk of `chunk_bytes`, are Blosc's.
 
     Raises DamagedFileError where its header is not that of such a chunk.
@@ -40,7 +38,7 @@ def packed_bytes(data: bytes | memoryview | NDArray[np.uint8], chunk_bytes: int)
     raise DamagedFileError("a packed chunk is damaged: its first bytes are not those of one")
 
 
-def unpack(data: bytes | memoryview | NDArray[np.uint8], out: memoryview | NDArray[np.uint8]) -> None:
+def unpack(data: bytes | memoryview, out: memoryview) -> None:
     """Fill `out`, the bytes of a chunk, from `data`, all that is stored of it; other threads run meanwhile.
 
     Raises DamagedFileError.
@@ -49,7 +47,7 @@ def unpack(data: bytes | memoryview | NDArray[np.uint8], out: memoryview | NDArr
     # pages that nobody may touch.
     packed_bytes(data, len(out))
     try:
-        filled = imagecodecs.blosc_decode(data, out=out)
+        filled = imagecodecs.blosc_decode(data, out=out)  # type: ignore[arg-type] # it takes any buffer
     except imagecodecs.BloscError as error:
         raise DamagedFileError(f"a packed chunk is damaged: {error}") from None
     if len(filled) != len(out):
