@@ -26,10 +26,8 @@ OPEN_FLAGS = 0b101
 def packed_chunk(frames: NDArray[np.uint16] | bytes) -> bytes:
     """Pack the frames of a chunk as filter 32001 does, up to a whole page."""
     data = frames if isinstance(frames, bytes) else frames.tobytes()
-    packed: bytes = imagecodecs.blosc_encode(
-        data, level=1, compressor="lz4", typesize=2, shuffle="bitshuffle"
-    )
-    return packed.ljust(-(-len(packed) // PAGE) * PAGE, b"\0")
+    packed = imagecodecs.blosc_encode(data, level=1, compressor="lz4", typesize=2, shuffle="bitshuffle")
+    return bytes(packed).ljust(-(-len(packed) // PAGE) * PAGE, b"\0")
 
 
 def every_third(chunk: int) -> bool:
@@ -90,7 +88,7 @@ def overwrite(path: Path, address: int, data: bytes) -> None:
 
 
 def kill(path: Path, durable: int) -> None:
-    """Have a closed file be one whose recorder was killed when `durable` frames were on the disk for certain."""
+    """Have a closed file be one of a killed recorder, with `durable` frames on the disk for certain."""
     readable = Readable.of(path)
     with h5py.File(path) as file:
         places = FileAddresses.of(file, readable.content)

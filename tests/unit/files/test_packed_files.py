@@ -266,7 +266,8 @@ def test_silx_reads_them(foreign: tuple[Path, NDArray[Any]]) -> None:
 
     path, frames = foreign
     with silx_open(str(path)) as root:  # type: ignore[no-untyped-call]
-        assert np.array_equal(get_default(root).signal[:], frames)
+        shown: Any = get_default(root)
+        assert np.array_equal(shown.signal[:], frames)
 
 
 def test_pytables_reads_them(foreign: tuple[Path, NDArray[Any]]) -> None:

@@ -62,7 +62,7 @@ def values_to_pack(chunks: int) -> NDArray[np.uint32]:
 
 
 def make_packed(path: Path, chunks: int, **filters: object) -> int:
-    """Write a file with a dataset of so many chunks, of which two in three are packed; return its header's address."""
+    """Write a file with so many chunks, of which two in three are packed; return its header's address."""
     with h5py.File(path, "w", libver=("v110", "v110")) as file:
         form = {"shape": (0,), "dtype": "u4", "maxshape": (None,), "chunks": (PER_PACKED,)}
         data = file.create_dataset("x", **form, **(filters or hdf5plugin.Blosc("lz4", 1, 2)))
