@@ -46,7 +46,8 @@ class Problem:
 class Structure:
     """A file without its pixels: where chunk i of `data` is, what each frame's number is, what is wrong.
 
-    `packed` is the size of each chunk in the file, 0 of one that is stored as it is. `counts_anew`: timestamps in the pixels may be ahead of the numbers, or behind them.
+    `packed` is the size of each chunk in the file, 0 of one that is stored as it is. `counts_anew`:
+    timestamps in the pixels may be ahead of the numbers, or behind them.
     """
 
     frames: int

@@ -109,9 +109,10 @@ def _check_frames(file: h5py.File, path: Path) -> None:
     if not is_stack or data.dtype.kind != "u" or not 0 < _frame_bytes(data) <= MAX_FRAME_BYTES:
         raise NotOurFileError(f"{path}: {layout.DETECTOR}/data is no stack of frames of this recorder")
     if filters(data) not in ([], [BLOSC]):
+        known = " and ".join(map(str, filters(data)))
         raise NotOurFileError(
-            f"{path}: its frames are compressed by HDF5's filter {' and '.join(map(str, filters(data)))}, this "
-            f"recorder reads Blosc ({BLOSC}) alone; h5py reads it"
+            f"{path}: its frames are compressed by HDF5's filter {known}, and this recorder reads Blosc "
+            f"({BLOSC}) alone; h5py may read them"
         )
 
 

@@ -177,7 +177,7 @@ class _Pixels:
             stored = np.empty(piece.packed, np.uint8)
             filled = read_into(self._fd, piece.address, stored.data)
             try:
-                unpack(stored[:filled], buffer[: self._chunk_bytes])
+                unpack(stored.data[:filled], buffer[: self._chunk_bytes])
             except DamagedFileError as error:
                 last = piece.first + piece.count - 1
                 whole, problem = 0, f"frames {piece.first} to {last} cannot be read: {error}"

@@ -1,10 +1,10 @@
 """The index of a dataset's chunks as HDF5 has it on disk, read and corrected without HDF5.
 
-HDF5 calls it an extensible array: the addresses of the first chunks stand in an index block, the others in
+HDF5 calls it an extensible array: the elements of the first chunks stand in an index block, the others in
 data blocks that grow in size; where there are many, super blocks have the data blocks' addresses. Large
-data blocks are divided into pages. Each of these has a checksum. Of chunks that may be packed, each element has
-the size in the file and a filter mask beside the address. An element is written once and never changes; so in
-a block that is half old and half new after a power cut, each element that both had is right.
+data blocks are divided into pages. Each of these has a checksum. An element is the address of a chunk; where
+chunks may be packed also its size in the file, and a filter mask that says whether it is. It is written once
+and never changes; so in a block that is half old and half new after a power cut, what both had is right.
 
 Source: HDF5 File Format Specification 3.0, VII.D (the extensible array index), and H5EA*.c of HDF5 1.10.
 """
@@ -13,7 +13,6 @@ import itertools
 import struct
 from collections.abc import Iterator
 from dataclasses import astuple, dataclass, field
-from functools import cached_property
 from typing import Self
 
 from recorder.errors import DamagedFileError
@@ -54,13 +53,6 @@ class _Sizes:
             return cls()
         # A byte more than the size of a chunk takes, as packing may make it longer.
         return cls(8 + min(8, 1 + (packed_from.bit_length() + 7) // 8) + 4)
-
-    @cached_property
-    def element(self) -> struct.Struct:
-        """An address; with it the stored size, and the filter mask."""
-        return struct.Struct(
-            "<Q" if self.element_bytes == _ADDRESS.size else f"<Q{self.element_bytes - 12}sI"
-        )
 
     @property
     def none(self) -> bytes:
@@ -127,10 +119,23 @@ class _Part:
     blocks: list[tuple[int, int]] = field(default_factory=list)
     page_bits: list[tuple[int, int]] = field(default_factory=list)
 
-    def elements(self) -> Iterator[tuple[int, bytes, int] | tuple[int]]:
-        """Yield address, stored size and filter mask of each chunk; of those never packed the address."""
-        size = self.sizes.element_bytes
-        yield from self.sizes.element.iter_unpack(self.data[self.at : self.at + size * self.chunks])
+    def elements(self, packed_from: int) -> Iterator[tuple[int, int | None]]:
+        """Yield the address of each chunk, and its size where it is packed, 0 where it is stored as it is.
+
+        None as the size: this element is not whole.
+        """
+        width = self.sizes.element_bytes
+        data = self.data[self.at : self.at + width * self.chunks]
+        if not packed_from:
+            yield from ((address, 0) for (address,) in _ADDRESS.iter_unpack(data))
+            return
+        for address, size, mask in struct.iter_unpack(f"<Q{width - 12}sI", data):
+            stored = int.from_bytes(size, "little")
+            if mask == _AS_IT_IS and stored == packed_from:
+                yield address, 0
+            else:
+                is_whole = mask == _PACKED and is_size_possible(stored, packed_from)
+                yield address, stored if is_whole else None
 
     def keep(self, count: int) -> None:
         """Take out what is said of chunks from number `count` on."""
@@ -172,12 +177,11 @@ class ChunkIndex:
         self.packed: list[int] = []
         for part in self._read_all():
             self._parts.append(part)
-            for chunk, *stored in part.elements():
-                packed = _packed_size(*stored, packed_from) if stored else 0
-                if chunk in {0, UNDEFINED} or packed is None:
+            for chunk, size in part.elements(packed_from):
+                if chunk in {0, UNDEFINED} or size is None:
                     return
                 self.addresses.append(chunk)
-                self.packed.append(packed)
+                self.packed.append(size)
 
     @classmethod
     def read(cls, file: FileBytes, address: int, packed_from: int = 0) -> Self:
@@ -191,7 +195,7 @@ class ChunkIndex:
         header = _HEADER.unpack(data.ljust(_HEADER.size, b"\0"))
         kind = _FILTERED if packed_from else _UNFILTERED
         if header[:9] != (b"EAHD", 0, kind, *astuple(_Sizes.of_chunks(packed_from))):
-            if _never_landed(data, address):
+            if never_landed(data, address):
                 raise MissingIndexError(f"no index of chunks at byte {address} yet")
             raise DamagedFileError(f"no index of chunks at byte {address}")
         return cls(file, address, header, packed_from)
@@ -300,23 +304,15 @@ class ChunkIndex:
             return None
         if data[:4] == signature and _address(data, 6) == self._address:
             return bytearray(data)
-        if _never_landed(data[:prefix], address):
+        if never_landed(data[:prefix], address):
             return None
         raise DamagedFileError(f"no block of an index of chunks at byte {address}")
 
 
-def _never_landed(data: bytes, address: int) -> bool:
+def never_landed(data: bytes, address: int) -> bool:
     """Return whether a piece that a disk writes as a whole is all zeros in the bytes at `address`."""
     edges = [0, *range(-address % SECTOR or SECTOR, len(data), SECTOR), len(data)]
     return any(not any(data[start:stop]) for start, stop in itertools.pairwise(edges))
-
-
-def _packed_size(size: bytes, mask: int, packed_from: int) -> int | None:
-    """Return the size of a packed chunk in the file, 0 of one stored as it is, None of an element cut off."""
-    stored = int.from_bytes(size, "little")
-    if mask == _AS_IT_IS and stored == packed_from:
-        return 0
-    return stored if mask == _PACKED and is_size_possible(stored, packed_from) else None
 
 
 def _address(data: bytes | bytearray, at: int) -> int:

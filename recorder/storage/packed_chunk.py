@@ -7,7 +7,6 @@ import struct
 from typing import Any
 
 import imagecodecs
-import numpy as np
 from numpy.typing import NDArray
 
 from recorder.errors import DamagedFileError
@@ -31,11 +30,11 @@ def filter_values(value_bytes: int, chunk_bytes: int) -> tuple[int, ...]:
 
 
 def is_size_possible(stored: int, chunk_bytes: int) -> bool:
-    """Return whether a packed chunk, which is filled up with zeros to whole pages, may take `stored` bytes."""
+    """Return whether a packed chunk, which zeros fill up to whole pages, may take `stored` bytes."""
     return HEADER_BYTES <= stored < chunk_bytes + HEADER_BYTES + PAGE
 
 
-def packed_bytes(data: bytes | memoryview | NDArray[np.uint8], chunk_bytes: int) -> int:
+def packed_bytes(data: bytes | memoryview, chunk_bytes: int) -> int:
     """Return how many bytes of `data`, all that is stored of a chunk of `chunk_bytes`, are Blosc's.
 
     Raises DamagedFileError where its header is not that of such a chunk.
@@ -47,7 +46,7 @@ def packed_bytes(data: bytes | memoryview | NDArray[np.uint8], chunk_bytes: int)
     raise DamagedFileError("a packed chunk is damaged: its first bytes are not those of one")
 
 
-def unpack(data: bytes | memoryview | NDArray[np.uint8], out: memoryview | NDArray[np.uint8]) -> None:
+def unpack(data: bytes | memoryview, out: memoryview) -> None:
     """Fill `out`, the bytes of a chunk, from `data`, all that is stored of it; other threads run meanwhile.
 
     Raises DamagedFileError.
@@ -56,7 +55,7 @@ def unpack(data: bytes | memoryview | NDArray[np.uint8], out: memoryview | NDArr
     # pages that nobody may touch.
     packed_bytes(data, len(out))
     try:
-        filled = imagecodecs.blosc_decode(data, out=out)
+        filled = imagecodecs.blosc_decode(data, out=out)  # type: ignore[arg-type] # it takes any buffer
     except imagecodecs.BloscError as error:
         raise DamagedFileError(f"a packed chunk is damaged: {error}") from None
     if len(filled) != len(out):
@@ -69,10 +68,15 @@ def pack(pixels: NDArray[Any], out: memoryview) -> int:
     Returns 0 where they would take as much room as the pixels. Blocks, and lets other threads run meanwhile.
     """
     try:
+        # The library goes by the size of the array's values, and takes any buffer.
         packed = imagecodecs.blosc_encode(
-            # The library goes by the size of the array's values.
-            pixels.data, level=1, compressor="lz4", shuffle="bitshuffle", numthreads=1, out=out
-        )  # fmt: skip
+            pixels.data,  # type: ignore[arg-type]
+            level=1,
+            compressor="lz4",
+            shuffle="bitshuffle",
+            numthreads=1,
+            out=out,  # type: ignore[arg-type]
+        )
     except imagecodecs.BloscError:
         return 0  # it does not fit into `out`
     size = len(packed)

@@ -120,13 +120,11 @@ class FilePixels:
         data = np.empty(int(self.packed[chunk]), np.uint8)
         self._read_bytes(fd, int(self.addresses[chunk]), data)
         try:
-            unpack(data, out.reshape(-1).view(np.uint8))
+            unpack(data.data, out.reshape(-1).view(np.uint8).data)
         except DamagedFileError as error:
             first = chunk * self.frames_per_chunk
             last = min(first + self.frames_per_chunk, self.frames) - 1
-            raise DamagedFileError(
-                f"{self.path}: frames {first} to {last} cannot be read: {error}; recorder verify finds all such"
-            ) from None
+            raise DamagedFileError(f"{self.path}: frames {first} to {last} cannot be read: {error}") from None
 
     def _read_whole(self, fd: int, address: int, rows: slice, out: NDArray[Any]) -> None:
         step = min(len(out), max(1, WHOLE_BYTES // self.frame_bytes))

@@ -4,6 +4,7 @@ python -m tests.unit.files.damaged --files 1000
 """
 
 import argparse
+import functools
 import random
 import shutil
 import sys
@@ -26,9 +27,10 @@ from recorder.files.recorded_source import RecordedSource
 from recorder.files.recover import recover
 from recorder.files.verify import verify
 from recorder.storage.layout import DETECTOR
+from tests.unit.files.packed import pack
 
 DATA = Path(__file__).parents[2] / "data"
-SOUND = ("layout1.h5", "layout1_2.h5", "layout1_killed.h5", "layout2.h5", "layout3.h5")
+SOUND = ("layout1.h5", "layout1_2.h5", "layout1_killed.h5", "layout2.h5", "layout3.h5", "packed.h5")
 
 # What each program may take for a file that is damaged; the process that looks at it begins in about 0.5 s.
 LIMIT_S = 5.0
@@ -124,10 +126,22 @@ def _group(file: h5py.File, name: str) -> None:
     file.create_group(name)
 
 
+@functools.cache
+def sound(name: str) -> bytes:
+    """Return a file as it should be; packed.h5 is made of another one."""
+    if name != "packed.h5":
+        return (DATA / name).read_bytes()
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, name)
+        shutil.copy(DATA / "layout3.h5", path)
+        pack(path)
+        return path.read_bytes()
+
+
 def damaged(folder: Path, seed: int) -> Path:
     """Make a copy of a sound file and damage it."""
     chance = random.Random(seed)
-    content = bytearray((DATA / chance.choice(SOUND)).read_bytes())
+    content = bytearray(sound(chance.choice(SOUND)))
     chance.choice(WAYS)(content, chance)
     path = folder / f"damaged{seed}.h5"
     path.write_bytes(content)
