@@ -61,7 +61,7 @@ def pixels_of(span: FrameSpan | PackedSpan, form: FrameFormat = SMALL) -> NDArra
     if isinstance(span, FrameSpan):
         return span.pixels.copy()
     out = np.empty((len(span), form.height, form.width), form.dtype)
-    unpack(span.data, out.reshape(-1).view(np.uint8))
+    unpack(span.data, out.reshape(-1).view(np.uint8).data)
     return out
 
 
@@ -87,7 +87,7 @@ async def test_blocks_come_packed_and_in_order_and_are_free_again() -> None:
     async with packing(3) as channel:
         for i in range(40):
             offer(channel, pool, 1 + K * i)
-        found = []
+        found: list[int] = []
         while len(found) < 40:
             for span in await channel.receive():
                 with span:
@@ -117,8 +117,8 @@ async def test_parts_of_blocks_and_other_files_pass_as_they_are() -> None:
         found = await all_of(channel, 4)
         assert [type(span) for span in found] == [FrameSpan, FrameSpan, PackedSpan, FrameSpan]
         assert [int(span.metadata["frame_number"][0]) for span in found] == [1, 2, 5, 9]
-        for span in found:
-            span.release()
+        for each in found:
+            each.release()
     assert pool.leases() == 0
 
 
