@@ -72,6 +72,9 @@ class PackedSpan:
     def __len__(self) -> int:
         return len(self.metadata)
 
+    def __repr__(self) -> str:
+        return f"<PackedSpan of {len(self)} frames, {len(self.data)} bytes>"
+
     def release(self) -> None:
         """Give the memory of `data` back; a second call does nothing."""
         give_back, self._give_back = self._give_back, None

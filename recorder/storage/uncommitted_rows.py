@@ -14,6 +14,7 @@ from recorder.frames.checksum import checksums
 from recorder.frames.metadata import stored_columns
 from recorder.frames.pool import FrameSpan
 from recorder.frames.region_means import Box, means_of
+from recorder.storage.packed_span import PackedSpan
 
 log = logging.getLogger(__name__)
 
@@ -50,22 +51,28 @@ class UncommittedRows:
         return bool(self._metadata)
 
     @contextlib.contextmanager
-    def adding(self, span: FrameSpan) -> Iterator[None]:
-        """Add the rows of a span if its pixels are written during `with`; the rest is computed beside."""
+    def adding(self, span: FrameSpan | PackedSpan) -> Iterator[None]:
+        """Add the rows of a span if its pixels are written during `with`; the rest is computed beside.
+
+        Of one that was packed all that is there.
+        """
+        if isinstance(span, PackedSpan):
+            yield
+            self._add(span.metadata, span.computed)
+            return
         under_way = [kind.thread.submit(kind.compute, span) for kind in self._beside]
         try:
             yield
         finally:
             computed = [future.result() for future in under_way]
         # A copy: the block is filled anew long before its rows are committed.
-        self.add(span.metadata.copy(), computed)
+        self._add(span.metadata.copy(), computed)
 
     def compute(self, span: FrameSpan) -> list[NDArray[Any]]:
         """Return what is stored of the frames of a span besides their metadata; on any thread."""
         return [kind.compute(span) for kind in self._beside]
 
-    def add(self, metadata: NDArray[Any], computed: Sequence[NDArray[Any]]) -> None:
-        """Add rows (n,) of frames whose pixels are written, with what `compute` returned of them."""
+    def _add(self, metadata: NDArray[Any], computed: Sequence[NDArray[Any]]) -> None:
         self._metadata.append(metadata)
         for kind, values in zip(self._beside, computed, strict=True):
             kind.values.append(values)

@@ -26,6 +26,7 @@ from recorder.session.status import FinishReason, State, Summary
 from recorder.settings.cameras import SimulatedCameraSettings
 from recorder.settings.model import Settings, validate
 from recorder.storage.layout import DETECTOR
+from recorder.storage.packed_span import PackedSpan
 from recorder.storage.recording import Recording
 
 

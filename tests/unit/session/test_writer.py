@@ -17,6 +17,7 @@ from recorder.session.file_sequence import FileSequence
 from recorder.session.writer import Writer
 from recorder.settings.model import validate
 from recorder.storage.dry_run import DryRun
+from recorder.storage.packed_span import PackedSpan
 from tests.conftest import SMALL, fill, take
 
 
