@@ -10,7 +10,7 @@ from recorder.camera.pco.camera import PcoCamera
 from recorder.camera.playback import FrameSource, PlaybackCamera, TiffSource
 from recorder.camera.simulated.camera import SimulatedCamera
 from recorder.files.opening import is_recording
-from recorder.files.reader import RecordedSource
+from recorder.files.recorded_source import RecordedSource
 from recorder.session.session import Session
 from recorder.settings.cameras import SimulatedCameraSettings
 from recorder.settings.model import Settings
@@ -81,4 +81,5 @@ def describe(settings: Settings, camera: CameraDescription, frames_per_chunk: in
         metadata=settings.metadata.values,
         pixel_um=(round(across * 1e6, 9), round(down * 1e6, 9)),
         magnification=settings.optics.magnification or 0.0,
+        is_packed=settings.storage.compression != "none",
     )

@@ -71,9 +71,15 @@ def _rows(found: FileInfo) -> dict[str, Any]:
         "marks": found.marks,
         "commands": found.commands,
         "written": f"{found.storage_mode}, {found.frames_per_chunk} frames a chunk",
+        **({"compression": _compression(found.compression)} if found.compression else {}),
         "camera": f"{found.camera}, serial {found.serial_number}",
         **{name: value for name, value in found.detector.items() if name not in _TOLD},
     }
+
+
+def _compression(found: Mapping[str, float]) -> str:
+    share = 100 * found["as_they_are"] / max(1, found["chunks"])
+    return f"{found['ratio']:.2f} times smaller, {share:.3g} % of the chunks stored as they are"
 
 
 def _pixels(sizes_m: Mapping[str, float]) -> str:

@@ -43,7 +43,8 @@ SPARE_BYTES = 500 * 10**6
 class Measurement:
     """One measurement: `group` is the frame size ("2560x2160"), `way` what was measured ("raw direct").
 
-    GB/s and CPU s/GB are over the bytes that were written durably (of "memcpy": copied), `fps` is frames/s.
+    GB/s and CPU s/GB are over the bytes of frames that are durable (of "memcpy": copied), `fps` is frames/s,
+    `ratio` by how much compression made them smaller, 1 without.
     """
 
     group: str
@@ -52,6 +53,7 @@ class Measurement:
     cpu_s_per_gb: float
     fps: float
     lost: int = 0
+    ratio: float = 1.0
 
 
 @dataclass
@@ -99,6 +101,7 @@ class Report:
 
     def rows(self) -> Iterator[dict[str, Any]]:
         """Yield a row for each frame size and way, by the names of its columns; a missing ratio is NaN."""
+        is_packed = any(m.ratio != 1 for m in self.measurements)
         for group, way in dict.fromkeys((m.group, m.way) for m in self.measurements):
             runs = self.of(group, way)
             yield {
@@ -109,6 +112,7 @@ class Report:
                 "max": max(m.gb_per_s for m in runs),
                 "frames/s": statistics.median(m.fps for m in runs),
                 "CPU s/GB": statistics.median(m.cpu_s_per_gb for m in runs),
+                **({"smaller": statistics.median(m.ratio for m in runs)} if is_packed else {}),
                 "of raw direct": self.ratio(group, way, "raw direct"),
                 "of raw buffered": self.ratio(group, way, "raw buffered"),
             }
@@ -258,6 +262,7 @@ def _pipeline(
         summary.cpu_s / gb,
         summary.frames / summary.seconds,
         summary.lost,
+        summary.packing.ratio if summary.packing else 1.0,
     )
 
 

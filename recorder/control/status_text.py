@@ -33,6 +33,7 @@ def status_line(session: Session) -> str:
         *([_inside(camera)] if camera.in_camera is not None else []),
         *([figures.unanswered] if figures.unanswered else []),
         *([f"disk {figures.free_bytes / 1e9:.1f} GB free"] if figures.path else []),
+        *([f"compression {figures.packing}"] if figures.packing else []),
         f"preview {_preview(session)}",
     ]
     if analysis := _analysis(session):
@@ -72,6 +73,9 @@ def status_table(session: Session) -> Table:
     rows.append(("pauses", f"{longest}; {_longest_write(figures)}"))
     if figures.unanswered:
         rows.append(("trouble", figures.unanswered))
+    if figures.packing:
+        stored = figures.rate * figures.frame_bytes / figures.packing.ratio / 1e6
+        rows.append(("compression", f"{figures.packing}; {stored:.0f} MB/s to the disk"))
     if figures.path:
         rows.append(("disk", f"{figures.free_bytes / 1e9:.1f} GB free"))
     rows.append(("preview", _preview(session)))

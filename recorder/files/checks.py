@@ -46,7 +46,8 @@ class Problem:
 class Structure:
     """A file without its pixels: where chunk i of `data` is, what each frame's number is, what is wrong.
 
-    `counts_anew`: timestamps in the pixels may be ahead of the numbers, or behind them.
+    `packed` is the size of each chunk in the file, 0 of one that is stored as it is. `counts_anew`:
+    timestamps in the pixels may be ahead of the numbers, or behind them.
     """
 
     frames: int
@@ -54,6 +55,7 @@ class Structure:
     dtype: str
     frames_per_chunk: int
     chunks: tuple[int, ...]
+    packed: tuple[int, ...]
     numbers: NDArray[np.uint64]
     counts_anew: bool
     checksums: NDArray[np.uint32] | None
@@ -190,8 +192,11 @@ def check_chunks(subject: Subject) -> Iterator[Problem]:
         yield _damage(
             "chunks", f"{subject.pixels.rows - there} frames have no pixels; recorder recover says which"
         )
-    chunks = np.sort(np.array(subject.pixels.chunks, np.uint64))
-    if (np.diff(chunks) < subject.pixels.chunk_bytes).any():
+    begins = np.array(subject.pixels.chunks, np.uint64)
+    sizes = np.array(subject.pixels.packed, np.uint64)
+    order = np.argsort(begins)
+    sizes = np.where(sizes, sizes, np.uint64(subject.pixels.chunk_bytes))[order]
+    if (np.diff(begins[order]) < sizes[:-1]).any():
         yield _damage("chunks", "two chunks of pixels are in the same place")
 
 
@@ -282,6 +287,7 @@ def structure_of(path: Path) -> Structure:
                 dtype=detector["data"].dtype.str,
                 frames_per_chunk=pixels.rows_per_chunk,
                 chunks=pixels.chunks,
+                packed=pixels.packed,
                 numbers=numbers,
                 counts_anew=NUMBERS_BEGIN in detector,
                 checksums=None if sums is None else sums[:],

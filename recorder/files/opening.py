@@ -9,6 +9,7 @@ import h5py
 from recorder.errors import DamagedFileError, NotOurFileError, UsageError
 from recorder.storage import layout
 from recorder.storage.file_bytes import Changed, Readable
+from recorder.storage.packed_chunk import BLOSC
 from recorder.storage.superblock import Superblock
 
 # No sensor has more.
@@ -107,6 +108,18 @@ def _check_frames(file: h5py.File, path: Path) -> None:
     is_stack = isinstance(data, h5py.Dataset) and data.ndim == 3 and data.chunks is not None
     if not is_stack or data.dtype.kind != "u" or not 0 < _frame_bytes(data) <= MAX_FRAME_BYTES:
         raise NotOurFileError(f"{path}: {layout.DETECTOR}/data is no stack of frames of this recorder")
+    if filters(data) not in ([], [BLOSC]):
+        known = " and ".join(map(str, filters(data)))
+        raise NotOurFileError(
+            f"{path}: its frames are compressed by HDF5's filter {known}, and this recorder reads Blosc "
+            f"({BLOSC}) alone; h5py may read them"
+        )
+
+
+def filters(data: h5py.Dataset) -> list[int]:
+    """Return the numbers of the filters that HDF5 sends the dataset's chunks through."""
+    plist = data.id.get_create_plist()
+    return [int(plist.get_filter(i)[0]) for i in range(plist.get_nfilters())]
 
 
 def _frame_bytes(data: h5py.Dataset) -> int:

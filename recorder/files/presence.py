@@ -1,5 +1,6 @@
 """What of a recording is really in its file, whatever its own structures say."""
 
+import contextlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Self
@@ -14,14 +15,18 @@ from recorder.frames.metadata import CHECKSUM, COLUMNS, STORED
 from recorder.frames.pool import PAGE
 from recorder.storage import layout
 from recorder.storage.boot_id import is_same_boot
-from recorder.storage.chunk_index import SECTOR
+from recorder.storage.chunk_index import SECTOR, never_landed
 from recorder.storage.file_addresses import FileAddresses, GrowingDataset
 from recorder.storage.file_bytes import FileBytes
+from recorder.storage.packed_chunk import packed_bytes, unpack
 from recorder.storage.records import ROWS, Row, Verdict
 
-# Frames, and their numbers.
-_NEVER_ZERO = {"data", STORED[0].column, STORED[0].alias}
+# Counters begin at 1.
+_NEVER_ZERO = {STORED[0].column, STORED[0].alias}
 _CLOCKS = [name for field in COLUMNS if field.is_clock for name in (field.column, field.alias)]
+
+# LZ4 ends a block with 5 to 12 bytes as they are, which may be zeros.
+MAX_ZEROS_AT_END = 16
 
 # Fields of tables that are indices into the frames' dataset.
 _INDICES = ("frame", "effective_frame", "after_frame")
@@ -70,14 +75,17 @@ class Presence:
             )
         )
         if durable is not None and is_in_doubt:
-            for name, dataset in {"data": pixels, **columns}.items():
+            for name, column in columns.items():
                 # Clocks begin at 0, which is no sign of anything.
                 begin = max(durable[0], 2 if name in _CLOCKS else 0)
                 is_zero_possible = name not in _NEVER_ZERO
-                frames = _present(file, dataset, min(begin, frames), frames, is_zero_possible)
-            if CHECKSUM.column in columns:
-                sums = columns[CHECKSUM.column]
-                frames = _unchanged(file, pixels, sums, min(durable[0], frames), frames)
+                frames = _present(file, column, min(begin, frames), frames, is_zero_possible)
+            sums = columns.get(CHECKSUM.column)
+            first = min(durable[0], frames)
+            if sums is not None:
+                frames = _unchanged(file, pixels, sums, first, frames)
+            else:
+                frames = _present(file, pixels, first, frames, is_zero_possible=False)
             for row, count in zip(ROWS, durable[1:], strict=False):
                 if row.table in tables:
                     rows[row.table] = _present_rows(file, tables[row.table], row, count, rows[row.table])
@@ -129,18 +137,24 @@ def _present(file: FileBytes, dataset: GrowingDataset, first: int, stop: int, is
 
     What did not is zeros: a sector of a frame, or a page of it; a value of a column. Where the row before
     `first`, which did, has such zeros as well, they mean nothing. Where there is none before, a column of
-    zeros only is one of values (a sensor at 0 degrees) if `is_zero_possible`.
+    zeros only is one of values (a sensor at 0 degrees) if `is_zero_possible`. In a packed chunk, which did as
+    a whole or did not, a sector of zeros always means something: Blosc would have packed it.
     """
     if first >= stop:
         return stop
-    known = max(0, first - 1)
-    if first == 0 and not any(dataset.read_rows(file, 0, 1)):
+    if first == 0 and not dataset.packed[0] and not any(dataset.read_rows(file, 0, 1)):
         return stop if is_zero_possible and not any(dataset.read_rows(file, 0, stop)) else 0
-    sizes = [size for size in (SECTOR, PAGE) if not _has_gap(file, dataset, known, size)]
-    if sizes:
-        for row in range(first, stop):
-            if _has_gap(file, dataset, row, sizes[0]):
-                return row
+    known, sizes = max(0, first - 1), [SECTOR, PAGE]
+    with contextlib.suppress(DamagedFileError):  # a packed chunk that never came tells nothing
+        sizes = [size for size in sizes if not _has_gap(file, dataset, known, size)]
+    for chunk, begin, end in dataset.pieces(first, stop):
+        if dataset.packed[chunk]:
+            if not _is_packed_whole(file, dataset, chunk):
+                return begin
+        elif sizes:
+            for row in range(begin, end):
+                if _has_gap(file, dataset, row, sizes[0]):
+                    return row
     return stop
 
 
@@ -158,16 +172,39 @@ def _present_rows(file: FileBytes, table: GrowingDataset, row: type[Row], first:
 
 def _unchanged(file: FileBytes, pixels: GrowingDataset, sums: GrowingDataset, first: int, stop: int) -> int:
     """Return how many frames there are up to the first of [first, stop) that its checksum does not fit."""
-    for row in range(first, stop):
-        (found,) = checksums([memoryview(pixels.read_rows(file, row, row + 1))])
-        if int(found) != int.from_bytes(sums.read_rows(file, row, row + 1), "little"):
-            return row
+    for _, begin, end in pixels.pieces(first, stop):
+        try:
+            content = memoryview(pixels.read_rows(file, begin, end))
+        except DamagedFileError:
+            return begin
+        size = pixels.row_bytes
+        found = checksums(content[at : at + size] for at in range(0, len(content), size))
+        wrong = found != np.frombuffer(sums.read_rows(file, begin, end), f"<u{sums.row_bytes}")
+        if wrong.any():
+            return begin + int(np.argmax(wrong))
     return stop
+
+
+def _is_packed_whole(file: FileBytes, dataset: GrowingDataset, chunk: int) -> bool:
+    """Return whether all of a packed chunk reached the disk."""
+    address = dataset.chunks[chunk]
+    data = file.read(address, dataset.packed[chunk])
+    try:
+        size = packed_bytes(data, dataset.chunk_bytes)
+        unpack(data, memoryview(bytearray(dataset.chunk_bytes)))
+    except DamagedFileError:
+        return False
+    # A codec may end with a few zeros, and what follows in that sector are zeros too.
+    tail = (address + size) % SECTOR
+    return not never_landed(data[: size - (tail if tail <= MAX_ZEROS_AT_END else 0)], address)
 
 
 def _has_gap(file: FileBytes, dataset: GrowingDataset, row: int, size: int) -> bool:
     """Return whether a row has zeros only in its part of one of the file's pieces of `size` bytes."""
     content: NDArray[Any] = np.frombuffer(dataset.read_rows(file, row, row + 1), np.uint8)
-    begin = -dataset.address_of(row) % size
+    # Chunks that may be packed begin on a page.
+    is_packed = dataset.packed[row // dataset.rows_per_chunk]
+    place = row % dataset.rows_per_chunk * dataset.row_bytes if is_packed else dataset.address_of(row)
+    begin = -place % size
     starts = np.unique([0, *range(begin, len(content), size)])
     return bool((np.maximum.reduceat(content, starts) == 0).any())

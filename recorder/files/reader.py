@@ -1,4 +1,4 @@
-"""Read our own files: what `info` tells of them, and their frames for playback."""
+"""Read our own files: what `info` tells of them."""
 
 import bisect
 import time
@@ -10,12 +10,12 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from recorder.errors import CameraError, DamagedFileError, NotOurFileError, UsageError
-from recorder.files.opening import DAMAGE, open_recording
-from recorder.files.probe import probing
+from recorder.errors import DamagedFileError, UsageError
+from recorder.files.opening import DAMAGE, filters, open_recording
 from recorder.frames.metadata import COLUMNS, FrameField
-from recorder.frames.pool import FrameFormat
 from recorder.storage import layout
+from recorder.storage.file_addresses import FileAddresses, GrowingDataset
+from recorder.storage.file_bytes import Readable
 from recorder.storage.records import TAKEN_BACK
 from recorder.storage.user_metadata import MetadataValue, read_metadata
 
@@ -65,11 +65,14 @@ def present_frames(file: h5py.File, size: int | None = None) -> int:
     rows = min(len(data), *map(len, columns(file)))
     frame_bytes = data.dtype.itemsize * data.shape[1] * data.shape[2]
     size = file.id.get_filesize() if size is None else size
+    may_be_packed = bool(filters(data))
 
     def is_there(frame: int) -> bool:
         chunk, offset = divmod(frame, data.chunks[0])
         info = data.id.get_chunk_info_by_coord((chunk * data.chunks[0], 0, 0))
-        return info.byte_offset is not None and info.byte_offset + (offset + 1) * frame_bytes <= size
+        is_packed = may_be_packed and info.filter_mask == 0
+        needed = info.size if is_packed else (offset + 1) * frame_bytes
+        return info.byte_offset is not None and info.byte_offset + needed <= size
 
     # Chunks are laid out in their order: what lies behind the end are the last ones.
     return bisect.bisect_left(range(rows), True, key=lambda frame: not is_there(frame))
@@ -80,7 +83,9 @@ class FileInfo:
     """What a file tells of itself; `losses` by cause, `metadata` as it is at the end.
 
     `regions` are those whose means are stored for every frame, with x0, y0, x1, y1; `exposures` the first
-    frames with an exposure of their own, each with it in s (None: not known).
+    frames with an exposure of their own, each with it in s (None: not known). `compression` says how many
+    times smaller the frames are in the file (`ratio`), and of how many `chunks`, how many are stored
+    `as_they_are`; None of a file without.
     """
 
     path: Path
@@ -104,6 +109,7 @@ class FileInfo:
     rate: float
     regions: dict[str, list[int]]
     storage_mode: str
+    compression: dict[str, float] | None
     camera: str
     serial_number: str
     detector: dict[str, Any]
@@ -167,6 +173,7 @@ def _describe(path: Path) -> FileInfo:
             rate=(frames - 1) / seconds if seconds else 0.0,
             regions={name: group["box"][:].tolist() for name, group in file.get(layout.REGIONS, {}).items()},
             storage_mode=_text(entry["storage_mode"]),
+            compression=_compression(path, file, frames) if filters(data) else None,
             camera=_text(detector["description"]),
             serial_number=_text(detector["serial_number"]),
             detector={name: _value(detector[name]) for name in detector if name not in per_frame},
@@ -180,6 +187,22 @@ def _exposures(column: NDArray[np.float64]) -> list[tuple[int, float | None]]:
     same = (column[1:] == column[:-1]) | (np.isnan(column[1:]) & np.isnan(column[:-1]))
     changes = [0, *(np.flatnonzero(~same) + 1).tolist()] if len(column) else []
     return [(frame, None if np.isnan(column[frame]) else float(column[frame])) for frame in changes]
+
+
+def _compression(path: Path, file: h5py.File, frames: int) -> dict[str, float] | None:
+    """Return how well the first `frames` frames are packed."""
+    readable = Readable.of(path)
+    try:
+        pixels = GrowingDataset.read(readable.content, FileAddresses.of(file, readable.content).pixels)
+    finally:
+        readable.close()
+    stored = pixels.stored_bytes(frames)
+    chunks = -(-frames // pixels.rows_per_chunk)
+    return {
+        "ratio": frames * pixels.row_bytes / stored if stored else 1.0,
+        "chunks": chunks,
+        "as_they_are": pixels.packed[:chunks].count(0),
+    }
 
 
 def _row(row: np.void) -> dict[str, Any]:
@@ -205,40 +228,3 @@ def _text(dataset: h5py.Dataset) -> str:
 def _value(dataset: h5py.Dataset) -> str | int | float:
     value = dataset[()]
     return value.decode() if isinstance(value, bytes) else value.item()
-
-
-class RecordedSource:
-    """The frames of one of our files, with their times and exposures, for playback."""
-
-    def __init__(self, path: Path) -> None:
-        """Open the file; raises UsageError, NotOurFileError and DamagedFileError."""
-        self.path = path
-        with probing() as probe:
-            probe.ask(describe, path)  # as one on which HDF5 crashes would take the session with it
-        self._file = open_recording(path)
-        try:
-            detector = self._file[layout.DETECTOR]
-            self._data = detector["data"]
-            self.count = present_frames(self._file)
-            self._exposures: NDArray[np.float64] = detector["exposure"][: self.count]
-            self.times_s: NDArray[np.float64] | None = detector["frame_time"][: self.count]
-            _, height, width = self._data.shape
-            self.format = FrameFormat(height, width, self._data.dtype)
-        except DAMAGE as error:
-            self._file.close()
-            raise DamagedFileError(f"{path}: cannot be played: {error}") from None
-        if self.count == 0:
-            self._file.close()
-            raise NotOurFileError(f"{path}: holds no frame to play")
-
-    def read(self, index: int, slot: NDArray[Any]) -> float:
-        """Copy frame `index` into `slot` (H, W); return its exposure in s; raises CameraError."""
-        try:
-            self._data.read_direct(slot, np.s_[index])
-        except DAMAGE as error:
-            raise CameraError(f"{self.path}: frame {index} cannot be read: {error}") from None
-        return float(self._exposures[index])
-
-    def close(self) -> None:
-        """Let go of the file."""
-        self._file.close()

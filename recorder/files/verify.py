@@ -13,11 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recorder.camera import timestamp
-from recorder.errors import UsageError
+from recorder.errors import DamagedFileError, UsageError
 from recorder.files.checks import Kind, Problem, Structure, structure_of
 from recorder.files.probe import Probe
 from recorder.frames.checksum import checksums
 from recorder.storage.direct_io import open_to_read, read_into
+from recorder.storage.packed_chunk import unpack
 from recorder.storage.writer_lock import is_being_written
 
 # Chunks that are read ahead while one is looked at.
@@ -75,8 +76,23 @@ def verify(path: Path, probe: Probe, on_progress: Callable[[int, int], object]) 
     )
 
 
-# Frames (n, H * W), and their checksums where the file has these.
-_Piece = tuple[NDArray[Any], NDArray[np.uint32] | None]
+@dataclass(frozen=True)
+class _Piece:
+    """What is read at once: `count` frames from index `first` on; `packed` bytes of a packed chunk, or 0."""
+
+    first: int
+    count: int
+    address: int
+    packed: int
+
+
+@dataclass(frozen=True)
+class _Read:
+    """Frames (n, H * W) of a piece, and their checksums where the file has these; or why there are none."""
+
+    frames: NDArray[Any]
+    sums: NDArray[np.uint32] | None
+    problem: str = ""
 
 
 class _Pixels:
@@ -87,6 +103,7 @@ class _Pixels:
         height, width = structure.frame_shape
         self._dtype = np.dtype(structure.dtype)
         self._frame_bytes = height * width * self._dtype.itemsize
+        self._chunk_bytes = structure.frames_per_chunk * self._frame_bytes
         self.bytes = structure.frames * self._frame_bytes
         self.stamped = self.summed = 0
         # By how much timestamps are ahead of the rows' numbers, where those count anew; None: not known yet.
@@ -101,11 +118,12 @@ class _Pixels:
         try:
             if hasattr(os, "posix_fadvise"):
                 os.posix_fadvise(self._fd, 0, 0, os.POSIX_FADV_SEQUENTIAL)
-            for first, frames, sums in self._read_ahead():
-                wrong += self._compare_stamps(first, frames)
-                if sums is not None:
-                    wrong += self._compare_sums(first, sums)
-                done += frames.nbytes
+            for first, read in self._read_ahead():
+                wrong += [read.problem] if read.problem else []
+                wrong += self._compare_stamps(first, read.frames)
+                if read.sums is not None:
+                    wrong += self._compare_sums(first, read.sums)
+                done += read.frames.nbytes
                 on_progress(done, self.bytes)
         except OSError as error:
             yield Problem(
@@ -120,46 +138,59 @@ class _Pixels:
         if len(wrong) > MAX_NAMED:
             yield Problem(Kind.DAMAGE, "pixels", f"and {len(wrong) - MAX_NAMED} more")
 
-    def _pieces(self) -> Iterator[tuple[int, int, int]]:
-        """Yield the first frame, the address and the number of frames of each piece to be read."""
+    def _pieces(self) -> Iterator[_Piece]:
+        """Yield the pieces of the file in their order: packed chunks, and parts of others."""
         per_chunk, frames = self._structure.frames_per_chunk, self._structure.frames
         step = max(1, PIECE_BYTES // max(1, self._frame_bytes))
-        for chunk, address in enumerate(self._structure.chunks):
+        chunks = zip(self._structure.chunks, self._structure.packed, strict=True)
+        for chunk, (address, packed) in enumerate(chunks):
             begin, end = chunk * per_chunk, min((chunk + 1) * per_chunk, frames)
-            for first in range(begin, end, step):
-                yield first, address + (first - begin) * self._frame_bytes, min(step, end - first)
+            for first in range(begin, end, per_chunk if packed else step):
+                place = address + (first - begin) * self._frame_bytes
+                yield _Piece(first, min(per_chunk if packed else step, end - first), place, packed)
 
-    def _read_ahead(self) -> Iterator[tuple[int, NDArray[Any], NDArray[np.uint32] | None]]:
-        """Yield frames (n, H * W) with the index of the first and checksums; others are read meanwhile.
+    def _read_ahead(self) -> Iterator[tuple[int, _Read]]:
+        """Yield what is read with the index of its first frame; others are read meanwhile.
 
         The frames of one turn are overwritten after the next has begun.
         """
         size = min(max(PIECE_BYTES, self._frame_bytes), self.bytes)
+        if any(self._structure.packed):
+            size = max(size, self._chunk_bytes)
         free = [memoryview(bytearray(size)) for _ in range(READERS + 1)]
         with ThreadPoolExecutor(READERS, "verify") as readers:
-            waiting: deque[tuple[int, memoryview, Future[_Piece]]] = deque()
+            waiting: deque[tuple[int, memoryview, Future[_Read]]] = deque()
             for piece in chain(self._pieces(), repeat(None)):
                 if piece is None or not free:
                     if not waiting:
                         return
                     begin, buffer, reading = waiting.popleft()
-                    yield begin, *reading.result()
+                    yield begin, reading.result()
                     free.append(buffer)
                 if piece is not None:
-                    first, address, count = piece
                     buffer = free.pop()
-                    waiting.append((first, buffer, readers.submit(self._read, buffer, address, count)))
+                    waiting.append((piece.first, buffer, readers.submit(self._read, buffer, piece)))
 
-    def _read(self, buffer: memoryview, address: int, count: int) -> _Piece:
-        filled = read_into(self._fd, address, buffer[: count * self._frame_bytes])
-        whole = filled // self._frame_bytes
+    def _read(self, buffer: memoryview, piece: _Piece) -> _Read:
+        whole, problem = piece.count, ""
+        if piece.packed:
+            stored = np.empty(piece.packed, np.uint8)
+            filled = read_into(self._fd, piece.address, stored.data)
+            try:
+                unpack(stored.data[:filled], buffer[: self._chunk_bytes])
+            except DamagedFileError as error:
+                last = piece.first + piece.count - 1
+                whole, problem = 0, f"frames {piece.first} to {last} cannot be read: {error}"
+        else:
+            filled = read_into(self._fd, piece.address, buffer[: piece.count * self._frame_bytes])
+            whole = filled // self._frame_bytes
         data = buffer[: whole * self._frame_bytes]
-        frames = np.frombuffer(data, self._dtype)
+        frames = np.frombuffer(data, self._dtype).reshape(whole, -1 if whole else 0)
         if self._structure.checksums is None:
-            return frames.reshape(whole, -1), None
+            return _Read(frames, None, problem)
         starts = range(0, len(data), self._frame_bytes)
         sums = checksums(data[start : start + self._frame_bytes] for start in starts)
-        return frames.reshape(whole, -1), sums
+        return _Read(frames, sums, problem)
 
     def _compare_sums(self, first: int, sums: NDArray[np.uint32]) -> list[str]:
         """Return which frames from index `first` on have other pixels than their checksums say."""

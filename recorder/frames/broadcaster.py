@@ -9,7 +9,7 @@ import contextlib
 from collections import deque
 from collections.abc import Callable
 
-from recorder.frames.channel import Channel
+from recorder.frames.channel import SpanQueue
 from recorder.frames.pool import FrameSpan
 
 
@@ -24,11 +24,11 @@ class Broadcaster:
         self._loop = loop
         self._pending: deque[FrameSpan] = deque()
         self._scheduled = False
-        self._channels: tuple[Channel, ...] = ()
-        self._eager: tuple[Channel, ...] = ()
+        self._channels: tuple[SpanQueue, ...] = ()
+        self._eager: tuple[SpanQueue, ...] = ()
         self._early: deque[FrameSpan] = deque()
 
-    def connect(self, channel: Channel, *, eager: bool = False) -> Callable[[], None]:
+    def connect(self, channel: SpanQueue, *, eager: bool = False) -> Callable[[], None]:
         """Offer every span from now on to `channel`; return the function that ends that.
 
         Both are called on the loop's thread. An `eager` channel is also offered frames before they are

@@ -23,10 +23,10 @@ class ChannelStatistics:
     skipped: int
 
 
-class Channel:
-    """Keep every span until it is received; `owner` is who holds the leases of the spans in it.
+class SpanQueue:
+    """What spans are offered to; `owner` is who holds the leases of the spans in it.
 
-    Every method is called on the event loop's thread; only `receive` waits.
+    Every method is called on the event loop's thread, and none waits but `receive` of the kinds there are.
     """
 
     def __init__(self, owner: str) -> None:
@@ -56,6 +56,27 @@ class Channel:
         self._closed = True
         self._ready.set()
 
+    def discard(self) -> None:
+        """Close the channel, and release the leases of all spans in it."""
+        self.close()
+        while self._spans:
+            self._spans.popleft().release()
+
+    def end(self) -> None:
+        """Let go of what the channel works with, once nobody offers or receives any more; may block."""
+
+    def statistics(self) -> ChannelStatistics:
+        """Return the current counts."""
+        return ChannelStatistics(len(self._spans), self._max_waiting, self._skipped)
+
+    def __repr__(self) -> str:
+        state = "closed" if self._closed else "open"
+        return f"<{type(self).__name__} for {self.owner}, {len(self._spans)} waiting, {state}>"
+
+
+class Channel(SpanQueue):
+    """Keep every span until it is received."""
+
     async def receive(self) -> list[FrameSpan]:
         """Wait for spans and return all there are, oldest first; the caller has to release their leases.
 
@@ -70,20 +91,6 @@ class Channel:
         if not self._closed:
             self._ready.clear()
         return spans
-
-    def discard(self) -> None:
-        """Close the channel, and release the leases of all spans in it."""
-        self.close()
-        while self._spans:
-            self._spans.popleft().release()
-
-    def statistics(self) -> ChannelStatistics:
-        """Return the current counts."""
-        return ChannelStatistics(len(self._spans), self._max_waiting, self._skipped)
-
-    def __repr__(self) -> str:
-        state = "closed" if self._closed else "open"
-        return f"<{type(self).__name__} for {self.owner}, {len(self._spans)} waiting, {state}>"
 
 
 class LatestChannel(Channel):

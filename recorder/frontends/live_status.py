@@ -36,6 +36,7 @@ class LiveStatus:
     unanswered: str  # what the disk or the camera has not answered for too long
     marks: int  # made in this session
     labels: list[str]  # the last ones, the newest first
+    packed: float | None = None  # by how much compression makes frames smaller, None where there is none
 
     def for_json(self) -> dict[str, Any]:
         """Return the fields for JSON, `flow` as MBps in MB/s; None in place of NaN and infinity."""
@@ -75,4 +76,5 @@ def live_status(session: Session, recent: RateMeter) -> LiveStatus:
         unanswered=now.unanswered if running and now else "",
         marks=session.marks.count,
         labels=list(session.marks.labels),
+        packed=now.packing.ratio if running and now and now.packing else None,
     )

@@ -38,6 +38,8 @@ def summary_text(summary: Summary) -> str:
     figures = summary.for_json()
     size = f"{summary.bytes / 1e9:.3f} GB in {summary.seconds:.2f} s"
     parts = [f"{size}, {figures['fps']:.1f} frames/s, {figures['MBps']:.0f} MB/s"]
+    if summary.packing:
+        parts.append(f"compression {summary.packing}")
     if not summary.lost:
         parts.append("nothing lost")
     if summary.blocks:

@@ -59,6 +59,8 @@ def toolbar(now: LiveStatus, picture: Picture | None, columns: int, typed: str) 
         items.insert(0, ToolbarItem(now.unanswered, 0, alarm=True))
     if math.isfinite(now.temperature):
         items.insert(8, ToolbarItem(f"{now.temperature:.1f}°C", 10))
+    if now.packed is not None:
+        items.insert(6, ToolbarItem(f"packed {now.packed:.1f}x", 9))
     if now.in_camera is not None:
         items.insert(2, ToolbarItem(f"in the camera {now.in_camera}", 3))
     if now.waits_for:

@@ -24,6 +24,7 @@ from recorder.session.disk_thread import DiskThread
 from recorder.session.pending_writes import PendingWrites
 from recorder.settings.model import Settings
 from recorder.storage.frame_file import FrameFile
+from recorder.storage.packed_span import PackedSpan
 from recorder.storage.records import Row, Verdict
 
 log = logging.getLogger(__name__)
@@ -218,7 +219,7 @@ class FileSequence:
 
     # Frames and rows.
 
-    async def append(self, spans: Sequence[FrameSpan], losses: Sequence[Loss]) -> None:
+    async def append(self, spans: Sequence[FrameSpan | PackedSpan], losses: Sequence[Loss]) -> None:
         """Write frames of the current file, and losses; raises StorageError."""
         await self._storage_thread.call("writing frames", self.current.file.append, spans, losses)
         self.sync.soon(self.current.file)

@@ -20,11 +20,13 @@ from recorder.camera.acquisition_result import AcquisitionResult, StopCondition
 from recorder.camera.base import Camera, CameraDescription
 from recorder.errors import CameraError, StorageError
 from recorder.frames.broadcaster import Broadcaster
+from recorder.frames.channel import Channel
 from recorder.frames.ledger import Cause, Ledger
 from recorder.frames.pool import Pool
 from recorder.frames.threads import on_thread
 from recorder.frames.timeline import FrameRef, Timeline
 from recorder.session import run_parts, status
+from recorder.session.compressors import PackingChannel
 from recorder.session.disk_space import warn_of_little_room
 from recorder.session.file_sequence import FileSequence, FileState
 from recorder.session.loss_logger import LossLogger
@@ -34,6 +36,7 @@ from recorder.session.status import FinishReason, RunOutcome, State, Statistics,
 from recorder.session.writer import Writer
 from recorder.settings.model import Settings
 from recorder.storage.frame_file import FrameFile
+from recorder.storage.packed_span import PackingFigures
 from recorder.storage.records import AnalysisRow, Row
 
 log = logging.getLogger(__name__)
@@ -63,6 +66,7 @@ class Run:
         self._outcome = RunOutcome()
         self._losses = LossLogger()
         self._began_s = 0.0
+        self._channel: Channel | PackingChannel | None = None
         self._abort = asyncio.Event()
         self._drained = asyncio.Event()
         self._camera_thread = ThreadPoolExecutor(1, "camera")
@@ -175,6 +179,11 @@ class Run:
         """Frames committed that survive a power cut."""
         return sum(max(0, self.files[index].file.durable_frames) for index in self._indices)
 
+    @property
+    def packing(self) -> PackingFigures | None:
+        """What compression has done in all files of the run, None where there is none."""
+        return PackingFigures.of_all(self.files[index].file.packing for index in self._indices)
+
     def statistics(self) -> Statistics:
         """Return the figures of this moment."""
         file, parts = self.file, self.parts
@@ -191,6 +200,7 @@ class Run:
             free_bytes=file.free_bytes if file else 0,
             path=file.path if file else None,
             durable=self.durable,
+            packing=self.packing,
             unanswered=unanswered(self.files, parts.acquisition) if parts else "",
         )
 
@@ -211,11 +221,16 @@ class Run:
             gc.collect()
             pool = await on_thread(self._camera_thread, Pool, description.format, per_block, memory)
             await self._make_first_file(description, per_block)
-            writer = Writer(self.files, self.ledger, self.timeline, self._on_disk_failure, self._losses.add)
+            self._channel = RunParts.channel(self._settings.storage, self.files, pool.block_bytes)
+            writer = Writer(
+                self.files, self.ledger, self.timeline, self._on_disk_failure, self._losses.add, self._channel
+            )
             timeout_s = self._settings.camera.timeout_s
             self.parts = RunParts.of(self._camera, description, pool, per_block, writer, timeout_s)
             return await self._record(self.parts)
         finally:
+            if self._channel is not None:
+                self._channel.end()
             await self._close_camera()
             if self.state is not State.CLOSED:
                 self._become(State.CLOSED)
@@ -341,6 +356,7 @@ class Run:
             lowest_free=pool.lowest_free,
             exit_code=status.EXIT_CODES[verdict],
             reason=self._outcome.reason,
+            packing=self.packing,
         )
 
     def _become(self, state: State) -> None:

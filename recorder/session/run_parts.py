@@ -1,6 +1,7 @@
 """The parts of a run, made together once its camera is open, and how they come to an end."""
 
 import asyncio
+import os
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from typing import Any, Self
@@ -10,9 +11,13 @@ from recorder.camera.acquisition_result import AcquisitionResult, StopCondition
 from recorder.camera.base import Camera, CameraDescription
 from recorder.errors import CameraError
 from recorder.frames.broadcaster import Broadcaster
+from recorder.frames.channel import Channel
 from recorder.frames.ledger import Cause
-from recorder.frames.pool import Pool
+from recorder.frames.pool import WRITER, Pool
+from recorder.session.compressors import PackingChannel
+from recorder.session.file_sequence import FileSequence
 from recorder.session.writer import Writer
+from recorder.settings.model import StorageSettings
 
 # How long an aborted run waits for a camera library or a disk that does not return; the SDK of a PCO camera
 # takes 4 s to stop where no frame comes.
@@ -29,6 +34,19 @@ class RunParts:
     broadcaster: Broadcaster
     acquisition: AcquisitionThread
     writer: Writer
+
+    @staticmethod
+    def channel(settings: StorageSettings, files: FileSequence, block_bytes: int) -> Channel | PackingChannel:
+        """Return the writer's channel, which packs blocks where the settings say so; on the loop's thread."""
+        if settings.compression == "none":
+            return Channel(WRITER)
+        return PackingChannel(
+            WRITER,
+            lambda index: files[index].file.packs,
+            settings.compressors or max(1, (os.cpu_count() or 1) - 1),
+            block_bytes,
+            lambda span: files[span.file_index].file.compute(span),
+        )
 
     @classmethod
     def of(

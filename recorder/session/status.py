@@ -14,6 +14,7 @@ from recorder.errors import RecorderError
 from recorder.frames.pool import PoolStatistics
 from recorder.session.writer import WriterStatistics
 from recorder.settings.model import Settings
+from recorder.storage.packed_span import PackingFigures
 from recorder.storage.records import Verdict
 
 log = logging.getLogger(__name__)
@@ -148,6 +149,7 @@ class Statistics:
     path: Path | None
     durable: int  # committed, and certain to survive a power cut
     unanswered: str  # what the disk or the camera has not answered for too long, "" where both do
+    packing: PackingFigures | None  # what compression has done, None where there is none
 
     @property
     def rate(self) -> float:
@@ -156,7 +158,7 @@ class Statistics:
 
     def disk_time_left_s(self, rate: float) -> float:
         """Return the time until the disk is full at `rate` frames/s, inf where nothing is written."""
-        flow = rate * self.frame_bytes
+        flow = rate * self.frame_bytes / (self.packing.ratio if self.packing else 1)
         return self.free_bytes / flow if flow and self.free_bytes else math.inf
 
 
@@ -185,6 +187,7 @@ class Summary:
     exit_code: int
     reason: FinishReason | None = None
     journal: Path | None = None
+    packing: PackingFigures | None = None
 
     @property
     def file(self) -> Path | None:
@@ -208,6 +211,7 @@ class Summary:
             max(runs, key=lambda run: run.verdict.severity),
             files=tuple(file for run in runs for file in run.files),
             losses=dict(losses),
+            packing=PackingFigures.of_all(run.packing for run in runs),
             **{
                 name: sum(getattr(run, name) for run in runs)
                 for name in ("frames", "durable", "lost", "marks", "seconds", "cpu_s", "bytes")
@@ -227,6 +231,7 @@ class Summary:
             "marks": self.marks,
             "seconds": round(self.seconds, 6),
             "bytes": self.bytes,
+            **({} if self.packing is None else self.packing.for_json()),
             "fps": round(self.frames / self.seconds, 3) if self.seconds else 0.0,
             "MBps": round(self.bytes / self.seconds / 1e6, 3) if self.seconds else 0.0,
         }

@@ -5,13 +5,16 @@ import itertools
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
+from operator import attrgetter
 
 from recorder.errors import StorageError
 from recorder.frames.channel import Channel, ChannelClosedError
 from recorder.frames.ledger import Ledger, Loss
 from recorder.frames.pool import WRITER, FrameSpan
 from recorder.frames.timeline import Timeline
+from recorder.session.compressors import PackingChannel
 from recorder.session.file_sequence import FileSequence, SessionFile
+from recorder.storage.packed_span import PackedSpan
 
 
 @dataclass(frozen=True)
@@ -28,7 +31,8 @@ class Writer:
     """Write what `channel` brings into `files` until it is closed, and keep the ledger; on the loop's thread.
 
     After a StorageError nothing more is written: `failure` has it, `on_failure` is called at once, and what
-    still comes is given back and counted as lost. `on_loss` hears of every gap as it is found.
+    still comes is given back and counted as lost. `on_loss` hears of every gap as it is found. `channel` is a
+    plain one where none is given.
     """
 
     def __init__(
@@ -38,9 +42,10 @@ class Writer:
         timeline: Timeline,
         on_failure: Callable[[], object],
         on_loss: Callable[[Loss], object],
+        channel: Channel | PackingChannel | None = None,
     ) -> None:
         self.failure: StorageError | None = None
-        self.channel = Channel(WRITER)
+        self.channel: Channel | PackingChannel = channel or Channel(WRITER)
         self.files, self._ledger, self._timeline = files, ledger, timeline
         self._on_failure, self._on_loss = on_failure, on_loss
         self._unsaved: list[Loss] = []
@@ -63,7 +68,7 @@ class Writer:
                 await self._attempt(self.files.commit())
                 return
             try:
-                for file_index, group in itertools.groupby(spans, lambda span: span.file_index):
+                for file_index, group in itertools.groupby(spans, attrgetter("file_index")):
                     if file_index != self.files.current_index and self.failure is None:
                         self._before.append(self.files.current)
                         await self._attempt(self.files.switch_to(file_index))
@@ -75,7 +80,7 @@ class Writer:
                 for span in spans:
                     span.release()
 
-    def _account(self, spans: Sequence[FrameSpan]) -> list[Loss]:
+    def _account(self, spans: Sequence[FrameSpan | PackedSpan]) -> list[Loss]:
         """Book spans of one file in ledger and timeline; return the losses found."""
         entry = self.files.current
         losses = []

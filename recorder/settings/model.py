@@ -90,6 +90,12 @@ class StorageSettings(Section):
     """
     checksum: bool = False
     """A column with a checksum of each frame's pixels, which `recorder verify` compares; costs 0.06 s/GB."""
+    compression: Literal["none", "lossless"] = "none"
+    """"lossless": frames are packed (Blosc, lz4, bitshuffle) as far as the processors allow in time, others
+    are stored as they are. To read packed ones, other programs need HDF5's filter 32001 (hdf5plugin).
+    """
+    compressors: Annotated[int, Unit("threads")] | None = Field(None, ge=1, le=64, examples=[4])
+    """How many threads pack; omitted: one for each core but one."""
 
 
 class RemoteSettings(Section):

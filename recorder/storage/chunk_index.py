@@ -1,9 +1,10 @@
 """The index of a dataset's chunks as HDF5 has it on disk, read and corrected without HDF5.
 
-HDF5 calls it an extensible array: the addresses of the first chunks stand in an index block, the others in
+HDF5 calls it an extensible array: the elements of the first chunks stand in an index block, the others in
 data blocks that grow in size; where there are many, super blocks have the data blocks' addresses. Large
-data blocks are divided into pages. Each of these has a checksum. An address is written once and never
-changes; so in a block that is half old and half new after a power cut, each address that both had is right.
+data blocks are divided into pages. Each of these has a checksum. An element is the address of a chunk; where
+chunks may be packed also its size in the file, and a filter mask that says whether it is. It is written once
+and never changes; so in a block that is half old and half new after a power cut, what both had is right.
 
 Source: HDF5 File Format Specification 3.0, VII.D (the extensible array index), and H5EA*.c of HDF5 1.10.
 """
@@ -17,6 +18,7 @@ from typing import Self
 from recorder.errors import DamagedFileError
 from recorder.storage.file_bytes import FileBytes
 from recorder.storage.object_header import UNDEFINED
+from recorder.storage.packed_chunk import is_size_possible
 from recorder.storage.superblock import CHECKSUM_BYTES, checksummed
 
 _ADDRESS = struct.Struct("<Q")
@@ -26,19 +28,36 @@ _PREFIX_BYTES = 14  # signature, version, kind of elements, address of the heade
 # What a disk writes as a whole.
 SECTOR = 512
 
-# Addresses only; entries of filtered chunks are longer.
-_UNFILTERED = 0
+# Kinds of elements: an address only, or with stored size and filter mask.
+_UNFILTERED, _FILTERED = 0, 1
+
+# Filter masks: packed, or stored as it is.
+_PACKED, _AS_IT_IS = 0, 1
 
 
 @dataclass(frozen=True)
 class _Sizes:
     """How the index grows: the numbers that HDF5 writes into every index (H5D_EARRAY_* in H5Dearray.c)."""
 
+    element_bytes: int = 8
     max_bits: int = 32
     in_index_block: int = 4
     min_per_block: int = 16
     min_pointers: int = 4
     page_bits: int = 10
+
+    @classmethod
+    def of_chunks(cls, packed_from: int) -> Self:
+        """Return those of chunks that are packed from `packed_from` bytes; 0: they are not."""
+        if not packed_from:
+            return cls()
+        # A byte more than the size of a chunk takes, as packing may make it longer.
+        return cls(8 + min(8, 1 + (packed_from.bit_length() + 7) // 8) + 4)
+
+    @property
+    def none(self) -> bytes:
+        """The element of a chunk that there is not."""
+        return _ADDRESS.pack(UNDEFINED).ljust(self.element_bytes, b"\0")
 
     @property
     def prefix_bytes(self) -> int:
@@ -75,9 +94,9 @@ class _Sizes:
 
     def data_block_bytes(self, super_block: int) -> int:
         if pages := self.pages(super_block):
-            page_bytes = 8 * self.page_chunks + CHECKSUM_BYTES
+            page_bytes = self.element_bytes * self.page_chunks + CHECKSUM_BYTES
             return self.prefix_bytes + CHECKSUM_BYTES + pages * page_bytes
-        return self.prefix_bytes + 8 * self.chunks(super_block) + CHECKSUM_BYTES
+        return self.prefix_bytes + self.element_bytes * self.chunks(super_block) + CHECKSUM_BYTES
 
     def super_block_bits(self, super_block: int) -> int:
         """Bytes that say which pages of a super block's data blocks are in use."""
@@ -91,6 +110,7 @@ class _Part:
     `blocks` and `page_bits` are places in `data`, and the number of the first chunk they are about.
     """
 
+    sizes: _Sizes
     address: int
     data: bytearray  # without the checksum
     at: int = 0
@@ -99,14 +119,29 @@ class _Part:
     blocks: list[tuple[int, int]] = field(default_factory=list)
     page_bits: list[tuple[int, int]] = field(default_factory=list)
 
-    def addresses(self) -> Iterator[int]:
-        for i in range(self.chunks):
-            yield _address(self.data, self.at + 8 * i)
+    def elements(self, packed_from: int) -> Iterator[tuple[int, int | None]]:
+        """Yield the address of each chunk, and its size where it is packed, 0 where it is stored as it is.
+
+        None as the size: this element is not whole.
+        """
+        width = self.sizes.element_bytes
+        data = self.data[self.at : self.at + width * self.chunks]
+        if not packed_from:
+            yield from ((address, 0) for (address,) in _ADDRESS.iter_unpack(data))
+            return
+        for address, size, mask in struct.iter_unpack(f"<Q{width - 12}sI", data):
+            stored = int.from_bytes(size, "little")
+            if mask == _AS_IT_IS and stored == packed_from:
+                yield address, 0
+            else:
+                is_whole = mask == _PACKED and is_size_possible(stored, packed_from)
+                yield address, stored if is_whole else None
 
     def keep(self, count: int) -> None:
         """Take out what is said of chunks from number `count` on."""
-        for i in range(max(0, count - self.first), self.chunks):
-            _ADDRESS.pack_into(self.data, self.at + 8 * i, UNDEFINED)
+        kept, size = min(max(0, count - self.first), self.chunks), self.sizes.element_bytes
+        begin, end = self.at + size * kept, self.at + size * self.chunks
+        self.data[begin:end] = self.sizes.none * (self.chunks - kept)
         for at, first in self.blocks:
             if first >= count:
                 _ADDRESS.pack_into(self.data, at, UNDEFINED)
@@ -131,34 +166,39 @@ class MissingIndexError(DamagedFileError):
 class ChunkIndex:
     """The index at `address` of a file; `read` and `keep` block, and raise OSError."""
 
-    def __init__(self, file: FileBytes, address: int, header: tuple[int, ...]) -> None:
+    def __init__(self, file: FileBytes, address: int, header: tuple[int, ...], packed_from: int) -> None:
         self._file, self._address, self._header = file, address, header
-        self._sizes = _Sizes()
+        self._sizes = _Sizes.of_chunks(packed_from)
         self._parts: list[_Part] = []
         self._blocks: list[_Block] = []
-        # Address of each chunk, up to the first that has none.
+        # Address of each chunk, up to the first that has none; size in the file of each that is packed,
+        # 0 of one stored as it is.
         self.addresses: list[int] = []
+        self.packed: list[int] = []
         for part in self._read_all():
             self._parts.append(part)
-            for chunk in part.addresses():
-                if chunk in {0, UNDEFINED}:
+            for chunk, size in part.elements(packed_from):
+                if chunk in {0, UNDEFINED} or size is None:
                     return
                 self.addresses.append(chunk)
+                self.packed.append(size)
 
     @classmethod
-    def read(cls, file: FileBytes, address: int) -> Self:
+    def read(cls, file: FileBytes, address: int, packed_from: int = 0) -> Self:
         """Read the index at `address`, whether or not its checksums fit.
 
-        Raises MissingIndexError where there is none yet, DamagedFileError where something else is, or an
-        index of chunks that are compressed.
+        `packed_from` is the size of a chunk before it is packed; 0: of chunks that never are. Raises
+        MissingIndexError where there is none yet, DamagedFileError where something else is, or an index of
+        the other kind.
         """
         data = file.read(address, _HEADER.size)
         header = _HEADER.unpack(data.ljust(_HEADER.size, b"\0"))
-        if header[:9] != (b"EAHD", 0, _UNFILTERED, 8, *astuple(_Sizes())):
-            if _never_landed(data, address):
+        kind = _FILTERED if packed_from else _UNFILTERED
+        if header[:9] != (b"EAHD", 0, kind, *astuple(_Sizes.of_chunks(packed_from))):
+            if never_landed(data, address):
                 raise MissingIndexError(f"no index of chunks at byte {address} yet")
             raise DamagedFileError(f"no index of chunks at byte {address}")
-        return cls(file, address, header)
+        return cls(file, address, header, packed_from)
 
     def keep(self, count: int) -> None:
         """Have the index hold its first `count` chunks and no other, with checksums that fit.
@@ -186,11 +226,12 @@ class ChunkIndex:
         sizes = self._sizes
         inlined = sum(sizes.data_blocks(i) for i in range(sizes.inlined))
         pointers = inlined + sizes.super_blocks - sizes.inlined
-        data = self._block(self._header[-1], b"EAIB", 8 * (sizes.in_index_block + pointers), _PREFIX_BYTES)
+        elements = sizes.element_bytes * sizes.in_index_block
+        data = self._block(self._header[-1], b"EAIB", elements + 8 * pointers, _PREFIX_BYTES)
         if data is None:
             return
-        index = _Part(self._header[-1], data, _PREFIX_BYTES, 0, sizes.in_index_block)
-        at, first = _PREFIX_BYTES + 8 * sizes.in_index_block, sizes.in_index_block
+        index = _Part(sizes, self._header[-1], data, _PREFIX_BYTES, 0, sizes.in_index_block)
+        at, first = _PREFIX_BYTES + elements, sizes.in_index_block
         for super_block in range(sizes.inlined):
             for _ in range(sizes.data_blocks(super_block)):
                 index.blocks.append((at, first))
@@ -214,7 +255,7 @@ class ChunkIndex:
         data = self._block(address, b"EASB", bits + 8 * count, sizes.prefix_bytes)
         if data is None:
             return
-        part = _Part(address, data)
+        part = _Part(sizes, address, data)
         self._blocks.append(_Block(first, len(data) + CHECKSUM_BYTES))
         pages = sizes.pages(super_block)
         for block in range(count):
@@ -234,19 +275,21 @@ class ChunkIndex:
             sizes.chunks(super_block),
             sizes.pages(super_block),
         )
-        data = self._block(address, b"EADB", 0 if pages else 8 * chunks, sizes.prefix_bytes)
+        elements = 0 if pages else sizes.element_bytes * chunks
+        data = self._block(address, b"EADB", elements, sizes.prefix_bytes)
         if data is None:
             return
         self._blocks.append(_Block(first, sizes.data_block_bytes(super_block), chunks))
-        yield _Part(address, data, sizes.prefix_bytes, first, 0 if pages else chunks)
+        yield _Part(sizes, address, data, sizes.prefix_bytes, first, 0 if pages else chunks)
         at = address + sizes.prefix_bytes + CHECKSUM_BYTES
+        page_bytes = sizes.element_bytes * sizes.page_chunks
         for page in range(pages):
             # A page in which nothing was ever written has no contents that mean anything.
             begin = first + page * sizes.page_chunks
             if len(self.addresses) < begin:
                 return
-            content = self._file.read(at, 8 * sizes.page_chunks).ljust(8 * sizes.page_chunks, b"\0")
-            yield _Part(at, bytearray(content), 0, begin, sizes.page_chunks)
+            content = self._file.read(at, page_bytes).ljust(page_bytes, b"\0")
+            yield _Part(sizes, at, bytearray(content), 0, begin, sizes.page_chunks)
             at += len(content) + CHECKSUM_BYTES
 
     def _block(self, address: int, signature: bytes, size: int, prefix: int) -> bytearray | None:
@@ -261,12 +304,12 @@ class ChunkIndex:
             return None
         if data[:4] == signature and _address(data, 6) == self._address:
             return bytearray(data)
-        if _never_landed(data[:prefix], address):
+        if never_landed(data[:prefix], address):
             return None
         raise DamagedFileError(f"no block of an index of chunks at byte {address}")
 
 
-def _never_landed(data: bytes, address: int) -> bool:
+def never_landed(data: bytes, address: int) -> bool:
     """Return whether a piece that a disk writes as a whole is all zeros in the bytes at `address`."""
     edges = [0, *range(-address % SECTOR or SECTOR, len(data), SECTOR), len(data)]
     return any(not any(data[start:stop]) for start, stop in itertools.pairwise(edges))

@@ -4,6 +4,7 @@ import contextlib
 import errno
 import os
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Self
 
@@ -71,6 +72,24 @@ def _write_all(fd: int, data: memoryview, offset: int) -> None:
         if written == 0:
             raise OSError(errno.EIO, "the disk took no bytes")
         data, offset = data[written:], offset + written
+
+
+@contextlib.contextmanager
+def past_page_cache(fd: int) -> Iterator[None]:
+    """Have writes to an open file go past the page cache during `with`; raises OSError where none can.
+
+    Addresses, sizes and memory have to be those of whole pages, or the writes fail.
+    """
+    if not hasattr(os, "O_DIRECT"):
+        raise OSError(errno.EINVAL, "this system has no direct I/O")
+    import fcntl  # noqa: PLC0415 - Windows has none
+
+    flags = fcntl.fcntl(fd, fcntl.F_GETFL)
+    fcntl.fcntl(fd, fcntl.F_SETFL, flags | os.O_DIRECT)
+    try:
+        yield
+    finally:
+        fcntl.fcntl(fd, fcntl.F_SETFL, flags)
 
 
 def open_again(path: Path) -> int:

@@ -1,9 +1,13 @@
 """What takes the frames of a dry run: everything happens but the file."""
 
 from collections.abc import Sequence
+from typing import Any
+
+from numpy.typing import NDArray
 
 from recorder.frames.ledger import Loss
 from recorder.frames.pool import FrameSpan
+from recorder.storage.packed_span import PackedSpan
 from recorder.storage.records import Row, Verdict
 
 
@@ -15,11 +19,18 @@ class DryRun:
     commit_due_s = None
     free_bytes = 0
     durable_frames = 0
+    packs = False
+    packing = None
 
     def __init__(self) -> None:
         self.frames = self.last_number = 0
 
-    def append(self, spans: Sequence[FrameSpan], losses: Sequence[Loss] = ()) -> None:
+    def compute(self, span: FrameSpan) -> Sequence[NDArray[Any]]:
+        """Nothing is stored."""
+        del span
+        return ()
+
+    def append(self, spans: Sequence[FrameSpan | PackedSpan], losses: Sequence[Loss] = ()) -> None:
         """Count the frames."""
         del losses
         self.frames += sum(len(span) for span in spans)

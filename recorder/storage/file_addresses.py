@@ -6,7 +6,7 @@ What grows (frames, their columns, the tables) is described by a header and an i
 
 import contextlib
 import struct
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Self
 
@@ -17,6 +17,7 @@ from recorder.storage import layout
 from recorder.storage.chunk_index import ChunkIndex, MissingIndexError
 from recorder.storage.file_bytes import FileBytes
 from recorder.storage.object_header import UNDEFINED, ObjectHeader
+from recorder.storage.packed_chunk import unpack
 from recorder.storage.records import ROWS, fitted
 
 # Frames, then rows of each table; files of older layouts have fewer tables.
@@ -27,7 +28,11 @@ VALUES = ("verdict", "cause", "start_time", "end_time", "storage_mode", layout.D
 
 @dataclass(frozen=True)
 class GrowingDataset:
-    """A dataset with chunks as it is on disk: `rows` by its header, and the address of each chunk."""
+    """A dataset with chunks as it is on disk: `rows` by its header, and the address of each chunk.
+
+    `packed` are the chunks' sizes in the file where they are packed, 0 where they are stored as they are:
+    these grow row by row, a packed one is there as a whole or not at all.
+    """
 
     header_address: int
     rows: int
@@ -35,6 +40,7 @@ class GrowingDataset:
     rows_per_chunk: int
     index_address: int
     chunks: tuple[int, ...]
+    packed: tuple[int, ...]
 
     @classmethod
     def read(cls, file: FileBytes, address: int) -> Self:
@@ -42,38 +48,76 @@ class GrowingDataset:
         header = ObjectHeader.read(file, address)
         place = header.chunk_index
         chunks: tuple[int, ...] = ()
+        packed: tuple[int, ...] = ()
         if place.address != UNDEFINED:
             with contextlib.suppress(MissingIndexError):
-                chunks = tuple(ChunkIndex.read(file, place.address).addresses)
-        row_bytes = place.chunk_bytes // place.rows_per_chunk
-        return cls(address, header.shape[0], row_bytes, place.rows_per_chunk, place.address, chunks)
+                index = ChunkIndex.read(file, place.address, place.packed_from)
+                chunks, packed = tuple(index.addresses), tuple(index.packed)
+        return cls(
+            header_address=address,
+            rows=header.shape[0],
+            row_bytes=place.chunk_bytes // place.rows_per_chunk,
+            rows_per_chunk=place.rows_per_chunk,
+            index_address=place.address,
+            chunks=chunks,
+            packed=packed,
+        )
 
     @property
     def chunk_bytes(self) -> int:
-        """Size of a chunk in the file."""
+        """Size of a chunk that is not packed."""
         return self.row_bytes * self.rows_per_chunk
 
+    def end_of(self, chunk: int) -> int:
+        """Return where in the file a chunk ends."""
+        return self.chunks[chunk] + (self.packed[chunk] or self.chunk_bytes)
+
     def address_of(self, row: int) -> int:
-        """Return where a row begins."""
+        """Return where a row of a chunk that is not packed begins."""
         return self.chunks[row // self.rows_per_chunk] + row % self.rows_per_chunk * self.row_bytes
+
+    def stored_bytes(self, rows: int) -> int:
+        """Return how much of the file the first `rows` rows take."""
+        return sum(
+            self.packed[chunk] or (stop - first) * self.row_bytes
+            for chunk, first, stop in self.pieces(0, rows)
+        )
+
+    def pieces(self, first: int, stop: int) -> Iterator[tuple[int, int, int]]:
+        """Yield each chunk that has some of rows [first, stop), with the first of these and the one after."""
+        for chunk in range(first // self.rows_per_chunk, -(-stop // self.rows_per_chunk)):
+            begin = chunk * self.rows_per_chunk
+            yield chunk, max(first, begin), min(stop, begin + self.rows_per_chunk)
 
     def rows_within(self, size: int) -> int:
         """Return how many rows are there in a file of `size` bytes, of those that the header tells of."""
         rows = min(self.rows, len(self.chunks) * self.rows_per_chunk)
         # Chunks are laid out in their order, but for those of a damaged file.
-        while rows and self.address_of(rows - 1) + self.row_bytes > size:
-            begin = (rows - 1) // self.rows_per_chunk * self.rows_per_chunk
-            inside = max(0, size - self.address_of(begin)) // self.row_bytes
-            rows = begin + min(inside, rows - 1 - begin)
+        while rows:
+            chunk, last = divmod(rows - 1, self.rows_per_chunk)
+            inside = max(0, size - self.chunks[chunk]) // self.row_bytes
+            if self.packed[chunk]:
+                inside = last + 1 if self.end_of(chunk) <= size else 0
+            if inside > last:
+                break
+            rows += inside - last - 1
         return rows
 
     def read_rows(self, file: FileBytes, first: int, stop: int) -> bytes:
-        """Return the bytes of rows [first, stop), zeros for what is not in the file; raises OSError."""
+        """Return the bytes of rows [first, stop), zeros for what is not in the file.
+
+        Raises OSError, and DamagedFileError for a packed chunk that cannot be unpacked.
+        """
         parts = []
-        for begin in range(first // self.rows_per_chunk * self.rows_per_chunk, stop, self.rows_per_chunk):
-            start, end = max(first, begin), min(stop, begin + self.rows_per_chunk)
+        for chunk, start, end in self.pieces(first, stop):
             size = (end - start) * self.row_bytes
-            parts.append(file.read(self.address_of(start), size).ljust(size, b"\0"))
+            if self.packed[chunk]:
+                whole = bytearray(self.chunk_bytes)
+                unpack(file.read(self.chunks[chunk], self.packed[chunk]), memoryview(whole))
+                at = start % self.rows_per_chunk * self.row_bytes
+                parts.append(bytes(whole[at : at + size]))
+            else:
+                parts.append(file.read(self.address_of(start), size).ljust(size, b"\0"))
         return b"".join(parts)
 
     def keep(self, file: FileBytes, rows: int) -> int:
@@ -84,12 +128,12 @@ class GrowingDataset:
         count = -(-rows // self.rows_per_chunk)
         header = ObjectHeader.read(file, self.header_address)
         if count:
-            ChunkIndex.read(file, self.index_address).keep(count)
+            ChunkIndex.read(file, self.index_address, header.chunk_index.packed_from).keep(count)
         else:
             header.forget_chunk_index()
         header.set_length(rows)
         header.write(file)
-        return max(self.chunks[:count], default=0) + self.chunk_bytes if count else 0
+        return max(map(self.end_of, range(count)), default=0)
 
 
 @dataclass(frozen=True)

@@ -2,10 +2,13 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
+
+from numpy.typing import NDArray
 
 from recorder.frames.ledger import Loss
 from recorder.frames.pool import FrameSpan
+from recorder.storage.packed_span import PackedSpan, PackingFigures
 from recorder.storage.records import Row, Verdict
 
 
@@ -40,7 +43,18 @@ class FrameFile(Protocol):
     def free_bytes(self) -> int:
         """Room on the disk, as the last look found; from any thread."""
 
-    def append(self, spans: Sequence[FrameSpan], losses: Sequence[Loss] = ()) -> None:
+    @property
+    def packs(self) -> bool:
+        """Whether whole blocks may come packed; from any thread."""
+
+    @property
+    def packing(self) -> PackingFigures | None:
+        """What packing has done so far, None where nothing is packed; from any thread."""
+
+    def compute(self, span: FrameSpan) -> Sequence[NDArray[Any]]:
+        """Return what is stored of frames besides their metadata, for a span to be packed; on any thread."""
+
+    def append(self, spans: Sequence[FrameSpan | PackedSpan], losses: Sequence[Loss] = ()) -> None:
         """Write frames and losses."""
 
     def commit(self) -> None:

@@ -19,7 +19,9 @@ from h5py import h5a, h5d, h5s
 from numpy.typing import NDArray
 
 from recorder.errors import StorageError
+from recorder.frames.pool import PAGE
 from recorder.storage import layout
+from recorder.storage.direct_io import past_page_cache
 from recorder.storage.file_addresses import FileAddresses
 from recorder.storage.file_bytes import FileBytes
 from recorder.storage.records import ISO_TIME, ROWS, Row
@@ -75,6 +77,19 @@ class HDF5Writer:
         """Return where in the file the chunk is that begins with `frame`."""
         with self._guard():
             return int(self._pixels.get_chunk_info_by_coord((frame, 0, 0)).byte_offset)
+
+    def write_chunk(self, frame: int, data: memoryview, *, packed: bool, direct: bool) -> None:
+        """Write the chunk that begins with `frame`, packed or as it is; room for it is made.
+
+        `direct`: past the page cache, from page-aligned memory; what the disk does not take goes through it.
+        """
+        place, mask = (frame, 0, 0), 0 if packed else 1
+        with self._guard():
+            if direct and len(data) % PAGE == 0 and len(data) >= layout.ALIGN_FROM:
+                with contextlib.suppress(OSError), past_page_cache(self._fd):
+                    self._pixels.write_direct_chunk(place, data, mask)
+                    return
+            self._pixels.write_direct_chunk(place, data, mask)
 
     def set_start(self, moment: str) -> None:
         """Say from when on the column of times counts; reaches the file with the next columns."""

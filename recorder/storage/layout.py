@@ -24,7 +24,7 @@ from pathlib import Path
 
 import h5py
 import numpy as np
-from h5py import h5d, h5f, h5p, h5s, h5t
+from h5py import h5d, h5f, h5p, h5s, h5t, h5z
 from numpy.typing import DTypeLike
 
 from recorder import __version__
@@ -36,6 +36,7 @@ from recorder.storage.axes import AXES, add_axes, add_time_axis
 from recorder.storage.boot_id import boot_id
 from recorder.storage.direct_io import write_at
 from recorder.storage.nexus import describe, fixed, make_group
+from recorder.storage.packed_chunk import BLOSC, filter_values
 from recorder.storage.records import ISO_TIME, ROWS, TEXT, WORD, Verdict
 from recorder.storage.superblock import with_checksum
 from recorder.storage.user_metadata import MetadataValue, write_metadata
@@ -76,8 +77,9 @@ UNITS = {"x_pixel_size": "m", "y_pixel_size": "m"}
 
 # Counted up when a reader must know. 1: columns under our own names only, no counters in /entry/commands;
 # 2: NeXus' names, ours as links; 3: axes are dimension scales, the column of times is called as its axis and
-# NeXus' name is a link, a pixel is that of the sensor; /entry/metadata_changes, counted in /entry/durable.
-LAYOUT_VERSION = 3
+# NeXus' name is a link, a pixel is that of the sensor; /entry/metadata_changes, counted in /entry/durable;
+# 4: chunks of frames may be packed. A file without is one of 3.
+LAYOUT_VERSION, UNPACKED_VERSION = 4, 3
 
 
 @dataclass(frozen=True)
@@ -98,6 +100,12 @@ class FileDescription:
     metadata: Mapping[str, MetadataValue] = field(default_factory=dict)
     pixel_um: tuple[float, float] = (0.0, 0.0)
     magnification: float = 0.0
+    is_packed: bool = False  # whether chunks may be packed by Blosc, each for itself
+
+    @property
+    def layout_version(self) -> int:
+        """The version that a reader of the file must know."""
+        return LAYOUT_VERSION if self.is_packed else UNPACKED_VERSION
 
     @property
     def fields(self) -> tuple[FrameField, ...]:
@@ -190,7 +198,7 @@ def _lay_out(file: h5py.File, path: Path, what: FileDescription) -> None:
         entry.create_dataset(name, data=b"", dtype=kind)
     entry.create_dataset("verdict", data=Verdict.RECORDING.encode(), dtype=WORD)
     entry["configuration"] = fixed(what.configuration)
-    entry["definition_version"] = LAYOUT_VERSION
+    entry["definition_version"] = what.layout_version
 
     write_metadata(entry, what.metadata)
 
@@ -259,12 +267,19 @@ def _make_regions(group: h5py.Group, regions: Mapping[str, Box]) -> None:
 
 
 def _make_pixels(detector: h5py.Group, what: FileDescription) -> None:
-    """Make the frames' dataset so that extending it allocates chunks at once and writes nothing."""
+    """Make the frames' dataset so that extending it writes nothing, and allocates chunks at once.
+
+    Where chunks may be packed, each is allocated when it is written.
+    """
     form = what.format
     size = (form.height, form.width)
     creation = h5p.create(h5p.DATASET_CREATE)
     creation.set_chunk((what.frames_per_chunk, *size))
-    creation.set_alloc_time(h5d.ALLOC_TIME_EARLY)
+    creation.set_alloc_time(h5d.ALLOC_TIME_INCR if what.is_packed else h5d.ALLOC_TIME_EARLY)
+    if what.is_packed:
+        # Optional, as the library need not have it to write.
+        chunk_bytes = form.nbytes * what.frames_per_chunk
+        creation.set_filter(BLOSC, h5z.FLAG_OPTIONAL, filter_values(form.dtype.itemsize, chunk_bytes))
     creation.set_fill_time(h5d.FILL_TIME_NEVER)
     space = h5s.create_simple((0, *size), (h5s.UNLIMITED, *size))
     h5d.create(detector.id, b"data", h5t.py_create(form.dtype, logical=True), space, creation)

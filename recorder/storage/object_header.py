@@ -3,7 +3,8 @@
 HDF5 refuses a header whose checksum does not fit. After a power cut a header can be half old and half new:
 only the dataset's length and the checksum differ, so that it is made right again from any mixture of the two.
 
-Source: HDF5 File Format Specification 3.0, IV.A.1.b (version 2 object headers), IV.A.2.b, IV.A.2.i.
+Source: HDF5 File Format Specification 3.0, IV.A.1.b (version 2 object headers), IV.A.2.b, IV.A.2.i,
+IV.A.2.l.
 """
 
 import struct
@@ -12,11 +13,12 @@ from typing import Self
 
 from recorder.errors import DamagedFileError
 from recorder.storage.file_bytes import FileBytes
+from recorder.storage.packed_chunk import BLOSC, MAX_CHUNK
 from recorder.storage.superblock import CHECKSUM_BYTES, checksummed
 
 UNDEFINED = 2**64 - 1
 
-_DATASPACE, _LAYOUT, _CONTINUATION = 0x01, 0x08, 0x10
+_DATASPACE, _LAYOUT, _FILTERS, _CONTINUATION = 0x01, 0x08, 0x0B, 0x10
 _CONTIGUOUS, _CHUNKED, _EXTENSIBLE_ARRAY = 1, 2, 4
 
 # More than any header of ours has: a damaged one may point at itself, or claim any size.
@@ -34,20 +36,25 @@ class _Part:
 
 @dataclass(frozen=True)
 class ChunkIndexAddress:
-    """Where a dataset's chunk index is, and what of the file each of its chunks holds."""
+    """Where a dataset's chunk index is, and how much each of its chunks holds.
+
+    `packed_from` is that once more where Blosc packs chunks, 0 where they are all stored as they are.
+    """
 
     address: int
     rows_per_chunk: int
     chunk_bytes: int
+    packed_from: int
 
 
 class ObjectHeader:
     """The header of one dataset; `read` and `write` block, and raise OSError."""
 
-    def __init__(self, parts: list[_Part], dataspace: tuple[int, int], layout: tuple[int, int, int]) -> None:
+    def __init__(self, parts: list[_Part], found: dict[int, tuple[int, int, int]]) -> None:
         self._parts = parts
-        # Which part, and where in it; of the layout its size as well.
-        self._dataspace, self._layout_place = dataspace, layout
+        # Which part, and where in it; of those that are read as a whole their size as well.
+        self._dataspace, self._layout_place = found[_DATASPACE][:2], found[_LAYOUT]
+        self._filters_place = found.get(_FILTERS)
 
     @classmethod
     def read(cls, file: FileBytes, address: int) -> Self:
@@ -77,11 +84,14 @@ class ObjectHeader:
             begin = 4  # behind the signature of a continuation
         if _DATASPACE not in found or _LAYOUT not in found:
             raise DamagedFileError(f"no dataset is described at byte {address}")
-        return cls(parts, found[_DATASPACE][:2], found[_LAYOUT])
+        return cls(parts, found)
 
     @property
     def _layout(self) -> bytes:
-        which, at, length = self._layout_place
+        return self._message(self._layout_place)
+
+    def _message(self, place: tuple[int, int, int]) -> bytes:
+        which, at, length = place
         return bytes(self._parts[which].data[at : at + length])
 
     @property
@@ -117,7 +127,27 @@ class ObjectHeader:
         size = 1
         for dim in dims:  # the last one is the size of an element
             size *= dim
-        return ChunkIndexAddress(address, dims[0], size)
+        packed_from = size if self._is_packed else 0
+        if packed_from > MAX_CHUNK:
+            raise DamagedFileError(f"a dataset's chunks are said to be packed from {size} bytes each")
+        return ChunkIndexAddress(address, dims[0], size, packed_from)
+
+    @property
+    def _is_packed(self) -> bool:
+        """Whether chunks go through the one filter that is known; raises DamagedFileError for others."""
+        if self._filters_place is None:
+            return False
+        version, count = struct.unpack_from("<BB", self._message(self._filters_place))
+        if count == 0:
+            return False
+        (first,) = struct.unpack_from("<H", self._message(self._filters_place), 8 if version == 1 else 2)
+        if count > 1 or first != BLOSC:
+            more = f" and {count - 1} more" if count > 1 else ""
+            raise DamagedFileError(
+                f"a dataset is compressed by HDF5's filter {first}{more}; this recorder reads Blosc "
+                f"({BLOSC}) alone"
+            )
+        return True
 
     def forget_chunk_index(self) -> None:
         """Have the dataset be one that never had a chunk; `write` puts it into the file."""

@@ -1,7 +1,6 @@
 """One file being written: pixels first, then the frames' rows, then the flush."""
 
 import contextlib
-import errno
 import logging
 import os
 import time
@@ -9,19 +8,23 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
+
+from numpy.typing import NDArray
 
 from recorder.errors import DamagedFileError, StorageError
 from recorder.frames.ledger import Loss
 from recorder.frames.pool import FrameSpan
 from recorder.storage import layout
-from recorder.storage.direct_io import DirectFile, open_again, write_at
+from recorder.storage.chunk_writer import ChunkWriter
+from recorder.storage.direct_io import open_again
 from recorder.storage.disk_room import DiskRoom
 from recorder.storage.file_addresses import GrowingDataset
 from recorder.storage.file_bytes import OnDisk
 from recorder.storage.file_sync import FileSync
 from recorder.storage.first_frame import utc_of_first
 from recorder.storage.hdf5_writer import HDF5Writer
+from recorder.storage.packed_span import PackedSpan, PackingFigures
 from recorder.storage.records import LossRow, Row, Verdict
 from recorder.storage.uncommitted_rows import UncommittedRows
 from recorder.storage.writer_lock import WriterLock
@@ -60,31 +63,26 @@ class Recording:
         StorageError where it cannot be made. `reserve` bytes of the disk are left free, for closing in order.
         """
         self.path = path
-        self._format, self._per_chunk = what.format, what.frames_per_chunk
-        self._chunk_bytes = what.format.nbytes * what.frames_per_chunk
         self._room = DiskRoom(path, reserve)
         with self._room.errors("make"), contextlib.ExitStack() as undo:
             path.parent.mkdir(parents=True, exist_ok=True)
-            self._room.look_for(self._chunk_bytes)
+            self._room.look_for(what.format.nbytes * what.frames_per_chunk)
             layout.create(path, what)
             undo.callback(path.unlink)
             self._room.take_ballast()
             undo.callback(self._room.give_back)
             self._hdf5 = HDF5Writer(path, what)
             undo.callback(self._hdf5.let_go)
-            self._direct = None if mode == "buffered" else DirectFile.open(path)
-            if self._direct is not None:
-                undo.callback(self._direct.close)
-            elif mode == "direct":
-                raise StorageError(f'{path}: no direct I/O on this disk; set storage.mode = "auto"')
             self._lock = undo.enter_context(WriterLock(path))
             self._fd = self._room.fd = open_again(path)
             undo.callback(os.close, self._fd)
+            self._chunks = ChunkWriter(path, self._fd, self._hdf5, what, mode)
+            undo.callback(self._chunks.close)
             self._sync = FileSync(path)
             undo.callback(self._sync.close)
             self._file = OnDisk(self._fd)
             self._places = self._hdf5.places(self._file)
-            self._places.set_text(self._file, "storage_mode", self.mode)
+            self._note_mode()
             undo.pop_all()
         self.frames = self.last_number = 0  # committed; the camera's counter of the last one
         self._clock = clock
@@ -97,7 +95,7 @@ class Recording:
     @property
     def mode(self) -> str:
         """How pixels are written: "direct" past the page cache, or "buffered" through it."""
-        return "buffered" if self._direct is None else "direct"
+        return self._mode
 
     @property
     def durable_frames(self) -> int:
@@ -116,7 +114,21 @@ class Recording:
             return None
         return max(0.0, (self._committed_ns + COMMIT_NS - self._clock()) * 1e-9)
 
-    def append(self, spans: Sequence[FrameSpan], losses: Sequence[Loss] = ()) -> None:
+    @property
+    def packs(self) -> bool:
+        """Whether whole blocks may come packed; from any thread."""
+        return self._chunks.is_packed
+
+    @property
+    def packing(self) -> PackingFigures | None:
+        """What packing has done so far, None where nothing is packed; from any thread."""
+        return self._chunks.packing
+
+    def compute(self, span: FrameSpan) -> Sequence[NDArray[Any]]:
+        """Return what is stored of frames besides their metadata, for a span to be packed; on any thread."""
+        return self._rows.compute(span)
+
+    def append(self, spans: Sequence[FrameSpan | PackedSpan], losses: Sequence[Loss] = ()) -> None:
         """Write frames behind those there are; raises DiskFullError or StorageError.
 
         Every block but a file's last one must come whole, in one span or in several.
@@ -124,11 +136,11 @@ class Recording:
         with self._room.errors("write frames to"):
             self._look_for_changes()
             for span in spans:
-                self._room.look_for(self._format.nbytes * len(span))
+                self._room.look_for(self._chunks.room_for(span))
                 total = self._written + len(span)
                 self._hdf5.extend(total)
                 with self._rows.adding(span):
-                    self._write_pixels(span)
+                    self._chunks.write(self._written, span, self._note_mode)
                 self._written = total
             self._lock.note()
             # A loss is reported after the frames around it exist; if they never do, at the end.
@@ -136,25 +148,9 @@ class Recording:
                 self.commit()
             self._append_losses(losses)
 
-    def _write_pixels(self, span: FrameSpan) -> None:
-        chunk, offset = divmod(self._written, self._per_chunk)
-        if offset != span.start:
-            raise AssertionError(f"{span!r} does not follow frame {self._written} of {self.path}")
-        address = self._hdf5.chunk_address(chunk * self._per_chunk)
-        memory = span.block.memory[: self._chunk_bytes]
-        start, stop = span.start * self._format.nbytes, span.stop * self._format.nbytes
-        if self._direct is not None:
-            try:
-                self._direct.write(memory, start, stop, address)
-                return
-            except OSError as error:
-                # Some file systems open for direct I/O and refuse the first write.
-                if error.errno != errno.EINVAL or self._written:
-                    raise
-                self._direct.close()
-                self._direct = None
-                self._places.set_text(self._file, "storage_mode", self.mode)
-        write_at(self._fd, address + start, memory[start:stop])
+    def _note_mode(self) -> None:
+        self._mode = self._chunks.mode
+        self._places.set_text(self._file, "storage_mode", self._mode)
 
     def commit(self) -> None:
         """Give the frames written their rows, and flush: from now on they exist."""
@@ -296,10 +292,7 @@ class Recording:
             log.warning("%s: region means of %d frames were left out", self.path, self._rows.without_means)
         self._hdf5.let_go()
         self._room.give_back()
-        closes: list[Callable[[], None]] = [self._lock.close, partial(os.close, self._fd)]
-        if self._direct is not None:
-            closes.append(self._direct.close)
-        for close in closes:
+        for close in (self._lock.close, partial(os.close, self._fd), self._chunks.close):
             # Everything is written and checked: what a disk that is gone says now changes nothing.
             with contextlib.suppress(OSError):
                 close()

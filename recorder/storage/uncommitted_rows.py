@@ -2,7 +2,8 @@
 
 import contextlib
 import logging
-from collections.abc import Callable, Collection, Iterator
+import threading
+from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -13,6 +14,7 @@ from recorder.frames.checksum import checksums
 from recorder.frames.metadata import stored_columns
 from recorder.frames.pool import FrameSpan
 from recorder.frames.region_means import Box, means_of
+from recorder.storage.packed_span import PackedSpan
 
 log = logging.getLogger(__name__)
 
@@ -30,11 +32,15 @@ class _BesideWriting:
 
 
 class UncommittedRows:
-    """Metadata of frames, and what of checksums and means of `regions` is wanted; used from one thread."""
+    """Metadata of frames, and what of checksums and means of `regions` is wanted.
+
+    Used from one thread, but for `compute`.
+    """
 
     def __init__(self, *, checksums: bool, regions: Collection[Box] = ()) -> None:
         self.first: NDArray[Any] | None = None  # the file's first row, from which its clocks count
         self.without_means = 0  # frames whose means were not taken, for want of time
+        self._counting = threading.Lock()
         self._metadata: list[NDArray[Any]] = []
         self._regions = tuple(regions)
         self._beside = [_BesideWriting("checksum", _checksums)] if checksums else []
@@ -45,25 +51,42 @@ class UncommittedRows:
         return bool(self._metadata)
 
     @contextlib.contextmanager
-    def adding(self, span: FrameSpan) -> Iterator[None]:
-        """Add the rows of a span if its pixels are written during `with`; the rest is computed beside."""
-        under_way = [(kind, kind.thread.submit(kind.compute, span)) for kind in self._beside]
+    def adding(self, span: FrameSpan | PackedSpan) -> Iterator[None]:
+        """Add the rows of a span if its pixels are written during `with`; the rest is computed beside.
+
+        Of one that was packed all that is there.
+        """
+        if isinstance(span, PackedSpan):
+            yield
+            self._add(span.metadata, span.computed)
+            return
+        under_way = [kind.thread.submit(kind.compute, span) for kind in self._beside]
         try:
             yield
         finally:
-            computed = [(kind, future.result()) for kind, future in under_way]
+            computed = [future.result() for future in under_way]
         # A copy: the block is filled anew long before its rows are committed.
-        self._metadata.append(span.metadata.copy())
-        for kind, values in computed:
+        self._add(span.metadata.copy(), computed)
+
+    def compute(self, span: FrameSpan) -> list[NDArray[Any]]:
+        """Return what is stored of the frames of a span besides their metadata; on any thread."""
+        return [kind.compute(span) for kind in self._beside]
+
+    def _add(self, metadata: NDArray[Any], computed: Sequence[NDArray[Any]]) -> None:
+        self._metadata.append(metadata)
+        for kind, values in zip(self._beside, computed, strict=True):
             kind.values.append(values)
 
     def _means(self, span: FrameSpan) -> NDArray[np.float64]:
-        """Return the means (n, R), NaN where frames may soon be lost for want of room; on its thread."""
+        """Return the means (n, R), NaN where frames may soon be lost for want of room."""
         if span.pool_fill() < BUSY_FILL:
             return means_of(span.pixels, self._regions)
-        if not self.without_means:
-            log.warning("region means: the disk is behind, they are left out (NaN) until it has caught up")
-        self.without_means += len(span)
+        with self._counting:
+            if not self.without_means:
+                log.warning(
+                    "region means: the disk is behind, they are left out (NaN) until it has caught up"
+                )
+            self.without_means += len(span)
         return np.full((len(span), len(self._regions)), np.nan)
 
     def metadata(self) -> NDArray[Any]:

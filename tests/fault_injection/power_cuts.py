@@ -3,7 +3,7 @@
 The sequence of writes and syncs of a real session is recorded. A cut is a moment in it: what was written
 before a sync that is over is on the disk; of what came later each 512 or 4096 bytes are, or are not.
 
-    python -m tests.fault_injection.power_cuts --images 1000
+    python -m tests.fault_injection.power_cuts --images 1000 [--compressed]
 """
 
 import argparse
@@ -36,6 +36,7 @@ RECORD = struct.Struct("<iiqq")
 STEP = "wait 130ms\nmark a\nmeta dose 1\nwait 200ms\nmark b\nmeta dose 2\n"
 SCRIPT = f"{STEP}save new\n{STEP}save new\n{STEP}quit\n"
 OPTIONS = ("--set", "storage.durable_every=100ms")
+COMPRESSED = ("--set", "storage.compression=lossless")
 
 
 @dataclass(frozen=True)
@@ -127,11 +128,11 @@ def disks_until(calls: Sequence[Call], stop: int) -> dict[str, Disk]:
 class Simulation:
     """A recorded session, whose power is then cut again and again."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, options: Sequence[str] = ()) -> None:
         self.folder = folder
         log = folder / "log"
         with Runner(compiled_shim(folder)) as runner:
-            code = runner.run(folder / "session", Case(0, "none"), log, SCRIPT, OPTIONS)
+            code = runner.run(folder / "session", Case(0, "none"), log, SCRIPT, (*OPTIONS, *options))
         assert code == 0, (folder / "session.stderr").read_text()
         self.calls = read_log(log)
         # Files after cuts, those that HDF5 does not read; frames known to be durable, and recovered.
@@ -201,22 +202,23 @@ def _is_readable(path: Path) -> bool:
 
 
 @contextmanager
-def simulation(folder: Path) -> Iterator[Simulation]:
+def simulation(folder: Path, options: Sequence[str] = ()) -> Iterator[Simulation]:
     """Record a session, to recover its files on a computer that has been down since."""
     with (
         mock.patch("recorder.files.presence.is_same_boot", lambda _: False),
         mock.patch("recorder.files.recover.STILL_S", 0),
     ):
-        yield Simulation(folder)
+        yield Simulation(folder, options)
 
 
 def main() -> None:
     """Check so many images, and exit with 1 where one was not recovered."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("--images", type=int, default=1000)
+    parser.add_argument("--compressed", action="store_true")
     arguments = parser.parse_args()
     folder = Path(tempfile.mkdtemp(prefix="power_cuts"))
-    with simulation(folder) as session:
+    with simulation(folder, COMPRESSED if arguments.compressed else ()) as session:
         found = list(filter(None, map(session.check, range(arguments.images))))
         sys.stdout.write(
             f"{arguments.images} cuts, {session.files} files, {session.unreadable} unreadable for HDF5; "

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Self
 
 import h5py
+import hdf5plugin  # noqa: F401 - the filter, with which others read packed frames
 import numpy as np
 
 from recorder.camera import timestamp

@@ -79,10 +79,14 @@ class Contents:
 
     def followed_by(self, later: Self) -> Self:
         """Return these with what `read_contents(since=frames)` found later."""
-        known = self.pixels.addresses[: self.frames // self.pixels.frames_per_chunk]
+        whole = self.frames // self.pixels.frames_per_chunk
         return replace(
             later,
-            pixels=replace(later.pixels, addresses=np.concatenate([known, later.pixels.addresses])),
+            pixels=replace(
+                later.pixels,
+                addresses=np.concatenate([self.pixels.addresses[:whole], later.pixels.addresses]),
+                packed=np.concatenate([self.pixels.packed[:whole], later.pixels.packed]),
+            ),
             columns={
                 name: np.concatenate([self.columns[name], values]) for name, values in later.columns.items()
             },
@@ -133,7 +137,7 @@ def _read(path: Path, since: int) -> Contents:
         _, height, width = detector["data"].shape
         if pixels.row_bytes != height * width * detector["data"].dtype.itemsize:
             raise DamagedFileError(f"{path}: its chunks are not made of whole frames")
-        chunks = -(-frames // pixels.rows_per_chunk)
+        chunks = slice(since // pixels.rows_per_chunk, -(-frames // pixels.rows_per_chunk))
         return Contents(
             pixels=FilePixels(
                 path,
@@ -142,7 +146,8 @@ def _read(path: Path, since: int) -> Contents:
                 int(width),
                 detector["data"].dtype.str,
                 pixels.rows_per_chunk,
-                np.array(pixels.chunks[since // pixels.rows_per_chunk : chunks], np.int64),
+                np.array(pixels.chunks[chunks], np.int64),
+                np.array(pixels.packed[chunks], np.int64),
             ),
             columns={name: values[since:frames] for name, values in stored.items()},
             tables={row.table: table(entry.get(row.table), row) for row in ROWS},

@@ -14,6 +14,7 @@ from numpy.typing import DTypeLike, NDArray
 
 from recorder.errors import UsageError
 from recorder.files.opened.pixels import FilePixels
+from recorder.files.opened.unpacked_chunks import UnpackedChunks
 
 # What is read at once where frames are gone through: the disk is busy, and memory stays small.
 BLOCK_BYTES = 32_000_000
@@ -25,7 +26,8 @@ class Frames:
 
     As a numpy array: numbers, slices (also negative, also with steps), `...` and `None`; for frames also a
     list of numbers, or an array of numbers or of N booleans. Whole frames come as fast as the disk gives
-    them; of a band of rows only these are read. `numpy.asarray(frames)` reads all of them. From any thread.
+    them; of a band of rows only these are read, and compressed chunks whole. `numpy.asarray(frames)` reads
+    all of them. From any thread.
     """
 
     ndim = 3
@@ -34,6 +36,7 @@ class Frames:
         self.dtype: np.dtype[Any] = np.dtype(files[0].dtype)
         self.have(files)
         self._fds: dict[int, int] = {}
+        self._unpacked = UnpackedChunks()
         self._opening = threading.Lock()
         self._is_closed = False
 
@@ -150,7 +153,7 @@ class Frames:
         """Read frames from `first` on into `out` (n, H, W), contiguous and of the same type.
 
         With `rows` (start and stop given) only these rows of each. Raises DamagedFileError where the file
-        ends before them, StorageError where it is gone or the disk fails.
+        ends before them or is damaged, StorageError where it is gone or the disk fails.
         """
         rows = slice(0, self.shape[1]) if rows is None else rows
         for number, file in enumerate(self._files):
@@ -158,7 +161,7 @@ class Frames:
             start, stop = max(first, begin), min(first + len(out), end)
             if start < stop:
                 part = out[start - first : stop - first]
-                file.read(self._descriptor(number), start - begin, rows, part)
+                file.read(self._descriptor(number), start - begin, rows, part, self._unpacked)
 
     def _descriptor(self, number: int) -> int:
         with self._opening:
@@ -222,6 +225,7 @@ class Frames:
             self._is_closed = True
             while self._fds:
                 os.close(self._fds.popitem()[1])
+        self._unpacked.clear()
 
     def __enter__(self) -> Self:
         return self

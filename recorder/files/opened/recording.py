@@ -279,6 +279,12 @@ class OpenedRecording:
             key=lambda word: order.index(word) if word in order else len(order),
         )
 
+    @property
+    def compression(self) -> float:
+        """How many times smaller the frames are in the files than in memory; 1 where they are not packed."""
+        stored = sum(file.pixels.stored_bytes for file in self.contents)
+        return self.frames.nbytes / stored if stored else 1.0
+
     @cached_property
     def problems(self) -> tuple[str, ...]:
         """What keeps the files from being in order, a line each, with the command that helps."""

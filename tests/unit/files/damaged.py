@@ -5,6 +5,7 @@ python -m tests.unit.files.damaged --files 1000
 
 import argparse
 import contextlib
+import functools
 import importlib
 import random
 import shutil
@@ -28,13 +29,15 @@ from recorder.files.export.selection import Shaping
 from recorder.files.opened.problems import RecoverWarning
 from recorder.files.opened.recording import OpenedRecording, open_files
 from recorder.files.probe import Probe, probing
-from recorder.files.reader import RecordedSource, describe
+from recorder.files.reader import describe
+from recorder.files.recorded_source import RecordedSource
 from recorder.files.recover import recover
 from recorder.files.verify import verify
 from recorder.storage.layout import DETECTOR
+from tests.unit.files.packed import pack
 
 DATA = Path(__file__).parents[2] / "data"
-SOUND = ("layout1.h5", "layout1_2.h5", "layout1_killed.h5", "layout2.h5", "layout3.h5")
+SOUND = ("layout1.h5", "layout1_2.h5", "layout1_killed.h5", "layout2.h5", "layout3.h5", "packed.h5")
 
 # A file is exported in one of these.
 EXPORTED = (".npy", ".tif", ".csv", ".mp4", ".nwb", ".ome.zarr")
@@ -133,10 +136,22 @@ def _group(file: h5py.File, name: str) -> None:
     file.create_group(name)
 
 
+@functools.cache
+def sound(name: str) -> bytes:
+    """Return a file as it should be; packed.h5 is made of another one."""
+    if name != "packed.h5":
+        return (DATA / name).read_bytes()
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, name)
+        shutil.copy(DATA / "layout3.h5", path)
+        pack(path)
+        return path.read_bytes()
+
+
 def damaged(folder: Path, seed: int) -> Path:
     """Make a copy of a sound file and damage it."""
     chance = random.Random(seed)
-    content = bytearray((DATA / chance.choice(SOUND)).read_bytes())
+    content = bytearray(sound(chance.choice(SOUND)))
     chance.choice(WAYS)(content, chance)
     path = folder / f"damaged{seed}.h5"
     path.write_bytes(content)

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from recorder.errors import NotOurFileError
-from recorder.files.reader import RecordedSource, _exposures, describe
+from recorder.files.reader import _exposures, describe
+from recorder.files.recorded_source import RecordedSource
 from recorder.files.recover import recover
 from recorder.storage.layout import LAYOUT_VERSION
 

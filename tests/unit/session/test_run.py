@@ -26,6 +26,7 @@ from recorder.session.status import FinishReason, State, Summary
 from recorder.settings.cameras import SimulatedCameraSettings
 from recorder.settings.model import Settings, validate
 from recorder.storage.layout import DETECTOR
+from recorder.storage.packed_span import PackedSpan
 from recorder.storage.recording import Recording
 
 
@@ -141,7 +142,7 @@ class StalledRecording(Recording):
         super().__init__(*arguments)
         self.go = threading.Event()
 
-    def append(self, spans: Sequence[FrameSpan], losses: Sequence[Loss] = ()) -> None:
+    def append(self, spans: Sequence[FrameSpan | PackedSpan], losses: Sequence[Loss] = ()) -> None:
         self.go.wait(20)
         super().append(spans, losses)
 
@@ -169,7 +170,7 @@ async def test_a_stalled_disk_that_empties_the_pool_loses_frames_to_storage_and_
 class BreakingRecording(Recording):
     """A disk that fails after 100 frames."""
 
-    def append(self, spans: Sequence[FrameSpan], losses: Sequence[Loss] = ()) -> None:
+    def append(self, spans: Sequence[FrameSpan | PackedSpan], losses: Sequence[Loss] = ()) -> None:
         if self.frames > 100:
             raise StorageError("the disk broke")
         super().append(spans, losses)
@@ -220,7 +221,7 @@ async def test_a_library_that_never_returns_cannot_keep_the_file_open(
 
 async def test_an_unforeseen_error_still_closes_the_file(tmp_path: Path) -> None:
     class Bug(Recording):
-        def append(self, spans: Sequence[FrameSpan], losses: Sequence[Loss] = ()) -> None:
+        def append(self, spans: Sequence[FrameSpan | PackedSpan], losses: Sequence[Loss] = ()) -> None:
             if self.frames > 50:
                 raise ZeroDivisionError("a bug")
             super().append(spans, losses)

@@ -17,6 +17,7 @@ from recorder.session.file_sequence import FileSequence
 from recorder.session.writer import Writer
 from recorder.settings.model import validate
 from recorder.storage.dry_run import DryRun
+from recorder.storage.packed_span import PackedSpan
 from tests.conftest import SMALL, fill, take
 
 
@@ -35,7 +36,7 @@ class FakeFile(DryRun):
     def commit_due_s(self) -> float | None:  # type: ignore[override]
         return 0.0 if self.written > self.frames else None
 
-    def append(self, spans: Sequence[FrameSpan], losses: Sequence[Loss] = ()) -> None:
+    def append(self, spans: Sequence[FrameSpan | PackedSpan], losses: Sequence[Loss] = ()) -> None:
         self.threads.add(threading.current_thread().name)
         for span in spans:
             if self.fail_at is not None and self.written + len(span) > self.fail_at:

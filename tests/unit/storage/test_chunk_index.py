@@ -7,10 +7,12 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import h5py
+import hdf5plugin
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
-from recorder.errors import NotOurFileError
+from recorder.errors import DamagedFileError, NotOurFileError
 from recorder.storage.chunk_index import ChunkIndex
 from recorder.storage.direct_io import open_again
 from recorder.storage.file_addresses import GrowingDataset
@@ -44,7 +46,30 @@ def opened(path: Path) -> Iterator[OnDisk]:
 
 
 def index_of(file: OnDisk, address: int) -> ChunkIndex:
-    return ChunkIndex.read(file, ObjectHeader.read(file, address).chunk_index.address)
+    place = ObjectHeader.read(file, address).chunk_index
+    return ChunkIndex.read(file, place.address, place.packed_from)
+
+
+# Values in a chunk that may be packed; where they are noise the library stores it as it is.
+PER_PACKED = 64
+
+
+def values_to_pack(chunks: int) -> NDArray[np.uint32]:
+    values = np.repeat(np.arange(chunks, dtype=np.uint32) + 1, PER_PACKED).reshape(chunks, PER_PACKED)
+    noise = np.random.default_rng(0).integers(1, 2**32, (-(-chunks // 3), PER_PACKED), np.uint32)
+    values[::3] = noise
+    return values.reshape(-1)
+
+
+def make_packed(path: Path, chunks: int, **filters: object) -> int:
+    """Write a file with so many chunks, of which two in three are packed; return its header's address."""
+    with h5py.File(path, "w", libver=("v110", "v110")) as file:
+        form = {"shape": (0,), "dtype": "u4", "maxshape": (None,), "chunks": (PER_PACKED,)}
+        data = file.create_dataset("x", **form, **(filters or hdf5plugin.Blosc("lz4", 1, 2)))
+        data.resize((chunks * PER_PACKED,))
+        data[:] = values_to_pack(chunks)
+    with h5py.File(path) as file:
+        return int(file.id.links.get_info(b"x").u)
 
 
 @pytest.mark.parametrize("chunks", COUNTS[1:])
@@ -86,6 +111,100 @@ def test_a_shortened_dataset_is_read_and_extended_by_the_library(tmp_path: Path,
     with h5py.File(path) as file:
         assert (file["x"][:] == 7).all()
         assert file["x"].id.get_num_chunks() == chunks
+
+
+@pytest.mark.parametrize("chunks", [1, 4, 5, 20, 36, 69, 250, 1000, 5000, 150_000])
+def test_an_index_of_packed_chunks_is_read_and_written_as_the_library_does(
+    tmp_path: Path, chunks: int
+) -> None:
+    path = tmp_path / "x.h5"
+    address = make_packed(path, chunks)
+    before = path.read_bytes()
+    with h5py.File(path) as file:
+        data = file["x"].id
+        some = random.Random(chunks).sample(range(chunks), min(chunks, 50))
+        found = {i: data.get_chunk_info_by_coord((i * PER_PACKED,)) for i in some}
+    with opened(path) as file:
+        index = index_of(file, address)
+        assert len(index.addresses) == len(index.packed) == chunks
+        for i, info in found.items():
+            assert info.filter_mask == (i % 3 == 0)
+            assert (index.addresses[i], index.packed[i]) == (info.byte_offset, info.size * (i % 3 != 0))
+        index.keep(chunks)
+        ObjectHeader.read(file, address).write(file)
+    assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize("chunks", [1, 5, 69, 1000, 5000])
+def test_a_shortened_dataset_of_packed_chunks_is_read_and_extended_by_the_library(
+    tmp_path: Path, chunks: int
+) -> None:
+    path = tmp_path / "x.h5"
+    rows = random.Random(chunks).randrange(chunks * PER_PACKED)  # in the midst of a chunk
+    address, values = make_packed(path, chunks), values_to_pack(chunks)
+    with opened(path) as file:
+        dataset = GrowingDataset.read(file, address)
+        assert dataset.rows_within(path.stat().st_size) == dataset.rows == chunks * PER_PACKED
+        last = dataset.read_rows(file, max(0, rows - 150), rows)
+        assert np.array_equal(np.frombuffer(last, "<u4"), values[max(0, rows - 150) : rows])
+        end = dataset.keep(file, rows)
+        assert end == max((dataset.end_of(i) for i in range(-(-rows // PER_PACKED))), default=0)
+    with h5py.File(path, "r+") as file:
+        data = file["x"]
+        assert np.array_equal(data[:], values[:rows])
+        assert data.id.get_num_chunks() == -(-rows // PER_PACKED)
+        data.resize((chunks * PER_PACKED,))
+        data[rows:] = 7
+    with h5py.File(path) as file:
+        assert np.array_equal(file["x"][:rows], values[:rows])
+        assert (file["x"][rows:] == 7).all()
+        assert file["x"].id.get_num_chunks() == chunks
+
+
+def test_rows_of_a_packed_chunk_are_within_a_file_all_or_none(tmp_path: Path) -> None:
+    path = tmp_path / "x.h5"
+    address = make_packed(path, 6)
+    with opened(path) as file:
+        dataset = GrowingDataset.read(file, address)
+        packed, as_it_is = dataset.end_of(4), dataset.end_of(3)
+        assert [dataset.rows_within(size) for size in (packed, packed - 1)] == [5 * 64, 4 * 64]
+        # Of four bytes each.
+        assert [dataset.rows_within(as_it_is - i) for i in (0, 1, 4, 5)] == [4 * 64 - i for i in (0, 1, 1, 2)]
+
+
+@pytest.mark.parametrize("where", ["size", "mask"])
+def test_an_element_that_is_not_whole_ends_the_index(tmp_path: Path, where: str) -> None:
+    """After a power cut: an element may stand across the edge of a sector."""
+    path = tmp_path / "x.h5"
+    address = make_packed(path, 200)
+    content = path.read_bytes()
+    with opened(path) as file:
+        index = index_of(file, address)
+        for chunk in (0, 3, 99, 150):
+            element = content.index(index.addresses[chunk].to_bytes(8, "little"))
+            at, size = (element + 8, 3) if where == "size" else (element + 11, 4)
+            file.write(at, bytes(size))
+            # Without its mask what is stored as it is could be packed: unpacking it will tell.
+            is_possible = where == "mask"
+            assert len(index_of(file, address).addresses) == (200 if is_possible else chunk)
+            file.write(at, content[at : at + size])
+    assert path.read_bytes() == content
+
+
+@pytest.mark.parametrize(
+    ("filters", "named"),
+    [
+        ({"compression": "gzip"}, "filter 1;"),
+        ({"shuffle": True, **hdf5plugin.Blosc("lz4", 1, 2)}, "filter 2 and 1 more;"),
+        ({**hdf5plugin.Blosc2("lz4", 1)}, "filter 32026;"),
+    ],
+    ids=["gzip", "two", "blosc2"],
+)
+def test_other_filters_are_refused(tmp_path: Path, filters: dict[str, object], named: str) -> None:
+    path = tmp_path / "x.h5"
+    address = make_packed(path, 3, **filters)
+    with opened(path) as file, pytest.raises(DamagedFileError, match=named):
+        GrowingDataset.read(file, address)
 
 
 def test_a_block_half_written_loses_only_what_was_new(tmp_path: Path) -> None:

@@ -315,7 +315,7 @@ class RefusingFile:
 def test_a_disk_that_refuses_direct_writes_gets_buffered_ones(tmp_path: Path) -> None:
     path = tmp_path / "x.h5"
     recording = Recording(path, describe())
-    recording._direct = RefusingFile(22, recording._direct)  # type: ignore[assignment]
+    recording._chunks.direct = RefusingFile(22, recording._chunks.direct)  # type: ignore[assignment]
     pool = Pool(EVEN, 4, 1)
     with fill(take(pool), 0, 4, 1) as span:
         recording.append([span])
@@ -334,7 +334,7 @@ def test_a_write_that_fails_leaves_a_valid_file(
     pool = Pool(EVEN, 4, 1)
     with fill(take(pool), 0, 4, 1) as span:
         recording.append([span])
-    recording._direct = RefusingFile(number, recording._direct)  # type: ignore[assignment]
+    recording._chunks.direct = RefusingFile(number, recording._chunks.direct)  # type: ignore[assignment]
     with fill(take(pool), 0, 4, 5) as span, pytest.raises(kind):
         recording.append([span])
     end(recording, Verdict("failed"), "the disk")

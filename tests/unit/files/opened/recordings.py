@@ -1,6 +1,7 @@
 """Recordings to open: what is in them is known."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,12 +25,25 @@ INTERVAL_S = 0.01
 class Written:
     """A file that is being written, a chunk of frames at a time; their pixels are in `frames`."""
 
-    def __init__(self, path: Path, form: FrameFormat = FORM, first: int = 1, *, keep: bool = True) -> None:
-        """Make the file; the camera's counter begins with `first`. With `keep` False no frame is kept."""
-        self.path, self._next, self._keep = path, first, keep
+    def __init__(
+        self,
+        path: Path,
+        form: FrameFormat = FORM,
+        first: int = 1,
+        *,
+        keep: bool = True,
+        checksums: bool = False,
+        levels: int = 65536,
+    ) -> None:
+        """Make the file; the camera's counter begins with `first`. With `keep` False no frame is kept.
+
+        Pixels have one of so many `levels`: what has few can be packed.
+        """
+        self.path, self._next, self._keep, self._levels = path, first, keep, levels
         self._count = 0
         self._pool = Pool(form, PER_CHUNK, 4 * PER_CHUNK * form.nbytes)
-        self._recording = Recording(path, describe(form, PER_CHUNK), "buffered")
+        what = replace(describe(form, PER_CHUNK), checksums=checksums)
+        self._recording = Recording(path, what, "buffered")
         self.frames = np.zeros((0, form.height, form.width), form.dtype)
 
     def write(self, count: int = PER_CHUNK, lost: int = 0, picture: NDArray[Any] | None = None) -> None:
@@ -41,7 +55,7 @@ class Written:
             self._next += lost
         block = take(self._pool)
         with fill(block, 0, count, self._next) as span:
-            pixels = np.random.default_rng(self._next).integers(0, 65536, block.pixels[:count].shape)
+            pixels = np.random.default_rng(self._next).integers(0, self._levels, block.pixels[:count].shape)
             block.pixels[:count] = pixels if picture is None else picture
             if self._keep:
                 self.frames = np.concatenate([self.frames, block.pixels[:count]])

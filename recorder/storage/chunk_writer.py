@@ -1,0 +1,91 @@
+"""How pixels reach their chunk: past the page cache in place, packed, or by the library as they are."""
+
+import errno
+from collections.abc import Callable
+from pathlib import Path
+from typing import Literal
+
+from recorder.errors import StorageError
+from recorder.frames.pool import FrameSpan
+from recorder.storage.direct_io import DirectFile, write_at
+from recorder.storage.hdf5_writer import HDF5Writer
+from recorder.storage.layout import FileDescription
+from recorder.storage.packed_span import PackedSpan, PackingFigures
+
+
+class ChunkWriter:
+    """The pixels of a file whose chunks are as large as blocks; `fd` is its descriptor for buffered writes.
+
+    Every method blocks, is called on one thread, and raises OSError or StorageError.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        fd: int,
+        hdf5: HDF5Writer,
+        what: FileDescription,
+        mode: Literal["auto", "direct", "buffered"],
+    ) -> None:
+        """Raises StorageError where `mode` is "direct", and the disk cannot."""
+        self._path, self._fd, self._hdf5 = path, fd, hdf5
+        self._frame_bytes, self._per_chunk = what.format.nbytes, what.frames_per_chunk
+        self._chunk_bytes = self._frame_bytes * self._per_chunk
+        self.is_packed, self._packing = what.is_packed, PackingFigures()
+        self.direct = None if mode == "buffered" else DirectFile.open(path)
+        if self.direct is None and mode == "direct":
+            raise StorageError(f'{path}: no direct I/O on this disk; set storage.mode = "auto"')
+
+    @property
+    def mode(self) -> str:
+        """How pixels are written: "direct" past the page cache, or "buffered" through it."""
+        return "buffered" if self.direct is None else "direct"
+
+    @property
+    def packing(self) -> PackingFigures | None:
+        """What packing has done so far, None where nothing is packed; from any thread."""
+        return self._packing if self.is_packed else None
+
+    def room_for(self, span: FrameSpan | PackedSpan) -> int:
+        """Return how many bytes of the disk a span takes."""
+        return len(span.data) if isinstance(span, PackedSpan) else self._frame_bytes * len(span)
+
+    def write(self, first: int, span: FrameSpan | PackedSpan, on_buffered: Callable[[], object]) -> None:
+        """Write the pixels of frames from index `first` on, for which the dataset has room.
+
+        `on_buffered` is called where the disk turns out to take no direct writes.
+        """
+        chunk, offset = divmod(first, self._per_chunk)
+        if offset != (0 if isinstance(span, PackedSpan) else span.start):
+            raise AssertionError(f"{span!r} does not follow frame {first} of {self._path}")
+        if isinstance(span, PackedSpan):
+            self._write_chunk(first, span.data, packed=True)
+            return
+        memory = span.block.memory[: self._chunk_bytes]
+        if self.is_packed and offset == 0:
+            # All of the block: what comes later is written again in its place.
+            self._write_chunk(first, memory, packed=False)
+            return
+        address = self._hdf5.chunk_address(chunk * self._per_chunk)
+        start, stop = span.start * self._frame_bytes, span.stop * self._frame_bytes
+        if self.direct is not None:
+            try:
+                self.direct.write(memory, start, stop, address)
+                return
+            except OSError as error:
+                # Some file systems open for direct I/O and refuse the first write.
+                if error.errno != errno.EINVAL or first:
+                    raise
+                self.close()
+                on_buffered()
+        write_at(self._fd, address + start, memory[start:stop])
+
+    def _write_chunk(self, first: int, data: memoryview, *, packed: bool) -> None:
+        self._hdf5.write_chunk(first, data, packed=packed, direct=self.direct is not None)
+        self._packing = self._packing.with_chunk(self._chunk_bytes, len(data), packed=packed)
+
+    def close(self) -> None:
+        """Let go of the descriptors for direct writes: what is written later goes through the page cache."""
+        direct, self.direct = self.direct, None
+        if direct is not None:
+            direct.close()

@@ -1,0 +1,319 @@
+"""Blocks that are packed on their way to the writer: in order, each with its frames, and none in danger."""
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
+from typing import Any
+
+import crc32c
+import h5py
+import hdf5plugin  # noqa: F401 - the filter, with which others read packed frames
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from recorder.frames.channel import ChannelClosedError
+from recorder.frames.pool import PAGE, Block, FrameFormat, FrameSpan, Pool
+from recorder.session import compressors
+from recorder.session.compressors import PackingChannel
+from recorder.storage import hdf5_writer, layout
+from recorder.storage.packed_chunk import pack, unpack
+from recorder.storage.packed_span import PackedSpan
+from recorder.storage.recording import Recording
+from recorder.storage.records import Verdict
+from tests.conftest import SMALL, fill, take
+
+LARGE = FrameFormat(128, 256, np.dtype(np.uint16))
+K = 4
+
+
+@asynccontextmanager
+async def packing(
+    count: int = 2, form: FrameFormat = SMALL, file: Recording | None = None
+) -> AsyncIterator[Any]:
+    """A channel that packs for every file but number 1."""
+    size = -(-K * form.nbytes // PAGE) * PAGE
+    compute = (lambda _: ()) if file is None else file.compute
+    channel = PackingChannel("writer", lambda index: index != 1, count, size, compute)
+    try:
+        yield channel
+    finally:
+        channel.discard()
+        channel.end()
+
+
+def offer(channel: PackingChannel, pool: Pool, first: int, *, file_index: int = 0) -> None:
+    with fill(take(pool), 0, K, first) as span:
+        span.file_index = file_index
+        channel.offer(span)
+
+
+async def all_of(channel: PackingChannel, count: int) -> list[FrameSpan | PackedSpan]:
+    found: list[FrameSpan | PackedSpan] = []
+    while len(found) < count:
+        found += await channel.receive()
+    return found
+
+
+def pixels_of(span: FrameSpan | PackedSpan, form: FrameFormat = SMALL) -> NDArray[Any]:
+    if isinstance(span, FrameSpan):
+        return span.pixels.copy()
+    out = np.empty((len(span), form.height, form.width), form.dtype)
+    unpack(span.data, out.reshape(-1).view(np.uint8).data)
+    return out
+
+
+@contextmanager
+def held_up(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[threading.Event, threading.Event]]:
+    """Have packing tell that it has begun, and wait until it may go on."""
+    begun, goes_on = threading.Event(), threading.Event()
+
+    def waits(pixels: NDArray[Any], out: memoryview) -> int:
+        begun.set()
+        goes_on.wait()
+        return pack(pixels, out)
+
+    monkeypatch.setattr(compressors, "pack", waits)
+    try:
+        yield begun, goes_on
+    finally:
+        goes_on.set()
+
+
+async def test_blocks_come_packed_and_in_order_and_are_free_again() -> None:
+    pool = Pool(SMALL, K, 100 * K * SMALL.nbytes)
+    async with packing(3) as channel:
+        for i in range(40):
+            offer(channel, pool, 1 + K * i)
+        found: list[int] = []
+        while len(found) < 40:
+            for span in await channel.receive():
+                with span:
+                    assert isinstance(span, PackedSpan)
+                    assert len(span.data) % PAGE == 0
+                    assert len(span.data) < K * SMALL.nbytes
+                    numbers = span.metadata["frame_number"]
+                    assert (pixels_of(span) == numbers.astype(np.uint16)[:, None, None]).all()
+                    found.append(int(numbers[0]))
+        assert found == [1 + K * i for i in range(40)]
+        assert pool.leases() == 0
+        channel.close()
+        with pytest.raises(ChannelClosedError):
+            await channel.receive()
+
+
+async def test_parts_of_blocks_and_other_files_pass_as_they_are() -> None:
+    pool = Pool(SMALL, K, 8 * K * SMALL.nbytes)
+    async with packing() as channel:
+        block = take(pool)
+        with fill(block, 0, 1, 1) as span:
+            channel.offer(span)
+        with fill(block, 1, K, 2) as span:
+            channel.offer(span)
+        offer(channel, pool, 5)
+        offer(channel, pool, 9, file_index=1)
+        found = await all_of(channel, 4)
+        assert [type(span) for span in found] == [FrameSpan, FrameSpan, PackedSpan, FrameSpan]
+        assert [int(span.metadata["frame_number"][0]) for span in found] == [1, 2, 5, 9]
+        for each in found:
+            each.release()
+    assert pool.leases() == 0
+
+
+async def test_noise_that_cannot_be_packed_is_left_as_it_is() -> None:
+    pool = Pool(SMALL, K, 8 * K * SMALL.nbytes)
+    rng = np.random.default_rng(0)
+    async with packing() as channel:
+        span = fill(take(pool), 0, K, 1)
+        span.pixels[:] = rng.integers(0, 65536, span.pixels.shape)
+        with span:
+            channel.offer(span)
+        (found,) = await all_of(channel, 1)
+        with found:
+            assert isinstance(found, FrameSpan)
+
+
+async def test_frames_in_danger_go_as_they_are_until_the_pool_has_room(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    pool = Pool(SMALL, K, 16 * K * SMALL.nbytes)
+    async with packing(1) as channel:
+        with held_up(monkeypatch) as (begun, goes_on):
+            for i in range(10):
+                offer(channel, pool, 1 + K * i)
+                begun.wait()
+            goes_on.set()
+            # The first was begun with; the disk has nothing to do, and of 16 blocks 10 are taken.
+            found: list[tuple[bool, int]] = []
+            while len(found) < 10:
+                for span in await channel.receive():
+                    with span:
+                        found.append((isinstance(span, PackedSpan), int(span.metadata["frame_number"][0])))
+        assert [number for _, number in found] == [1 + K * i for i in range(10)]
+        assert found[0][0]
+        assert not all(is_packed for is_packed, _ in found)
+        # There is room again.
+        offer(channel, pool, 100)
+        (last,) = await all_of(channel, 1)
+        with last:
+            assert isinstance(last, PackedSpan)
+
+
+async def test_a_disk_that_is_busy_gets_packed_blocks_however_full_the_pool_is() -> None:
+    pool = Pool(SMALL, K, 8 * K * SMALL.nbytes)
+    async with packing(1) as channel:
+        offer(channel, pool, 1)
+        offer(channel, pool, 5)
+        while channel._compressors._ready < 2:
+            await asyncio.sleep(0.001)
+        others = [take(pool) for _ in range(6)]
+        # Two are ready and not written: the third is packed though the pool is nearly full.
+        offer(channel, pool, 9)
+        for block in others:
+            fill(block, 0, K, 50).release()
+        found = await all_of(channel, 3)
+        assert all(isinstance(span, PackedSpan) for span in found)
+        for span in found:
+            span.release()
+
+
+async def test_what_is_given_up_gives_everything_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    pool = Pool(SMALL, K, 20 * K * SMALL.nbytes)
+    async with packing(1) as channel:
+        with held_up(monkeypatch) as (begun, _):
+            for i in range(5):
+                offer(channel, pool, 1 + K * i)
+            begun.wait()
+            channel.discard()
+    assert pool.leases() == 0
+
+
+async def test_a_library_that_fails_costs_no_frame(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fails(*_: object) -> int:
+        raise RuntimeError("no such codec")
+
+    monkeypatch.setattr(compressors, "pack", fails)
+    pool = Pool(SMALL, K, 8 * K * SMALL.nbytes)
+    async with packing(1) as channel:
+        for i in range(6):
+            offer(channel, pool, 1 + K * i)
+        for span in await all_of(channel, 6):
+            with span:
+                assert isinstance(span, FrameSpan)
+                assert (
+                    pixels_of(span) == span.metadata["frame_number"].astype(np.uint16)[:, None, None]
+                ).all()
+    assert [record.message for record in caplog.records] == [
+        "compression: RuntimeError('no such codec'); frames are stored as they are from now on"
+    ]
+
+
+# The file.
+
+
+def describe(form: FrameFormat, **more: Any) -> layout.FileDescription:
+    return layout.FileDescription(
+        title="packed", format=form, frames_per_chunk=K, detector={}, configuration="", is_packed=True, **more
+    )
+
+
+def pattern(block: Block, first: int) -> FrameSpan:
+    """A block of frames that are neither noise nor flat."""
+    span = fill(block, 0, K, first)
+    rng = np.random.default_rng(first)
+    span.pixels[:] = rng.poisson(300, span.pixels.shape) + first
+    return span
+
+
+async def written(
+    path: Path, form: FrameFormat, what: layout.FileDescription, mode: Any = "auto"
+) -> NDArray[Any]:
+    """Write packed blocks, blocks as they are, and a last one in parts; return the frames."""
+    frames: list[NDArray[Any]] = []
+    pool = Pool(form, K, 100 * K * form.nbytes)
+    recording = Recording(path, what, mode)
+
+    async def write(channel: PackingChannel, count: int) -> None:
+        while count:
+            for span in await channel.receive():
+                with span:
+                    recording.append([span])
+                count -= 1
+
+    async with packing(2, form, recording) as channel:
+        for i in range(60):
+            with pattern(take(pool), 1 + K * i) as span:
+                frames.append(span.pixels.copy())
+                span.file_index = int(i % 3 == 1)  # which is not packed
+                channel.offer(span)
+        await write(channel, 60)
+        block = take(pool)
+        for start, stop in ((0, 1), (1, 3)):
+            with fill(block, start, stop, 241 + start) as span:
+                frames.append(span.pixels.copy())
+                channel.offer(span)
+                await write(channel, 1)
+            recording.commit()
+    recording.finish()
+    recording.close(Verdict("complete"), "")
+    recording.sync()
+    assert pool.leases() == 0
+    return np.concatenate(frames)
+
+
+@pytest.mark.parametrize("mode", ["auto", "buffered"])
+@pytest.mark.parametrize(
+    "form",
+    [LARGE, FrameFormat(33, 65, np.dtype(np.uint16)), FrameFormat(64, 64, np.dtype(np.uint8))],
+    ids=["pages", "odd", "8 bits"],
+)
+async def test_other_programs_read_what_was_packed_and_what_was_not(
+    tmp_path: Path, form: FrameFormat, mode: str
+) -> None:
+    path = tmp_path / "x.h5"
+    frames = await written(path, form, describe(form), mode)
+    with h5py.File(path) as file:
+        data = file["data"]
+        assert np.array_equal(data[:], frames)
+        masks = [data.id.get_chunk_info(i).filter_mask for i in range(data.id.get_num_chunks())]
+        sizes = [data.id.get_chunk_info(i).size for i in range(data.id.get_num_chunks())]
+        chunk = K * form.nbytes
+        assert masks[:60] == [int(i % 3 == 1 or sizes[i] == chunk) for i in range(60)]
+        assert masks[60] == 1
+        assert all(
+            size == chunk if mask else size % PAGE == 0 for size, mask in zip(sizes, masks, strict=True)
+        )
+        assert file["entry/definition_version"][()] == 4
+
+
+async def test_checksums_and_means_are_those_of_the_pixels(tmp_path: Path) -> None:
+    path = tmp_path / "x.h5"
+    what = describe(LARGE, checksums=True, regions={"eye": (10, 20, 90, 100)})
+    frames = await written(path, LARGE, what)
+    with h5py.File(path) as file:
+        assert file[layout.DETECTOR]["checksum"][:].tolist() == [crc32c.crc32c(frame) for frame in frames]
+        means = file["entry/regions/eye/mean"][:]
+        assert means.tolist() == [frame[20:100, 10:90].mean() for frame in frames]
+
+
+async def test_a_disk_that_takes_no_direct_writes_of_the_library_gets_buffered_ones(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tried: list[int] = []
+
+    @contextmanager
+    def refuses(fd: int) -> Iterator[None]:
+        tried.append(fd)
+        yield
+        raise OSError(22, "Invalid argument")
+
+    monkeypatch.setattr(hdf5_writer, "past_page_cache", refuses)
+    path = tmp_path / "x.h5"
+    frames = await written(path, LARGE, describe(LARGE))
+    assert tried
+    with h5py.File(path) as file:
+        assert np.array_equal(file["data"][:], frames)
