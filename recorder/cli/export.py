@@ -1,20 +1,18 @@
 """`recorder export`: a recording, or a part of it, in the formats of other programs."""
 
-import sys
 from pathlib import Path
 from typing import Any
 
 import click
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 import recorder
+from recorder.cli.progress import progress_bar
 from recorder.errors import UsageError
 from recorder.files.export.formats import FORMATS, ending_of, export_one, require_installed
 from recorder.files.export.movie_look import Look, check_colours, parse_levels, parse_speed
 from recorder.files.export.plan import Wanted, bits_of, plan
 from recorder.files.export.selection import Shaping, parse_roi
 from recorder.frontends.printing import print_line
-from recorder.frontends.terminal import SafeConsole
 from recorder.units import parse_seconds
 
 # Options of films, which other formats do not have.
@@ -77,7 +75,7 @@ def export(
     require_installed(out)
     with recorder.open(file) as recording:
         options: dict[str, Any] = {"look": look, "bits": bits_of(recording)} if is_film else {}
-        with _progress() as bar:
+        with progress_bar() as bar:
             task = bar.add_task(out.name, total=None)
             outputs = plan(recording, out, wanted, lambda count: bar.advance(task, count))
             for path, content in outputs:
@@ -101,16 +99,3 @@ def _seconds(option: str, text: str) -> float:
         return parse_seconds(text)
     except ValueError as error:
         raise UsageError(f"{option} {text}: {error}") from None
-
-
-def _progress() -> Progress:
-    """Return a bar on a terminal, and nothing elsewhere."""
-    console = SafeConsole(stderr=True)
-    columns = (
-        TextColumn("{task.description}", markup=False),
-        BarColumn(),
-        TextColumn("{task.percentage:3.0f} %"),
-    )
-    return Progress(
-        *columns, TimeRemainingColumn(), console=console, transient=True, disable=not sys.stderr.isatty()
-    )

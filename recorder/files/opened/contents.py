@@ -24,12 +24,16 @@ from recorder.storage import layout
 from recorder.storage.file_addresses import FileAddresses, GrowingDataset
 from recorder.storage.file_bytes import Readable
 from recorder.storage.records import ROWS, Verdict
+from recorder.storage.user_metadata import MetadataValue, read_metadata
 
 # Columns, rows and addresses of a long recording take longer: so much for each GB.
 TIMEOUT_S_PER_GB = 0.2
 
 # What has more values is no description of anything.
 MAX_VALUES = 64
+
+# What the name of a region's means begins with, among the columns.
+REGION = "regions/"
 
 Value = str | int | float | list[int] | list[float]
 
@@ -38,15 +42,17 @@ Value = str | int | float | list[int] | list[float]
 class Contents:
     """A file without its pixels.
 
-    `columns` have a value for each frame, by the name of `frames.metadata`; `tables` their rows, text as
-    text; `values` every single value under /entry, by its path there. `start` is the UTC of the first frame
-    (NaT: not known); `without_pixels` frames have a row only.
+    `columns` have a value for each frame, by the name of `frames.metadata`, means of regions as REGION and
+    their name; `tables` their rows, text as text; `values` every single value under /entry, by its path there;
+    `user_metadata` what the user said, as it is at the end. `start` is the UTC of the first frame (NaT: not
+    known); `without_pixels` frames have a row only.
     """
 
     pixels: FilePixels
     columns: dict[str, NDArray[Any]]
     tables: dict[str, NDArray[np.void]]
     values: dict[str, Value]
+    user_metadata: dict[str, MetadataValue]
     start: np.datetime64
     without_pixels: int
 
@@ -121,6 +127,8 @@ def _read(path: Path, since: int) -> Contents:
             readable.close()
         found = {field.name: column(detector, field) for field in COLUMNS}
         stored = {name: values for name, values in found.items() if values is not None}
+        regions = file.get(layout.REGIONS, {}).items()
+        stored |= {f"{REGION}{name}": region["mean"] for name, region in regions}
         claimed = min(len(values) for values in stored.values())
         frames = min(claimed, present)
         _, height, width = detector["data"].shape
@@ -140,6 +148,7 @@ def _read(path: Path, since: int) -> Contents:
             columns={name: values[since:frames] for name, values in stored.items()},
             tables={row.table: table(entry.get(row.table), row) for row in ROWS},
             values=_values(entry),
+            user_metadata=read_metadata(entry),
             start=_start(detector, entry),
             without_pixels=claimed - frames,
         )

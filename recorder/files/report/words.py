@@ -1,0 +1,273 @@
+"""What a report says, in words: the verdict, the facts, the captions."""
+
+import math
+import re
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recorder.files.clock_fit import ClockFit
+from recorder.files.report.found import Found
+from recorder.files.report.samples import Samples
+from recorder.storage.records import Verdict
+from recorder.units import format_bytes, format_metres
+
+# What becomes of a mark or loss that has no room in a table.
+MAX_ROWS = 40
+
+# Exposures that are told one by one.
+MAX_EXPOSURES = 6
+
+# The meaning of the causes of a loss (`frames.ledger.Cause`).
+CAUSES = {
+    "counter gap": "the camera's counter skipped them: look at the camera and its cable",
+    "camera overflow": "the camera's own buffer overflowed: this program got no processor time",
+    "buffer exhausted": "no memory was free, held by something other than the disk",
+    "storage": "the disk was too slow, full or broken",
+    "aborted": "left in the camera by an abort",
+}
+
+# What the answer to `status` tells of memory and disk (`control.status_text.status_line`).
+_STATUS = {
+    "memory in use": re.compile(r"\bpool (\d+%)"),
+    "longest time without reading the camera": re.compile(
+        r"\blongest pause of the camera thread ([\d.]+ ms)"
+    ),
+    "longest write": re.compile(r"\blongest write ([\d.]+ ms)"),
+    "longest sync": re.compile(r"\bsync ([\d.]+ ms)"),
+    "free on the disk": re.compile(r"\bdisk ([\d.]+ GB) free"),
+}
+
+Mood = Literal["good", "bad", "open"]
+
+
+@dataclass(frozen=True)
+class VerdictText:
+    """What became of a recording: a word, whether that is good, and sentences that explain it."""
+
+    word: str
+    mood: Mood
+    sentences: tuple[str, ...]
+
+
+def verdict(found: Found) -> VerdictText:
+    """Return the verdict that `recorder info` has, and what it means."""
+    recording = found.recording
+    word, problems = recording.verdict, recording.problems
+    causes = list(dict.fromkeys(file.cause for file in recording.files if file.cause))
+    sentences = []
+    if word == Verdict.RECORDING and not problems:
+        return VerdictText(
+            "still being recorded", "open", ("This is what was there when the report was made.", *_losses(found))
+        )
+    if word == Verdict.COMPLETE and not problems:
+        count = f"{len(recording):,} frames"
+        sentences = [f"Every frame that the camera exposed is there: {count}, none lost."]
+        return VerdictText("complete", "good", tuple(sentences))
+    mood: Mood = "open" if word == Verdict.INTERRUPTED and not problems and not found.lost else "bad"
+    if word in {Verdict.FAILED, Verdict.INTERRUPTED} and causes:
+        sentences.append(f"It ended so: {'; '.join(causes)}.")
+    sentences += _losses(found)
+    sentences += [f"{problem}." for problem in problems]
+    return VerdictText("not closed" if word == Verdict.RECORDING else word, mood, tuple(sentences))
+
+
+def _losses(found: Found) -> list[str]:
+    lost, count = found.lost, len(found.recording)
+    if not lost:
+        return ["No frame was lost."]
+    rows = found.recording.losses
+    by_cause = {
+        cause: int(rows["count"][rows["cause"] == cause].sum()) for cause in dict.fromkeys(rows["cause"].tolist())
+    }
+    places = f"in {len(rows)} places" if len(rows) > 1 else "in one place"
+    why = "; ".join(f"{number:,}: {CAUSES.get(cause, cause)}" for cause, number in by_cause.items())
+    share = 100 * lost / (lost + count)
+    told = f"{lost:,} of {lost + count:,} frames are missing ({share:.2g} %), {places}."
+    return [told, f"Why: {why}." if len(by_cause) > 1 else f"Why: {why.partition(': ')[2]}."]
+
+
+def facts(found: Found) -> dict[str, str]:
+    """Return what one wants to know first, by its name."""
+    recording = found.recording
+    frames, known = recording.frames, recording.metadata
+    _, height, width = frames.shape
+    bits = known.get("instrument/detector/bit_resolution", 8 * frames.dtype.itemsize)
+    told = {
+        "frames": f"{len(recording):,} of {width} × {height} pixels, {bits} bit, {size_text(frames.nbytes)}",
+        "began": _utc_text(recording.start),
+        "length": _length(found),
+        "rate": _rate(found),
+        "lost": f"{found.lost:,}" if found.lost else "none",
+        "exposure": _exposures(found),
+        "sensor": _temperature(found.temperature),
+        "camera": _camera(found),
+        "pixel": _pixel(found),
+        "marks": f"{len(recording.marks):,}" if len(recording.marks) else "none",
+    }
+    return {name: text for name, text in told.items() if text}
+
+
+def size_text(size: int) -> str:
+    """Return a number of bytes to three digits."""
+    for unit, factor in (("TB", 1e12), ("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
+        if size >= factor:
+            return f"{size / factor:.3g} {unit}"
+    return format_bytes(size)
+
+
+def seconds_text(seconds: float) -> str:
+    """Return a measured time to four digits, in the unit that fits."""
+    size = abs(seconds)
+    if size >= 60:
+        minutes = round(size)
+        parts = [(minutes // 3600, "h"), (minutes // 60 % 60, "min"), (minutes % 60, "s")]
+        return " ".join(f"{number} {unit}" for number, unit in parts if number)
+    for unit, factor in (("s", 1.0), ("ms", 1e-3), ("µs", 1e-6)):
+        if size >= factor:
+            return f"{seconds / factor:.4g} {unit}"
+    return "0 s" if size < 1e-9 else f"{seconds * 1e9:.3g} ns"
+
+
+def _utc_text(moment: np.datetime64) -> str:
+    return "" if np.isnat(moment) else f"{np.datetime_as_string(moment, 'ms').replace('T', ' ')} UTC"
+
+
+def _length(found: Found) -> str:
+    times = found.recording.time
+    known = times[np.isfinite(times)]
+    return seconds_text(float(known.max() - known.min())) if len(known) > 1 else ""
+
+
+def _rate(found: Found) -> str:
+    regular = found.intervals.regular
+    if not len(regular) or not (total := float(regular.sum())) > 0:
+        return ""
+    flow = found.recording.frames.frame_bytes * len(regular) / total
+    return f"{len(regular) / total:.5g} frames/s, {size_text(round(flow))}/s"
+
+
+def _exposures(found: Found) -> str:
+    changes = [
+        ("not known" if math.isnan(seconds) else seconds_text(seconds)) + (f" from frame {first} on" if first else "")
+        for first, seconds in found.exposures[:MAX_EXPOSURES]
+    ]
+    more = len(found.exposures) - len(changes)
+    return ", ".join(changes) + (f", and {more} changes more" if more else "")
+
+
+def _temperature(known: NDArray[np.float32]) -> str:
+    if not len(known):
+        return ""
+    low, high = float(known.min()), float(known.max())
+    return f"{low:.1f} °C" if high - low < 0.05 else f"{low:.1f} to {high:.1f} °C"
+
+
+def _camera(found: Found) -> str:
+    known = found.recording.metadata
+    name, number = (known.get(f"instrument/detector/{key}", "") for key in ("description", "serial_number"))
+    return f"{name}, serial {number}" if name and number else str(name)
+
+
+def _pixel(found: Found) -> str:
+    known = found.recording.metadata
+    parts = []
+    for where, factor, what in (("optics", 1e-6, "on the sample"), ("detector", 1.0, "on the sensor")):
+        sizes = [known.get(f"instrument/{where}/{axis}_pixel_size") for axis in "xy"]
+        texts = [format_metres(size * factor) for size in sizes if isinstance(size, float) and size > 0]
+        if len(texts) == 2:
+            parts.append(f"{' × '.join(dict.fromkeys(texts))} {what}")
+    return ", ".join(parts)
+
+
+def interval_text(found: Found) -> str:
+    """Return how long the time between two frames was, "" where there are no two."""
+    intervals = found.intervals
+    if not len(intervals.regular):
+        return ""
+    low, high = intervals.range_s
+    longest = int(np.argmax(intervals.seconds))
+    return (
+        f"From frame to frame {seconds_text(intervals.median_s)} (median); 99 % between {seconds_text(low)} and "
+        f"{seconds_text(high)}. The longest, {seconds_text(float(intervals.seconds[longest]))}, is behind frame "
+        f"{int(intervals.after[longest]):,}."
+    )
+
+
+def sample_text(samples: Samples) -> str:
+    """Return which pixels the mean was taken from."""
+    if len(samples.indices) == samples.count:
+        read = f"Mean of all pixels of all {samples.count:,} frames."
+    else:
+        step = round(float(np.mean(np.diff(samples.indices))), 1)
+        read = (
+            f"Mean of all pixels of {len(samples.indices):,} of the {samples.count:,} frames, every {step:g}th; "
+            "the frames between them were not read."
+        )
+    top, saturated = int(samples.brightest.max()), samples.saturated
+    if saturated:
+        return f"{read} In {saturated:,} of these frames a pixel is saturated ({samples.saturation} counts)."
+    return f"{read} The brightest pixel has {top} of {samples.saturation} counts."
+
+
+def clock_facts(found: Found) -> dict[str, str]:
+    """Return what is known of the camera's clock against the computer's, by its name."""
+    fit = found.clocks
+    if fit is None:
+        return {}
+    known = fit.late_s[np.isfinite(fit.late_s)]
+    median, nearly, latest = (max(0.0, float(value)) for value in np.percentile(known, [50, 99, 100]))
+    told = {"zero": f"{_utc_text(found.recording.start)}, the begin of the first frame, by the computer's clock"}
+    offset_s = fit.offsets_s[0]
+    if math.isfinite(offset_s):
+        told["offset"] = (
+            f"{seconds_text(offset_s)}: host_time is start_time + exposure + this, for a frame that came as soon "
+            "as frames come"
+        )
+    return told | {
+        "drift": _drift_text(fit),
+        "residual": f"{seconds_text(fit.residual_s)} from that line, the quickest frame of each stretch (median)",
+        "arrival": (
+            f"half of the frames came less than {seconds_text(median)} after the quickest ones would have, 99 % "
+            f"less than {seconds_text(nearly)}, the latest {seconds_text(latest)}"
+        ),
+    }
+
+
+def _drift_text(fit: ClockFit) -> str:
+    drift = fit.drift
+    if drift is None:
+        return "too few frames to tell"
+    sure = f"95 % sure: {drift.low_ppm:.3g} to {drift.high_ppm:.3g}"
+    if drift.low_ppm <= 0 <= drift.high_ppm:
+        return f"none that can be seen: {drift.ppm:.3g} ppm ({sure})"
+    faster = "faster" if drift.ppm > 0 else "slower"
+    hour = seconds_text(abs(drift.ppm) * 1e-6 * 3600)
+    return f"{drift.ppm:.3g} ppm ({sure}): the camera's clock goes {faster}, {hour} in an hour"
+
+
+def disk_facts(found: Found) -> dict[str, str]:
+    """Return what is known of disk and memory, by its name."""
+    recording, known = found.recording, found.recording.metadata
+    modes = {"direct": "past the page cache", "buffered": "through the page cache"}
+    mode = str(known.get("storage_mode", ""))
+    unread_s = float(recording.losses["unread_s"].max(initial=0.0))
+    told = {
+        "written": f"{mode}: {modes.get(mode, '')}".rstrip(": ") if mode else "",
+        "memory for frames": str(recording.settings.get("pool", {}).get("memory", "")),
+        "longest time unread before a loss": seconds_text(unread_s) if unread_s else "",
+    }
+    told |= {f"{name} (status)": text for name, text in _last_status(found).items()}
+    return {name: text for name, text in told.items() if text}
+
+
+def _last_status(found: Found) -> dict[str, str]:
+    """Return the figures of the last answer to `status`, none where nobody asked."""
+    for row in found.recording.commands[::-1]:
+        if row["command"] == "status":
+            seen = {name: pattern.search(str(row["message"])) for name, pattern in _STATUS.items()}
+            if any(seen.values()):
+                return {"asked": f"{row['time']}"} | {name: match[1] for name, match in seen.items() if match}
+    return {}
