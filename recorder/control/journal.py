@@ -9,7 +9,7 @@ import contextlib
 import json
 import logging
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -163,9 +163,10 @@ class Journal:
         """Append a command."""
         await self._append(vars(entry))
 
-    async def end(self, run: int, last_number: int, verdict: str) -> None:
-        """Append how run `run` ended, with its last frame's counter."""
-        await self._append({"end_of_run": run, "last_number": last_number, "verdict": verdict})
+    async def end(self, run: int, last_number: int, verdict: str, files: Sequence[str]) -> None:
+        """Append how run `run` ended, with its last frame's counter and the names of its files."""
+        line = {"end_of_run": run, "last_number": last_number, "verdict": verdict, "files": list(files)}
+        await self._append(line)
 
     async def _append(self, line: dict[str, Any]) -> None:
         try:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-# Stretches of time, of all files together: enough for an interval of confidence, few enough for all their pairs.
+# Stretches of time, of all files together: enough for an interval of confidence, few enough for all pairs.
 STRETCHES = 64
 
 # Fewer of them have no line that is worth telling.
@@ -25,7 +25,7 @@ CONFIDENT = 1.96
 
 @dataclass(frozen=True)
 class Drift:
-    """By how many millionths the camera's clock goes faster than the computer's; 95 % sure from low to high."""
+    """How many millionths faster than the computer's the camera's clock goes; 95 % sure from low to high."""
 
     ppm: float
     low_ppm: float
@@ -100,7 +100,7 @@ def _quickest(
 
 
 def _drift(quickest: Sequence[tuple[NDArray[np.float64], NDArray[np.float64]]]) -> Drift | None:
-    """Return the median of the slopes between each two of one file, and between which of them it surely is."""
+    """Return the median of the slopes between each two of one file, and from which to which it surely is."""
     slopes, variance = [np.zeros(0)], 0.0
     for at, delay in quickest:
         count = len(at)

@@ -32,7 +32,8 @@ async def session_context(session: Session, *, attended: bool = False) -> AsyncI
 
         async def note_end(summary: Summary) -> None:
             last = session.run.timeline.last if session.run else None
-            await journal.end(session.runs, last.number if last else 0, summary.verdict)
+            names = [path.name for path, _ in summary.files]
+            await journal.end(session.runs, last.number if last else 0, summary.verdict, names)
 
         dispatch = Dispatcher(session, journal)
         session.on_end.append(note_end)

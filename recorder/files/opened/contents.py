@@ -42,10 +42,10 @@ Value = str | int | float | list[int] | list[float]
 class Contents:
     """A file without its pixels.
 
-    `columns` have a value for each frame, by the name of `frames.metadata`, means of regions as REGION and
-    their name; `tables` their rows, text as text; `values` every single value under /entry, by its path there;
-    `user_metadata` what the user said, as it is at the end. `start` is the UTC of the first frame (NaT: not
-    known); `without_pixels` frames have a row only.
+    `columns` have a value for each frame, by the name of `frames.metadata`, means of regions by REGION and
+    their name; `tables` their rows, text as text; `values` every single value under /entry, by its path
+    there; `user_metadata` what the user said, as it is at the end. `start` is the UTC of the first frame
+    (NaT: not known); `without_pixels` frames have a row only.
     """
 
     pixels: FilePixels

@@ -125,7 +125,7 @@ class OpenedRecording:
 
     @cached_property
     def regions(self) -> Mapping[str, NDArray[np.float64]]:
-        """The mean of each region in every frame (N,) by its name, where it is stored; NaN where it is not."""
+        """The mean of each region in every frame (N,) by its name, where it is stored; else NaN."""
         stored = sorted({name for file in self.contents for name in file.columns if name.startswith(REGION)})
         return {name.removeprefix(REGION): self._column(name, np.float64) for name in stored}
 

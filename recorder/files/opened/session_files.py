@@ -59,7 +59,7 @@ def _of_folder(folder: Path) -> list[Path]:
 
 
 def session_files(journal: Path) -> list[Path]:
-    """Return the files that are there of a journal's session: its first one, and those its answers name.
+    """Return the files that are there of a journal's session: its first one, and those that it names.
 
     Raises UsageError where there is no journal, or no file of it.
     """
@@ -70,17 +70,26 @@ def session_files(journal: Path) -> list[Path]:
     except OSError as error:
         raise UsageError(f"{journal}: cannot be read: {error.strerror or error}") from None
     # What was said where it was recorded: the folder may have moved since.
-    names = dict.fromkeys([first.name, *(name for line in text.splitlines() if (name := _named(line)))])
+    names = dict.fromkeys([first.name, *(name for line in text.splitlines() for name in _named(line))])
     found = [folder / name for name in names if (folder / name).is_file()]
     if not found:
         raise UsageError(f"{journal}: none of its session's files is beside it")
     return found
 
 
-def _named(line: str) -> str:
-    """Return the name of the file that a line of a journal says frames go to, "" where it says of none."""
+def _named(line: str) -> list[str]:
+    """Return the names of the files that a line of a journal says frames go to, or went to in a run."""
     try:
-        said = SAVING.search(json.loads(line)["message"])
-    except (ValueError, LookupError, TypeError, RecursionError):
-        return ""
-    return re.split(r"[\\/]", said[1])[-1] if said else ""
+        row = json.loads(line)
+        if "end_of_run" in row:
+            # Among them those that no answer names: `recording.split` begins them.
+            return [_name(path) for path in row.get("files", [])]
+        said = SAVING.search(row["message"])
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
+        return []
+    return [_name(said[1])] if said else []
+
+
+def _name(path: str) -> str:
+    """Return a path's last part, whichever system it is of."""
+    return re.split(r"[\\/]", path)[-1]

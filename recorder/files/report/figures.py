@@ -3,6 +3,7 @@
 import contextlib
 import io
 import logging
+import textwrap
 import warnings
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -10,11 +11,12 @@ from typing import Any
 import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.figure import Figure, FigureBase
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
+from numpy.typing import NDArray
 
 from recorder.files.report.plots import Histogram, Timeline
-from recorder.files.report.samples import Samples
 
 # Colours that people with any kind of sight tell apart (M. Okabe and K. Ito, 2008), black first.
 LINES = ("#000000", "#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00")
@@ -22,13 +24,12 @@ MARK, LOSS, BORDER = "#00694b", "#b00020", "#666666"
 
 # What of a figure is as it is everywhere: text stays text, a "$" in a label is a "$", the same file twice is
 # the same picture.
-STYLE: dict[str, Any] = {
+STYLE: Any = {
     "text.parse_math": False,
     "svg.fonttype": "none",
     "svg.hashsalt": "recorder",
     "font.family": ["DejaVu Sans"],
     "font.size": 9,
-    "axes.prop_cycle": mpl.cycler(color=LINES),
     "axes.spines.top": False,
     "axes.spines.right": False,
     "axes.titlesize": 9,
@@ -41,11 +42,14 @@ STYLE: dict[str, Any] = {
     "figure.constrained_layout.use": True,
 }
 
-# Sizes in inches: of a panel, of a row of labels, of what is below the last panel.
-PANEL, LABEL_ROW, BELOW = 1.15, 0.2, 0.45
+# Heights in inches: of a panel, of the marks, of the losses, of what is below the last panel.
+PANEL, MARKS, LOSSES, BELOW = 1.15, 0.8, 0.7, 0.45
 
 # Labels of marks: rows of them, the longest text, and what a letter of it is wide, in inches.
-LABEL_ROWS, LABEL_LENGTH, LETTER = 3, 20, 0.072
+LABEL_ROWS, LABEL_LENGTH, LETTER = 3, 20, 0.075
+
+# In inches: a histogram's height, a line of text in the picture of all; and how many letters that has.
+HISTOGRAM, LINE, TEXT_LENGTH = 2.1, 0.22, 135
 
 # Lines through all panels: more of them hide what they are drawn over.
 MAX_LINES = 150
@@ -81,18 +85,18 @@ def timeline_figure(what: Timeline, width: float) -> Figure:
 
 def timeline_height(what: Timeline) -> float:
     """Return how high the figure is, in inches."""
-    return _strip_height(what) + PANEL * len(what.panels) + BELOW
+    return sum(_heights(what)) + BELOW
 
 
-def _strip_height(what: Timeline) -> float:
-    rows = (LABEL_ROWS + 1 if what.marks else 0) + (3 if len(what.losses[0]) else 0)
-    return LABEL_ROW * rows
+def _heights(what: Timeline) -> list[float]:
+    """Return how high marks, losses and panels are, in inches."""
+    strips = [MARKS] * bool(what.marks) + [LOSSES] * bool(len(what.losses[0]))
+    return [*strips, *[PANEL] * len(what.panels)]
 
 
 def draw_timeline(figure: FigureBase, what: Timeline, width: float) -> None:
     """Draw panels over one axis of time into a figure `width` inches wide."""
-    heights = [LABEL_ROW * (LABEL_ROWS + 1)] * bool(what.marks) + [LABEL_ROW * 3] * bool(len(what.losses[0]))
-    grid = [*heights, *[PANEL] * len(what.panels)]
+    grid = _heights(what)
     axes = figure.subplots(len(grid), 1, sharex=True, squeeze=False, height_ratios=grid)[:, 0]
     rest = list(axes)
     rest[-1].set_xlim(*_limits(what))
@@ -102,19 +106,25 @@ def draw_timeline(figure: FigureBase, what: Timeline, width: float) -> None:
         _draw_losses(rest.pop(0), what)
     for axis, panel in zip(rest, what.panels, strict=True):
         axis.set_title(panel.title)
-        for name, (x, y) in panel.lines:
-            style = "." if len(x) == 1 else "-"
-            axis.plot(x, y, style, label=name or None)
+        for colour, (name, (x, y)) in zip(LINES, panel.lines, strict=False):
+            marker = "." if len(x) == 1 else ""
+            axis.plot(x, y, color=colour, marker=marker, drawstyle=panel.steps, label=name or None)
         if panel.is_log:
             axis.set_yscale("log")
+            _plain(axis.yaxis)
         else:
             axis.yaxis.set_major_locator(MaxNLocator(4))
         if any(name for name, _ in panel.lines):
-            axis.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0) if width > 6 else None)
-        for x, colour, dashes in _through(what):
-            axis.axvline(x, color=colour, linewidth=0.7, linestyle=dashes, alpha=0.7, zorder=0)
+            # Beside the title: over the lines it would hide them.
+            axis.legend(
+                loc="lower right", bbox_to_anchor=(1.0, 0.97), borderaxespad=0, ncols=4 if width > 6 else 2
+            )
+        for at, colour, dashes in _through(what):
+            axis.axvline(at, color=colour, linewidth=0.7, linestyle=dashes, alpha=0.7, zorder=0)
     axes[-1].set_xlabel(
-        "frame" if what.unit == "frame" else f"time since the first frame, by the camera's clock ({what.unit})"
+        "frame"
+        if what.unit == "frame"
+        else f"time since the first frame, by the camera's clock ({what.unit})"
     )
 
 
@@ -138,13 +148,12 @@ def _through(what: Timeline) -> Iterator[tuple[float, str, str]]:
 def _draw_marks(axis: Axes, what: Timeline, width: float) -> None:
     count = len(what.marks)
     axis.set_title(f"marks ({count})", color=MARK)
-    axis.set_ylim(-1, LABEL_ROWS)
     _only_place(axis)
     places = [x for x, _ in what.marks]
-    axis.plot(places, np.full(count, -0.6), "v", color=MARK, markersize=5, clip_on=False)
+    axis.plot(places, np.full(count, -0.9), "v", color=MARK, markersize=5, clip_on=False)
     low, high = _limits(what)
     per_inch = (high - low) / max(width - 1.0, 0.5)
-    free = [low] * LABEL_ROWS
+    free, used = [low] * LABEL_ROWS, 1
     for x, label in sorted(what.marks):
         text = label if len(label) <= LABEL_LENGTH else f"{label[: LABEL_LENGTH - 1]}…"
         long = LETTER * (len(text) + 1) * per_inch
@@ -152,8 +161,9 @@ def _draw_marks(axis: Axes, what: Timeline, width: float) -> None:
         begin = min(x, high - long)
         row = next((row for row in range(LABEL_ROWS) if free[row] <= begin), None)
         if row is not None:
-            free[row] = begin + long
+            free[row], used = begin + long, max(used, row + 1)
             axis.text(begin, row, text, color=MARK, fontsize=8, va="center", clip_on=False)
+    axis.set_ylim(-1.4, max(used, 2) - 0.4)
 
 
 def _draw_losses(axis: Axes, what: Timeline) -> None:
@@ -165,6 +175,13 @@ def _draw_losses(axis: Axes, what: Timeline) -> None:
     axis.yaxis.set_major_locator(MaxNLocator(2, integer=True))
 
 
+def _plain(axis: Axis) -> None:
+    """Have the powers of ten of a logarithmic axis written as numbers."""
+    axis.set_major_locator(LogLocator(numticks=5))
+    axis.set_major_formatter(FuncFormatter(lambda value, _place: f"{value:g}"))
+    axis.set_minor_formatter(NullFormatter())
+
+
 def _only_place(axis: Axes) -> None:
     axis.yaxis.set_visible(False)
     axis.spines["left"].set_visible(False)
@@ -174,8 +191,7 @@ def _only_place(axis: Axes) -> None:
 
 def histogram_figure(which: Sequence[Histogram], width: float, *, is_column: bool) -> Figure:
     """Return a figure of histograms, beside each other or in a column, `width` inches wide."""
-    height = 2.1
-    figure = Figure(figsize=(width, height * (len(which) if is_column else 1)))
+    figure = Figure(figsize=(width, HISTOGRAM * (len(which) if is_column else 1)))
     draw_histograms(figure, which, is_column=is_column)
     return figure
 
@@ -189,27 +205,39 @@ def draw_histograms(figure: FigureBase, which: Sequence[Histogram], *, is_column
         # That a single one shows.
         axis.set_yscale("log")
         axis.set_ylim(0.5, max(2.0, 2.0 * float(one.counts.max())))
+        _plain(axis.yaxis)
         if one.is_log_scale:
             axis.set_xscale("log")
+            _plain(axis.xaxis)
         else:
-            axis.xaxis.set_major_locator(MaxNLocator(5))
+            axis.xaxis.set_major_locator(MaxNLocator(4))
 
 
-def overview(title: str, lines: Sequence[str], colour: str, samples: Samples | None, captions: Sequence[str],
-             what: Timeline | None, which: Sequence[Histogram]) -> bytes:  # fmt: skip
-    """Return all of it as one picture (PNG): title, lines of text below it, of which the first has the colour."""
+def overview(
+    title: str,
+    lines: Sequence[str],
+    colour: str,
+    pictures: Sequence[tuple[str, NDArray[np.uint8]]],
+    what: Timeline | None,
+    which: Sequence[Histogram],
+) -> bytes:
+    """Return all of it as one picture (PNG): a title, lines of text, the first in the colour, and figures.
+
+    `pictures` are frames in greys (h, w) with what stands above them.
+    """
     width = 11.0
-    heights = [0.5 + 0.22 * len(lines)]
-    heights += [2.4] if samples is not None else []
+    wrapped = [(part, i == 0) for i, line in enumerate(lines) for part in textwrap.wrap(line, TEXT_LENGTH)]
+    heights = [0.55 + LINE * len(wrapped)]
+    heights += [2.2] if pictures else []
     heights += [timeline_height(what)] if what is not None else []
-    heights += [2.1] if which else []
-    figure = Figure(figsize=(width, sum(heights)), layout=None)
-    parts = list(np.atleast_1d(figure.subfigures(len(heights), 1, height_ratios=heights)))
-    _draw_text(parts.pop(0), title, lines, colour, heights[0])
-    if samples is not None:
-        axes = parts.pop(0).subplots(1, len(samples.pictures), squeeze=False)[0]
-        for axis, picture, caption in zip(axes, samples.pictures, captions, strict=True):
-            axis.imshow(picture.greys, cmap="gray", vmin=0, vmax=255, interpolation="nearest")
+    heights += [HISTOGRAM] if which else []
+    figure = Figure(figsize=(width, sum(heights)))
+    parts = list(figure.subfigures(len(heights), 1, height_ratios=heights, squeeze=False)[:, 0])
+    _draw_text(parts.pop(0), title, wrapped, colour, heights[0])
+    if pictures:
+        axes = parts.pop(0).subplots(1, len(pictures), squeeze=False)[0]
+        for axis, (caption, greys) in zip(axes, pictures, strict=True):
+            axis.imshow(greys, cmap="gray", vmin=0, vmax=255, interpolation="nearest")
             axis.set_title(caption, fontsize=8)
             axis.set_axis_off()
     if what is not None:
@@ -221,9 +249,11 @@ def overview(title: str, lines: Sequence[str], colour: str, samples: Samples | N
     return content.getvalue()
 
 
-def _draw_text(part: FigureBase, title: str, lines: Sequence[str], colour: str, height: float) -> None:
+def _draw_text(
+    part: FigureBase, title: str, lines: Sequence[tuple[str, bool]], colour: str, height: float
+) -> None:
     part.text(0.01, 1 - 0.25 / height, title, fontsize=14, fontweight="bold", va="center")
-    for i, line in enumerate(lines):
-        weight = "bold" if i == 0 else "normal"
-        place = 1 - (0.55 + 0.22 * i) / height
-        part.text(0.01, place, line, color=colour if i == 0 else "#000000", fontweight=weight, va="center")
+    for i, (line, is_verdict) in enumerate(lines):
+        place = 1 - (0.55 + LINE * i) / height
+        look: dict[str, Any] = {"color": colour, "fontweight": "bold"} if is_verdict else {}
+        part.text(0.01, place, line, va="center", **look)

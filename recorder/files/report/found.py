@@ -58,7 +58,7 @@ def find(recording: OpenedRecording, progress: Callable[[int, int], object]) -> 
     """
     if recording.frames.dtype.itemsize > 2:
         raise UsageError(
-            f"{recording.files[0].path}: its pixels are {recording.frames.dtype}; this recorder's have 16 bits"
+            f"{recording.files[0].path}: its pixels are {recording.frames.dtype}; a recorder's have 16 bits"
         )
     parts = _parts(recording)
     samples = None

@@ -8,6 +8,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
 import recorder
@@ -22,7 +24,8 @@ STYLE = """
 :root { color-scheme: light; }
 * { box-sizing: border-box; }
 body { margin: 0 auto; padding: 1rem; max-width: 70rem; background: #fff; color: #111;
-  font: 16px/1.45 system-ui, "Segoe UI", "Helvetica Neue", Arial, sans-serif; overflow-wrap: anywhere; }
+  font: 16px/1.45 system-ui, "Segoe UI", "Helvetica Neue", Arial, sans-serif; }
+h1, p, dd, pre, footer, td:last-child { overflow-wrap: anywhere; }
 h1 { margin: 0 0 .6rem; font-size: 1.5rem; line-height: 1.2; }
 h2 { margin: 2rem 0 .6rem; padding-bottom: .2rem; border-bottom: 1px solid #999; font-size: 1.15rem; }
 p { margin: .4rem 0; }
@@ -50,7 +53,7 @@ footer { margin-top: 2rem; padding-top: .5rem; border-top: 1px solid #999; color
 @media (max-width: 48rem) { dl.two { grid-template-columns: max-content 1fr; } }
 @media (max-width: 36rem) {
   body { padding: .7rem; } .pictures { grid-template-columns: repeat(2, 1fr); gap: .5rem; }
-  dl, dl.two { grid-template-columns: 1fr; gap: 0; } dd { margin-bottom: .4rem; }
+  dl, dl.two { grid-template-columns: minmax(4.5rem, 34%) 1fr; gap: .2rem .8rem; }
   thead th { white-space: normal; } th, td { padding-right: .5rem; }
 }
 @media print {
@@ -62,7 +65,7 @@ footer { margin-top: 2rem; padding-top: .5rem; border-top: 1px solid #999; color
 
 @dataclass(frozen=True)
 class Drawn:
-    """The figures as SVG, each for a wide and for a narrow page, with what is seen in words; None: there is none."""
+    """The figures as SVG, for a wide and for a narrow page, with what is seen in words; None: none."""
 
     timeline: tuple[bytes, bytes, str] | None
     histograms: tuple[bytes, bytes, str] | None
@@ -116,7 +119,8 @@ def captions(found: Found) -> list[str]:
 def _text(text: object) -> str:
     """Return a text as HTML has it; what commands a terminal or turns text round is shown as a box."""
     shown = (
-        "\ufffd" if unicodedata.category(c) in {"Cc", "Cf", "Cs"} and c not in "\n\t" else c for c in str(text)
+        "\ufffd" if unicodedata.category(c) in {"Cc", "Cf", "Cs"} and c not in "\n\t" else c
+        for c in str(text)
     )
     return html.escape("".join(shown))
 
@@ -127,7 +131,8 @@ def _section(title: str, *parts: str) -> str:
 
 def _verdict(told: VerdictText) -> str:
     sentences = "".join(f"<p>{_text(sentence)}</p>" for sentence in told.sentences)
-    return f'<div class="verdict {told.mood}"><p><strong>{_text(told.word)}</strong></p>{sentences}</div>'
+    word = f"<p><strong>{_text(told.word.capitalize())}</strong></p>"
+    return f'<div class="verdict {told.mood}">{word}{sentences}</div>'
 
 
 def _facts(told: Mapping[str, object], kind: str = "") -> str:
@@ -163,7 +168,9 @@ def _files(found: Found) -> str:
     files = found.recording.files
     if len(files) == 1:
         return ""
-    rows = [(f"{file.first:,}", f"{file.frames:,}", file.path.name, file.verdict) for file in files[:MAX_ROWS]]
+    rows = [
+        (f"{file.first:,}", f"{file.frames:,}", file.path.name, file.verdict) for file in files[:MAX_ROWS]
+    ]
     table = _table("", ("first frame", "frames", "file", "verdict"), rows, 2)
     return _section(f"{len(files)} files", table, _more(len(files)))
 
@@ -185,7 +192,7 @@ def _pictures(found: Found) -> str:
     return _section("Frames", f'<div class="pictures">{"".join(figures)}</div>', f"<p>{told}</p>")
 
 
-def _png(greys: "words.NDArray[words.np.uint8]") -> bytes:
+def _png(greys: NDArray[np.uint8]) -> bytes:
     content = io.BytesIO()
     Image.fromarray(greys).save(content, "PNG", optimize=True)
     return content.getvalue()
@@ -223,7 +230,7 @@ def _clocks(found: Found) -> str:
 
 def _disk(found: Found) -> str:
     told = words.disk_facts(found)
-    return _section("Disk and memory", _facts(told, "two")) if told else ""
+    return _section("Disk and memory", _facts(told)) if told else ""
 
 
 def _marks(found: Found) -> str:
@@ -231,8 +238,8 @@ def _marks(found: Found) -> str:
     times = found.recording.time
     rows = [
         (
-            f"{row['frame']:,}" if row["frame"] >= 0 else "–",
-            f"{times[row['frame']]:.3f} s" if 0 <= row["frame"] < len(times) else "–",
+            f"{row['frame']:,}" if row["frame"] >= 0 else "-",
+            f"{times[row['frame']]:.3f} s" if 0 <= row["frame"] < len(times) else "-",
             *(row[name] for name in ("label", "text", "source")),
         )
         for row in marks[:MAX_ROWS]
@@ -244,7 +251,7 @@ def _marks(found: Found) -> str:
 def _losses(found: Found) -> str:
     losses = found.recording.losses
     rows = [
-        (f"{row['after_frame']:,}" if row["after_frame"] >= 0 else "–", f"{row['count']:,}", row["cause"],
+        (f"{row['after_frame']:,}" if row["after_frame"] >= 0 else "-", f"{row['count']:,}", row["cause"],
          words.CAUSES.get(str(row["cause"]), ""))
         for row in losses[:MAX_ROWS]
     ]  # fmt: skip
@@ -255,20 +262,21 @@ def _losses(found: Found) -> str:
 def _commands(found: Found) -> str:
     rows = found.recording.commands
     shown = [
-        (f"{row['frame']:,}" if row["frame"] >= 0 else "–", row["time"].replace("T", " ")[:23], row["command"],
+        (f"{row['frame']:,}" if row["frame"] >= 0 else "-", row["time"][11:23], row["command"],
          row["source"], row["message"] or row["status"])
         for row in rows[:MAX_ROWS]
     ]  # fmt: skip
     head = ("frame", "UTC", "command", "from", "answer")
-    return _section("Commands", _table("", head, shown, 1), _more(len(rows))) if shown else ""
+    return _section("Commands", _table("", head, shown, 2), _more(len(rows))) if shown else ""
 
 
 def _configuration(found: Found) -> str:
     text = str(found.recording.metadata.get("configuration", "")).strip()
+    where = "instrument/detector/"
     details = {
-        name.rpartition("/")[2].replace("_", " "): value
+        name.removeprefix(where).replace("_", " "): value
         for name, value in found.recording.metadata.items()
-        if name.startswith("instrument/detector/")
+        if name.startswith(where) and name.removeprefix(where) not in words.TOLD
     }
     camera = _section("Camera", _facts(details, "two")) if details else ""
     return camera + (_section("Configuration", f"<pre>{_text(text)}</pre>") if text else "")

@@ -1,5 +1,6 @@
 """What is plotted, reduced to what can be seen; no plotting library in it."""
 
+import itertools
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,12 +25,16 @@ Series = tuple[NDArray[np.float64], NDArray[np.float64]]
 
 @dataclass(frozen=True)
 class Panel:
-    """Lines over time, each with its name ("": the only one); `alt` says what is seen, in words."""
+    """Lines over time, each with its name ("": the only one); `alt` says what is seen, in words.
+
+    `steps` is how matplotlib calls the way from one point to the next.
+    """
 
     title: str
     alt: str
     lines: tuple[tuple[str, Series], ...]
     is_log: bool = False
+    steps: str = "default"
 
 
 @dataclass(frozen=True)
@@ -126,8 +131,9 @@ def _panels(found: Found, x: NDArray[np.float64]) -> list[Panel]:
     if len(intervals.seconds):
         ms = intervals.seconds * 1e3
         line = envelope(x[intervals.after + 1], ms)
+        is_log = _is_wide(ms)
         panels.append(
-            Panel("frame interval (ms)", "the time between frames", (("", line),), _is_wide(ms, least=1e-6))
+            Panel("frame interval (ms)", "the time between frames", (("", line),), is_log, "steps-pre")
         )
     if found.samples is not None:
         samples = found.samples
@@ -139,7 +145,7 @@ def _panels(found: Found, x: NDArray[np.float64]) -> list[Panel]:
         panels.append(Panel("mean of regions (counts)", "the means of regions", lines))
     if len(found.exposures) > 1:
         line = envelope(x, recording.exposure * 1e3)
-        panels.append(Panel("exposure (ms)", "the exposure", (("", line),), _is_wide(line[1], least=1e-6)))
+        panels.append(Panel("exposure (ms)", "the exposure", (("", line),), _is_wide(line[1]), "steps-post"))
     if len(known := found.temperature) and known.min() < known.max():
         line = envelope(x, recording.temperature.astype(np.float64))
         panels.append(Panel("sensor (°C)", "the sensor's temperature", (("", line),)))
@@ -152,16 +158,18 @@ def _panels(found: Found, x: NDArray[np.float64]) -> list[Panel]:
     return panels
 
 
-def _is_wide(values: NDArray[np.float64], least: float) -> bool:
+def _is_wide(values: NDArray[np.float64]) -> bool:
     known = values[np.isfinite(values)]
-    return bool(len(known) and known.min() > least and known.max() > WIDE * np.median(known))
+    return bool(len(known) and known.min() > 0 and known.max() > WIDE * np.median(known))
 
 
 def histograms(found: Found) -> list[Histogram]:
     """Return the histograms there are of a recording."""
     made = []
     if len(regular := found.intervals.regular):
-        made.append(_histogram("frame interval (ms)", "how often the time between frames was how long", regular * 1e3))
+        made.append(
+            _histogram("frame interval (ms)", "how often the time between frames was how long", regular * 1e3)
+        )
     if found.clocks is not None:
         late = found.clocks.late_s
         late = np.maximum(late[np.isfinite(late)], 0.0) * 1e3
@@ -173,12 +181,12 @@ def histograms(found: Found) -> list[Histogram]:
         first, stop = int(used[0]), max(int(used[-1]) + 1, int(used[0]) + 8)
         step = -(-(stop - first) // BINS)
         edges = np.arange(first, stop + step, step)
-        summed = [int(counts[low:high].sum()) for low, high in zip(edges[:-1], edges[1:], strict=True)]
+        summed = [int(counts[low:high].sum()) for low, high in itertools.pairwise(edges.tolist())]
+        alt = "how many pixels of the frames shown have which value"
         made.append(
             Histogram(
-                "pixel values (counts)", "how many pixels of the frames shown have which value",
-                np.array(summed, np.int64), edges - 0.5,
-            )  # fmt: skip
+                "pixel values (counts)", alt, np.array(summed, np.int64), edges.astype(np.float64) - 0.5
+            )
         )
     return made
 

@@ -87,7 +87,7 @@ def read_samples(frames: Frames, bits: int, progress: Callable[[int, int], objec
 
 
 def _spread(count: int, wanted: int) -> NDArray[np.int64]:
-    """Return `wanted` of the indices below `count`, the first and the last among them; all where it has less."""
+    """Return `wanted` of the indices below `count`, the first and the last among them; at most all."""
     return np.unique(np.linspace(0, count - 1, min(count, wanted)).round().astype(np.int64))
 
 
@@ -111,4 +111,5 @@ def _reduced(frame: NDArray[Any]) -> NDArray[Any]:
     part = frame[: rows * step, : columns * step]
     if step == 1 or part.shape != (rows * step, columns * step):
         return frame[::step, ::step].copy()
-    return part.reshape(rows, step, columns, step).mean(axis=(1, 3)).round().astype(frame.dtype)
+    means: NDArray[np.float64] = part.reshape(rows, step, columns, step).mean(axis=(1, 3))
+    return means.round().astype(frame.dtype)

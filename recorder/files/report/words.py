@@ -8,6 +8,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from recorder.camera.base import PIXEL_SIZE
 from recorder.files.clock_fit import ClockFit
 from recorder.files.report.found import Found
 from recorder.files.report.samples import Samples
@@ -17,16 +18,19 @@ from recorder.units import format_bytes, format_metres
 # What becomes of a mark or loss that has no room in a table.
 MAX_ROWS = 40
 
+# What describes the camera and is told among the facts.
+TOLD = {"description", "serial_number", "bit_resolution", *PIXEL_SIZE}
+
 # Exposures that are told one by one.
 MAX_EXPOSURES = 6
 
-# The meaning of the causes of a loss (`frames.ledger.Cause`).
+# What the causes of a loss mean (`frames.ledger.Cause`): frames are missing because ...
 CAUSES = {
-    "counter gap": "the camera's counter skipped them: look at the camera and its cable",
-    "camera overflow": "the camera's own buffer overflowed: this program got no processor time",
-    "buffer exhausted": "no memory was free, held by something other than the disk",
+    "counter gap": "the camera's counter skipped them (look at the camera and its cable)",
+    "camera overflow": "the camera's own buffer overflowed (this program got no processor time)",
+    "buffer exhausted": "no memory was free (something other than the disk held it)",
     "storage": "the disk was too slow, full or broken",
-    "aborted": "left in the camera by an abort",
+    "aborted": "they were left in the camera by an abort",
 }
 
 # What the answer to `status` tells of memory and disk (`control.status_text.status_line`).
@@ -60,7 +64,9 @@ def verdict(found: Found) -> VerdictText:
     sentences = []
     if word == Verdict.RECORDING and not problems:
         return VerdictText(
-            "still being recorded", "open", ("This is what was there when the report was made.", *_losses(found))
+            "still being recorded",
+            "open",
+            ("This is what was there when the report was made.", *_losses(found)),
         )
     if word == Verdict.COMPLETE and not problems:
         count = f"{len(recording):,} frames"
@@ -80,13 +86,13 @@ def _losses(found: Found) -> list[str]:
         return ["No frame was lost."]
     rows = found.recording.losses
     by_cause = {
-        cause: int(rows["count"][rows["cause"] == cause].sum()) for cause in dict.fromkeys(rows["cause"].tolist())
+        cause: int(rows["count"][rows["cause"] == cause].sum())
+        for cause in dict.fromkeys(rows["cause"].tolist())
     }
     places = f"in {len(rows)} places" if len(rows) > 1 else "in one place"
-    why = "; ".join(f"{number:,}: {CAUSES.get(cause, cause)}" for cause, number in by_cause.items())
-    share = 100 * lost / (lost + count)
-    told = f"{lost:,} of {lost + count:,} frames are missing ({share:.2g} %), {places}."
-    return [told, f"Why: {why}." if len(by_cause) > 1 else f"Why: {why.partition(': ')[2]}."]
+    why = [f"{number:,} because {CAUSES.get(cause, cause)}" for cause, number in by_cause.items()]
+    told = f"{lost:,} of {lost + count:,} frames are missing ({100 * lost / (lost + count):.2g} %), {places}:"
+    return [f"{told} {', '.join(why)}."]
 
 
 def facts(found: Found) -> dict[str, str]:
@@ -96,7 +102,7 @@ def facts(found: Found) -> dict[str, str]:
     _, height, width = frames.shape
     bits = known.get("instrument/detector/bit_resolution", 8 * frames.dtype.itemsize)
     told = {
-        "frames": f"{len(recording):,} of {width} × {height} pixels, {bits} bit, {size_text(frames.nbytes)}",
+        "frames": f"{len(recording):,} of {width} x {height} pixels, {bits} bit, {size_text(frames.nbytes)}",
         "began": _utc_text(recording.start),
         "length": _length(found),
         "rate": _rate(found),
@@ -118,8 +124,8 @@ def size_text(size: int) -> str:
     return format_bytes(size)
 
 
-def seconds_text(seconds: float) -> str:
-    """Return a measured time to four digits, in the unit that fits."""
+def seconds_text(seconds: float, digits: int = 4) -> str:
+    """Return a measured time to so many digits, in the unit that fits."""
     size = abs(seconds)
     if size >= 60:
         minutes = round(size)
@@ -127,7 +133,7 @@ def seconds_text(seconds: float) -> str:
         return " ".join(f"{number} {unit}" for number, unit in parts if number)
     for unit, factor in (("s", 1.0), ("ms", 1e-3), ("µs", 1e-6)):
         if size >= factor:
-            return f"{seconds / factor:.4g} {unit}"
+            return f"{seconds / factor:.{digits}g} {unit}"
     return "0 s" if size < 1e-9 else f"{seconds * 1e9:.3g} ns"
 
 
@@ -151,7 +157,8 @@ def _rate(found: Found) -> str:
 
 def _exposures(found: Found) -> str:
     changes = [
-        ("not known" if math.isnan(seconds) else seconds_text(seconds)) + (f" from frame {first} on" if first else "")
+        ("not known" if math.isnan(seconds) else seconds_text(seconds))
+        + (f" from frame {first} on" if first else "")
         for first, seconds in found.exposures[:MAX_EXPOSURES]
     ]
     more = len(found.exposures) - len(changes)
@@ -175,11 +182,15 @@ def _pixel(found: Found) -> str:
     known = found.recording.metadata
     parts = []
     for where, factor, what in (("optics", 1e-6, "on the sample"), ("detector", 1.0, "on the sensor")):
-        sizes = [known.get(f"instrument/{where}/{axis}_pixel_size") for axis in "xy"]
-        texts = [format_metres(size * factor) for size in sizes if isinstance(size, float) and size > 0]
+        sizes = [known.get(f"instrument/{where}/{name}") for name in PIXEL_SIZE]
+        texts = [_metres(size * factor) for size in sizes if isinstance(size, float) and size > 0]
         if len(texts) == 2:
-            parts.append(f"{' × '.join(dict.fromkeys(texts))} {what}")
+            parts.append(f"{' x '.join(dict.fromkeys(texts))} {what}")
     return ", ".join(parts)
+
+
+def _metres(size: float) -> str:
+    return re.sub(r"([nµm]?m)$", r" \1", format_metres(size).replace("um", "µm"))
 
 
 def interval_text(found: Found) -> str:
@@ -187,12 +198,12 @@ def interval_text(found: Found) -> str:
     intervals = found.intervals
     if not len(intervals.regular):
         return ""
-    low, high = intervals.range_s
+    median, low, high = (seconds_text(each, 6) for each in (intervals.median_s, *intervals.range_s))
     longest = int(np.argmax(intervals.seconds))
+    longest_text = seconds_text(float(intervals.seconds[longest]))
     return (
-        f"From frame to frame {seconds_text(intervals.median_s)} (median); 99 % between {seconds_text(low)} and "
-        f"{seconds_text(high)}. The longest, {seconds_text(float(intervals.seconds[longest]))}, is behind frame "
-        f"{int(intervals.after[longest]):,}."
+        f"From frame to frame {median} (median); 99 % between {low} and {high}. "
+        f"The longest, {longest_text}, is behind frame {int(intervals.after[longest]):,}."
     )
 
 
@@ -203,8 +214,8 @@ def sample_text(samples: Samples) -> str:
     else:
         step = round(float(np.mean(np.diff(samples.indices))), 1)
         read = (
-            f"Mean of all pixels of {len(samples.indices):,} of the {samples.count:,} frames, every {step:g}th; "
-            "the frames between them were not read."
+            f"Mean of all pixels of {len(samples.indices):,} of {samples.count:,} frames, one in {step:g}: "
+            "the others were not read."
         )
     top, saturated = int(samples.brightest.max()), samples.saturated
     if saturated:
@@ -219,19 +230,21 @@ def clock_facts(found: Found) -> dict[str, str]:
         return {}
     known = fit.late_s[np.isfinite(fit.late_s)]
     median, nearly, latest = (max(0.0, float(value)) for value in np.percentile(known, [50, 99, 100]))
-    told = {"zero": f"{_utc_text(found.recording.start)}, the begin of the first frame, by the computer's clock"}
+    told = {
+        "zero": f"{_utc_text(found.recording.start)}, the begin of the first frame, by the computer's clock"
+    }
     offset_s = fit.offsets_s[0]
     if math.isfinite(offset_s):
         told["offset"] = (
-            f"{seconds_text(offset_s)}: host_time is start_time + exposure + this, for a frame that came as soon "
-            "as frames come"
+            f"{seconds_text(offset_s)}: host_time is start_time + exposure + this, for a frame that came as "
+            "soon as frames come"
         )
     return told | {
         "drift": _drift_text(fit),
-        "residual": f"{seconds_text(fit.residual_s)} from that line, the quickest frame of each stretch (median)",
+        "residual": f"{seconds_text(fit.residual_s)}, the quickest frames of each stretch of time (median)",
         "arrival": (
-            f"half of the frames came less than {seconds_text(median)} after the quickest ones would have, 99 % "
-            f"less than {seconds_text(nearly)}, the latest {seconds_text(latest)}"
+            f"half of the frames came less than {seconds_text(median)} later than the quickest, 99 % less "
+            f"than {seconds_text(nearly)}, the latest {seconds_text(latest)}"
         ),
     }
 
@@ -257,10 +270,9 @@ def disk_facts(found: Found) -> dict[str, str]:
     told = {
         "written": f"{mode}: {modes.get(mode, '')}".rstrip(": ") if mode else "",
         "memory for frames": str(recording.settings.get("pool", {}).get("memory", "")),
-        "longest time unread before a loss": seconds_text(unread_s) if unread_s else "",
+        "longest time in which no frame was read, before a loss": seconds_text(unread_s) if unread_s else "",
     }
-    told |= {f"{name} (status)": text for name, text in _last_status(found).items()}
-    return {name: text for name, text in told.items() if text}
+    return {name: text for name, text in (told | _last_status(found)).items() if text}
 
 
 def _last_status(found: Found) -> dict[str, str]:
@@ -269,5 +281,6 @@ def _last_status(found: Found) -> dict[str, str]:
         if row["command"] == "status":
             seen = {name: pattern.search(str(row["message"])) for name, pattern in _STATUS.items()}
             if any(seen.values()):
-                return {"asked": f"{row['time']}"} | {name: match[1] for name, match in seen.items() if match}
+                told = {name: match[1] for name, match in seen.items() if match}
+                return {"last status": str(row["time"])[:19].replace("T", " ") + " UTC"} | told
     return {}

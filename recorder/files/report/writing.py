@@ -53,11 +53,12 @@ def write_report(
     with figures.drawing():
         text = page(found, _drawn(figures, found, what, which), datetime.now(UTC))
         picture = _overview(figures, found, what, which) if png else b""
+    # The page's last, so that where the picture cannot be written there is no page either.
     with partial(out) as hidden:
         hidden.write_text(text, encoding="utf-8", errors="replace", newline="\n")
-    if png:
-        with partial(png) as hidden:
-            hidden.write_bytes(picture)
+        if png:
+            with partial(png) as hidden_png:
+                hidden_png.write_bytes(picture)
 
 
 def _drawn(figures: Any, found: Found, what: Timeline | None, which: list[Histogram]) -> Drawn:  # noqa: ANN401
@@ -75,14 +76,17 @@ def _drawn(figures: Any, found: Found, what: Timeline | None, which: list[Histog
 
 
 def _overview(figures: Any, found: Found, what: Timeline | None, which: list[Histogram]) -> bytes:  # noqa: ANN401
-    told = words.verdict(found)
-    lines = [" ".join([f"{told.word}.", *told.sentences])]
-    facts = words.facts(found)
-    lines += [
-        ";  ".join(f"{name}: {facts[name]}" for name in names if name in facts)
-        for names in (("frames", "began", "length"), ("rate", "lost", "exposure", "sensor"), ("camera", "pixel", "marks"))
-    ]
-    drawn: bytes = figures.overview(
-        title_of(found), lines, _COLOURS[told.mood], found.samples, captions(found), what, which
+    told, facts = words.verdict(found), words.facts(found)
+    rows = (
+        ("frames", "began", "length"),
+        ("rate", "lost", "exposure", "sensor"),
+        ("camera", "pixel", "marks"),
     )
+    lines = [
+        " ".join([f"{told.word.capitalize()}.", *told.sentences]),
+        *(";  ".join(f"{name}: {facts[name]}" for name in row if name in facts) for row in rows),
+    ]
+    samples = found.samples
+    pictures = zip(captions(found), (one.greys for one in samples.pictures), strict=True) if samples else ()
+    drawn: bytes = figures.overview(title_of(found), lines, _COLOURS[told.mood], list(pictures), what, which)
     return drawn

@@ -23,6 +23,7 @@ from recorder.files.opened.recording import open_files
 from recorder.files.probe import Probe, probing
 from recorder.files.reader import RecordedSource, describe
 from recorder.files.recover import recover
+from recorder.files.report.writing import write_report
 from recorder.files.verify import verify
 from recorder.storage.layout import DETECTOR
 
@@ -157,11 +158,26 @@ def _open(path: Path, probe: Probe) -> None:
         assert "camera" in recording.settings
 
 
+def _report(path: Path, probe: Probe) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RecoverWarning)
+        recording = open_files([path], probe)
+    out = path.with_suffix(".report.html")
+    try:
+        with recording:
+            write_report(recording, out, out.with_suffix(".png"))
+        assert out.read_bytes().endswith(b"</html>\n")
+    finally:
+        for made in path.parent.glob(f"{out.stem}*"):
+            made.unlink()
+
+
 PROGRAMS: dict[str, Callable[[Path, Probe], object]] = {
     "info": lambda path, probe: probe.ask(describe, path),
     "verify": lambda path, probe: verify(path, probe, lambda _done, _all: None),
     "playback": _play,
     "open": _open,
+    "report": _report,
     "recover": recover,
 }
 
