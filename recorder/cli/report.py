@@ -10,8 +10,10 @@ from recorder.cli.progress import progress_bar
 from recorder.errors import UsageError
 from recorder.files.export.target import require_new
 from recorder.files.opened.problems import RecoverWarning
+from recorder.files.opened.session_files import session_files
 from recorder.files.report.writing import require_matplotlib, write_report
 from recorder.frontends.printing import print_line
+from recorder.storage.layout import JOURNAL_SUFFIX
 
 # What the name of a report ends in where none is given.
 SUFFIX = ".report.html"
@@ -43,14 +45,16 @@ def report(file: Path, out: Path | None, png: Path | None) -> int:
         out = out or named.with_name(f"{named.stem}{SUFFIX}")
         task = bar.add_task(f"reading {named.name}", total=None)
         write_report(recording, out, png, lambda done, count: bar.update(task, completed=done, total=count))
-        problems = recording.problems
         count = len(recording)
-    for problem in problems:
+    for problem in recording.problems:
         print_line(problem)
     told = "" if len(recording.files) == 1 else f" in {len(recording.files)} files"
     print_line(f"{out}: {count} frames{told}, {recording.verdict}")
     if png is not None:
         print_line(f"{png}: the same as a picture")
+    journal = named.with_suffix(JOURNAL_SUFFIX)
+    if len(recording.files) == 1 and journal.is_file() and (more := len(session_files(journal))) > 1:
+        print_line(f"{named}: one of the {more} files of its session; recorder report {journal} is about all")
     return 0
 
 

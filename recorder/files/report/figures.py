@@ -39,22 +39,31 @@ STYLE: Any = {
     "lines.linewidth": 0.8,
     "legend.frameon": False,
     "legend.fontsize": 8,
-    "figure.constrained_layout.use": True,
 }
 
-# Heights in inches: of a panel, of the marks, of the losses, of what is below the last panel.
-PANEL, MARKS, LOSSES, BELOW = 1.15, 0.8, 0.7, 0.45
+# Heights in inches: of a panel, of the marks, of the losses, of what is below the last panel; of a histogram.
+PANEL, MARKS, LOSSES, BELOW, HISTOGRAM = 1.15, 0.8, 0.75, 0.5, 2.1
+
+# In inches, what is left of axes for numbers and right of them, above them for a title and below for numbers.
+# Fixed: to have it found out takes longer than to draw all the rest.
+LEFT, RIGHT, ABOVE, UNDER = 0.7, 0.15, 0.27, 0.08
 
 # Labels of marks: rows of them, the longest text, and what a letter of it is wide, in inches.
 LABEL_ROWS, LABEL_LENGTH, LETTER = 3, 20, 0.075
 
-# In inches: a histogram's height, a line of text in the picture of all; and how many letters that has.
-HISTOGRAM, LINE, TEXT_LENGTH = 2.1, 0.22, 135
+# Of the picture of all: how high a line of text is in inches, and how many letters it has.
+LINE, TEXT_LENGTH = 0.22, 135
 
 # Lines through all panels: more of them hide what they are drawn over.
 MAX_LINES = 150
 
+# What an axis spans at least, as a share of its values.
+LEAST_SPAN = 1e-4
+
 DPI = 150
+
+# Left, bottom, width, height.
+_Place = tuple[float, float, float, float]
 
 
 @contextlib.contextmanager
@@ -96,10 +105,16 @@ def _heights(what: Timeline) -> list[float]:
 
 def draw_timeline(figure: FigureBase, what: Timeline, width: float) -> None:
     """Draw panels over one axis of time into a figure `width` inches wide."""
-    grid = _heights(what)
-    axes = figure.subplots(len(grid), 1, sharex=True, squeeze=False, height_ratios=grid)[:, 0]
+    total, top = timeline_height(what), 0.0
+    axes: list[Axes] = []
+    for height in _heights(what):
+        place = (LEFT, total - top - height + UNDER, width - LEFT - RIGHT, height - ABOVE - UNDER)
+        axes.append(figure.add_axes(_share(place, width, total), sharex=axes[0] if axes else None))
+        axes[-1].tick_params(labelbottom=False)
+        top += height
+    axes[-1].tick_params(labelbottom=True)
+    axes[-1].set_xlim(*_limits(what))
     rest = list(axes)
-    rest[-1].set_xlim(*_limits(what))
     if what.marks:
         _draw_marks(rest.pop(0), what, width)
     if len(what.losses[0]):
@@ -113,6 +128,7 @@ def draw_timeline(figure: FigureBase, what: Timeline, width: float) -> None:
             axis.set_yscale("log")
             _plain(axis.yaxis)
         else:
+            _keep_apart(axis)
             axis.yaxis.set_major_locator(MaxNLocator(4))
         if any(name for name, _ in panel.lines):
             # Beside the title: over the lines it would hide them.
@@ -126,6 +142,11 @@ def draw_timeline(figure: FigureBase, what: Timeline, width: float) -> None:
         if what.unit == "frame"
         else f"time since the first frame, by the camera's clock ({what.unit})"
     )
+
+
+def _share(place: _Place, width: float, height: float) -> _Place:
+    """Return a place (left, bottom, width, height) in inches as shares of a figure's width and height."""
+    return place[0] / width, place[1] / height, place[2] / width, place[3] / height
 
 
 def _limits(what: Timeline) -> tuple[float, float]:
@@ -175,10 +196,18 @@ def _draw_losses(axis: Axes, what: Timeline) -> None:
     axis.yaxis.set_major_locator(MaxNLocator(2, integer=True))
 
 
+def _keep_apart(axis: Axes) -> None:
+    """Have values that are the same but for rounding drawn as one: what differs less is no news."""
+    low, high = axis.get_ylim()
+    middle, least = (low + high) / 2, LEAST_SPAN * max(abs(low), abs(high))
+    if high - low < least:
+        axis.set_ylim(middle - least / 2, middle + least / 2)
+
+
 def _plain(axis: Axis) -> None:
     """Have the powers of ten of a logarithmic axis written as numbers."""
     axis.set_major_locator(LogLocator(numticks=5))
-    axis.set_major_formatter(FuncFormatter(lambda value, _place: f"{value:g}"))
+    axis.set_major_formatter(FuncFormatter(lambda value, _place: f"{value:,.10g}"))
     axis.set_minor_formatter(NullFormatter())
 
 
@@ -192,14 +221,20 @@ def _only_place(axis: Axes) -> None:
 def histogram_figure(which: Sequence[Histogram], width: float, *, is_column: bool) -> Figure:
     """Return a figure of histograms, beside each other or in a column, `width` inches wide."""
     figure = Figure(figsize=(width, HISTOGRAM * (len(which) if is_column else 1)))
-    draw_histograms(figure, which, is_column=is_column)
+    draw_histograms(figure, which, width, is_column=is_column)
     return figure
 
 
-def draw_histograms(figure: FigureBase, which: Sequence[Histogram], *, is_column: bool = False) -> None:
-    """Draw histograms into a figure."""
-    shape = (len(which), 1) if is_column else (1, len(which))
-    for axis, one in zip(figure.subplots(*shape, squeeze=False).reshape(-1), which, strict=True):
+def draw_histograms(
+    figure: FigureBase, which: Sequence[Histogram], width: float, *, is_column: bool = False
+) -> None:
+    """Draw histograms, beside each other or in a column, into a figure `width` inches wide."""
+    count = len(which)
+    each, total = (width, HISTOGRAM * count) if is_column else (width / count, HISTOGRAM)
+    for i, one in enumerate(which):
+        left, bottom = (0.0, HISTOGRAM * (count - 1 - i)) if is_column else (each * i, 0.0)
+        place = (left + LEFT, bottom + 0.35, each - LEFT - RIGHT, HISTOGRAM - ABOVE - 0.35)
+        axis = figure.add_axes(_share(place, width, total))
         axis.set_title(one.title)
         axis.stairs(one.counts, one.edges, fill=True, color=LINES[1])
         # That a single one shows.
@@ -235,7 +270,8 @@ def overview(
     parts = list(figure.subfigures(len(heights), 1, height_ratios=heights, squeeze=False)[:, 0])
     _draw_text(parts.pop(0), title, wrapped, colour, heights[0])
     if pictures:
-        axes = parts.pop(0).subplots(1, len(pictures), squeeze=False)[0]
+        room = {"left": 0.01, "right": 0.99, "bottom": 0.02, "top": 0.88, "wspace": 0.05}
+        axes = parts.pop(0).subplots(1, len(pictures), squeeze=False, gridspec_kw=room)[0]
         for axis, (caption, greys) in zip(axes, pictures, strict=True):
             axis.imshow(greys, cmap="gray", vmin=0, vmax=255, interpolation="nearest")
             axis.set_title(caption, fontsize=8)
@@ -243,7 +279,7 @@ def overview(
     if what is not None:
         draw_timeline(parts.pop(0), what, width)
     if which:
-        draw_histograms(parts.pop(0), which)
+        draw_histograms(parts.pop(0), which, width)
     content = io.BytesIO()
     figure.savefig(content, format="png", dpi=DPI, metadata={"Software": None})
     return content.getvalue()

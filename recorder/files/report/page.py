@@ -43,7 +43,7 @@ figcaption { margin-top: .2rem; color: #444; font-size: .88rem; }
 img { display: block; width: 100%; height: auto; }
 .pictures img { border: 1px solid #999; }
 .small { image-rendering: pixelated; }
-table { width: 100%; border-collapse: collapse; font-size: .92rem; }
+table { max-width: 100%; border-collapse: collapse; font-size: .92rem; }
 caption { padding-bottom: .3rem; text-align: left; color: #444; }
 th, td { padding: .2rem .8rem .2rem 0; border-bottom: 1px solid #ddd; text-align: left; vertical-align: top; }
 .number { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }

@@ -91,7 +91,9 @@ def _losses(found: Found) -> list[str]:
     }
     places = f"in {len(rows)} places" if len(rows) > 1 else "in one place"
     why = [f"{number:,} because {CAUSES.get(cause, cause)}" for cause, number in by_cause.items()]
-    told = f"{lost:,} of {lost + count:,} frames are missing ({100 * lost / (lost + count):.2g} %), {places}:"
+    share = 100 * lost / (lost + count)
+    percent = f"{share:.2g}" if share >= 0.01 else "less than 0.01"
+    told = f"{lost:,} of {lost + count:,} frames are missing ({percent} %), {places}:"
     return [f"{told} {', '.join(why)}."]
 
 
@@ -201,8 +203,9 @@ def interval_text(found: Found) -> str:
     median, low, high = (seconds_text(each, 6) for each in (intervals.median_s, *intervals.range_s))
     longest = int(np.argmax(intervals.seconds))
     longest_text = seconds_text(float(intervals.seconds[longest]))
+    spread = "99 % of them the same" if low == high else f"99 % between {low} and {high}"
     return (
-        f"From frame to frame {median} (median); 99 % between {low} and {high}. "
+        f"From frame to frame {median} (median); {spread}. "
         f"The longest, {longest_text}, is behind frame {int(intervals.after[longest]):,}."
     )
 
@@ -212,9 +215,9 @@ def sample_text(samples: Samples) -> str:
     if len(samples.indices) == samples.count:
         read = f"Mean of all pixels of all {samples.count:,} frames."
     else:
-        step = round(float(np.mean(np.diff(samples.indices))), 1)
+        step = round(samples.count / len(samples.indices))
         read = (
-            f"Mean of all pixels of {len(samples.indices):,} of {samples.count:,} frames, one in {step:g}: "
+            f"Mean of all pixels of {len(samples.indices):,} of {samples.count:,} frames, one in {step:,}: "
             "the others were not read."
         )
     top, saturated = int(samples.brightest.max()), samples.saturated
