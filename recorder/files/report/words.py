@@ -68,7 +68,7 @@ def verdict(found: Found) -> VerdictText:
             "open",
             ("This is what was there when the report was made.", *_losses(found)),
         )
-    if word == Verdict.COMPLETE and not problems:
+    if word == Verdict.COMPLETE and not problems and not found.lost:
         count = f"{len(recording):,} frames"
         sentences = [f"Every frame that the camera exposed is there: {count}, none lost."]
         return VerdictText("complete", "good", tuple(sentences))
