@@ -9,6 +9,7 @@ Kendall's tau (P. K. Sen, J. Am. Stat. Assoc. 63, 1379, 1968). Plain functions, 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +22,8 @@ LEAST_STRETCHES = 8
 
 # Of a normal distribution, 95 % is within so many standard deviations.
 CONFIDENT = 1.96
+
+Seconds = NDArray[np.floating[Any]]
 
 
 @dataclass(frozen=True)
@@ -48,9 +51,9 @@ class ClockFit:
 
 
 def fit_clocks(
-    camera_s: NDArray[np.float64],
-    host_s: NDArray[np.float64],
-    exposure_s: NDArray[np.float64],
+    camera_s: Seconds,
+    host_s: Seconds,
+    exposure_s: Seconds,
     files: Sequence[slice],
 ) -> ClockFit | None:
     """Return how the clocks went in `files`, parts of the frames (N,); None where no frame tells it.
@@ -74,14 +77,12 @@ def fit_clocks(
     return ClockFit(drift, tuple(offsets), float(np.median(np.abs(residuals))), late_s)
 
 
-def _length(times: NDArray[np.float64]) -> float:
+def _length(times: Seconds) -> float:
     known = times[np.isfinite(times)]
     return float(known.max() - known.min()) if len(known) else 0.0
 
 
-def _quickest(
-    times: NDArray[np.float64], delays: NDArray[np.float64], total_s: float
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def _quickest(times: Seconds, delays: Seconds, total_s: float) -> tuple[Seconds, Seconds]:
     """Return time and delay of the quickest frame in each stretch of a file's share of the time."""
     known = np.isfinite(times) & np.isfinite(delays)
     if not known.all():
@@ -99,7 +100,7 @@ def _quickest(
     return times[is_least][first], delays[is_least][first]
 
 
-def _drift(quickest: Sequence[tuple[NDArray[np.float64], NDArray[np.float64]]]) -> Drift | None:
+def _drift(quickest: Sequence[tuple[Seconds, Seconds]]) -> Drift | None:
     """Return the median of the slopes between each two of one file, and from which to which it surely is."""
     slopes, variance = [np.zeros(0)], 0.0
     for at, delay in quickest:

@@ -2,16 +2,13 @@
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
-from recorder.files.clock_fit import LEAST_STRETCHES, STRETCHES, ClockFit, fit_clocks
+from recorder.files.clock_fit import LEAST_STRETCHES, STRETCHES, ClockFit, Seconds, fit_clocks
 
 EXPOSURE_S = 0.005
 
 
-def fitted(
-    camera_s: NDArray[np.float64], host_s: NDArray[np.float64], files: list[slice] | None = None
-) -> ClockFit:
+def fitted(camera_s: Seconds, host_s: Seconds, files: list[slice] | None = None) -> ClockFit:
     exposures = np.full(len(camera_s), EXPOSURE_S)
     fit = fit_clocks(camera_s, host_s, exposures, files or [slice(0, len(camera_s))])
     assert fit is not None

@@ -121,9 +121,11 @@ def test_a_timeline_has_marks_losses_and_the_begin_of_each_file(tmp_path: Path, 
         found = find(recording, lambda _done, _all: None)
         what = timeline(found)
         assert (found.lost, len(found.recording), found.exposures) == (3, 32, [(0, 0.005)])
-        assert what.marks == ((pytest.approx(0.06), "puff"),)
+        ((at, label),) = what.marks
+        assert at == pytest.approx(0.06)
+        assert label == "puff"
         assert [part.tolist() for part in what.losses] == [[pytest.approx(0.07)], [3.0]]
-        assert what.borders == (pytest.approx(recording.time[12]),)
+        assert list(what.borders) == [recording.time[12]]
         # The exposure is always the same: it is told, and not drawn.
         assert [panel.title.partition(" (")[0] for panel in what.panels] == [
             "frame interval",

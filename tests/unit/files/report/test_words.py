@@ -74,7 +74,8 @@ def test_memory_and_disk_are_told_as_status_answered(
     answer = (
         "running, saving x.h5 (direct); 120 frames written (90 durable), 122 delivered, 3 lost; "
         "97.7 frames/s, 68 MB/s; exposure 5ms; sensor 7.0 °C; pool 4%; "
-        "longest pause of the camera thread 1.5 ms; longest write 15.9 ms and sync 4.8 ms; disk 74.9 GB free; preview off"
+        "longest pause of the camera thread 1.5 ms; longest write 15.9 ms and sync 4.8 ms; "
+        "disk 74.9 GB free; preview off"
     )
     row = CommandRow(1, "2026-11-30T09:00:56.074+00:00", 1.0, 3, "a", "status", "ok", answer, -1, 4, -1)
 
