@@ -47,18 +47,19 @@ table { max-width: 100%; border-collapse: collapse; font-size: .92rem; }
 caption { padding-bottom: .3rem; text-align: left; color: #444; }
 th, td { padding: .2rem .8rem .2rem 0; border-bottom: 1px solid #ddd; text-align: left; vertical-align: top; }
 .number { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
-pre { margin: .6rem 0; columns: 2 22rem; white-space: pre-wrap; font: .82rem/1.4 ui-monospace, Consolas,
+pre { margin: .6rem 0; columns: 2 18rem; white-space: pre-wrap; font: .82rem/1.4 ui-monospace, Consolas,
   "DejaVu Sans Mono", monospace; }
 footer { margin-top: 2rem; padding-top: .5rem; border-top: 1px solid #999; color: #444; font-size: .88rem; }
-@media (max-width: 48rem) { dl.two { grid-template-columns: max-content 1fr; } }
-@media (max-width: 36rem) {
+@media screen and (max-width: 48rem) { dl.two { grid-template-columns: max-content 1fr; } }
+@media screen and (max-width: 36rem) {
   body { padding: .7rem; } .pictures { grid-template-columns: repeat(2, 1fr); gap: .5rem; }
   dl, dl.two { grid-template-columns: minmax(4.5rem, 34%) 1fr; gap: .2rem .8rem; }
-  thead th { white-space: normal; } th, td { padding-right: .5rem; }
+  th, td { padding-right: .5rem; }
 }
 @media print {
-  @page { margin: 14mm; } body { padding: 0; max-width: none; font-size: 9.5pt; }
-  h2 { break-after: avoid; } tr { break-inside: avoid; } .verdict { print-color-adjust: exact; }
+  @page { margin: 14mm; } html { font-size: 9pt; } body { padding: 0; max-width: none; font-size: 1rem; }
+  h2 { margin-top: 1.2rem; break-after: avoid; } tr { break-inside: avoid; }
+  .pictures { grid-template-columns: repeat(6, 1fr); gap: .4rem; } .verdict { print-color-adjust: exact; }
 }
 """
 
@@ -213,8 +214,9 @@ def _over_time(found: Found, drawn: Drawn) -> str:
 
 def _figure(drawn: tuple[bytes, bytes, str]) -> str:
     wide, narrow, alt = drawn
+    on_narrow = f'media="screen and (max-width: 36rem)" srcset="{_data("image/svg+xml", narrow)}"'
     return (
-        f'<figure><picture><source media="(max-width: 36rem)" srcset="{_data("image/svg+xml", narrow)}">'
+        f"<figure><picture><source {on_narrow}>"
         f'<img alt="{_text(alt)}" src="{_data("image/svg+xml", wide)}"></picture></figure>'
     )
 

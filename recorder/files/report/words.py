@@ -75,7 +75,8 @@ def verdict(found: Found) -> VerdictText:
     mood: Mood = "open" if word == Verdict.INTERRUPTED and not problems and not found.lost else "bad"
     if word in {Verdict.FAILED, Verdict.INTERRUPTED} and causes:
         sentences.append(f"It ended so: {'; '.join(causes)}.")
-    sentences += _losses(found)
+    # Of what came after the last frame of a file that was left nobody knows.
+    sentences += ["Up to its last frame none was lost."] if problems and not found.lost else _losses(found)
     sentences += [f"{problem}." for problem in problems]
     return VerdictText("not closed" if word == Verdict.RECORDING else word, mood, tuple(sentences))
 
