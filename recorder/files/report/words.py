@@ -59,32 +59,38 @@ class VerdictText:
 def verdict(found: Found) -> VerdictText:
     """Return the verdict that `recorder info` has, and what it means."""
     recording = found.recording
-    word, problems = recording.verdict, recording.problems
-    causes = list(dict.fromkeys(file.cause for file in recording.files if file.cause))
-    sentences = []
+    word, problems, losses = recording.verdict, recording.problems, _losses(found)
     if word == Verdict.RECORDING and not problems:
-        return VerdictText(
-            "still being recorded",
-            "open",
-            ("This is what was there when the report was made.", *_losses(found)),
-        )
-    if word == Verdict.COMPLETE and not problems and not found.lost:
-        count = f"{len(recording):,} frames"
-        sentences = [f"Every frame that the camera exposed is there: {count}, none lost."]
-        return VerdictText("complete", "good", tuple(sentences))
-    mood: Mood = "open" if word == Verdict.INTERRUPTED and not problems and not found.lost else "bad"
-    if word in {Verdict.FAILED, Verdict.INTERRUPTED} and causes:
-        sentences.append(f"It ended so: {'; '.join(causes)}.")
-    # Of what came after the last frame of a file that was left nobody knows.
-    sentences += ["Up to its last frame none was lost."] if problems and not found.lost else _losses(found)
-    sentences += [f"{problem}." for problem in problems]
-    return VerdictText("not closed" if word == Verdict.RECORDING else word, mood, tuple(sentences))
+        there = "This is what was there when the report was made."
+        return VerdictText("still being recorded", "open", (there, *losses))
+    if word == Verdict.COMPLETE and not problems:
+        if not losses:
+            all_of_them = (
+                f"Every frame that the camera exposed is there: {len(recording):,} frames, none lost."
+            )
+            return VerdictText(word, "good", (all_of_them,))
+        word = Verdict.FRAMES_LOST
+    sentences = [f"It ended so: {_ended(found)}."] if word != Verdict.FRAMES_LOST or not losses else []
+    if word == Verdict.RECORDING:
+        # Of what came after the last frame of a file that was left nobody knows.
+        word, sentences = "not closed", [] if losses else ["Up to its last frame none was lost."]
+    elif not losses and word != Verdict.FRAMES_LOST:
+        sentences.append("No frame was lost.")
+    is_open = word == Verdict.INTERRUPTED and not problems and not losses
+    told = (*sentences, *losses, *(f"{problem}." for problem in problems))
+    return VerdictText(word, "open" if is_open else "bad", told)
 
 
-def _losses(found: Found) -> list[str]:
+def _ended(found: Found) -> str:
+    """Return why it ended, as the files say."""
+    return "; ".join(dict.fromkeys(file.cause for file in found.recording.files if file.cause))
+
+
+def _losses(found: Found) -> tuple[str, ...]:
+    """Return how many frames are missing and why, nothing where none is."""
     lost, count = found.lost, len(found.recording)
     if not lost:
-        return ["No frame was lost."]
+        return ()
     rows = found.recording.losses
     by_cause = {
         cause: int(rows["count"][rows["cause"] == cause].sum())
@@ -95,7 +101,7 @@ def _losses(found: Found) -> list[str]:
     share = 100 * lost / (lost + count)
     percent = f"{share:.2g}" if share >= 0.01 else "less than 0.01"
     told = f"{lost:,} of {lost + count:,} frames are missing ({percent} %), {places}:"
-    return [f"{told} {', '.join(why)}."]
+    return (f"{told} {', '.join(why)}.",)
 
 
 def facts(found: Found) -> dict[str, str]:
@@ -109,6 +115,7 @@ def facts(found: Found) -> dict[str, str]:
         "began": _utc_text(recording.start),
         "length": _length(found),
         "rate": _rate(found),
+        "ended": _ended(found),
         "lost": f"{found.lost:,}" if found.lost else "none",
         "exposure": _exposures(found),
         "sensor": _temperature(found.temperature),

@@ -54,9 +54,9 @@ class Written:
         """Mark a frame."""
         self._recording.add_rows([MarkRow(frame, frame * INTERVAL_S, label, text, "test", frame + 1)])
 
-    def close(self, verdict: Verdict = Verdict.COMPLETE) -> None:
+    def close(self, verdict: Verdict = Verdict.COMPLETE, cause: str = "") -> None:
         """Close the file."""
-        self._recording.close(verdict, "")
+        self._recording.close(verdict, cause)
         self._recording.sync()
 
 
