@@ -1,5 +1,6 @@
 """A report as its readers see it: in Chromium, wide, narrow and on paper, and by an accessibility checker."""
 
+import re
 import sys
 from pathlib import Path
 
@@ -59,3 +60,12 @@ def test_one_line_where_there_is_nothing_to_report(recorder: Recorder, tmp_path:
     assert (done.code, done.out) == (2, "")
     assert done.err == "recorder: a.h5: not an HDF5 file; expected a file that this recorder wrote\n"
     assert [path.name for path in tmp_path.iterdir()] == ["a.h5"]
+
+
+def test_a_session_that_was_split_is_one_report(recorder: Recorder) -> None:
+    recorder(
+        *("run", "--headless", *LITTLE_MEMORY, "--frames", 60, "--output", "x.h5"),
+        *("--set", "recording.split=25", "--set", "camera.width=64", "--set", "camera.height=32"),
+    )
+    done = recorder("report", "x.commands.jsonl")
+    assert re.fullmatch(r"\S*x\.report\.html: 60 frames in 3 files, complete\n", done.out)

@@ -1,6 +1,7 @@
 """Recordings to open: what is in them is known."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ from numpy.typing import NDArray
 
 from recorder.frames.ledger import Cause, Loss
 from recorder.frames.pool import FrameFormat, Pool
+from recorder.frames.region_means import Box
 from recorder.storage.recording import Recording
 from recorder.storage.records import MarkRow, Verdict
 from tests.conftest import fill, take
@@ -24,12 +26,24 @@ INTERVAL_S = 0.01
 class Written:
     """A file that is being written, a chunk of frames at a time; their pixels are in `frames`."""
 
-    def __init__(self, path: Path, form: FrameFormat = FORM, first: int = 1, *, keep: bool = True) -> None:
-        """Make the file; the camera's counter begins with `first`. With `keep` False no frame is kept."""
+    def __init__(
+        self,
+        path: Path,
+        form: FrameFormat = FORM,
+        first: int = 1,
+        *,
+        keep: bool = True,
+        regions: Mapping[str, Box] | None = None,
+    ) -> None:
+        """Make the file; the camera's counter begins with `first`. With `keep` False no frame is kept.
+
+        The means of `regions` are stored.
+        """
         self.path, self._next, self._keep = path, first, keep
         self._count = 0
         self._pool = Pool(form, PER_CHUNK, 4 * PER_CHUNK * form.nbytes)
-        self._recording = Recording(path, describe(form, PER_CHUNK), "buffered")
+        what = replace(describe(form, PER_CHUNK), regions=regions or {})
+        self._recording = Recording(path, what, "buffered")
         self.frames = np.zeros((0, form.height, form.width), form.dtype)
 
     def write(self, count: int = PER_CHUNK, lost: int = 0) -> None:

@@ -110,7 +110,7 @@ def test_large_frames_are_shown_by_means_and_saturated_ones_are_counted(tmp_path
 
 
 def test_a_timeline_has_marks_losses_and_the_begin_of_each_file(tmp_path: Path, probe: Probe) -> None:
-    one = Written(tmp_path / "a.h5")
+    one = Written(tmp_path / "a.h5", regions={"eye": (0, 0, 3, 3)})
     for lost in (0, 0, 3):
         one.write(lost=lost)
     one.mark(6, "puff")
@@ -130,11 +130,17 @@ def test_a_timeline_has_marks_losses_and_the_begin_of_each_file(tmp_path: Path, 
         assert [panel.title.partition(" (")[0] for panel in what.panels] == [
             "frame interval",
             "mean of the frame",
+            "mean of regions",
             "arrived late by",
         ]
-        assert [one.title.partition(" (")[0] for one in histograms(found)] == [
+        ((name, (at, means)),) = what.panels[2].lines
+        assert name == "eye"
+        # The second file has none of it.
+        assert at.tolist() == recording.time[:12].tolist()
+        np.testing.assert_allclose(means, one.frames[:, :3, :3].mean(axis=(1, 2)))
+        assert [each.title.partition(" (")[0] for each in histograms(found)] == [
             "frame interval",
             "arrived late by",
             "pixel values",
         ]
-        assert [int(one.counts.sum()) for one in histograms(found)] == [30 - 1, 32, 6 * 24 * 40]
+        assert [int(each.counts.sum()) for each in histograms(found)] == [30 - 1, 32, 6 * 24 * 40]

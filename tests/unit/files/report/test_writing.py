@@ -58,7 +58,7 @@ def called(*arguments: object) -> str:
     done = CliRunner().invoke(report, [*map(str, arguments)], catch_exceptions=False, standalone_mode=False)
     if done.exception is not None:
         raise done.exception
-    return done.output
+    return done.stdout
 
 
 def test_a_page_stands_by_itself(tmp_path: Path) -> None:
