@@ -133,10 +133,10 @@ def test_a_timeline_has_marks_losses_and_the_begin_of_each_file(tmp_path: Path, 
             "mean of regions",
             "arrived late by",
         ]
-        ((name, (at, means)),) = what.panels[2].lines
+        ((name, (moments, means)),) = what.panels[2].lines
         assert name == "eye"
         # The second file has none of it.
-        assert at.tolist() == recording.time[:12].tolist()
+        assert moments.tolist() == recording.time[:12].tolist()
         np.testing.assert_allclose(means, one.frames[:, :3, :3].mean(axis=(1, 2)))
         assert [each.title.partition(" (")[0] for each in histograms(found)] == [
             "frame interval",
