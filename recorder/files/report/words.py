@@ -210,12 +210,12 @@ def interval_text(found: Found) -> str:
         return ""
     median, low, high = (seconds_text(each, 6) for each in (intervals.median_s, *intervals.range_s))
     longest = int(np.argmax(intervals.seconds))
-    longest_text = seconds_text(float(intervals.seconds[longest]))
+    longest_text = seconds_text(float(intervals.seconds[longest]), 6)
     spread = "99 % of them the same" if low == high else f"99 % between {low} and {high}"
-    return (
-        f"From frame to frame {median} (median); {spread}. "
-        f"The longest, {longest_text}, is behind frame {int(intervals.after[longest]):,}."
-    )
+    told = f"From frame to frame {median} (median); {spread}."
+    if longest_text == high:
+        return told
+    return f"{told} The longest, {longest_text}, is behind frame {int(intervals.after[longest]):,}."
 
 
 def sample_text(samples: Samples) -> str:
