@@ -3,7 +3,6 @@
 import base64
 import html
 import io
-import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -15,6 +14,7 @@ from PIL import Image
 import recorder
 from recorder.files.report import words
 from recorder.files.report.found import Found
+from recorder.files.report.plots import shown
 from recorder.files.report.words import MAX_ROWS, VerdictText
 
 # Pictures of fewer pixels are enlarged, each pixel a square.
@@ -104,9 +104,9 @@ def page(found: Found, drawn: Drawn, made: datetime) -> str:
 
 def title_of(found: Found) -> str:
     """Return what the recording is called: its title, and the name of its file where that says more."""
-    name = found.recording.files[0].path.name
+    path = found.recording.files[0].path
     title = str(found.recording.metadata.get("title", ""))
-    return name if title in {"", found.recording.files[0].path.stem} else f"{title} ({name})"
+    return shown(path.name if title in {"", path.stem} else f"{title} ({path.name})")
 
 
 def captions(found: Found) -> list[str]:
@@ -118,12 +118,7 @@ def captions(found: Found) -> list[str]:
 
 
 def _text(text: object) -> str:
-    """Return a text as HTML has it; what commands a terminal or turns text round is shown as a box."""
-    shown = (
-        "\ufffd" if unicodedata.category(c) in {"Cc", "Cf", "Cs"} and c not in "\n\t" else c
-        for c in str(text)
-    )
-    return html.escape("".join(shown))
+    return html.escape(shown(str(text)))
 
 
 def _section(title: str, *parts: str) -> str:

@@ -1,6 +1,7 @@
 """What is plotted, reduced to what can be seen; no plotting library in it."""
 
 import itertools
+import unicodedata
 from dataclasses import dataclass
 
 import numpy as np
@@ -65,6 +66,16 @@ class Histogram:
     is_log_scale: bool = False
 
 
+def shown(text: str) -> str:
+    """Return a text as pages and figures may have it: what commands, or turns text round, is a box.
+
+    XML, and with it SVG, cannot have the most of it at all.
+    """
+    return "".join(
+        "\ufffd" if unicodedata.category(c) in {"Cc", "Cf", "Cs"} and c not in "\n\t" else c for c in text
+    )
+
+
 def envelope(x: NDArray[np.float64], y: NDArray[np.float64], columns: int = COLUMNS) -> Series:
     """Return the points of a line that looks like that through (x, y) (n,), `columns` dots wide.
 
@@ -102,7 +113,7 @@ def timeline(found: Found) -> Timeline:
         float(x[0]),
         float(x[-1]),
         tuple(_panels(found, x)),
-        tuple((float(x[row["frame"]]), str(row["label"])) for row in marks),
+        tuple((float(x[row["frame"]]), shown(str(row["label"]))) for row in marks),
         _per_column(at_loss, lost["count"].astype(np.float64)),
         tuple(float(x[part.start]) for part in found.parts[1:] if part.start < len(x)),
     )
@@ -141,7 +152,7 @@ def _panels(found: Found, x: NDArray[np.float64]) -> list[Panel]:
         panels.append(Panel("mean of the frame (counts)", "the mean of the frame", (("", line),)))
     if recording.regions:
         named = list(recording.regions.items())[:MAX_REGIONS]
-        lines = tuple((name, envelope(x, means)) for name, means in named)
+        lines = tuple((shown(name), envelope(x, means)) for name, means in named)
         panels.append(Panel("mean of regions (counts)", "the means of regions", lines))
     if len(found.exposures) > 1:
         line = envelope(x, recording.exposure * 1e3)

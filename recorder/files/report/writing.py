@@ -11,7 +11,7 @@ from recorder.files.opened.recording import OpenedRecording
 from recorder.files.report import words
 from recorder.files.report.found import Found, find
 from recorder.files.report.page import Drawn, captions, page, title_of
-from recorder.files.report.plots import Histogram, Timeline, histograms, timeline
+from recorder.files.report.plots import Histogram, Timeline, histograms, shown, timeline
 
 # Inches: a figure on a wide page is as wide as the page, at 96 dots an inch; on a telephone's as narrow.
 WIDE, NARROW = 11.0, 4.0
@@ -83,8 +83,8 @@ def _overview(figures: Any, found: Found, what: Timeline | None, which: list[His
         ("camera", "pixel", "marks"),
     )
     lines = [
-        " ".join([f"{told.word.capitalize()}.", *told.sentences]),
-        *(";  ".join(f"{name}: {facts[name]}" for name in row if name in facts) for row in rows),
+        shown(" ".join([f"{told.word.capitalize()}.", *told.sentences])),
+        *(shown(";  ".join(f"{name}: {facts[name]}" for name in row if name in facts)) for row in rows),
     ]
     samples = found.samples
     pictures = zip(captions(found), (one.greys for one in samples.pictures), strict=True) if samples else ()

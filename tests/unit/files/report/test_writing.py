@@ -66,6 +66,7 @@ def test_a_page_stands_by_itself(tmp_path: Path) -> None:
     for lost in (0, 3, 0):
         file.write(lost=lost)
     file.mark(2, "<script>a$b$", "\x1b[31m & \u202e")
+    file.mark(5, "\x1b]0;gone\x07")
     file.close()
     said = called(tmp_path / "x.h5", "--png", tmp_path / "x.png")
     assert said.splitlines() == [
