@@ -12,7 +12,7 @@ from recorder.files.opened.traces import Region
 from recorder.preview.levels import as_seen, automatic, saturation_of
 
 # What is read at most: some seconds of a disk's time, whatever the recording's length.
-MAX_BYTES = 2_000_000_000
+MAX_BYTES = 1_000_000_000
 
 # Of more bytes than that, so many frames at most: on a turning disk each costs 10 ms.
 MAX_FRAMES = 2000
