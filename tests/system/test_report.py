@@ -10,7 +10,10 @@ from tests.system.browser import browser
 from tests.system.conftest import LITTLE_MEMORY, Recorder
 from tests.system.test_page_access import SIZES, violations
 
-pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
+pytestmark = [
+    pytest.mark.timeout(120),
+    pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX"),
+]
 
 
 async def test_a_report_is_read_by_everybody(recorder: Recorder, tmp_path: Path, program: str) -> None:
@@ -58,7 +61,8 @@ def test_one_line_where_there_is_nothing_to_report(recorder: Recorder, tmp_path:
     (tmp_path / "a.h5").write_text("hello")
     done = recorder("report", "a.h5")
     assert (done.code, done.out) == (2, "")
-    assert done.err == "recorder: a.h5: not an HDF5 file; expected a file that this recorder wrote\n"
+    says = "not an HDF5 file; expected a file that this recorder wrote"
+    assert done.err == f"recorder: {(tmp_path / 'a.h5').resolve()}: {says}\n"
     assert [path.name for path in tmp_path.iterdir()] == ["a.h5"]
 
 
