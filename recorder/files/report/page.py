@@ -44,7 +44,6 @@ img { display: block; width: 100%; height: auto; }
 .pictures img { border: 1px solid #999; }
 .small { image-rendering: pixelated; }
 table { max-width: 100%; border-collapse: collapse; font-size: .92rem; }
-caption { padding-bottom: .3rem; text-align: left; color: #444; }
 th, td { padding: .2rem .8rem .2rem 0; border-bottom: 1px solid #ddd; text-align: left; vertical-align: top; }
 .number { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
 pre { margin: .6rem 0; columns: 2 18rem; white-space: pre-wrap; font: .82rem/1.4 ui-monospace, Consolas,
@@ -54,7 +53,8 @@ footer { margin-top: 2rem; padding-top: .5rem; border-top: 1px solid #999; color
 @media screen and (max-width: 36rem) {
   body { padding: .7rem; } .pictures { grid-template-columns: repeat(2, 1fr); gap: .5rem; }
   dl, dl.two { grid-template-columns: minmax(4.5rem, 34%) 1fr; gap: .2rem .8rem; }
-  th, td { padding-right: .5rem; }
+  table { font-size: .82rem; } th, td { padding-right: .4rem; }
+  .answers :is(th, td):nth-child(4) { display: none; } .answers td:last-child { min-width: 8.5rem; }
 }
 @media print {
   @page { margin: 14mm; } html { font-size: 9pt; } body { padding: 0; max-width: none; font-size: 1rem; }
@@ -141,8 +141,8 @@ def _said(found: Found) -> str:
     return _section("What was recorded", _facts(said, "two")) if said else ""
 
 
-def _table(caption: str, head: Sequence[str], rows: Sequence[Sequence[object]], numbers: int) -> str:
-    """Return a table, whose first columns are numbers."""
+def _table(head: Sequence[str], rows: Sequence[Sequence[object]], numbers: int, kind: str = "") -> str:
+    """Return a table, whose first columns are numbers; `kind` says how it is shown."""
 
     def cells(kind: str, row: Sequence[object]) -> str:
         scope = ' scope="col"' if kind == "th" else ""
@@ -152,8 +152,7 @@ def _table(caption: str, head: Sequence[str], rows: Sequence[Sequence[object]], 
         )
 
     body = "".join(f"<tr>{cells('td', row)}</tr>" for row in rows)
-    told = f"<caption>{_text(caption)}</caption>" if caption else ""
-    return f"<table>{told}<thead><tr>{cells('th', head)}</tr></thead><tbody>{body}</tbody></table>"
+    return f"<table class='{kind}'><thead><tr>{cells('th', head)}</tr></thead><tbody>{body}</tbody></table>"
 
 
 def _more(count: int) -> str:
@@ -167,7 +166,7 @@ def _files(found: Found) -> str:
     rows = [
         (f"{file.first:,}", f"{file.frames:,}", file.path.name, file.verdict) for file in files[:MAX_ROWS]
     ]
-    table = _table("", ("first frame", "frames", "file", "verdict"), rows, 2)
+    table = _table(("first frame", "frames", "file", "verdict"), rows, 2)
     return _section(f"{len(files)} files", table, _more(len(files)))
 
 
@@ -242,7 +241,7 @@ def _marks(found: Found) -> str:
         for row in marks[:MAX_ROWS]
     ]
     head = ("frame", "time", "label", "text", "from")
-    return _section("Marks", _table("", head, rows, 2), _more(len(marks))) if rows else ""
+    return _section("Marks", _table(head, rows, 2), _more(len(marks))) if rows else ""
 
 
 def _losses(found: Found) -> str:
@@ -253,7 +252,7 @@ def _losses(found: Found) -> str:
         for row in losses[:MAX_ROWS]
     ]  # fmt: skip
     head = ("behind frame", "lost", "cause", "what that means")
-    return _section("Frames lost", _table("", head, rows, 2), _more(len(losses))) if rows else ""
+    return _section("Frames lost", _table(head, rows, 2), _more(len(losses))) if rows else ""
 
 
 def _commands(found: Found) -> str:
@@ -264,7 +263,7 @@ def _commands(found: Found) -> str:
         for row in rows[:MAX_ROWS]
     ]  # fmt: skip
     head = ("frame", "UTC", "command", "from", "answer")
-    return _section("Commands", _table("", head, shown, 2), _more(len(rows))) if shown else ""
+    return _section("Commands", _table(head, shown, 2, "answers"), _more(len(rows))) if shown else ""
 
 
 def _configuration(found: Found) -> str:
