@@ -21,6 +21,9 @@ GRACE_S = 2.0
 FDS = Path("/proc/self/fd")
 TASKS = Path("/proc/self/task")
 
+# matplotlib keeps the few fonts that it has drawn with open for ever.
+KEPT_FONTS = "/matplotlib/mpl-data/fonts/"
+
 
 @dataclass(frozen=True)
 class Snapshot:
@@ -73,9 +76,11 @@ def descriptors() -> dict[int, str]:
     found = {}
     for name in os.listdir(FDS) if FDS.exists() else ():
         try:
-            found[int(name)] = str((FDS / name).readlink())
+            target = str((FDS / name).readlink())
         except OSError:  # that of the listing itself
             continue
+        if KEPT_FONTS not in target:
+            found[int(name)] = target
     return found
 
 

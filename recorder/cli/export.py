@@ -11,9 +11,9 @@ from types import FrameType
 from typing import Unpack
 
 import click
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 import recorder
+from recorder.cli.progress import progress_bar
 from recorder.files.export.formats import FORMATS, advice, ending_of, export_one
 from recorder.files.export.request import Options, Output, Request
 from recorder.files.opened.problems import RecoverWarning
@@ -132,16 +132,3 @@ def _opened(files: tuple[Path, ...]) -> Iterator[OpenedRecording]:
         for problem in recording.problems:
             print_error(problem)
         yield recording
-
-
-def _progress() -> Progress:
-    """Return a bar on a terminal, and nothing elsewhere."""
-    console = SafeConsole(stderr=True)
-    columns = (
-        TextColumn("{task.description}", markup=False),
-        BarColumn(),
-        TextColumn("{task.percentage:3.0f} %"),
-    )
-    return Progress(
-        *columns, TimeRemainingColumn(), console=console, transient=True, disable=not sys.stderr.isatty()
-    )

@@ -26,6 +26,7 @@ COMMANDS = {
     "verify": "recorder.cli.files:verify",
     "recover": "recorder.cli.files:recover",
     "export": "recorder.cli.export:export",
+    "report": "recorder.cli.report:report",
     "bench": "recorder.cli.bench:bench",
 }
 

@@ -209,6 +209,7 @@ def test_every_line_of_the_synopsis_runs(folder: Path, recording: Path, tmp_path
         "info": "complete",
         "verify": "sound",
         "export": "read back and compared",
+        "report": "frames, complete",
         "recover": "nothing to do",
     }
     wrong_exit = {"cameras": 1}
@@ -230,7 +231,7 @@ def test_every_line_of_the_synopsis_runs(folder: Path, recording: Path, tmp_path
         assert expected.get(name, "") in done.out
         if name == "cameras":
             assert done.err.startswith("recorder: ")
-    assert len(ran) == len(set(ran)) == 10
+    assert len(ran) == len(set(ran)) == 11
 
 
 @pytest.fixture

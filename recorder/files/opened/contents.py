@@ -32,6 +32,9 @@ TIMEOUT_S_PER_GB = 0.2
 # What has more values is no description of anything.
 MAX_VALUES = 64
 
+# What the name of a region's means begins with, among the columns.
+REGION = "regions/"
+
 Value = str | int | float | list[int] | list[float]
 
 
@@ -39,9 +42,10 @@ Value = str | int | float | list[int] | list[float]
 class Contents:
     """A file without its pixels.
 
-    `columns` have a value for each frame, by the name of `frames.metadata`; `tables` their rows, text as
-    text; `values` every single value under /entry, by its path there; `said` what the user said of it, at its
-    end. `start` is the UTC of the first frame (NaT: not known); `without_pixels` frames have a row only.
+    `columns` have a value for each frame, by the name of `frames.metadata`, means of regions by REGION and
+    their name; `tables` their rows, text as text; `values` every single value under /entry, by its path
+    there; `said` what the user said of it, at its end. `start` is the UTC of the first frame (NaT: not
+    known); `without_pixels` frames have a row only.
     """
 
     pixels: FilePixels
@@ -132,6 +136,8 @@ def _read(path: Path, since: int) -> Contents:
             readable.close()
         found = {field.name: column(detector, field) for field in COLUMNS}
         stored = {name: values for name, values in found.items() if values is not None}
+        regions = file.get(layout.REGIONS, {}).items()
+        stored |= {f"{REGION}{name}": region["mean"] for name, region in regions}
         claimed = min(len(values) for values in stored.values())
         frames = min(claimed, present)
         _, height, width = detector["data"].shape

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from recorder.errors import DamagedFileError, UsageError
 from recorder.files.opened.analysis_libraries import dask_array, data_array
 from recorder.files.opened.clips import Clips, clips_around
-from recorder.files.opened.contents import Contents, Value, ask_contents
+from recorder.files.opened.contents import REGION, Contents, Value, ask_contents
 from recorder.files.opened.following import follow
 from recorder.files.opened.frames import Frames
 from recorder.files.opened.problems import RecoverWarning, problems_of
@@ -126,6 +126,12 @@ class OpenedRecording:
     def host_time(self) -> NDArray[np.float64]:
         """Arrival of each frame (N,) in s by the computer's monotonic clock, since the first of its file."""
         return self._column("host_time_ns", np.float64)
+
+    @cached_property
+    def regions(self) -> Mapping[str, NDArray[np.float64]]:
+        """The mean of each region in every frame (N,) by its name, where it is stored; else NaN."""
+        stored = sorted({name for file in self.contents for name in file.columns if name.startswith(REGION)})
+        return {name.removeprefix(REGION): self._column(name, np.float64) for name in stored}
 
     def _column(self, name: str, dtype: type[np.generic]) -> NDArray[Any]:
         columns = [file.columns.get(name, np.full(file.frames, np.nan)) for file in self.contents]

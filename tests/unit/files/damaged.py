@@ -32,6 +32,7 @@ from recorder.files.probe import Probe, probing
 from recorder.files.reader import describe
 from recorder.files.recorded_source import RecordedSource
 from recorder.files.recover import recover
+from recorder.files.report.writing import write_report
 from recorder.files.verify import verify
 from recorder.storage.layout import DETECTOR
 from tests.unit.files.packed import pack
@@ -44,6 +45,9 @@ EXPORTED = (".npy", ".tif", ".csv", ".mp4", ".nwb", ".ome.zarr")
 
 # What each program may take for a file that is damaged; the process that looks at it begins in about 0.5 s.
 LIMIT_S = 5.0
+
+# And for one that is well enough to be drawn, which takes a second of a processor that is alone.
+DRAWING_S = 15.0
 
 
 def flipped(content: bytearray, chance: random.Random) -> None:
@@ -202,12 +206,27 @@ def _export(path: Path, probe: Probe) -> None:
             assert sorted(Path(folder).iterdir()) == sorted(done)
 
 
+def _report(path: Path, probe: Probe) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RecoverWarning)
+        recording = open_files([path], probe)
+    out = path.with_suffix(".report.html")
+    try:
+        with recording:
+            write_report(recording, out)
+        assert out.read_bytes().endswith(b"</html>\n")
+    finally:
+        out.unlink(missing_ok=True)
+    assert not list(path.parent.glob(".*"))
+
+
 PROGRAMS: dict[str, Callable[[Path, Probe], object]] = {
     "info": lambda path, probe: probe.ask(describe, path),
     "verify": lambda path, probe: verify(path, probe, lambda _done, _all: None),
     "playback": _play,
     "open": _open,
     "export": _export,
+    "report": _report,
     "recover": recover,
 }
 
@@ -226,7 +245,7 @@ def wrong_with(path: Path, probe: Probe) -> Iterator[str]:
                 yield f"{name} of {path.name}: more than a line: {error}"
         except Exception as error:
             yield f"{name} of {path.name}: {error!r}"
-        if time.monotonic() - began_s > LIMIT_S:
+        if time.monotonic() - began_s > (DRAWING_S if program is _report and not refused else LIMIT_S):
             yield f"{name} of {path.name}: took {time.monotonic() - began_s:.1f} s"
         if (name != "recover" or refused) and path.read_bytes() != content:
             yield f"{name} of {path.name}: has changed it"

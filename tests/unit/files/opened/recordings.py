@@ -1,6 +1,6 @@
 """Recordings to open: what is in them is known."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from recorder.frames.ledger import Cause, Loss
 from recorder.frames.pool import FrameFormat, Pool
+from recorder.frames.region_means import Box
 from recorder.storage.recording import Recording
 from recorder.storage.records import MarkRow, Verdict
 from tests.conftest import fill, take
@@ -34,15 +35,16 @@ class Written:
         keep: bool = True,
         checksums: bool = False,
         levels: int = 65536,
+        regions: Mapping[str, Box] | None = None,
     ) -> None:
         """Make the file; the camera's counter begins with `first`. With `keep` False no frame is kept.
 
-        Pixels have one of so many `levels`: what has few can be packed.
+        Pixels have one of so many `levels`: what has few can be packed. The means of `regions` are stored.
         """
         self.path, self._next, self._keep, self._levels = path, first, keep, levels
         self._count = 0
         self._pool = Pool(form, PER_CHUNK, 4 * PER_CHUNK * form.nbytes)
-        what = replace(describe(form, PER_CHUNK), checksums=checksums)
+        what = replace(describe(form, PER_CHUNK), checksums=checksums, regions=regions or {})
         self._recording = Recording(path, what, "buffered")
         self.frames = np.zeros((0, form.height, form.width), form.dtype)
 
@@ -68,9 +70,9 @@ class Written:
         """Mark a frame."""
         self._recording.add_rows([MarkRow(frame, frame * INTERVAL_S, label, text, "test", frame + 1)])
 
-    def close(self, verdict: Verdict = Verdict.COMPLETE) -> None:
+    def close(self, verdict: Verdict = Verdict.COMPLETE, cause: str = "") -> None:
         """Close the file."""
-        self._recording.close(verdict, "")
+        self._recording.close(verdict, cause)
         self._recording.sync()
 
 

@@ -310,6 +310,20 @@ def test_files_of_layout_1_are_one_session(probe: Probe) -> None:
         assert (np.diff(recording.time) > 0).all()
 
 
+def test_means_of_regions_are_there_where_they_are_stored(tmp_path: Path, probe: Probe) -> None:
+    one = Written(tmp_path / "one.h5", regions={"paw": (4, 2, 10, 9), "eye": (0, 0, 3, 3)})
+    one.write()
+    one.write()
+    one.close()
+    written(tmp_path / "two.h5", chunks=1, first=9)
+    with open_files([tmp_path / "one.h5", tmp_path / "two.h5"], probe) as recording:
+        assert list(recording.regions) == ["eye", "paw"]
+        paw = recording.regions["paw"]
+        np.testing.assert_allclose(paw[:8], one.frames[:, 2:9, 4:10].mean(axis=(1, 2)))
+        assert np.isnan(paw[8:]).all()
+        assert len(paw) == len(recording) == 12
+
+
 # Which files are meant.
 
 
@@ -321,12 +335,14 @@ def test_a_session_by_its_journal_folder_or_pattern(tmp_path: Path, probe: Probe
         '{"recorder": "0.1.0"}\n'
         '{"seq": 1, "message": "saving /elsewhere/zzz.h5"}\n'
         r'{"seq": 2, "message": "saving D:\\data\\b.h5 from the next start on"}'
-        '\n{"seq": 3, "message": "saving gone.h5"}\n{"seq": 4, "mess'
+        '\n{"seq": 3, "message": "saving gone.h5"}\n{"end_of_run": 1, "files": 3}\n'
+        '{"end_of_run": 1, "files": ["a.h5", "zzz.h5", "b.h5", "split.h5"]}\n{"seq": 4, "mess'
     )
+    written(tmp_path / "split.h5", first=61)
     for given in (journal, tmp_path):
         with open_files([given], probe) as recording:
-            assert [file.path.name for file in recording.files] == ["a.h5", "zzz.h5", "b.h5"]
-            assert recording.frame_number.tolist() == list(range(1, 61))
+            assert [file.path.name for file in recording.files] == ["a.h5", "zzz.h5", "b.h5", "split.h5"]
+            assert recording.frame_number.tolist() == list(range(1, 81))
     with open_files([f"{tmp_path}/?.h5"], probe) as recording:
         assert [file.path.name for file in recording.files] == ["a.h5", "b.h5"]
 

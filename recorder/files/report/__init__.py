@@ -1,0 +1,1 @@
+"""`recorder report`: one page about a recording. `writing` makes it of what `found` found; see there."""
