@@ -2,7 +2,6 @@
 
 import contextlib
 import signal
-import sys
 import threading
 import warnings
 from collections.abc import Callable, Iterator
@@ -19,7 +18,6 @@ from recorder.files.export.request import Options, Output, Request
 from recorder.files.opened.problems import RecoverWarning
 from recorder.files.opened.recording import OpenedRecording
 from recorder.frontends.printing import print_error, print_line
-from recorder.frontends.terminal import SafeConsole
 
 # What ends an export in order.
 _SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK")
@@ -77,7 +75,7 @@ def export(files: tuple[Path, ...], out: Path, **options: Unpack[Options]) -> in
 def _write(output: Output, place: str, go_on: Callable[[], object]) -> None:
     """Write one output behind a bar that names it and its `place` among others."""
     total, name = len(output.content.part.indices), output.path.name
-    with _progress() as bar:
+    with progress_bar() as bar:
         task = bar.add_task(name, total=total)
 
         def tell(phase: str) -> None:

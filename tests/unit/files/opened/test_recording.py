@@ -335,8 +335,8 @@ def test_a_session_by_its_journal_folder_or_pattern(tmp_path: Path, probe: Probe
         '{"recorder": "0.1.0"}\n'
         '{"seq": 1, "message": "saving /elsewhere/zzz.h5"}\n'
         r'{"seq": 2, "message": "saving D:\\data\\b.h5 from the next start on"}'
-        '\n{"seq": 3, "message": "saving gone.h5"}\n{"end_of_run": 1, "files": 3}\n'
-        '{"end_of_run": 1, "files": ["a.h5", "zzz.h5", "b.h5", "split.h5"]}\n{"seq": 4, "mess'
+        '\n{"seq": 3, "message": "saving gone.h5"}\n{"next_file": 3, "run": 1}\n'
+        '{"next_file": "split.h5", "run": 1}\n{"seq": 4, "mess'
     )
     written(tmp_path / "split.h5", first=61)
     for given in (journal, tmp_path):
