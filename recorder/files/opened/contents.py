@@ -38,13 +38,15 @@ Value = str | int | float | list[int] | list[float]
 class Contents:
     """A file without its pixels.
 
-    `columns` have a value for each frame, by the name of `frames.metadata`; `tables` their rows, text as
-    text; `values` every single value under /entry, by its path there. `start` is the UTC of the first frame
-    (NaT: not known); `without_pixels` frames have a row only.
+    `columns` have a value for each frame, by the name of `frames.metadata`; `regions` the mean of each region
+    whose means are stored, by its name; `tables` their rows, text as text; `values` every single value under
+    /entry, by its path there. `start` is the UTC of the first frame (NaT: not known); `without_pixels` frames
+    have a row only.
     """
 
     pixels: FilePixels
     columns: dict[str, NDArray[Any]]
+    regions: dict[str, NDArray[np.float64]]
     tables: dict[str, NDArray[np.void]]
     values: dict[str, Value]
     start: np.datetime64
@@ -76,10 +78,13 @@ class Contents:
         return replace(
             later,
             pixels=replace(later.pixels, addresses=np.concatenate([known, later.pixels.addresses])),
-            columns={
-                name: np.concatenate([self.columns[name], values]) for name, values in later.columns.items()
-            },
+            columns=_longer(self.columns, later.columns),
+            regions=_longer(self.regions, later.regions),
         )
+
+
+def _longer(known: dict[str, NDArray[Any]], later: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+    return {name: np.concatenate([known[name], values]) for name, values in later.items()}
 
 
 def ask_contents(path: Path, probe: Probe, since: int = 0) -> Contents:
@@ -121,7 +126,8 @@ def _read(path: Path, since: int) -> Contents:
             readable.close()
         found = {field.name: column(detector, field) for field in COLUMNS}
         stored = {name: values for name, values in found.items() if values is not None}
-        claimed = min(len(values) for values in stored.values())
+        means = {name: group["mean"] for name, group in file.get(layout.REGIONS, {}).items()}
+        claimed = min(len(values) for values in [*stored.values(), *means.values()])
         frames = min(claimed, present)
         _, height, width = detector["data"].shape
         if pixels.row_bytes != height * width * detector["data"].dtype.itemsize:
@@ -138,6 +144,7 @@ def _read(path: Path, since: int) -> Contents:
                 np.array(pixels.chunks[since // pixels.rows_per_chunk : chunks], np.int64),
             ),
             columns={name: values[since:frames] for name, values in stored.items()},
+            regions={name: values[since:frames] for name, values in means.items()},
             tables={row.table: table(entry.get(row.table), row) for row in ROWS},
             values=_values(entry),
             start=_start(detector, entry),

@@ -53,9 +53,9 @@ class OpenedRecording:
     """
 
     def __init__(self, contents: Sequence[Contents], given: Sequence[str | os.PathLike[str]]) -> None:
-        """See `open_files`; `given` is what was asked for."""
+        """See `open_files`; `given` is what was asked for, and may mean more files later."""
         self.contents = tuple(contents)
-        self._given = tuple(given)
+        self.given = tuple(given)
         self._frames = Frames([file.pixels for file in self.contents])
 
     def show(self, contents: Sequence[Contents]) -> None:
@@ -122,6 +122,20 @@ class OpenedRecording:
     def host_time(self) -> NDArray[np.float64]:
         """Arrival of each frame (N,) in s by the computer's monotonic clock, since the first of its file."""
         return self._column("host_time_ns", np.float64)
+
+    @cached_property
+    def regions(self) -> Mapping[str, NDArray[np.float64]]:
+        """The mean of each region that is stored for every frame (N,), by name; NaN where it was not taken.
+
+        `metadata["regions/NAME/box"]` is where it is: x0, y0, x1, y1, the last two not included.
+        """
+        names = dict.fromkeys(name for file in self.contents for name in file.regions)
+        return {
+            name: np.concatenate(
+                [file.regions.get(name, np.full(file.frames, np.nan)) for file in self.contents]
+            )
+            for name in names
+        }
 
     def _column(self, name: str, dtype: type[np.generic]) -> NDArray[Any]:
         columns = [file.columns.get(name, np.full(file.frames, np.nan)) for file in self.contents]
@@ -194,7 +208,7 @@ class OpenedRecording:
         was opened by its journal, folder or a pattern, the next file follows. The frames of one turn are
         overwritten after the next has begun. Another process looks at the file, every `poll_s` s.
         """
-        return follow(self, self._given, len(self) if first is None else first, poll_s)
+        return follow(self, self.given, len(self) if first is None else first, poll_s)
 
     def dask(
         self, block_bytes: int = 64_000_000, folder: str | os.PathLike[str] | None = None

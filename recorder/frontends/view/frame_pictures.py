@@ -1,0 +1,230 @@
+"""Pictures of the frames of a recording in files, read and made on a thread of their own."""
+
+import math
+import time
+from collections import deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recorder.files.opened.frames import Frames
+from recorder.frames.region_means import Box
+from recorder.preview.baseline import Baseline
+from recorder.preview.live import Maker
+from recorder.preview.picture import Picture, Region, Renderer
+from recorder.preview.regions import RegionMean, region_means
+
+# A frame is read in pieces of this size; where it takes longer than this, a newer wish takes its place.
+PIECE_BYTES = 4_000_000
+PATIENCE_S = 0.25
+
+# A baseline is the mean of so many frames, evenly over its time; one that follows the frames begins with so
+# many of those before the one that is gone to.
+BASELINE_FRAMES = 24
+SEED_FRAMES = 8
+
+
+@dataclass(frozen=True)
+class Rows:
+    """What is known of each frame (N,): time in s, the camera's counter, exposure in s."""
+
+    times: NDArray[np.float64]
+    numbers: NDArray[np.uint64]
+    exposures: NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Wish:
+    """A frame that is to be seen, and how the displays show it.
+
+    `baseline` is None where frames are shown as they are; `is_of_all`: it is that of the whole recording,
+    else its time begins here. `is_jump`: the frame does not follow the one shown before.
+    `is_outdated` is asked on the thread: a newer wish is there.
+    """
+
+    index: int
+    rows: Rows
+    make: Maker
+    region: Region | None
+    boxes: Mapping[str, Box]
+    baseline: Baseline | None
+    is_of_all: bool
+    is_jump: bool
+    is_outdated: Callable[[], bool]
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A picture with the means of the regions as it shows them, and in `counts`; what it cost.
+
+    `wants_more`: the baseline is not complete yet, the next picture will have more of it.
+    """
+
+    picture: Picture
+    means: tuple[RegionMean, ...]
+    counts: tuple[RegionMean, ...]
+    wants_more: bool
+    cpu_s: float
+    read_bytes: int
+
+
+class FramePictures:
+    """Reads frames and makes pictures of them, one at a time, each on whatever thread calls."""
+
+    def __init__(self, frames: Frames, renderer: Renderer) -> None:
+        self._frames, self.renderer = frames, renderer
+        _, height, width = frames.shape
+        self._row_bytes = width * frames.dtype.itemsize
+        self._buffer = np.zeros((1, height, width), frames.dtype)
+        self._other = np.zeros((0, height, width), frames.dtype)
+        # Which rows of which frame are in the buffer.
+        self._held: tuple[int, range] = (-1, range(0))
+        self._read_bytes = 0
+        self._last: tuple[int, float] = (-1, math.nan)
+        # The baseline that is being taken, and the frames it still needs.
+        self._taken: Baseline | None = None
+        self._needed: deque[int] = deque()
+
+    def make(self, wish: Wish) -> Shown | None:
+        """Return the picture of a frame, None where a newer wish came while the disk took its time.
+
+        Blocks for the disk. Raises DamagedFileError and StorageError where the frame cannot be read.
+        """
+        began_s, self._read_bytes = time.thread_time(), 0
+        if not self._read(wish.index, self._rows_for(wish), wish.is_outdated):
+            return None
+        frame = self._buffer[0]
+        wants_more = self._prepare(wish) if wish.baseline is not None else False
+        if wish.is_jump:
+            self.renderer.begin_levels()
+        picture, means = wish.make(frame, *self._about(wish, wish.index))
+        self._last = (wish.index, float(wish.rows.times[wish.index]))
+        counts = means if picture.mode == "raw" else region_means(frame, wish.boxes, None)
+        return Shown(picture, means, counts, wants_more, time.thread_time() - began_s, self._read_bytes)
+
+    def means_of(self, index: int, boxes: Mapping[str, Box]) -> tuple[tuple[RegionMean, ...], int]:
+        """Return the means of regions in a frame, in counts, and how much was read; on another thread.
+
+        Blocks for the disk; raises as `make` does.
+        """
+        _, height, width = self._frames.shape
+        rows = _hull([(y0, y1) for _, y0, _, y1 in boxes.values()], height)
+        band = np.empty((1, len(rows), width), self._frames.dtype)
+        self._frames.read_into(index, band, slice(rows.start, rows.stop))
+        moved = {name: (x0, y0 - rows.start, x1, y1 - rows.start) for name, (x0, y0, x1, y1) in boxes.items()}
+        found = region_means(band[0], moved, None)
+        there = [
+            RegionMean(mean.name, box, mean.colour, mean.mean)
+            for mean, box in zip(found, boxes.values(), strict=True)
+        ]
+        return tuple(there), band.nbytes
+
+    def _rows_for(self, wish: Wish) -> range:
+        """Return the rows that the picture and the regions need."""
+        _, height, _ = self._frames.shape
+        if wish.region is None:
+            return range(height)
+        _, y, _, high = wish.region
+        return _hull([(y, y + high), *((y0, y1) for _, y0, _, y1 in wish.boxes.values())], height)
+
+    def _read(self, index: int, rows: range, is_outdated: Callable[[], bool]) -> bool:
+        """Have these rows of a frame in the buffer; False where it takes too long and a newer wish came."""
+        held, there = self._held
+        if held == index and rows.start >= there.start and rows.stop <= there.stop:
+            return True
+        self._held = (-1, range(0))
+        began_s = time.monotonic()
+        step = max(1, PIECE_BYTES // self._row_bytes)
+        # Of small rows few are left out at once; all of the frame is then one piece.
+        for begin in range(rows.start, rows.stop, step):
+            end = min(begin + step, rows.stop)
+            self._frames.read_into(index, self._buffer[:, begin:end], slice(begin, end))
+            self._read_bytes += (end - begin) * self._row_bytes
+            if end < rows.stop and time.monotonic() - began_s > PATIENCE_S and is_outdated():
+                return False
+        self._held = (index, rows)
+        return True
+
+    def _about(self, wish: Wish, index: int) -> tuple[int, float, float]:
+        """Return the counter of a frame, its time and its exposure."""
+        rows = wish.rows
+        return int(rows.numbers[index]), float(rows.times[index]), float(rows.exposures[index])
+
+    def _whole(self, index: int) -> NDArray[Any]:
+        """Read all of another frame; what was read before is overwritten."""
+        if not len(self._other):
+            self._other = np.zeros_like(self._buffer)
+        self._frames.read_into(index, self._other)
+        self._read_bytes += self._other.nbytes
+        frame: NDArray[Any] = self._other[0]
+        return frame
+
+    # Baselines.
+
+    def _prepare(self, wish: Wish) -> bool:
+        """Have the baseline see the frames that it is made of, one at a time; return whether it needs more."""
+        baseline = wish.baseline
+        assert baseline is not None
+        if baseline.is_running:
+            self._follow(baseline, wish)
+            return False
+        exposure_s = float(wish.rows.exposures[wish.index])
+        is_other = baseline.frames > 0 and not _same(exposure_s, baseline.exposure_s)
+        if baseline is not self._taken or is_other:
+            if not baseline.is_being_taken and is_other:
+                baseline.begin()
+            self._taken, self._needed = baseline, deque(_frames_for(wish, baseline, exposure_s))
+        if baseline.is_being_taken and self._needed:
+            index = self._needed.popleft()
+            _, at_s, exposure_s = self._about(wish, index)
+            baseline.see(self._whole(index), at_s, exposure_s)
+            if not self._needed:
+                baseline.complete()
+        return baseline.is_being_taken and bool(self._needed)
+
+    def _follow(self, baseline: Baseline, wish: Wish) -> None:
+        """Begin a baseline that follows the frames anew where this frame does not follow the one before."""
+        index, last_s = self._last
+        since_s = float(wish.rows.times[wish.index]) - last_s
+        if index >= 0 and 0 <= since_s <= max(1.0, baseline.seconds / 4):
+            return
+        baseline.begin()
+        begin = int(np.searchsorted(wish.rows.times, wish.rows.times[wish.index] - baseline.seconds))
+        for before in _evenly(np.arange(begin, wish.index), SEED_FRAMES):
+            wish.make(self._whole(before), *self._about(wish, before))
+
+
+def _frames_for(wish: Wish, baseline: Baseline, exposure_s: float) -> list[int]:
+    """Return the frames of which a captured baseline is the mean, in their order; this one at least."""
+    times = wish.rows.times
+    begin, end = 0, len(times)
+    if not wish.is_of_all:
+        # Where less is left than is asked for, from earlier on.
+        from_s = min(float(times[wish.index]), float(times[-1]) - baseline.seconds)
+        begin = int(np.searchsorted(times, from_s))
+        end = min(len(times), int(np.searchsorted(times, from_s + baseline.seconds)) + 1)
+    exposures = wish.rows.exposures[begin:end]
+    is_same = np.isnan(exposures) if math.isnan(exposure_s) else exposures == exposure_s
+    return _evenly(begin + np.flatnonzero(is_same), BASELINE_FRAMES) or [wish.index]
+
+
+def _evenly(indices: NDArray[np.intp], count: int) -> list[int]:
+    """Return at most `count` of the indices, spread over them, the first and the last among them."""
+    if len(indices) <= count:
+        return [int(index) for index in indices]
+    places = np.linspace(0, len(indices) - 1, count).round().astype(np.intp)
+    return [int(index) for index in indices[places]]
+
+
+def _same(one: float, other: float) -> bool:
+    return one == other or (math.isnan(one) and math.isnan(other))
+
+
+def _hull(parts: list[tuple[int, int]], height: int) -> range:
+    """Return the rows from the first to the last of the parts inside of the frame, one at least."""
+    low = min(begin for begin, _ in parts)
+    low = max(0, min(low, height - 1))
+    return range(low, max(low + 1, min(max(end for _, end in parts), height)))
