@@ -1,6 +1,7 @@
 """`recorder view`: recordings on the page of the preview, also while they grow."""
 
 import asyncio
+import logging
 from pathlib import Path
 
 import click
@@ -39,6 +40,8 @@ def view(files: tuple[Path, ...], address: str, token: str, no_window: bool) -> 
         raise UsageError("--token: must be made of letters, digits, dots, dashes and underscores")
     step_back()
     log_to(SafeConsole(stderr=True))
+    # The page's address is printed, for a script to read; its log says the same.
+    logging.getLogger("recorder.frontends.page").setLevel(logging.WARNING)
     with probing() as probe, opened(files, probe) as recording:
         try:
             asyncio.run(show(recording, probe, address, token, window=not no_window, tell=print_line))

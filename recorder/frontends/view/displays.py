@@ -7,6 +7,7 @@ import warnings
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, NamedTuple
 
 from recorder.errors import UsageError
 from recorder.files.opened.following import is_growing
@@ -56,9 +57,19 @@ def opened(files: Sequence[Path], probe: Probe) -> Iterator[Opened]:
                 growing.close()
 
 
+class Served(NamedTuple):
+    """A page that is served, and the viewer's work, which ends only where something goes wrong."""
+
+    address: PageAddress
+    work: "asyncio.Future[None]"
+
+
 @contextlib.asynccontextmanager
-async def serving(opened: Opened, probe: Probe, where: str, token: str) -> AsyncIterator[PageAddress]:
-    """Serve the page of a recording at `where` (HOST:PORT) during `with`; raises UsageError as `serve_page`."""
+async def serving(opened: Opened, probe: Probe, where: str, token: str) -> AsyncIterator[Served]:
+    """Serve the page of a recording at `where` (HOST:PORT) during `with`.
+
+    Raises UsageError where the address cannot be used.
+    """
     viewer = Viewer(opened.recording, opened.growing, probe)
     logger = logging.getLogger("recorder")
     logger.addHandler(viewer.events)
@@ -67,7 +78,7 @@ async def serving(opened: Opened, probe: Probe, where: str, token: str) -> Async
     work = asyncio.ensure_future(viewer.run())
     try:
         async with serve_page(where, token, viewer.access()) as address:
-            yield address
+            yield Served(address, work)
     finally:
         work.cancel()
         await asyncio.wait([work], timeout=LEAVE_S)
@@ -86,14 +97,14 @@ async def view(
     `tell` prints a line for people. Raises UsageError where the address cannot be used.
     """
     leaving = asyncio.Event()
-    async with serving(opened, probe, where, token) as address:
+    async with serving(opened, probe, where, token) as (address, work):
         with handled(leaving.set):
             tell(address.told)
-            waits = [asyncio.ensure_future(leaving.wait())]
+            waits: list[asyncio.Future[Any]] = [asyncio.ensure_future(leaving.wait())]
             if window:
                 waits.append(asyncio.ensure_future(_window(address.here, tell)))
             try:
-                await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+                await asyncio.wait([*waits, work], return_when=asyncio.FIRST_COMPLETED)
             finally:
                 for one in waits:
                     one.cancel()

@@ -165,7 +165,7 @@ class FramePictures:
     # Baselines.
 
     def _prepare(self, wish: Wish) -> bool:
-        """Have the baseline see the frames that it is made of, one at a time; return whether it needs more."""
+        """Have the baseline see the frames that it is made of, one a time; return whether it needs more."""
         baseline = wish.baseline
         assert baseline is not None
         if baseline.is_running:

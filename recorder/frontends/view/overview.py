@@ -29,8 +29,8 @@ def marks_here(recording: OpenedRecording) -> NDArray[np.void]:
 def overview(recording: OpenedRecording, times: NDArray[np.float64]) -> dict[str, Any]:
     """Return marks, losses and what is told of a recording; `times` (N,) are those of its frames in s.
 
-    `marks` are [frame, time, label, text], `losses` [frame after it, time, frames lost, gaps, causes] of a
-    gap, or of several near each other; `more_marks` are not among them.
+    `marks` are [frame, time, label, text], `losses` [frame after it, its time, that of the frame before
+    it, frames lost, gaps, causes] of a gap, or of several near each other; `more_marks` are not among them.
     """
     marks = marks_here(recording)
     first = recording.files[0]
@@ -58,12 +58,12 @@ def _losses(recording: OpenedRecording, times: NDArray[np.float64]) -> list[list
         frame = max(0, min(int(row["after_frame"]) + 1, len(times) - 1))
         at_s, count, cause = float(times[frame]), int(row["count"]), str(row["cause"])
         if found and 0 <= at_s - found[-1][1] < apart_s:
-            found[-1][2] += count
-            found[-1][3] += 1
-            if cause not in found[-1][4]:
-                found[-1][4].append(cause)
+            found[-1][3] += count
+            found[-1][4] += 1
+            if cause not in found[-1][5]:
+                found[-1][5].append(cause)
         else:
-            found.append([frame, at_s, count, 1, [cause]])
+            found.append([frame, at_s, float(times[max(0, frame - 1)]), count, 1, [cause]])
     return found
 
 

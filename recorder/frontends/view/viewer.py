@@ -91,7 +91,7 @@ class Viewer:
     # What displays ask for.
 
     def receive(self, message: Mapping[str, Any]) -> None:
-        """Go where a display asks: `go` {frame, time, step, seconds, mark or edge: a number}, `play`, `speed`.
+        """Go where a display asks: `play`, `speed`, `go` to {frame, time, step, seconds, mark or edge: number}.
 
         Raises ValueError for what makes no sense.
         """
