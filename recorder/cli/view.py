@@ -7,12 +7,8 @@ from pathlib import Path
 import click
 
 from recorder.errors import UsageError
-from recorder.files.probe import probing
 from recorder.frontends.printing import print_line
-from recorder.frontends.terminal import SafeConsole, log_to
-from recorder.frontends.view.displays import opened
-from recorder.frontends.view.displays import view as show
-from recorder.frontends.view.pace import step_back
+from recorder.frontends.view.priority import step_back
 from recorder.settings.address import split
 
 
@@ -38,13 +34,20 @@ def view(files: tuple[Path, ...], address: str, token: str, no_window: bool) -> 
         raise UsageError(f"--address {address}: {error}") from None
     if not all(letter.isalnum() or letter in "_.-" for letter in token):
         raise UsageError("--token: must be made of letters, digits, dots, dashes and underscores")
+    # Before a second of work: a recorder that writes the file now must not notice.
     step_back()
+    from recorder.files.probe import probing  # noqa: PLC0415
+    from recorder.frontends.terminal import SafeConsole, log_to  # noqa: PLC0415
+    from recorder.frontends.view import displays  # noqa: PLC0415
+
     log_to(SafeConsole(stderr=True))
     # The page's address is printed, for a script to read; its log says the same.
     logging.getLogger("recorder.frontends.page").setLevel(logging.WARNING)
-    with probing() as probe, opened(files, probe) as recording:
+    with probing() as probe, displays.opened(files, probe) as recording:
         try:
-            asyncio.run(show(recording, probe, address, token, window=not no_window, tell=print_line))
+            asyncio.run(
+                displays.view(recording, probe, address, token, window=not no_window, tell=print_line)
+            )
         except UsageError as error:
             raise UsageError(str(error).replace("preview.web = ", "--address ")) from None
     return 0

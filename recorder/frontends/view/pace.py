@@ -1,8 +1,5 @@
 """How much of a computer a viewer takes: less than it could, where a recording is under way."""
 
-import contextlib
-import os
-import sys
 import time
 from collections.abc import Callable
 
@@ -15,9 +12,6 @@ CORE_SHARE = 0.5
 GROWING_CORE_SHARE = 0.2
 GROWING_BYTES_S = 24e6
 BURST_S = 1.5
-
-# The priority class that Windows has for what runs in the background: processor, disk and memory.
-_BACKGROUND_BEGIN = 0x00100000
 
 
 class Pace:
@@ -38,16 +32,3 @@ class Pace:
         now = self._clock()
         self._paid_s = max(self._paid_s, now - BURST_S) + read_bytes / GROWING_BYTES_S
         return max(rest_s, self._paid_s - now)
-
-
-def step_back() -> None:
-    """Let every other program go first: a recorder may be at work on this computer."""
-    with contextlib.suppress(OSError, AttributeError):
-        if sys.platform == "win32":
-            import ctypes  # noqa: PLC0415
-
-            kernel = ctypes.windll.kernel32
-            kernel.SetPriorityClass(kernel.GetCurrentProcess(), _BACKGROUND_BEGIN)
-        else:
-            # A disk that knows priorities takes them from this too.
-            os.nice(19)

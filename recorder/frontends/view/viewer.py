@@ -91,7 +91,7 @@ class Viewer:
     # What displays ask for.
 
     def receive(self, message: Mapping[str, Any]) -> None:
-        """Go where a display asks: `play`, `speed`, `go` to {frame, time, step, seconds, mark or edge: number}.
+        """Go where a display asks: `play`, `speed`, or `go`, which has one of the keys that `_go` knows.
 
         Raises ValueError for what makes no sense.
         """
