@@ -36,6 +36,10 @@ def view(files: tuple[Path, ...], address: str, token: str, no_window: bool) -> 
         raise UsageError("--token: must be made of letters, digits, dots, dashes and underscores")
     # Before a second of work: a recorder that writes the file now must not notice.
     step_back()
+    from recorder.files.opened.following import any_growing  # noqa: PLC0415
+
+    if any_growing(files):
+        step_back(behind_all=True)
     from recorder.files.probe import probing  # noqa: PLC0415
     from recorder.frontends.terminal import SafeConsole, log_to  # noqa: PLC0415
     from recorder.frontends.view import displays  # noqa: PLC0415

@@ -1,5 +1,6 @@
 """A recording that grows: its frames as they come, until it ends."""
 
+import contextlib
 import os
 import time
 from collections.abc import Iterator, Sequence
@@ -82,6 +83,13 @@ def _look(recording: "OpenedRecording", given: Sequence[str | os.PathLike[str]],
         if path not in known:
             recording.show([*before, last, ask_contents(path, probe)])
             return True
+    return False
+
+
+def any_growing(given: Sequence[str | os.PathLike[str]]) -> bool:
+    """Return whether a recorder is writing one of the files that are meant; raises UsageError for none."""
+    with contextlib.suppress(OSError):
+        return any(is_being_written(path, may_write=False) for path in files_meant(given))
     return False
 
 

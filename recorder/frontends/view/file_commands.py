@@ -13,7 +13,7 @@ import numpy as np
 from recorder.control import view_commands as _view_commands  # noqa: F401
 from recorder.control.command_types import Conversation
 from recorder.control.permissions import is_plain_name
-from recorder.control.registry import parse, split
+from recorder.control.registry import COMMANDS, find_command, parse, split
 from recorder.errors import RecorderError, UsageError
 from recorder.files.export.plan import bits_of, pixel_size_um
 from recorder.files.opened.recording import OpenedRecording
@@ -57,12 +57,12 @@ class FileCommands:
         words = split(line)
         if words[:1] == ["snapshot"]:
             return await self._snapshot(*words[1:2])
+        found = find_command(line)
+        if words and (found is None or not found.for_pictures):
+            there = ", ".join(sorted(name for name, known in COMMANDS.items() if known.for_pictures))
+            raise UsageError(f"{words[0][:80]}: not on a recording in a file, which has snapshot, {there}")
         parsed = parse(line)
-        if parsed is None:
-            return ""
-        if not parsed.command.for_pictures:
-            raise UsageError(f"{parsed.command.name}: for a session that records; this is a file")
-        return (await parsed.execute(self)).message
+        return (await parsed.execute(self)).message if parsed else ""
 
     async def _snapshot(self, name: str = "") -> str:
         """Write the frame shown into the recording's folder; raises UsageError, StorageError."""

@@ -83,7 +83,8 @@ class FramePictures:
         # Which rows of which frame are in the buffer.
         self._held: tuple[int, range] = (-1, range(0))
         self._read_bytes = 0
-        self._last: tuple[int, float] = (-1, math.nan)
+        # The baseline that followed the picture before, of which part of the frames, and up to when in s.
+        self._followed: tuple[Baseline | None, Region | None, float] = (None, None, math.nan)
         # The baseline that is being taken, and the frames it still needs.
         self._taken: Baseline | None = None
         self._needed: deque[int] = deque()
@@ -101,7 +102,6 @@ class FramePictures:
         if wish.is_jump:
             self.renderer.begin_levels()
         picture, means = wish.make(frame, *self._about(wish, wish.index))
-        self._last = (wish.index, float(wish.rows.times[wish.index]))
         counts = means if picture.mode == "raw" else region_means(frame, wish.boxes, None)
         return Shown(picture, means, counts, wants_more, time.thread_time() - began_s, self._read_bytes)
 
@@ -186,15 +186,17 @@ class FramePictures:
         return baseline.is_being_taken and bool(self._needed)
 
     def _follow(self, baseline: Baseline, wish: Wish) -> None:
-        """Begin a baseline that follows the frames anew where this frame does not follow the one before."""
-        index, last_s = self._last
-        since_s = float(wish.rows.times[wish.index]) - last_s
-        if index >= 0 and 0 <= since_s <= max(1.0, baseline.seconds / 4):
+        """Begin a baseline that follows the frames anew where this picture does not follow the one before."""
+        at_s = float(wish.rows.times[wish.index])
+        before, region, last_s = self._followed
+        self._followed = (baseline, wish.region, at_s)
+        is_same = before is baseline and region == wish.region
+        if is_same and 0 <= at_s - last_s <= max(1.0, baseline.seconds / 4):
             return
         baseline.begin()
-        begin = int(np.searchsorted(wish.rows.times, wish.rows.times[wish.index] - baseline.seconds))
-        for before in _evenly(np.arange(begin, wish.index), SEED_FRAMES):
-            wish.make(self._whole(before), *self._about(wish, before))
+        begin = int(np.searchsorted(wish.rows.times, at_s - baseline.seconds))
+        for earlier in _evenly(np.arange(begin, wish.index), SEED_FRAMES):
+            wish.make(self._whole(earlier), *self._about(wish, earlier))
 
 
 def _frames_for(wish: Wish, baseline: Baseline, exposure_s: float) -> list[int]:

@@ -128,6 +128,8 @@ class Viewer:
         else:
             raise ValueError("go knows frame, time, step, seconds, mark and edge")
         self._wishes += 1
+        # Of another frame it is not known.
+        self._problem = ""
 
     def change(self) -> None:
         """Have the picture made anew: it is shown in another way, or another one is wanted."""

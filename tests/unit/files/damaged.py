@@ -4,6 +4,7 @@ python -m tests.unit.files.damaged --files 1000
 """
 
 import argparse
+import asyncio
 import random
 import shutil
 import sys
@@ -24,7 +25,9 @@ from recorder.files.probe import Probe, probing
 from recorder.files.reader import RecordedSource, describe
 from recorder.files.recover import recover
 from recorder.files.verify import verify
+from recorder.frontends.view.displays import Opened, opened
 from recorder.storage.layout import DETECTOR
+from tests.unit.frontends.view.displays import page
 
 DATA = Path(__file__).parents[2] / "data"
 SOUND = ("layout1.h5", "layout1_2.h5", "layout1_killed.h5", "layout2.h5", "layout3.h5")
@@ -157,11 +160,26 @@ def _open(path: Path, probe: Probe) -> None:
         assert "camera" in recording.settings
 
 
+def _view(path: Path, probe: Probe) -> None:
+    """Have a page of it show the first frame and the last one."""
+
+    async def pictures(recording: Opened) -> None:
+        async with page(recording, probe) as shown:
+            assert (await shown.picture())["index"] == 0
+            if len(recording.recording) > 1:
+                last = len(recording.recording) - 1
+                assert (await shown.picture(go={"edge": 1}))["index"] == last
+
+    with opened([path], probe) as recording:
+        asyncio.run(pictures(recording))
+
+
 PROGRAMS: dict[str, Callable[[Path, Probe], object]] = {
     "info": lambda path, probe: probe.ask(describe, path),
     "verify": lambda path, probe: verify(path, probe, lambda _done, _all: None),
     "playback": _play,
     "open": _open,
+    "view": _view,
     "recover": recover,
 }
 
