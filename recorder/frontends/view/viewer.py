@@ -28,9 +28,11 @@ from recorder.storage.records import Verdict
 
 log = logging.getLogger(__name__)
 
-# How often a file that grows is looked at, and which share of the time that may take.
+# How often a file that grows is looked at, and which share of the time that may take; but where the computer
+# is busy and it takes long, not less often than the last.
 LOOK_S = 0.4
 LOOK_SHARE = 0.05
+MAX_LOOK_S = 2.0
 
 # Frames of a trace are looked at in this share of the time, and its new points sent so often.
 SAMPLE_SHARE = 0.1
@@ -309,7 +311,8 @@ class Viewer:
                 self.recording.show(growing.contents)
                 self._have(self.recording)
                 self.change()
-            await asyncio.sleep(max(LOOK_S - took_s, took_s * (1 / LOOK_SHARE - 1)))
+            rest_s = max(LOOK_S - took_s, took_s * (1 / LOOK_SHARE - 1))
+            await asyncio.sleep(min(rest_s, MAX_LOOK_S))
         self._growing = None
         self._have(self.recording)
         self._regions_changed.set()
