@@ -4,6 +4,7 @@ From then on nobody needs HDF5: pixels are read at their addresses, from any thr
 """
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -85,6 +86,21 @@ class Contents:
 
 def _longer(known: dict[str, NDArray[Any]], later: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
     return {name: np.concatenate([known[name], values]) for name, values in later.items()}
+
+
+def require_one_form(contents: Sequence[Contents]) -> None:
+    """Raise UsageError where the files' frames are of different sizes or types."""
+    first = contents[0]
+    for file in contents[1:]:
+        if _form(file) != _form(first):
+            raise UsageError(
+                f"{file.path}: its frames are {_form(file)}, those of {first.path.name} {_form(first)}; "
+                "open them one by one"
+            )
+
+
+def _form(file: Contents) -> str:
+    return f"{file.pixels.width}x{file.pixels.height} {np.dtype(file.pixels.dtype)}"
 
 
 def ask_contents(path: Path, probe: Probe, since: int = 0) -> Contents:

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from recorder.errors import DamagedFileError, UsageError
 from recorder.files.opened.analysis_libraries import dask_array, data_array
 from recorder.files.opened.clips import Clips, clips_around
-from recorder.files.opened.contents import Contents, Value, ask_contents
+from recorder.files.opened.contents import Contents, Value, ask_contents, require_one_form
 from recorder.files.opened.following import follow
 from recorder.files.opened.frames import Frames
 from recorder.files.opened.problems import RecoverWarning, problems_of
@@ -60,7 +60,7 @@ class OpenedRecording:
 
     def show(self, contents: Sequence[Contents]) -> None:
         """Be a recording of `contents`: those there were, which may have grown, and new ones behind."""
-        _require_one_form(contents)
+        require_one_form(contents)
         self.contents = tuple(contents)
         self._frames.have([file.pixels for file in self.contents])
         for name, value in vars(type(self)).items():
@@ -333,23 +333,8 @@ def open_files(given: Sequence[str | os.PathLike[str]], probe: Probe | None = No
         contents = [ask_contents(path, looking) for path in paths]
     # In the order of time; those without a frame, which know none, last.
     contents.sort(key=lambda file: (np.isnat(file.start), file.start))
-    _require_one_form(contents)
+    require_one_form(contents)
     recording = OpenedRecording(contents, given)
     for problem in recording.problems:
         warnings.warn(problem, RecoverWarning, stacklevel=3)
     return recording
-
-
-def _require_one_form(contents: Sequence[Contents]) -> None:
-    """Raise UsageError where the files' frames are of different sizes or types."""
-    first = contents[0]
-    for file in contents[1:]:
-        if _form(file) != _form(first):
-            raise UsageError(
-                f"{file.path}: its frames are {_form(file)}, those of {first.path.name} {_form(first)}; "
-                "open them one by one"
-            )
-
-
-def _form(file: Contents) -> str:
-    return f"{file.pixels.width}x{file.pixels.height} {np.dtype(file.pixels.dtype)}"
