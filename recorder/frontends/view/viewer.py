@@ -187,6 +187,8 @@ class Viewer:
     def close(self) -> None:
         """Let go of the threads; one that waits for a disk is left behind."""
         self._threads.shutdown(wait=False, cancel_futures=True)
+        if self._reading_since_s is None:
+            self._pictures.close()
 
     def _have(self, recording: OpenedRecording) -> None:
         """Show what there is of the recording now."""
@@ -195,6 +197,7 @@ class Viewer:
         self._rows = Rows(times, recording.frame_number, recording.exposure)
         self._parts["overview"] = overview(recording, times)
         self._pace.grows = self.grows
+        self._pictures.read_aside(aside=self.grows)
         self._tell_traces()
 
     def _tell_traces(self) -> None:
