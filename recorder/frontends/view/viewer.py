@@ -195,13 +195,18 @@ class Viewer:
         self.position.have(recording.time, grows=self.grows)
         times = self.position.times
         self._rows = Rows(times, recording.frame_number, recording.exposure)
-        self._parts["overview"] = overview(recording, times)
+        self._tell("overview", overview(recording, times))
         self._pace.grows = self.grows
         self._pictures.read_aside(aside=self.grows)
         self._tell_traces()
 
     def _tell_traces(self) -> None:
-        self._parts["traces"] = self._traces.shown(self.recording, self.position.times, self.preview.boxes)
+        self._tell("traces", self._traces.shown(self.recording, self.position.times, self.preview.boxes))
+
+    def _tell(self, name: str, part: dict[str, Any]) -> None:
+        """Have the displays told of a part, where it is another."""
+        if part != self._parts.get(name):
+            self._parts[name] = part
 
     async def _show(self) -> None:
         while True:
@@ -215,6 +220,8 @@ class Viewer:
                 if str(error) != self._problem:
                     log.warning("%s", error)
                 self._problem = str(error)
+                # Tried once; another frame, or another look at it, is tried again.
+                self._shown = self.position.now()
             await asyncio.sleep(rest_s)
 
     async def _until_another(self) -> None:

@@ -279,15 +279,28 @@ async def test_a_snapshot_is_of_the_frame_shown(tmp_path: Path, probe: Probe) ->
     assert file.path.read_bytes() == before
 
 
-async def test_what_cannot_be_read_is_told_and_the_rest_is_shown(tmp_path: Path, probe: Probe) -> None:
+async def test_what_cannot_be_read_is_told_and_the_rest_is_shown(
+    tmp_path: Path, probe: Probe, monkeypatch: pytest.MonkeyPatch
+) -> None:
     file = with_losses(tmp_path / "x.h5")
     with opened([file.path], probe) as recording:
         last = int(recording.recording.contents[0].pixels.addresses[-1])
         os.truncate(file.path, last)
         async with page(recording, probe) as shown:
             await shown.picture()
+            read_at: list[int] = []
+
+            def note(fd: int, address: int, memory: memoryview) -> int:
+                read_at.append(address)
+                return direct_io.read_into(fd, address, memory)
+
+            monkeypatch.setattr(frame_reader, "read_into", note)
             with pytest.raises(DamagedFileError, match="cut short; recorder recover"):
                 await shown.picture(go={"frame": 11})
+            # Not again and again.
+            await shown.until("status", "plays", False)
+            await asyncio.sleep(0.05)
+            assert len(read_at) <= 2
             shown.told.clear()
             assert (await shown.picture(go={"frame": 3}))["index"] == 3
 
