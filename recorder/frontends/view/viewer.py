@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from recorder.errors import RecorderError
-from recorder.files.opened.following import Growth
+from recorder.files.opened.following import Growth, with_frames
 from recorder.files.opened.recording import OpenedRecording
 from recorder.files.probe import Probe
 from recorder.frames.region_means import Box
@@ -318,7 +318,7 @@ class Viewer:
                 break
             took_s = time.monotonic() - began_s
             if is_news:
-                self.recording.show(growing.contents)
+                self.recording.show(with_frames(growing.contents))
                 self._have(self.recording)
                 self.change()
             rest_s = max(LOOK_S - took_s, took_s * (1 / LOOK_SHARE - 1))

@@ -143,6 +143,39 @@ async def test_it_plays_and_is_at_the_edge_of_what_grows(
             assert (shown.told["status"]["verdict"], shown.told["status"]["at_edge"]) == ("complete", False)
 
 
+async def test_the_next_file_of_a_session_follows(
+    tmp_path: Path, probe: Probe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(viewer, "LOOK_S", 0.01)
+    monkeypatch.setattr(viewer, "LOOK_SHARE", 0.5)
+    first = Written(tmp_path / "x1.h5")
+    first.write()
+    with opened([tmp_path / "x*.h5"], probe) as recording:
+        async with page(recording, probe) as shown:
+            assert (await shown.picture())["index"] == 3
+            # It is made before the one before it is closed, and has no frame for a moment.
+            second = Written(tmp_path / "x2.h5", first=5)
+            first.write(2)
+            first.close()
+            await shown.until("status", "verdict", "complete")
+            second.write()
+            await shown.until("status", "frames", 10)
+            while (await shown.picture())["index"] != 9:
+                pass
+            assert shown.told["overview"]["files"] == ["x1.h5", "x2.h5"]
+            second.close()
+            await shown.until("status", "grows", False)
+    # Opened in that moment.
+    third = Written(tmp_path / "x3.h5", first=20)
+    with opened([tmp_path / "x*.h5"], probe) as recording:
+        async with page(recording, probe) as shown:
+            assert (await shown.picture())["index"] == 9
+            third.write()
+            while (await shown.picture())["index"] != 13:
+                pass
+            third.close()
+
+
 async def test_a_recording_without_a_frame_yet_is_waited_for(
     tmp_path: Path, probe: Probe, monkeypatch: pytest.MonkeyPatch
 ) -> None:
