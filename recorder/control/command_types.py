@@ -1,11 +1,15 @@
 """The types that pass between a frontend, a command and the session: context, reply, result."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from typing import Protocol
 
 from recorder.control.displays import Displays
+from recorder.control.kept_regions import keep_session_regions
 from recorder.control.plan import Plan
+from recorder.frames.region_means import Box
 from recorder.frames.timeline import FrameRef
+from recorder.preview.live import Preview
 from recorder.session.session import Session
 
 # Who types at the console, and who gave the script, are the operator; all others are programs and displays.
@@ -29,6 +33,17 @@ class Conversation:
         self.question, self.on_yes = question, on_yes
 
 
+class PictureContext(Protocol):
+    """What a command acts on that changes how frames are shown: those of a session, or of a file."""
+
+    @property
+    def preview(self) -> Preview:
+        """What makes the pictures."""
+
+    async def set_regions(self, regions: Mapping[str, Box]) -> str:
+        """Have these regions from now on; return what is to be said of it, raise UsageError."""
+
+
 @dataclass(frozen=True)
 class CommandContext:
     """The session that a command acts on, who gave the command, and when.
@@ -45,6 +60,18 @@ class CommandContext:
     entered_ns: int
     first: int | None = None
     conversation: Conversation | None = None
+
+    @property
+    def preview(self) -> Preview:
+        """That of the session."""
+        return self.session.preview
+
+    async def set_regions(self, regions: Mapping[str, Box]) -> str:
+        """Have these regions from now on, and in the next session too; raises UsageError."""
+        await keep_session_regions(self.session, regions)
+        if self.session.running and self.session.settings.analysis.regions:
+            return "; means are stored for it from the next file on: save new"
+        return ""
 
     @property
     def is_operator(self) -> bool:

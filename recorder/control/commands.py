@@ -98,20 +98,6 @@ async def preview_rate(context: CommandContext, rate: Number) -> CommandReply:
     return CommandReply(f"preview at {rate:g}/s")
 
 
-@command(live="preview.levels")
-async def preview_levels(context: CommandContext, low: Word, high: Word = "") -> CommandReply:
-    """Show LOW as black and HIGH as white; auto: what the picture has; full: the camera's whole range."""
-    if low in {"auto", "full"} and not high:
-        context.session.preview.levels = "auto" if low == "auto" else "full"
-        return CommandReply(f"levels {low}")
-    if not (low.isdecimal() and high.isdecimal() and int(low) < int(high) <= 65535):
-        raise UsageError(
-            "preview levels: write auto, full, or two numbers LOW HIGH from 0 to 65535, the lower first"
-        )
-    context.session.preview.levels = (int(low), int(high))
-    return CommandReply(f"levels {low} to {high}")
-
-
 @command(changes_frames=True, live="camera.exposure")
 async def exposure(
     context: CommandContext, time: Seconds | None = None, now: Literal["now"] | None = None

@@ -1,5 +1,6 @@
 """The regions of the preview in a file of the recording's folder, from which the next session takes them."""
 
+import asyncio
 import contextlib
 import logging
 import os
@@ -27,6 +28,13 @@ def set_regions(session: Session, regions: Mapping[str, Box]) -> None:
     tree["preview"]["regions"] = dict(regions)
     session.settings = validate(tree)
     session.preview.regions = dict(session.settings.preview.regions)
+
+
+async def keep_session_regions(session: Session, regions: Mapping[str, Box]) -> None:
+    """Have these regions from now on, and in the next session in this folder; raises as `set_regions`."""
+    set_regions(session, regions)
+    if session.path is not None:
+        await asyncio.to_thread(keep_regions, session.path.with_name(NAME), session.preview.regions)
 
 
 def keep_regions(path: Path, regions: Mapping[str, Box]) -> None:

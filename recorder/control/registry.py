@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 
-from recorder.control.command_types import CommandContext, CommandReply
+from recorder.control.command_types import CommandContext, CommandReply, PictureContext
 from recorder.errors import UsageError, did_you_mean
 from recorder.settings.model import keys
 from recorder.units import SECONDS, parse_seconds
@@ -109,7 +109,8 @@ class Command:
     """A command: its `name` (one or two words), its function `run`, its `summary` for help, and its traits.
 
     `changes_frames`: it takes effect on a frame that a replay must hit; `ends_run`: no frame comes after it;
-    `live`: the key of the setting that it changes while a run is under way ("": none).
+    `live`: the key of the setting that it changes while a run is under way ("": none); `for_pictures`: all
+    that it needs is a `PictureContext`, so that it works on a file, too.
     """
 
     name: str
@@ -119,6 +120,7 @@ class Command:
     changes_frames: bool = False
     ends_run: bool = False
     live: str = ""
+    for_pictures: bool = False
 
     @property
     def usage(self) -> str:
@@ -160,8 +162,11 @@ class ParsedLine:
     command: Command
     arguments: list[Any]
 
-    async def execute(self, call: CommandContext) -> CommandReply:
-        """Carry out the command and return its reply; raises what the command raises."""
+    async def execute(self, call: CommandContext | PictureContext) -> CommandReply:
+        """Carry out the command and return its reply; raises what the command raises.
+
+        Only one that is `for_pictures` takes a context that has no session.
+        """
         return await self.command.run(call, *self.arguments)
 
 
@@ -177,12 +182,14 @@ def command(
 ) -> Callable[[CommandFunction], CommandFunction]:
     """Return a decorator that registers a coroutine function as a command, with these traits (see `Command`).
 
-    Its name is the command's, underscores read as spaces; its first parameter is the `CommandContext`.
+    Its name is the command's, underscores read as spaces; its first parameter is the `CommandContext`, or
+    the `PictureContext` of one that changes only how frames are shown.
     """
 
     def register(function: CommandFunction) -> CommandFunction:
         name = function.__name__.rstrip("_").replace("_", " ")
         hints = get_type_hints(function, include_extras=True)
+        context, *rest = inspect.signature(function).parameters.values()
         parameters = tuple(
             Parameter(
                 p.name,
@@ -190,10 +197,13 @@ def command(
                 required=p.default is p.empty and p.kind is not p.VAR_POSITIONAL,
                 rest=p.kind is p.VAR_POSITIONAL,
             )
-            for p in list(inspect.signature(function).parameters.values())[1:]
+            for p in rest
         )
         summary = inspect.getdoc(function) or ""
-        COMMANDS[name] = Command(name, function, parameters, summary, changes_frames, ends_run, live)
+        for_pictures = hints[context.name] is PictureContext
+        COMMANDS[name] = Command(
+            name, function, parameters, summary, changes_frames, ends_run, live, for_pictures
+        )
         return function
 
     return register

@@ -1,14 +1,11 @@
 """The commands that change how frames are shown, on every display; the recording is not affected."""
 
-import asyncio
 import math
 from typing import Literal
 
-from recorder.control.command_types import CommandContext, CommandReply
-from recorder.control.kept_regions import NAME, keep_regions, set_regions
+from recorder.control.command_types import CommandContext, CommandReply, PictureContext
 from recorder.control.registry import Number, Seconds, Whole, Word, command
 from recorder.errors import UsageError, did_you_mean
-from recorder.frames.region_means import Box
 from recorder.preview.baseline import Baseline
 from recorder.settings.field_types import (
     HIGHEST_GAMMA,
@@ -46,29 +43,43 @@ async def preview_here(
     return CommandReply(f"preview on, here: {here.show(form)}")
 
 
+@command(live="preview.levels")
+async def preview_levels(context: PictureContext, low: Word, high: Word = "") -> CommandReply:
+    """Show LOW as black and HIGH as white; auto: what the picture has; full: the camera's whole range."""
+    if low in {"auto", "full"} and not high:
+        context.preview.levels = "auto" if low == "auto" else "full"
+        return CommandReply(f"levels {low}")
+    if not (low.isdecimal() and high.isdecimal() and int(low) < int(high) <= MAX_PIXEL):
+        raise UsageError(
+            "preview levels: write auto, full, or two numbers LOW HIGH from 0 to 65535, the lower first"
+        )
+    context.preview.levels = (int(low), int(high))
+    return CommandReply(f"levels {low} to {high}")
+
+
 @command(live="preview.colours")
-async def preview_colours(context: CommandContext, name: ColourMap) -> CommandReply:
+async def preview_colours(context: PictureContext, name: ColourMap) -> CommandReply:
     """Show the picture in these colours; auto: grey, and diverging for differences."""
-    context.session.preview.colours = name
+    context.preview.colours = name
     return CommandReply(f"colours {name}")
 
 
 @command(live="preview.gamma")
-async def preview_gamma(context: CommandContext, gamma: Number) -> CommandReply:
+async def preview_gamma(context: PictureContext, gamma: Number) -> CommandReply:
     """Show more in the dark (GAMMA less than 1) or in the light (more than 1); 1: as it is."""
     if not LOWEST_GAMMA <= gamma <= HIGHEST_GAMMA:
         raise UsageError(f"preview gamma = {gamma:g}: from {LOWEST_GAMMA:g} to {HIGHEST_GAMMA:g}")
-    context.session.preview.gamma = gamma
+    context.preview.gamma = gamma
     return CommandReply(f"gamma {gamma:g}")
 
 
 @command(live="preview.mode")
-async def preview_mode(context: CommandContext, mode: PreviewMode) -> CommandReply:
+async def preview_mode(context: PictureContext, mode: PreviewMode) -> CommandReply:
     """Show frames as they are (raw), their difference from the baseline, or that in % of it (dff).
 
     What is recorded, and what snapshots save, stays raw.
     """
-    preview = context.session.preview
+    preview = context.preview
     if preview.mode != mode:
         # Counts are no percent.
         preview.range = "auto"
@@ -77,10 +88,10 @@ async def preview_mode(context: CommandContext, mode: PreviewMode) -> CommandRep
 
 
 @command(live="preview.range")
-async def preview_range(context: CommandContext, most: Word) -> CommandReply:
+async def preview_range(context: PictureContext, most: Word) -> CommandReply:
     """Show differences from -MOST to MOST, in counts or %; auto: what the picture has; full: all."""
     if most in {"auto", "full"}:
-        context.session.preview.range = "auto" if most == "auto" else "full"
+        context.preview.range = "auto" if most == "auto" else "full"
         return CommandReply(f"range {most}")
     try:
         wanted = float(most)
@@ -88,28 +99,28 @@ async def preview_range(context: CommandContext, most: Word) -> CommandReply:
         wanted = math.nan
     if not 0 < wanted <= MAX_PIXEL:
         raise UsageError("preview range: write auto, full, or a number more than 0, for example 5")
-    context.session.preview.range = wanted
+    context.preview.range = wanted
     return CommandReply(f"range {most}")
 
 
 @command(live="preview.baseline")
-async def baseline(context: CommandContext, time: Seconds) -> CommandReply:
+async def baseline(context: PictureContext, time: Seconds) -> CommandReply:
     """Compare with the mean of the next TIME of frames, for example baseline 2s, for preview mode dff."""
     return _compare_with(context, time, running=False)
 
 
 @command(live="preview.baseline")
-async def baseline_running(context: CommandContext, time: Seconds) -> CommandReply:
+async def baseline_running(context: PictureContext, time: Seconds) -> CommandReply:
     """Compare with a mean that follows the frames, which fade over TIME."""
     return _compare_with(context, time, running=True)
 
 
-def _compare_with(context: CommandContext, seconds: float, *, running: bool) -> CommandReply:
+def _compare_with(context: PictureContext, seconds: float, *, running: bool) -> CommandReply:
     if not SHORTEST_BASELINE_S <= seconds <= LONGEST_BASELINE_S:
         raise UsageError(
             f"baseline: from {format_seconds(SHORTEST_BASELINE_S)} to {format_seconds(LONGEST_BASELINE_S)}"
         )
-    context.session.preview.baseline = Baseline(seconds, running=running)
+    context.preview.baseline = Baseline(seconds, running=running)
     return CommandReply(
         f"baseline running {format_seconds(seconds)}"
         if running
@@ -119,36 +130,18 @@ def _compare_with(context: CommandContext, seconds: float, *, running: bool) -> 
 
 @command(live="preview.regions")
 async def region(
-    context: CommandContext, name: Word, x0: Whole, y0: Whole, x1: Whole, y1: Whole
+    context: PictureContext, name: Word, x0: Whole, y0: Whole, x1: Whole, y1: Whole
 ) -> CommandReply:
     """Show the mean of a region as a trace: from pixel X0, Y0 of the frame up to X1, Y1, not included."""
-    regions = dict(context.session.preview.regions)
-    regions[name] = (x0, y0, x1, y1)
-    await _keep(context, regions)
-    told = f"region {name}: {x1 - x0} x {y1 - y0} pixels from {x0}, {y0}"
-    return CommandReply(told + _stored_from(context))
+    more = await context.set_regions({**context.preview.regions, name: (x0, y0, x1, y1)})
+    return CommandReply(f"region {name}: {x1 - x0} x {y1 - y0} pixels from {x0}, {y0}{more}")
 
 
 @command(live="preview.regions")
-async def region_off(context: CommandContext, name: Word = "") -> CommandReply:
+async def region_off(context: PictureContext, name: Word = "") -> CommandReply:
     """Show region NAME no more; without a name, none."""
-    regions = dict(context.session.preview.regions)
+    regions = dict(context.preview.regions)
     if name and name not in regions:
         raise UsageError(f'no region "{name[:80]}"{did_you_mean(name, regions)}')
-    await _keep(context, {other: box for other, box in regions.items() if name and other != name})
-    return CommandReply((f"region {name} off" if name else "no regions") + _stored_from(context))
-
-
-def _stored_from(context: CommandContext) -> str:
-    """Return from when on the means in the files are those of other regions, "" where none are stored."""
-    if context.session.running and context.session.settings.analysis.regions:
-        return "; means are stored for it from the next file on: save new"
-    return ""
-
-
-async def _keep(context: CommandContext, regions: dict[str, Box]) -> None:
-    """Have these regions from now on, and in the next session too."""
-    session = context.session
-    set_regions(session, regions)
-    if session.path is not None:
-        await asyncio.to_thread(keep_regions, session.path.with_name(NAME), session.preview.regions)
+    more = await context.set_regions({other: box for other, box in regions.items() if name and other != name})
+    return CommandReply((f"region {name} off" if name else "no regions") + more)

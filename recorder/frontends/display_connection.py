@@ -1,9 +1,9 @@
-"""What passes between the session and a page that shows it: pictures out, requests in.
+"""What passes between a session, or a file, and a page that shows it: pictures out, requests in.
 
 A display sends objects of JSON with any of these keys: `ready` (it has drawn the last picture), `command` (a
 line), `mark` (true: mark the frame with the next of the display's own labels), `complete` (the text before
-the cursor), `id` (comes back with the answer), and what `ReadoutRequest`
-takes.
+the cursor), `id` (comes back with the answer), what `ReadoutRequest` takes, and of a file what
+`Viewed.receive` takes.
 """
 
 import asyncio
@@ -13,10 +13,10 @@ import struct
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from recorder.control.command_types import Conversation
-from recorder.frontends.news import News
+from recorder.frontends.event_log import EventLog
 from recorder.preview.live import Preview
 from recorder.preview.picture import Picture, Region
 
@@ -37,19 +37,33 @@ class PageAddress(NamedTuple):
     told: str
 
 
-@dataclass(frozen=True)
-class SessionAccess:
-    """What a display may use of the session: its preview, commands, completion and figures.
+class Viewed(Protocol):
+    """A recording in files that displays show: where in it they are is one place for all of them."""
 
-    `status` returns the fields of `LiveStatus.for_json`, `standing` and `view`; `complete` words with their
-    meanings for a text. `numbered` counts the marks that got a label from here, by source.
+    def parts(self) -> Mapping[str, Any]:
+        """Return what the time line shows, by name; each the same object as long as it is the same."""
+
+    def receive(self, message: Mapping[str, Any]) -> None:
+        """Go where a display asks; raises ValueError for what makes no sense."""
+
+
+@dataclass(frozen=True)
+class DisplayAccess:
+    """What a display may use of what it shows: pictures, commands, completion and figures.
+
+    `status` returns at least `preview`, `standing` and `view`, of a session the fields of
+    `LiveStatus.for_json`; `complete` words with their meanings for a text; `marks` those of the charts.
+    `viewed` is the recording where files are shown, None for a session. `numbered` counts the marks that got
+    a label from here, by source.
     """
 
     preview: Preview
     command: Callable[[str, Conversation], Awaitable[dict[str, Any]]]  # a line to the fields of CommandResult
     complete: Callable[[str], list[tuple[str, str]]]
     status: Callable[[], dict[str, Any]]
-    news: News
+    news: EventLog
+    marks: Callable[[], list[list[Any]]] = list
+    viewed: Viewed | None = None
     numbered: Counter[str] = field(default_factory=Counter)
 
     def next_label(self, source: str) -> str:
@@ -100,12 +114,13 @@ class DisplayConnection:
     """
 
     def __init__(
-        self, access: SessionAccess, source: str, answer: Callable[[dict[str, Any]], Awaitable[None]]
+        self, access: DisplayAccess, source: str, answer: Callable[[dict[str, Any]], Awaitable[None]]
     ) -> None:
         self._access, self._answer = access, answer
         self.conversation = Conversation(source)
         self._readout = ReadoutRequest()
         self._ready = asyncio.Event()
+        self._shown: Picture | None = None
         self._under_way: set[asyncio.Task[None]] = set()
 
     async def receive(self, message: object) -> None:
@@ -116,6 +131,8 @@ class DisplayConnection:
         if not isinstance(message, dict):
             raise ValueError("a message is an object")
         self._readout.update(message, self._access.preview)
+        if self._access.viewed is not None:
+            self._access.viewed.receive(message)
         if message.get("ready"):
             self._ready.set()
         if isinstance(message.get("complete"), str):
@@ -142,7 +159,7 @@ class DisplayConnection:
 
     async def picture(self) -> bytes:
         """Wait for the next picture and return it as `picture_message` does; then `ready` waits again."""
-        picture = await self._access.preview.next_picture()
+        self._shown = picture = await self._access.preview.next_picture(self._shown)
         self._ready.clear()
         return picture_message(picture, self._readout, self._access.preview)
 
@@ -172,7 +189,8 @@ def picture_message(picture: Picture, readout: ReadoutRequest, preview: Preview)
     """Return a picture as bytes: length of the header (uint32, little-endian), header (JSON), pixels.
 
     The header has the fields of `Picture`, `origin`, `colours` and `taken_s` of the preview, `probe` [x, y,
-    value] and `profiles` [row, column] or null, `regions` as `RegionMean`, and what a pixel is, `pixel_um`.
+    value] and `profiles` [row, column] or null, `regions` as `RegionMean`, what a pixel is, `pixel_um`, and
+    the preview's `facts` of the frame.
     """
     head: dict[str, Any] = {
         name: value for name, value in vars(picture).items() if name not in {"pixels", "values"}
@@ -185,6 +203,7 @@ def picture_message(picture: Picture, readout: ReadoutRequest, preview: Preview)
     head["regions"] = [vars(region) for region in preview.means]
     probe = readout.probe
     head["pixel_um"] = preview.pixel_um
+    head.update(preview.facts)
     head["profiles"] = picture.profiles_at(*probe) if probe and readout.profiles else None
     head["probe"] = [*probe, picture.value_at(*probe)] if probe else None
     header = json.dumps(head).encode()

@@ -5,7 +5,6 @@ import contextlib
 import logging
 import math
 import os
-import signal
 from collections.abc import Awaitable, Callable, Iterator
 
 from rich.console import Console
@@ -13,6 +12,7 @@ from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn,
 
 from recorder.camera.acquisition_result import StopCondition
 from recorder.frontends.rate_meter import RateMeter, format_duration
+from recorder.frontends.signals import handled
 from recorder.session.session import Session
 from recorder.session.status import FinishReason, State, Statistics, Summary
 
@@ -76,7 +76,6 @@ def handle_signals(session: Session) -> Iterator[None]:
 
     On the main thread, with its event loop running.
     """
-    loop = asyncio.get_running_loop()
     received = 0
 
     def on_signal() -> None:
@@ -93,17 +92,7 @@ def handle_signals(session: Session) -> Iterator[None]:
         else:
             os._exit(130)
 
-    with contextlib.ExitStack() as undo:
-        for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK"):
-            number = getattr(signal, name, None)
-            if number is None:
-                continue
-            try:
-                loop.add_signal_handler(number, on_signal)
-                undo.callback(loop.remove_signal_handler, number)
-            except NotImplementedError:  # Windows
-                before = signal.signal(number, lambda *_: loop.call_soon_threadsafe(on_signal))
-                undo.callback(signal.signal, number, before)
+    with handled(on_signal):
         yield
 
 

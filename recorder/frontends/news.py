@@ -1,20 +1,14 @@
 """What the displays tell of a session besides its figures: how it stands, since when, and what happened."""
 
-import logging
 import math
 import time
-from collections import deque
 from dataclasses import dataclass
 from typing import Any
 
-from recorder.control.command_types import Conversation
-from recorder.control.dispatcher import Answer
+from recorder.frontends.event_log import EventLog
 from recorder.session.session import Session
 from recorder.session.status import State, Statistics
 from recorder.storage.records import Verdict
-
-# Events, and answers to commands, that a page which is opened late, or again, still gets to see.
-KEPT = 100
 
 # Marks are drawn on the charts as long as the longest of these goes back, in s.
 MARKED_S = 600.0
@@ -42,68 +36,14 @@ class Standing:
     since: float
 
 
-class News(logging.Handler):
-    """Events of a session for its displays: warnings, errors, how the session stands, what others had it do.
-
-    Used on the event loop's thread, except that log records come from any. An event has the moment (`at`,
-    Unix time in s), the `kind` and the `text`; that a command was answered also the `source` of the command.
-    """
+class News(EventLog):
+    """Events of a session for its displays, with how it stands; on the event loop's thread."""
 
     def __init__(self, session: Session) -> None:
-        super().__init__(logging.WARNING)
+        super().__init__()
         self._session = session
-        # Apart, so that no crowd of marks takes the place of a failure.
-        self._events: deque[tuple[int, dict[str, Any]]] = deque(maxlen=KEPT)
-        self._answers: deque[tuple[int, dict[str, Any], Conversation | None]] = deque(maxlen=KEPT)
-        self._count = 0
         self._standing = Standing("idle", "", 0.0)
         self._number, self._number_at = 0, time.time()
-
-    def emit(self, record: logging.LogRecord) -> None:
-        """Note a record of the log as an event."""
-        self._add(record.created, record.levelname.lower(), record.getMessage())
-
-    def _add(self, at: float, kind: str, text: str) -> None:
-        self.acquire()
-        try:
-            self._count += 1
-            self._events.append((self._count, {"at": at, "kind": kind, "text": text}))
-        finally:
-            self.release()
-
-    def on_answer(self, answer: Answer) -> None:
-        """Note the answer to a command that did something; what the camera remarks is in the log already."""
-        if answer.only_tells or answer.source == "camera":
-            return
-        event = {
-            "at": time.time(),
-            "kind": answer.result.status,
-            "source": answer.source,
-            "text": answer.text,
-        }
-        self.acquire()
-        try:
-            self._count += 1
-            self._answers.append((self._count, event, answer.conversation))
-        finally:
-            self.release()
-
-    def after(self, count: int, besides: Conversation | None = None) -> tuple[int, list[dict[str, Any]]]:
-        """Return the events after the first `count`, and the count to ask with next time.
-
-        Answers in the conversation `besides` are left out: who had it has seen them.
-        """
-        self.acquire()
-        try:
-            found = [(number, event) for number, event in self._events if number > count]
-            found += [
-                (number, event)
-                for number, event, conversation in self._answers
-                if number > count and (besides is None or conversation is not besides)
-            ]
-            return self._count, [event for _, event in sorted(found, key=lambda one: one[0])]
-        finally:
-            self.release()
 
     def marks(self) -> list[list[Any]]:
         """Return the last marks that stand: [moment in s of the host's monotonic clock, label]."""
@@ -129,7 +69,7 @@ class News(logging.Handler):
         if (kind, text) != (before.kind, before.text):
             self._standing = Standing(kind, text, since)
             if before.since:
-                self._add(now, kind, text or "running, frames are saved")
+                self.add(now, kind, text or "running, frames are saved")
         return self._standing
 
     def _how(self, figures: Statistics | None, now: float) -> tuple[str, str]:

@@ -7,7 +7,7 @@ from typing import Any
 
 from recorder.control.completion import complete
 from recorder.control.dispatcher import Dispatcher
-from recorder.frontends.display_connection import PageAddress, SessionAccess
+from recorder.frontends.display_connection import DisplayAccess, PageAddress
 from recorder.frontends.live_status import live_status
 from recorder.frontends.news import News
 from recorder.frontends.rate_meter import RateMeter
@@ -31,12 +31,13 @@ async def open_displays(dispatch: Dispatcher, *, attended: bool) -> AsyncIterato
             "view": session.preview.view(),
         }
 
-    access = SessionAccess(
+    access = DisplayAccess(
         preview=session.preview,
         command=dispatch.execute_for_client,
         complete=lambda text: list(complete(text, session)),
         status=status,
         news=news,
+        marks=news.marks,
     )
     wanted = session.settings.preview
     async with contextlib.AsyncExitStack() as stack:

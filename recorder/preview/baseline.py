@@ -38,6 +38,21 @@ class Baseline:
         self._part: tuple[object, NDArray[np.float32]] | None = None
 
     @property
+    def seconds(self) -> float:
+        """The time that it is a mean of, or over which frames fade."""
+        return self._seconds
+
+    @property
+    def is_running(self) -> bool:
+        """Whether it follows the frames."""
+        return self._running
+
+    @property
+    def exposure_s(self) -> float:
+        """The exposure of its frames in s, NaN where it has none or their exposure is not known."""
+        return self._exposure_s
+
+    @property
     def is_being_taken(self) -> bool:
         """Whether it is a captured one that needs more frames."""
         return not self._running and self._mean is None
@@ -78,6 +93,11 @@ class Baseline:
         # The longest time at the highest rate of pictures is 60000 frames, whose sum 32 bit hold.
         np.add(self._sum, frame, out=self._sum)
         if self._last_s - self._first_s >= self._seconds:
+            self.complete()
+
+    def complete(self) -> None:
+        """Have the mean of a captured one be that of the frames seen so far, one at least."""
+        if self._sum is not None:
             self._mean = np.divide(self._sum, self.frames, dtype=np.float32)
             self._sum = None
 

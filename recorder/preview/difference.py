@@ -46,6 +46,10 @@ class DifferenceScale:
             np.multiply(differences, 100, out=differences)
         return differences
 
+    def begin_range(self) -> None:
+        """Have an automatic range be that of the next differences."""
+        self._auto = None
+
     def range_of(
         self, wanted: Range, mode: PreviewMode, sample: NDArray[np.float32], saturation: int
     ) -> float:

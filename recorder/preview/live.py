@@ -8,9 +8,11 @@ from concurrent.futures import Executor
 from functools import partial
 from typing import Any
 
+from numpy.typing import NDArray
+
 from recorder.frames.broadcaster import Broadcaster
 from recorder.frames.channel import ChannelClosedError, LatestChannel
-from recorder.frames.pool import FrameFormat, FrameSpan
+from recorder.frames.pool import FrameFormat
 from recorder.frames.region_means import Box
 from recorder.frames.threads import on_thread
 from recorder.preview.baseline import Baseline
@@ -29,6 +31,11 @@ MAX_CORE_SHARE = 0.25
 # Maximum of pictures per second while the disk is behind.
 BUSY_RATE = 2.0
 
+Made = tuple[Picture, tuple[RegionMean, ...]]
+
+# Makes a picture of a frame (H, W), its counter, when it came in s, its exposure in s.
+Maker = Callable[[NDArray[Any], int, float, float], Made]
+
 
 class Preview:
     """Make pictures of the latest frame, `rate` per second while `on`; while off no work is done at all.
@@ -38,7 +45,8 @@ class Preview:
     and the part shown, `region` (x, y, w, h; None: all), are those of every display, and may be set at any
     time. `latest` is the last picture, None while off, `means` are those of the regions in its frame, which
     came at `taken_s` of the host's clock; `origin` is the place (x, y) of the frames on the sensor, from 0;
-    `pixel_um` is what a pixel is of the specimen, in um, None: not known.
+    `pixel_um` is what a pixel is of the specimen, in um, None: not known; `facts` is what else displays tell
+    of the frame. Where pictures `stand`, because none may come after it, a display has the last one at once.
     """
 
     def __init__(self, settings: PreviewSettings) -> None:
@@ -48,6 +56,8 @@ class Preview:
         self.colours: ColourMap = settings.colours
         self.region: Region | None = None
         self.pixel_um: float | None = None
+        self.stand = False
+        self.facts: Mapping[str, Any] = {}
         self.regions: dict[str, Box] = dict(settings.regions)
         self.latest: Picture | None = None
         self.means: tuple[RegionMean, ...] = ()
@@ -64,6 +74,7 @@ class Preview:
         self._frames: tuple[FrameFormat, tuple[int, int]] | None = None
         self._channel: LatestChannel | None = None
         self._fresh = asyncio.Event()
+        self._wanted = asyncio.Event()
         if settings.on:
             self._on.set()
 
@@ -113,12 +124,35 @@ class Preview:
         """Wait until pictures are switched on."""
         await self._on.wait()
 
-    async def next_picture(self) -> Picture:
-        """Wait for the next picture and return it; pictures made while nobody waits are not kept for it."""
+    async def next_picture(self, had: Picture | None = None) -> Picture:
+        """Wait for the next picture and return it; pictures made while nobody waits are not kept for it.
+
+        Where pictures stand, the last one is returned at once, but to who `had` it.
+        """
         while True:
+            if self.stand and self.latest is not None and self.latest is not had:
+                return self.latest
+            self._wanted.set()
             await self._fresh.wait()
             if self.latest is not None:
                 return self.latest
+
+    async def until_wanted(self) -> None:
+        """Wait until a display waits for a picture that it has not had."""
+        await self._wanted.wait()
+
+    def begin(self, form: FrameFormat, details: Mapping[str, object]) -> Renderer:
+        """Return what makes pictures of frames of this form, and show all of them where the form is new.
+
+        `details` are those of the camera's description: the bits in use and the region of interest.
+        """
+        corner = str(details.get("roi", "1,1")).split(",")
+        self.origin = (int(corner[0]) - 1, int(corner[1]) - 1)
+        if self._frames != (form, self.origin):
+            # In other frames the region would be another part of the image.
+            self._frames, self.region = (form, self.origin), None
+            self.baseline.begin()
+        return Renderer(form.height, form.width, form.dtype, bits_of(details))
 
     async def watch(
         self,
@@ -130,17 +164,10 @@ class Preview:
     ) -> None:
         """Make pictures of the frames (H, W) of a run on `executor`, until cancelled.
 
-        `details` are those of the camera's description: the bits in use and the region of interest are taken
-        from them. `is_busy` is called before each pause, and lowers the rate. An error switches pictures off,
-        and is logged.
+        `details` are those of the camera's description, as for `begin`. `is_busy` is called before each
+        pause, and lowers the rate. An error switches pictures off, and is logged.
         """
-        corner = str(details.get("roi", "1,1")).split(",")
-        self.origin = (int(corner[0]) - 1, int(corner[1]) - 1)
-        if self._frames != (form, self.origin):
-            # In other frames the region would be another part of the image.
-            self._frames, self.region = (form, self.origin), None
-            self.baseline.begin()
-        renderer = Renderer(form.height, form.width, form.dtype, bits_of(details))
+        renderer = self.begin(form, details)
         loop = asyncio.get_running_loop()
         while True:
             await self._on.wait()
@@ -151,10 +178,12 @@ class Preview:
                     (span,) = await channel.receive()
                     began_s = loop.time()
                     with span:
-                        picture, means = await on_thread(executor, self._renders(renderer), span)
-                        taken_s = int(span.metadata["host_time_ns"][-1]) * 1e-9
+                        frame, row = span.pixels[-1], span.metadata[-1]
+                        taken_s = int(row["host_time_ns"]) * 1e-9
+                        about = (int(row["frame_number"]), taken_s, float(row["exposure_s"]))
+                        made = await on_thread(executor, self.maker(renderer), frame, *about)
                     if self.on:
-                        self._show(picture, means, taken_s)
+                        self.show(*made, taken_s)
                     cost_s = loop.time() - began_s
                     rate = min(self.rate, BUSY_RATE) if is_busy() else self.rate
                     self._changed.clear()
@@ -171,29 +200,46 @@ class Preview:
                 channel.discard()
                 self._channel = None
 
-    def _renders(self, renderer: Renderer) -> Callable[[FrameSpan], tuple[Picture, tuple[RegionMean, ...]]]:
-        """Return a function for the preview thread: a picture of a span, as the displays are set now."""
-        comparison = None if self.mode == "raw" else Comparison(self.mode, self.range, self.baseline)
-        baseline, levels, region = self.baseline, self.levels, self.region
+    def maker(self, renderer: Renderer, *, sees: bool = True) -> Maker:
+        """Return a function for the preview thread: a picture of a frame, as the displays are set now.
+
+        `sees`: the baseline, too, is made of these frames.
+        """
+        comparison, baseline = self.comparison, self.baseline
+        levels, region, boxes = self.levels, self.region, self.boxes
         render = partial(
             renderer.render, mean=self._mean, overlay=self._overlay, gamma=self.gamma, comparison=comparison
         )
 
-        x, y = self.origin
-        boxes = {name: (x0 - x, y0 - y, x1 - x, y1 - y) for name, (x0, y0, x1, y1) in self.regions.items()}
-
-        def make(span: FrameSpan) -> tuple[Picture, tuple[RegionMean, ...]]:
-            frame, row = span.pixels[-1], span.metadata[-1]
+        def make(frame: NDArray[Any], number: int, at_s: float, exposure_s: float) -> Made:
             # A captured baseline is also taken while frames are shown as they are.
-            if comparison is not None or baseline.is_being_taken:
-                baseline.see(frame, int(row["host_time_ns"]) * 1e-9, float(row["exposure_s"]))
-            picture = render(frame, int(row["frame_number"]), levels, region)
-            return picture, region_means(frame, boxes, comparison)
+            if sees and (comparison is not None or baseline.is_being_taken):
+                baseline.see(frame, at_s, exposure_s)
+            return render(frame, number, levels, region), region_means(frame, boxes, comparison)
 
         return make
 
-    def _show(self, picture: Picture, means: tuple[RegionMean, ...], taken_s: float) -> None:
-        self.means, self.taken_s = means, taken_s
+    @property
+    def comparison(self) -> Comparison | None:
+        """What pictures are compared with now, None for frames as they are."""
+        return None if self.mode == "raw" else Comparison(self.mode, self.range, self.baseline)
+
+    @property
+    def boxes(self) -> dict[str, Box]:
+        """The regions in pixels of the frame."""
+        x, y = self.origin
+        return {name: (x0 - x, y0 - y, x1 - x, y1 - y) for name, (x0, y0, x1, y1) in self.regions.items()}
+
+    def show(
+        self,
+        picture: Picture,
+        means: tuple[RegionMean, ...],
+        taken_s: float,
+        facts: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Have the displays show a picture with what belongs to it."""
+        self.means, self.taken_s, self.facts = means, taken_s, facts or {}
         self.latest = picture
+        self._wanted.clear()
         self._fresh.set()
         self._fresh = asyncio.Event()

@@ -166,6 +166,12 @@ class Renderer:
             return self._raw(size, values, levels, gamma, overlay=overlay)
         return self._difference(size, values, base, comparison, overlay=overlay)
 
+    def begin_levels(self) -> None:
+        """Have automatic levels and ranges be those of the next picture, whatever was shown before it."""
+        self._auto = None
+        if self._differences is not None:
+            self._differences.begin_range()
+
     def _raw(
         self, size: _Size, values: NDArray[Any], levels: Levels, gamma: float, *, overlay: bool
     ) -> Picture:

@@ -24,12 +24,15 @@ SUFFIXES = (".tif", ".tiff", ".png")
 
 @dataclass(frozen=True)
 class TakenFrame:
-    """A frame for a picture: pixels (H, W), the camera's counter, exposure (NaN: not known), when it came."""
+    """A frame for a picture: pixels (H, W), the camera's counter, exposure and when it came.
+
+    Not known are an exposure of NaN, and None.
+    """
 
     pixels: NDArray[Any]
     number: int
     exposure_s: float
-    utc: datetime
+    utc: datetime | None
 
 
 def check_name(path: Path) -> None:
@@ -57,7 +60,9 @@ def write(
         Image.fromarray(as_seen(frame.pixels, levels, bits, gamma)).save(file, format="png")
         return
     # A line of JSON in the tag ImageDescription, beside the tags that TIFF has for it.
-    known: dict[str, Any] = {"frame": frame.number, "utc": frame.utc.isoformat(timespec="milliseconds")}
+    known: dict[str, Any] = {"frame": frame.number}
+    if frame.utc is not None:
+        known["utc"] = frame.utc.isoformat(timespec="milliseconds")
     tags: dict[str, Any] = {}
     if not math.isnan(frame.exposure_s):
         known["exposure_s"] = frame.exposure_s

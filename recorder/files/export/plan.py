@@ -81,7 +81,7 @@ def _facts(recording: OpenedRecording, part: Part, wanted: Wanted) -> Facts:
         for mark in recording.marks
         if int(mark["frame"]) in place
     ]
-    size, binning = _pixel_size_um(recording), wanted.shaping.binning
+    size, binning = pixel_size_um(recording), wanted.shaping.binning
     return Facts(
         name=recording.files[0].path.stem + (f"_{part.name}" if part.name else ""),
         times_s=recording.time[indices] - part.zero_s,
@@ -135,7 +135,7 @@ def bits_of(recording: OpenedRecording) -> int:
     return int(known) if isinstance(known, int) else 8 * recording.frames.dtype.itemsize
 
 
-def _pixel_size_um(recording: OpenedRecording) -> tuple[float, float] | None:
+def pixel_size_um(recording: OpenedRecording) -> tuple[float, float] | None:
     """Return what a pixel is of the sample, None where that is not known."""
     x, y = (recording.metadata.get(f"{_OPTICS}/{name}") for name in PIXEL_SIZE)
     return (x, y) if isinstance(x, float) and isinstance(y, float) and x > 0 and y > 0 else None

@@ -4,6 +4,7 @@ From then on nobody needs HDF5: pixels are read at their addresses, from any thr
 """
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -32,8 +33,6 @@ TIMEOUT_S_PER_GB = 0.2
 # What has more values is no description of anything.
 MAX_VALUES = 64
 
-# What the name of a region's means begins with, among the columns.
-REGION = "regions/"
 
 Value = str | int | float | list[int] | list[float]
 
@@ -42,14 +41,15 @@ Value = str | int | float | list[int] | list[float]
 class Contents:
     """A file without its pixels.
 
-    `columns` have a value for each frame, by the name of `frames.metadata`, means of regions by REGION and
-    their name; `tables` their rows, text as text; `values` every single value under /entry, by its path
-    there; `said` what the user said of it, at its end. `start` is the UTC of the first frame (NaT: not
-    known); `without_pixels` frames have a row only.
+    `columns` have a value for each frame, by the name of `frames.metadata`; `regions` the mean of each region
+    whose means are stored, by its name; `tables` their rows, text as text; `values` every single value under
+    /entry, by its path there; `said` what the user said of it, at its end. `start` is the UTC of the first
+    frame (NaT: not known); `without_pixels` frames have a row only.
     """
 
     pixels: FilePixels
     columns: dict[str, NDArray[Any]]
+    regions: dict[str, NDArray[np.float64]]
     tables: dict[str, NDArray[np.void]]
     values: dict[str, Value]
     said: dict[str, MetadataValue]
@@ -91,10 +91,28 @@ class Contents:
                 addresses=np.concatenate([self.pixels.addresses[:whole], later.pixels.addresses]),
                 packed=np.concatenate([self.pixels.packed[:whole], later.pixels.packed]),
             ),
-            columns={
-                name: np.concatenate([self.columns[name], values]) for name, values in later.columns.items()
-            },
+            columns=_longer(self.columns, later.columns),
+            regions=_longer(self.regions, later.regions),
         )
+
+
+def _longer(known: dict[str, NDArray[Any]], later: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+    return {name: np.concatenate([known[name], values]) for name, values in later.items()}
+
+
+def require_one_form(contents: Sequence[Contents]) -> None:
+    """Raise UsageError where the files' frames are of different sizes or types."""
+    first = contents[0]
+    for file in contents[1:]:
+        if _form(file) != _form(first):
+            raise UsageError(
+                f"{file.path}: its frames are {_form(file)}, those of {first.path.name} {_form(first)}; "
+                "open them one by one"
+            )
+
+
+def _form(file: Contents) -> str:
+    return f"{file.pixels.width}x{file.pixels.height} {np.dtype(file.pixels.dtype)}"
 
 
 def ask_contents(path: Path, probe: Probe, since: int = 0) -> Contents:
@@ -136,9 +154,8 @@ def _read(path: Path, since: int) -> Contents:
             readable.close()
         found = {field.name: column(detector, field) for field in COLUMNS}
         stored = {name: values for name, values in found.items() if values is not None}
-        regions = file.get(layout.REGIONS, {}).items()
-        stored |= {f"{REGION}{name}": region["mean"] for name, region in regions}
-        claimed = min(len(values) for values in stored.values())
+        means = {name: group["mean"] for name, group in file.get(layout.REGIONS, {}).items()}
+        claimed = min(len(values) for values in [*stored.values(), *means.values()])
         frames = min(claimed, present)
         _, height, width = detector["data"].shape
         if pixels.row_bytes != height * width * detector["data"].dtype.itemsize:
@@ -156,6 +173,7 @@ def _read(path: Path, since: int) -> Contents:
                 np.array(pixels.packed[chunks], np.int64),
             ),
             columns={name: values[since:frames] for name, values in stored.items()},
+            regions={name: values[since:frames] for name, values in means.items()},
             tables={row.table: table(entry.get(row.table), row) for row in ROWS},
             values=_values(entry),
             said=read_metadata(entry),

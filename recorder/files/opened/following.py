@@ -1,5 +1,6 @@
 """A recording that grows: its frames as they come, until it ends."""
 
+import contextlib
 import os
 import time
 from collections.abc import Iterator, Sequence
@@ -21,28 +22,52 @@ if TYPE_CHECKING:
 STILL_S = 2.0
 
 
+class Growth:
+    """Looks whether a recording has grown, in a process of its own; `given` is what was opened.
+
+    What was given may mean more files later. Blocks; used from one thread.
+    """
+
+    def __init__(
+        self, recording: "OpenedRecording", given: Sequence[str | os.PathLike[str]], probe: Probe
+    ) -> None:
+        self._recording, self._given, self._probe = recording, given, probe
+        self._quiet_since_s = time.monotonic()
+        self.has_ended = False
+
+    def look(self) -> bool:
+        """Have the recording show what came since the last look; return whether anything did.
+
+        From then on `has_ended` says whether nothing will come any more.
+        """
+        # Whether it is being written is asked first: what came before it ended is then seen.
+        is_alive = _is_written(self._recording.contents[-1])
+        is_news = _look(self._recording, self._given, self._probe)
+        if is_news or is_alive:
+            self._quiet_since_s = time.monotonic()
+        is_still = time.monotonic() - self._quiet_since_s > STILL_S
+        self.has_ended = not is_news and (self._recording.contents[-1].was_closed or is_still)
+        return is_news
+
+
 def follow(
     recording: "OpenedRecording",
     given: Sequence[str | os.PathLike[str]],
     first: int,
     poll_s: float,
 ) -> Iterator[tuple[int, NDArray[Any]]]:
-    """See `OpenedRecording.follow`; `given` is what was opened: it may mean more files later."""
+    """See `OpenedRecording.follow`; `given` is what was opened."""
     if poll_s <= 0:
         raise UsageError(f"poll_s = {poll_s}; write how long to wait between two looks, above 0 s")
-    quiet_since_s = time.monotonic()
     with probing() as probe:
+        growth = Growth(recording, given, probe)
         while True:
-            # Whether it is being written is asked first: what came before it ended is then seen.
-            is_alive = _is_written(recording.contents[-1])
-            is_news = _look(recording, given, probe)
+            is_news = growth.look()
             yield from recording.frames.blocks(first, block_bytes=BLOCK_BYTES)
             first = max(first, len(recording))
-            if is_news or is_alive:
-                quiet_since_s = time.monotonic()
+            if growth.has_ended:
+                return
             if not is_news:
-                if recording.contents[-1].was_closed or time.monotonic() - quiet_since_s > STILL_S:
-                    return
                 time.sleep(poll_s)
 
 
@@ -67,6 +92,24 @@ def _look(recording: "OpenedRecording", given: Sequence[str | os.PathLike[str]],
             recording.show([*before, last, found])
             return True
     return False
+
+
+def with_frames(contents: Sequence[Contents]) -> list[Contents]:
+    """Return the first file, and of those behind it the ones with frames: the next may have none yet."""
+    return [file for i, file in enumerate(contents) if i == 0 or file.frames]
+
+
+def any_growing(given: Sequence[str | os.PathLike[str]]) -> bool:
+    """Return whether a recorder is writing one of the files that are meant; raises UsageError for none."""
+    with contextlib.suppress(OSError):
+        return any(is_being_written(path, may_write=False) for path in files_meant(given))
+    return False
+
+
+def is_growing(recording: "OpenedRecording") -> bool:
+    """Return whether a recorder is still writing the recording, as far as can be known."""
+    last = recording.contents[-1]
+    return not last.was_closed and _is_written(last)
 
 
 def _is_written(file: Contents) -> bool:

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from recorder.errors import DamagedFileError, UsageError
 from recorder.files.opened.analysis_libraries import dask_array, data_array
 from recorder.files.opened.clips import Clips, clips_around
-from recorder.files.opened.contents import REGION, Contents, Value, ask_contents
+from recorder.files.opened.contents import Contents, Value, ask_contents, require_one_form
 from recorder.files.opened.following import follow
 from recorder.files.opened.frames import Frames
 from recorder.files.opened.problems import RecoverWarning, problems_of
@@ -57,14 +57,14 @@ class OpenedRecording:
     """
 
     def __init__(self, contents: Sequence[Contents], given: Sequence[str | os.PathLike[str]]) -> None:
-        """See `open_files`; `given` is what was asked for."""
+        """See `open_files`; `given` is what was asked for, and may mean more files later."""
         self.contents = tuple(contents)
-        self._given = tuple(given)
+        self.given = tuple(given)
         self._frames = Frames([file.pixels for file in self.contents])
 
     def show(self, contents: Sequence[Contents]) -> None:
         """Be a recording of `contents`: those there were, which may have grown, and new ones behind."""
-        _require_one_form(contents)
+        require_one_form(contents)
         self.contents = tuple(contents)
         self._frames.have([file.pixels for file in self.contents])
         for name, value in vars(type(self)).items():
@@ -129,9 +129,17 @@ class OpenedRecording:
 
     @cached_property
     def regions(self) -> Mapping[str, NDArray[np.float64]]:
-        """The mean of each region in every frame (N,) by its name, where it is stored; else NaN."""
-        stored = sorted({name for file in self.contents for name in file.columns if name.startswith(REGION)})
-        return {name.removeprefix(REGION): self._column(name, np.float64) for name in stored}
+        """The mean of each region that is stored for every frame (N,), by name; NaN where it was not taken.
+
+        `metadata["regions/NAME/box"]` is where it is: x0, y0, x1, y1, the last two not included.
+        """
+        names = dict.fromkeys(name for file in self.contents for name in file.regions)
+        return {
+            name: np.concatenate(
+                [file.regions.get(name, np.full(file.frames, np.nan)) for file in self.contents]
+            )
+            for name in names
+        }
 
     def _column(self, name: str, dtype: type[np.generic]) -> NDArray[Any]:
         columns = [file.columns.get(name, np.full(file.frames, np.nan)) for file in self.contents]
@@ -204,7 +212,7 @@ class OpenedRecording:
         was opened by its journal, folder or a pattern, the next file follows. The frames of one turn are
         overwritten after the next has begun. Another process looks at the file, every `poll_s` s.
         """
-        return follow(self, self._given, len(self) if first is None else first, poll_s)
+        return follow(self, self.given, len(self) if first is None else first, poll_s)
 
     def dask(
         self, block_bytes: int = 64_000_000, folder: str | os.PathLike[str] | None = None
@@ -334,23 +342,8 @@ def open_files(given: Sequence[str | os.PathLike[str]], probe: Probe | None = No
     contents = [file for file in found if not file.is_prepared] or found[:1]
     # In the order of time; those without a frame, which know none, last.
     contents.sort(key=lambda file: (np.isnat(file.start), file.start))
-    _require_one_form(contents)
+    require_one_form(contents)
     recording = OpenedRecording(contents, given)
     for problem in recording.problems:
         warnings.warn(problem, RecoverWarning, stacklevel=3)
     return recording
-
-
-def _require_one_form(contents: Sequence[Contents]) -> None:
-    """Raise UsageError where the files' frames are of different sizes or types."""
-    first = contents[0]
-    for file in contents[1:]:
-        if _form(file) != _form(first):
-            raise UsageError(
-                f"{file.path}: its frames are {_form(file)}, those of {first.path.name} {_form(first)}; "
-                "open them one by one"
-            )
-
-
-def _form(file: Contents) -> str:
-    return f"{file.pixels.width}x{file.pixels.height} {np.dtype(file.pixels.dtype)}"

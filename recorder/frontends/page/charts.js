@@ -28,6 +28,8 @@ let tracedUnit = "";
 const LONGEST = 600, MOST = 12000;
 
 function keepTraces({ regions, taken_s, mode }) {
+  // Those of a file come with it.
+  if (isFile) return;
   if (mode !== tracedUnit) traces.clear();
   tracedUnit = mode;
   for (const name of [...traces.keys()]) if (!regions.some((region) => region.name === name)) traces.delete(name);
@@ -44,6 +46,7 @@ function keepTraces({ regions, taken_s, mode }) {
 }
 
 function drawTraces() {
+  if (isFile) return drawTimeline();
   const canvas = $("traces"), pen = fit(canvas), ratio = devicePixelRatio || 1, head = state.head;
   pen.clearRect(0, 0, canvas.width, canvas.height);
   canvas.classList.toggle("empty", !traces.size);

@@ -2,6 +2,8 @@
 "use strict";
 const $ = (id) => document.getElementById(id);
 const token = new URLSearchParams(location.search).get("token") || "";
+// Whether it shows a recording in files, and no session that records.
+const isFile = document.body.classList.contains("file");
 const state = { head: null, status: {}, history: [], marks: [], drawn: null, drawing: false, profiles: false, next: 1, waiting: new Map(), heard: Date.now() / 1000, lost: null, why: "" };
 let socket = null;
 
@@ -69,6 +71,11 @@ function onText(message) {
   if (message.marks) state.marks = message.marks;
   if (message.sample) state.history = [...state.history, message.sample].slice(-300);
   if (message.events) message.events.forEach(showEvent);
+  if (message.overview) state.overview = message.overview;
+  if (message.traces) {
+    state.traces = message.traces;
+    $("sampled").textContent = traceWords().join(", ");
+  }
   if (message.status) showStatus(message.status);
 }
 

@@ -76,6 +76,8 @@ function showControls(s) {
   for (const [id, value] of ["colours", "gamma", "mode"].map((id) => [id, s.view[id]])) {
     if (document.activeElement !== $(id)) $(id).value = value;
   }
+  $("against").textContent = s.view.mode === "raw" ? "" : `against a baseline: ${s.view.baseline}`;
+  if (isFile) return showPosition(s);
   const gone = document.body.classList.contains("disconnected"), running = s.state === "running";
   for (const control of $("recording").querySelectorAll("button, input")) control.disabled = gone;
   $("quit").disabled = gone;
@@ -85,7 +87,6 @@ function showControls(s) {
   showLabels(s.labels);
   for (const control of [$("mark"), $("snapshot"), ...$("labels").children]) control.disabled = gone || !running;
   $("exposure").placeholder = s.exposure;
-  $("against").textContent = s.view.mode === "raw" ? "" : `against a baseline: ${s.view.baseline}`;
 }
 
 // A button for each of the last labels: another frame of the same kind is marked by one touch.

@@ -1,6 +1,6 @@
 // The keyboard: what each key does, on the page and on the picture.
 
-const KEYS = [
+const KEYS = isFile ? fileKeysTold : [
   ["m", "mark the frame that is being exposed now"],
   ["l, e, /", "write a label, an exposure, a command; Enter does it, Escape leaves the box"],
   ["s", "snapshot"],
@@ -15,20 +15,25 @@ const KEYS = [
 
 const shortcuts = { m: "mark", s: "snapshot", p: "preview", r: "draw", c: "profiles", w: "whole", a: "auto", f: "full", "+": "nearer", "=": "nearer", "-": "farther", "?": "help" };
 const boxes = { l: "label", e: "exposure", "/": "command" };
+// What a file has not.
+if (isFile) for (const keys of [shortcuts, boxes]) for (const key of "mple/") delete keys[key];
 const arrows = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
 
 document.addEventListener("keydown", (event) => {
-  const typing = ["INPUT", "SELECT"].includes(event.target.tagName);
+  const typing = ["INPUT", "SELECT"].includes(event.target.tagName) && event.target.type !== "range";
   if (typing && event.key === "Escape") return picture.focus();
-  if (typing || document.querySelector("dialog[open]") || event.ctrlKey || event.altKey || event.metaKey) return;
+  if (typing || document.querySelector("dialog[open]") || event.altKey || event.metaKey) return;
   const key = event.key.length === 1 ? event.key.toLowerCase() : event.key;
+  // In a file, plain arrows go from frame to frame.
+  if (event.ctrlKey && !(isFile && arrows[key])) return;
   const action = shortcuts[key];
   if (boxes[key]) $(boxes[key]).focus();
   // A key that is held down zooms on, and does nothing else again.
   else if (action && !$(action).disabled && (!event.repeat || "+=-".includes(key))) actions[action]();
   else if (key === "Escape" && state.drawing) setDrawing(false);
   else if (key === "Enter" && event.target === picture && state.drawn) endRectangle();
-  else if (arrows[key] && event.target === picture) move(arrows[key], event.shiftKey);
+  else if (arrows[key] && (isFile ? event.ctrlKey || state.drawn : event.target === picture)) move(arrows[key], event.shiftKey);
+  else if (isFile && fileKey(key, event)) ;
   else return;
   event.preventDefault();
 });

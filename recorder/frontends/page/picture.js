@@ -29,6 +29,7 @@ function onPicture(data) {
     showLevels(head);
     drawTraces();
     showRegions(head);
+    if (isFile) showFilePicture(head);
     // Only now the next one: a slow browser gets fewer pictures.
     send({ ready: true });
   });
@@ -118,7 +119,7 @@ function drawBox(pen, at, [x0, y0, x1, y1], colour, name) {
 }
 
 function showReadout() {
-  const head = state.head, parts = [`frame ${head.number}`];
+  const head = state.head, parts = [isFile ? `camera's counter ${head.number}` : `frame ${head.number}`, ...nearWords(head.near || [])];
   if (head.probe) parts.push(`(${head.probe[0] + head.origin[0]}, ${head.probe[1] + head.origin[1]}): ${head.probe[2] === null ? "outside" : head.probe[2] + unitOf(head)}`);
   if (head.mode !== "raw") parts.push(head.mode === "dff" ? "ΔF/F in %" : "difference in counts", `baseline ${head.baseline}`);
   if (state.drawing) parts.push(state.drawn ? "arrows move the region, Shift and arrows size it, Enter keeps it, Escape drops it" : "drag over the picture");

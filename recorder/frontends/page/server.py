@@ -25,7 +25,7 @@ from aiohttp import WSCloseCode, WSMsgType, web
 from aiohttp.http import HttpProcessingError
 
 from recorder.errors import UsageError
-from recorder.frontends.display_connection import DisplayConnection, PageAddress, SessionAccess
+from recorder.frontends.display_connection import DisplayAccess, DisplayConnection, PageAddress
 from recorder.frontends.token_gate import Entrance, StrangerLog
 from recorder.preview.colours import MAPS, palette
 from recorder.settings import address
@@ -46,6 +46,8 @@ SCRIPTS = (
     "histogram.js",
     "charts.js",
     "status.js",
+    "timeline.js",
+    "position.js",
     "dialogs.js",
     "controls.js",
     "command_line.js",
@@ -77,7 +79,7 @@ LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 class PageServer:
     """The web application of the page: answers requests that come by the name `host` and with `token`."""
 
-    def __init__(self, access: SessionAccess, host: str, token: str, strangers: StrangerLog) -> None:
+    def __init__(self, access: DisplayAccess, host: str, token: str, strangers: StrangerLog) -> None:
         self._access, self._token, self._strangers = access, token, strangers
         self._hosts = LOOPBACK | {host, socket.gethostname()}
         # A server on all addresses of this computer is called by any address, but by no other name.
@@ -90,7 +92,8 @@ class PageServer:
             "STYLE": (files / "page.css").read_text(encoding="utf-8"),
             "SCRIPT": "\n".join((files / name).read_text(encoding="utf-8") for name in SCRIPTS),
         }
-        self._html = (files / "page.html").read_text(encoding="utf-8")
+        html = (files / "page.html").read_text(encoding="utf-8")
+        self._html = html if access.viewed is None else html.replace("<body>", '<body class="file">', 1)
 
     def application(self) -> web.Application:
         """Return the aiohttp application that answers requests for this page."""
@@ -168,8 +171,8 @@ class PageServer:
         return page
 
     async def sample(self) -> None:
-        """Remember the figures of the chart, one sample each `SAMPLE_S`, until cancelled."""
-        while True:
+        """Remember the figures of a session's chart, one sample each `SAMPLE_S`, until cancelled."""
+        while self._access.viewed is None:
             self._history.append(sample_of(self._access.status()))
             await asyncio.sleep(SAMPLE_S)
 
@@ -201,11 +204,12 @@ def sample_of(status: Mapping[str, Any]) -> list[float | None]:
 class _PageConnection:
     """The connection to one open page."""
 
-    def __init__(self, socket: web.WebSocketResponse, access: SessionAccess) -> None:
+    def __init__(self, socket: web.WebSocketResponse, access: DisplayAccess) -> None:
         self._socket, self._access = socket, access
         self._display = DisplayConnection(access, "page", self._send)
         self._seen = 0
         self._marks: list[list[Any]] = []
+        self._parts: dict[str, Any] = {}
 
     async def _send(self, message: dict[str, Any]) -> None:
         await self._socket.send_str(json.dumps(message))
@@ -233,20 +237,22 @@ class _PageConnection:
     async def _keep_telling(self) -> None:
         since_s = 0.0
         while True:
-            await self.send_status(sampled=since_s >= SAMPLE_S)
+            await self.send_status(sampled=since_s >= SAMPLE_S and self._access.viewed is None)
             since_s = STATUS_S if since_s >= SAMPLE_S else since_s + STATUS_S
             await asyncio.sleep(STATUS_S)
 
     async def send_status(self, *, sampled: bool = False) -> None:
         """Send the figures, `sampled` with a sample of the chart, and what happened since the last time."""
         status = self._access.status()
-        news = self._access.news
-        self._seen, events = news.after(self._seen, self._display.conversation)
+        self._seen, events = self._access.news.after(self._seen, self._display.conversation)
         message: dict[str, Any] = {"status": status, "events": events}
         if sampled:
             message["sample"] = sample_of(status)
-        if (marks := news.marks()) != self._marks:
+        if (marks := self._access.marks()) != self._marks:
             message["marks"] = self._marks = marks
+        for name, part in self._access.viewed.parts().items() if self._access.viewed else ():
+            if part is not self._parts.get(name):
+                message[name] = self._parts[name] = part
         await self._send(message)
 
     async def _listen(self) -> None:
@@ -254,13 +260,17 @@ class _PageConnection:
             if message.type is not WSMsgType.TEXT:
                 return
             try:
-                await self._display.receive(json.loads(message.data))
+                said = json.loads(message.data)
+                await self._display.receive(said)
             except ValueError:
                 return
+            if "go" in said or "play" in said or "speed" in said:
+                # Who turns to another place sees at once that it was heard.
+                await self.send_status()
 
 
 @contextlib.asynccontextmanager
-async def serve_page(where: str, token: str, access: SessionAccess) -> AsyncIterator[PageAddress]:
+async def serve_page(where: str, token: str, access: DisplayAccess) -> AsyncIterator[PageAddress]:
     """Serve the page at `where` (HOST:PORT) during `with`, and log and yield its address; `token` opens it.
 
     An empty `token` means a new one, which is in the address that is logged. Raises UsageError where `where`

@@ -6,9 +6,9 @@ function words(s) {
   return `${(s / n).toFixed(s / n < 10 ? 1 : 0)} ${unit}`;
 }
 
-function showStatus(s) {
-  state.status = s;
-  const parts = [
+// The figures of a session.
+function sessionParts(s) {
+  return [
     [s.state], [s.saving ? `saving ${s.saving}` : "not saving", !s.saving], [`counter ${s.number}`],
     [`${s.rate.toFixed(1)}/s`], [`${s.MBps.toFixed(0)} MB/s`], [`buffer ${(s.pool * 100).toFixed(0)} %`, s.pool > 0.5],
     [s.unanswered, true], [s.saving ? `${s.durable} on the disk` : ""], [`lost ${s.lost}`, s.lost > 0],
@@ -16,7 +16,12 @@ function showStatus(s) {
     [s.disk_time_left_s === null ? "" : `disk ${words(s.disk_time_left_s)}`, s.disk_time_left_s < 120],
     [s.in_camera === null ? "" : `in the camera ${s.in_camera}`], [`marks ${s.marks}`],
     ...Object.entries(s.analysis).map(([name, value]) => [`${name} ${value === null ? "not a number" : Number(value.toPrecision(5))}`]),
-  ].filter(([text]) => text);
+  ];
+}
+
+function showStatus(s) {
+  state.status = s;
+  const parts = (isFile ? fileParts(s) : sessionParts(s)).filter(([text]) => text);
   $("status").replaceChildren(...parts.map(([text, alarm]) => {
     const part = document.createElement("span");
     part.className = alarm ? "part alarm" : "part";
@@ -45,6 +50,7 @@ function showNothing() {
 function standing() {
   const now = Date.now() / 1000, told = state.status.standing;
   const gone = state.lost !== null ? [state.why, state.lost] : now - state.heard > SILENCE ? ["no word from the recorder", state.heard] : null;
+  if (!gone && isFile && told) return fileStanding(told);
   if (!gone) return told || { kind: "connecting", text: "connecting to the recorder", since: now };
   // How it ended stays to be seen: after a failure the recorder goes away.
   const before = told && ["failed", "stopped"].includes(told.kind) ? `; before: ${told.text}` : "";
@@ -53,14 +59,15 @@ function standing() {
 
 // Grey what is not live, and say why and since when.
 function showStanding() {
-  const { kind, text, since } = standing(), live = kind === "live", was = document.body.classList.contains("disconnected");
-  const shown = live ? "" : `${text} (since ${clock(since)})`;
+  const { kind, text, since } = standing(), live = kind === "live" || kind === "note", was = document.body.classList.contains("disconnected");
+  const shown = since && !live ? `${text} (since ${clock(since)})` : text;
   if ($("banner").textContent !== shown) $("banner").textContent = shown;
   $("banner").className = kind.replace(" ", "-");
   document.body.classList.toggle("stale", !live && kind !== "not saving");
   document.body.classList.toggle("unsaved", kind === "not saving");
   document.body.classList.toggle("disconnected", kind === "disconnected");
-  document.title = live ? `${state.status.saving} – recorder` : `${kind} – recorder`;
+  const name = isFile ? state.overview && state.overview.files[0] : state.status.saving;
+  document.title = `${live ? name : kind} – recorder`;
   if (was !== (kind === "disconnected") && state.status.view) showControls(state.status);
 }
 setInterval(showStanding, 1000);

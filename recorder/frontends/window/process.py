@@ -93,7 +93,7 @@ async def _keep_showing(preview: Preview, page: str | None, serve: Serve) -> Non
         while True:
             await preview.until_on()
             try:
-                reason = await _show(program, address)
+                reason = await show_page(program, address)
             except Exception as error:
                 # Whatever goes wrong with it, only the window is lost.
                 reason = f"{type(error).__name__}: {error}"
@@ -105,7 +105,7 @@ async def _keep_showing(preview: Preview, page: str | None, serve: Serve) -> Non
                     log.info("the window was closed, preview is off")
 
 
-async def _show(program: str, page: str) -> str:
+async def show_page(program: str, page: str) -> str:
     """Run the browser until it ends; return what went wrong, "" where the operator closed the window."""
     folder = Path(tempfile.mkdtemp(prefix="recorder-window-", dir=readable_folder(program)))
     try:

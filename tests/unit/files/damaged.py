@@ -4,6 +4,7 @@ python -m tests.unit.files.damaged --files 1000
 """
 
 import argparse
+import asyncio
 import contextlib
 import functools
 import importlib
@@ -34,8 +35,10 @@ from recorder.files.recorded_source import RecordedSource
 from recorder.files.recover import recover
 from recorder.files.report.writing import write_report
 from recorder.files.verify import verify
+from recorder.frontends.view.displays import Opened, opened
 from recorder.storage.layout import DETECTOR
 from tests.unit.files.packed import pack
+from tests.unit.frontends.view.displays import page
 
 DATA = Path(__file__).parents[2] / "data"
 SOUND = ("layout1.h5", "layout1_2.h5", "layout1_killed.h5", "layout2.h5", "layout3.h5", "packed.h5")
@@ -220,6 +223,20 @@ def _report(path: Path, probe: Probe) -> None:
     assert not list(path.parent.glob(".*"))
 
 
+def _view(path: Path, probe: Probe) -> None:
+    """Have a page of it show the first frame and the last one."""
+
+    async def pictures(recording: Opened) -> None:
+        async with page(recording, probe) as shown:
+            assert (await shown.picture())["index"] == 0
+            if len(recording.recording) > 1:
+                last = len(recording.recording) - 1
+                assert (await shown.picture(go={"edge": 1}))["index"] == last
+
+    with opened([path], probe) as recording:
+        asyncio.run(pictures(recording))
+
+
 PROGRAMS: dict[str, Callable[[Path, Probe], object]] = {
     "info": lambda path, probe: probe.ask(describe, path),
     "verify": lambda path, probe: verify(path, probe, lambda _done, _all: None),
@@ -227,6 +244,7 @@ PROGRAMS: dict[str, Callable[[Path, Probe], object]] = {
     "open": _open,
     "export": _export,
     "report": _report,
+    "view": _view,
     "recover": recover,
 }
 

@@ -10,6 +10,7 @@ from recorder.assembly import build_session
 from recorder.control.command_types import CommandResult, Conversation
 from recorder.control.dispatcher import Answer
 from recorder.frontends import news as module
+from recorder.frontends.event_log import KEPT
 from recorder.frontends.live_status import live_status
 from recorder.frontends.news import News
 from recorder.frontends.rate_meter import RateMeter
@@ -124,11 +125,11 @@ async def test_a_crowd_of_marks_pushes_no_failure_out(tmp_path: Path) -> None:
     news.handle(
         logging.makeLogRecord({"msg": "lost 3 frames", "levelno": logging.WARNING, "levelname": "WARNING"})
     )
-    for i in range(module.KEPT + 50):
+    for i in range(KEPT + 50):
         news.on_answer(answered(f"mark m{i}", "remote", f"mark m{i} on frame {i}"))
     _, events = news.after(0)
     assert events[0]["text"] == "lost 3 frames"
-    assert len(events) == module.KEPT + 1
+    assert len(events) == KEPT + 1
     await session.close()
 
 
