@@ -83,9 +83,23 @@ function showEvent({ at, kind, text, source }) {
   log(source ? `${source}: ${text}` : text, name, at);
 }
 
-// Whether the log shows its last line; who has scrolled up stays there.
+// Whether the log shows its last line; who has scrolled up stays there. The page scrolls too, and layout moves lines:
+// a reader's own scroll, by whatever means, is one of the same lines in a box of the same size.
 let follows = true;
-$("log").addEventListener("scroll", ({ target }) => (follows = target.scrollTop + target.clientHeight >= target.scrollHeight - 8));
+const laid = { tall: 0, lines: 0, top: 0 };
+
+function toLastLine() {
+  const list = $("log");
+  list.scrollTop = list.scrollHeight;
+  Object.assign(laid, { tall: list.clientHeight, lines: list.scrollHeight, top: list.scrollTop });
+}
+
+$("log").addEventListener("scroll", ({ target: list }) => {
+  const isLaidAnew = list.clientHeight !== laid.tall || list.scrollHeight !== laid.lines;
+  if (follows && isLaidAnew) toLastLine();
+  else follows = list.scrollTop + list.clientHeight >= list.scrollHeight - 8;
+});
+new ResizeObserver(() => follows && toLastLine()).observe($("log"));
 
 // A line of the log, with the time of day.
 function log(text, kind, at = Date.now() / 1000) {
@@ -94,5 +108,5 @@ function log(text, kind, at = Date.now() / 1000) {
   line.textContent = `${clock(at)} ${text}`;
   list.append(line);
   while (list.childElementCount > 200) list.firstChild.remove();
-  if (follows) list.scrollTop = list.scrollHeight;
+  if (follows) toLastLine();
 }
