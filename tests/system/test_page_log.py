@@ -59,3 +59,39 @@ async def test_the_log_follows_until_its_reader_scrolls_up(tmp_path: Path, progr
         await tab.until("follows")
         await tab.evaluate("log('the last line')")
         assert await tab.evaluate(ABOVE_END) <= 1
+
+
+async def test_a_key_that_answers_is_no_letter_in_a_box(tmp_path: Path, program: str) -> None:
+    async with recording(tmp_path) as (dispatch, address), browser(program, tmp_path / "profile") as tab:
+
+        async def hold(key: str, text: str) -> None:
+            """Have a key that is down already come twice more."""
+            for _ in range(2):
+                await tab.call("Input.dispatchKeyEvent", type="keyDown", key=key, text=text, autoRepeat=True)
+
+        await tab.open(f"{address}?token={TOKEN}")
+        await tab.until("state.head && !$('exposure').disabled")
+        await tab.press("e", *"20s", "Enter")
+        await tab.until("$('ask').open")
+        # The Enter that asked is held down: it answers nothing. The answer is held down: it is typed nowhere.
+        await hold("Enter", "\r")
+        assert await tab.evaluate("$('ask').open")
+        await tab.press("n")
+        await hold("n", "n")
+        await tab.until("!$('ask').open && $('log').textContent.includes('> n')")
+        assert await tab.evaluate("[document.activeElement.id, $('exposure').value]") == ["exposure", "20s"]
+        await tab.press("n")
+        assert await tab.evaluate("$('exposure').value") == "20sn"
+
+        await tab.press("Escape", "/", *"quit", "Enter")
+        await tab.until("$('ask').open")
+        await tab.press("n")
+        await tab.until("!$('ask').open")
+        assert await tab.evaluate("[document.activeElement.id, $('command').value]") == ["command", ""]
+        # Enter on the button that says no ends the question, and begins nothing in the box.
+        await tab.press(*"quit", "Enter")
+        await tab.until("$('ask').open")
+        await tab.press("Enter")
+        await hold("Enter", "\r")
+        await tab.until("!$('ask').open")
+        assert not dispatch.session.leaving.is_set()
