@@ -11,6 +11,9 @@ from recorder.frontends.printing import print_line
 from recorder.frontends.view.priority import step_back
 from recorder.settings.address import split
 
+# A process that takes only what others leave over may wait for long.
+PATIENCE = 10.0
+
 
 @click.command()
 @click.argument("files", metavar="FILE...", nargs=-1, required=True, type=click.Path(path_type=Path))
@@ -38,7 +41,8 @@ def view(files: tuple[Path, ...], address: str, token: str, no_window: bool) -> 
     step_back()
     from recorder.files.opened.following import any_growing  # noqa: PLC0415
 
-    if any_growing(files):
+    grows = any_growing(files)
+    if grows:
         step_back(behind_all=True)
     from recorder.files.probe import probing  # noqa: PLC0415
     from recorder.frontends.terminal import SafeConsole, log_to  # noqa: PLC0415
@@ -47,7 +51,7 @@ def view(files: tuple[Path, ...], address: str, token: str, no_window: bool) -> 
     log_to(SafeConsole(stderr=True))
     # The page's address is printed, for a script to read; its log says the same.
     logging.getLogger("recorder.frontends.page").setLevel(logging.WARNING)
-    with probing() as probe, displays.opened(files, probe) as recording:
+    with probing(PATIENCE if grows else 1.0) as probe, displays.opened(files, probe) as recording:
         try:
             asyncio.run(
                 displays.view(recording, probe, address, token, window=not no_window, tell=print_line)

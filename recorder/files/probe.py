@@ -19,13 +19,17 @@ BEGIN_S = 20.0
 
 
 class Probe:
-    """A process in which files are looked at; begun when it is needed, and anew after it was given up."""
+    """A process in which files are looked at; begun when it is needed, and anew after it was given up.
 
-    def __init__(self) -> None:
+    `patience`: how many times longer than usual it is waited for, where others go first.
+    """
+
+    def __init__(self, patience: float = 1.0) -> None:
+        self._patience = patience
         self._process: subprocess.Popen[bytes] | None = None
 
     def ask(self, look: Callable[[Path], T], path: Path, timeout_s: float = TIMEOUT_S) -> T:
-        """Return `look(path)`, a function of a module; blocks for `timeout_s` at most.
+        """Return `look(path)`, a function of a module; blocks for `timeout_s` times its patience at most.
 
         Raises what it raises, and UnreadableFileError where it does not return in time, or ends the process.
         """
@@ -33,10 +37,11 @@ class Probe:
             command = [sys.executable, "-m", "recorder.files.probe"]
             try:
                 self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-                self._receive(BEGIN_S)
+                self._receive(BEGIN_S * self._patience)
             except (OSError, EOFError) as error:  # TimeoutError is one
                 self.close()
                 raise StorageError(f"{path}: no process can be begun to look at it: {error!r}") from error
+        timeout_s *= self._patience
         with contextlib.suppress(OSError):
             assert self._process.stdin is not None
             pickle.dump((look, path), self._process.stdin)
@@ -82,9 +87,9 @@ class Probe:
 
 
 @contextlib.contextmanager
-def probing() -> Iterator[Probe]:
-    """Lend a process for looking at files during `with`."""
-    probe = Probe()
+def probing(patience: float = 1.0) -> Iterator[Probe]:
+    """Lend a process for looking at files during `with`; see `Probe`."""
+    probe = Probe(patience)
     try:
         yield probe
     finally:

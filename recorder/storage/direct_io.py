@@ -112,9 +112,14 @@ def write_at(fd: int, address: int, data: bytes | memoryview) -> None:
     _write_all(fd, memoryview(data), address)
 
 
-def open_to_read(path: Path) -> int:
-    """Open an existing file for its bytes, to read only; raises OSError."""
-    return os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
+def open_to_read(path: Path, *, past_cache: bool = False) -> int:
+    """Open an existing file for its bytes, to read only; raises OSError.
+
+    `past_cache`: where the system can; then whole pages are read into page-aligned memory, or reading raises
+    OSError with EINVAL.
+    """
+    direct = getattr(os, "O_DIRECT", 0) if past_cache else 0
+    return os.open(path, os.O_RDONLY | direct | getattr(os, "O_BINARY", 0))
 
 
 def sync_data(fd: int) -> None:

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import AsyncIterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -209,7 +210,7 @@ async def test_a_checker_finds_nothing_serious_on_a_file(mouse: Path, program: s
 
 
 async def test_a_recording_is_replayed_while_it_is_made(tmp_path: Path, program: str) -> None:
-    recording = [*COMMAND, "run", "--headless", "--json", "--output", "x.h5", "--duration", "30s"]
+    recording = [*COMMAND, "run", "--headless", "--json", "--output", "x.h5", "--duration", "100s"]
     settings = ["--set", "camera.fifo=300", *LITTLE_MEMORY]
     quiet: dict[str, Any] = {
         "stdout": subprocess.PIPE,
@@ -227,17 +228,19 @@ async def test_a_recording_is_replayed_while_it_is_made(tmp_path: Path, program:
             assert address.startswith("http://127.0.0.1:")
             async with browser(program, tmp_path / "profile") as tab:
                 await tab.open(address)
-                first = await tab.until(f"state.status.at_edge && {INDEX} > 20 && {INDEX}")
-                await tab.until(f"{INDEX} > {first}")
+                # It takes what others leave over, and that may be little.
+                until = partial(tab.until, seconds=40)
+                first = await until(f"state.status.at_edge && {INDEX} > 20 && {INDEX}")
+                await until(f"{INDEX} > {first}")
                 await tab.press("ArrowLeft")
-                await tab.until("!state.status.at_edge")
+                await until("!state.status.at_edge")
                 await tab.press("Home", " ")
-                await tab.until(f"state.status.plays && {INDEX} < 20")
-                await tab.until(f"{INDEX} > 20")
+                await until(f"state.status.plays && {INDEX} < 20")
+                await until(f"{INDEX} > 20")
                 await tab.evaluate("$('edge').click()")
-                await tab.until(f"state.status.at_edge && {INDEX} > {first}")
+                await until(f"state.status.at_edge && {INDEX} > {first}")
                 recorder.send_signal(signal.SIGINT)
-                await tab.until("!state.status.grows && $('edge').hidden && state.status.verdict")
+                await until("!state.status.grows && $('edge').hidden && state.status.verdict")
                 told = await tab.evaluate("[state.status.verdict, $('log').textContent]")
                 assert told[0] == "interrupted"
                 assert told[1].endswith("the recording does not grow any more: it ended: interrupted")

@@ -86,6 +86,11 @@ def _look(recording: "OpenedRecording", given: Sequence[str | os.PathLike[str]],
     return False
 
 
+def with_frames(contents: Sequence[Contents]) -> list[Contents]:
+    """Return the first file, and of those behind it the ones with frames: the next may have none yet."""
+    return [file for i, file in enumerate(contents) if i == 0 or file.frames]
+
+
 def any_growing(given: Sequence[str | os.PathLike[str]]) -> bool:
     """Return whether a recorder is writing one of the files that are meant; raises UsageError for none."""
     with contextlib.suppress(OSError):

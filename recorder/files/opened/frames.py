@@ -160,6 +160,11 @@ class Frames:
                 part = out[start - first : stop - first]
                 file.read(self._descriptor(number), start - begin, rows, part)
 
+    def place(self, index: int) -> tuple[FilePixels, int]:
+        """Return the file that has frame `index`, and which of its frames it is."""
+        number = int(np.searchsorted(self._starts, index, "right")) - 1
+        return self._files[number], index - int(self._starts[number])
+
     def _descriptor(self, number: int) -> int:
         with self._opening:
             if self._is_closed:

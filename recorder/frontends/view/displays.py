@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from recorder.errors import UsageError
-from recorder.files.opened.following import is_growing
+from recorder.files.opened.following import is_growing, with_frames
 from recorder.files.opened.problems import RecoverWarning
 from recorder.files.opened.recording import OpenedRecording, open_files
 from recorder.files.probe import Probe
@@ -50,6 +50,7 @@ def opened(files: Sequence[Path], probe: Probe) -> Iterator[Opened]:
         if not grows and not len(recording):
             raise UsageError(f"{recording.files[0].path}: holds no frame")
         growing = OpenedRecording(recording.contents, files) if grows else None
+        recording.show(with_frames(recording.contents))
         try:
             yield Opened(recording, growing)
         finally:

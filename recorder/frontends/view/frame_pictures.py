@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from recorder.files.opened.frame_reader import FrameReader
 from recorder.files.opened.frames import Frames
 from recorder.frames.region_means import Box
 from recorder.preview.baseline import Baseline
@@ -17,8 +18,7 @@ from recorder.preview.live import Maker
 from recorder.preview.picture import Picture, Region, Renderer
 from recorder.preview.regions import RegionMean, region_means
 
-# A frame is read in pieces of this size; where it takes longer than this, a newer wish takes its place.
-PIECE_BYTES = 4_000_000
+# Where a frame takes the disk longer than this, a newer wish takes its place.
 PATIENCE_S = 0.25
 
 # A baseline is the mean of so many frames, evenly over its time; one that follows the frames begins with so
@@ -76,12 +76,9 @@ class FramePictures:
 
     def __init__(self, frames: Frames, renderer: Renderer) -> None:
         self._frames, self.renderer = frames, renderer
-        _, height, width = frames.shape
-        self._row_bytes = width * frames.dtype.itemsize
-        self._buffer = np.zeros((1, height, width), frames.dtype)
-        self._other = np.zeros((0, height, width), frames.dtype)
-        # Which rows of which frame are in the buffer.
-        self._held: tuple[int, range] = (-1, range(0))
+        self._readers = (FrameReader(frames), FrameReader(frames))
+        # The frame that is read, and which of its rows.
+        self._held: tuple[int, range, NDArray[Any]] | None = None
         self._read_bytes = 0
         # The baseline that followed the picture before, of which part of the frames, and up to when in s.
         self._followed: tuple[Baseline | None, Region | None, float] = (None, None, math.nan)
@@ -95,9 +92,9 @@ class FramePictures:
         Blocks for the disk. Raises DamagedFileError and StorageError where the frame cannot be read.
         """
         began_s, self._read_bytes = time.thread_time(), 0
-        if not self._read(wish.index, self._rows_for(wish), wish.is_outdated):
+        frame = self._read(wish.index, self._rows_for(wish), wish.is_outdated)
+        if frame is None:
             return None
-        frame = self._buffer[0]
         wants_more = self._prepare(wish) if wish.baseline is not None else False
         if wish.is_jump:
             self.renderer.begin_levels()
@@ -130,23 +127,23 @@ class FramePictures:
         _, y, _, high = wish.region
         return _hull([(y, y + high), *((y0, y1) for _, y0, _, y1 in wish.boxes.values())], height)
 
-    def _read(self, index: int, rows: range, is_outdated: Callable[[], bool]) -> bool:
-        """Have these rows of a frame in the buffer; False where it takes too long and a newer wish came."""
-        held, there = self._held
-        if held == index and rows.start >= there.start and rows.stop <= there.stop:
-            return True
-        self._held = (-1, range(0))
+    def _read(self, index: int, rows: range, is_outdated: Callable[[], bool]) -> NDArray[Any] | None:
+        """Return a frame of which these rows are read; None where it takes long and a newer wish came."""
+        if self._held is not None:
+            held, there, frame = self._held
+            if held == index and rows.start >= there.start and rows.stop <= there.stop:
+                return frame
+        self._held = None
         began_s = time.monotonic()
-        step = max(1, PIECE_BYTES // self._row_bytes)
-        # Of small rows few are left out at once; all of the frame is then one piece.
-        for begin in range(rows.start, rows.stop, step):
-            end = min(begin + step, rows.stop)
-            self._frames.read_into(index, self._buffer[:, begin:end], slice(begin, end))
-            self._read_bytes += (end - begin) * self._row_bytes
-            if end < rows.stop and time.monotonic() - began_s > PATIENCE_S and is_outdated():
-                return False
-        self._held = (index, rows)
-        return True
+
+        def goes_on() -> bool:
+            return time.monotonic() - began_s <= PATIENCE_S or not is_outdated()
+
+        read = self._readers[0].read(index, rows, goes_on)
+        self._read_bytes += len(rows) * self._frames.frame_bytes // self._frames.shape[1]
+        if read is not None:
+            self._held = (index, rows, read)
+        return read
 
     def _about(self, wish: Wish, index: int) -> tuple[int, float, float]:
         """Return the counter of a frame, its time and its exposure."""
@@ -154,13 +151,23 @@ class FramePictures:
         return int(rows.numbers[index]), float(rows.times[index]), float(rows.exposures[index])
 
     def _whole(self, index: int) -> NDArray[Any]:
-        """Read all of another frame; what was read before is overwritten."""
-        if not len(self._other):
-            self._other = np.zeros_like(self._buffer)
-        self._frames.read_into(index, self._other)
-        self._read_bytes += self._other.nbytes
-        frame: NDArray[Any] = self._other[0]
+        """Return all of another frame; valid until the next call."""
+        frame = self._readers[1].read(index, range(self._frames.shape[1]))
+        self._read_bytes += self._frames.frame_bytes
+        if frame is None:
+            raise AssertionError("nothing keeps it from being read")
         return frame
+
+    def read_aside(self, *, aside: bool) -> None:
+        """Have frames read past the page cache from now on, or no longer."""
+        for reader in self._readers:
+            reader.aside = aside
+
+    def close(self) -> None:
+        """Let go of the files."""
+        self._held = None
+        for reader in self._readers:
+            reader.close()
 
     # Baselines.
 

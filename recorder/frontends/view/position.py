@@ -14,6 +14,9 @@ LOWEST_SPEED, HIGHEST_SPEED = 1e-4, 1e4
 STILL_S = 1.0
 PAUSE_INTERVALS = 5
 
+# The usual interval is that of so many frames, the last ones.
+USUAL_FRAMES = 1000
+
 
 class Position:
     """A frame of a recording whose frames came at `times` (N,), in s; N may be 0 and grow.
@@ -40,7 +43,8 @@ class Position:
         """Take over the times of the frames that there are now; those of a damaged file may be anything."""
         there = np.nan_to_num(times, nan=0.0, posinf=0.0, neginf=0.0)
         self._times = np.maximum.accumulate(there) if len(there) else there
-        self._usual_s = float(np.median(np.diff(self._times))) if len(times) > 1 else 0.0
+        last = self._times[-USUAL_FRAMES:]
+        self._usual_s = float(np.median(np.diff(last))) if len(last) > 1 else 0.0
         self._grows = grows
         self.at_edge = self.at_edge and grows
         if self.at_edge:

@@ -11,7 +11,7 @@ from recorder.frames.region_means import Box
 from recorder.preview.regions import COLOURS, RegionMean
 
 # A trace is drawn with so many points at most, of each the lowest and the highest mean.
-BINS = 500
+BINS = 1000
 
 # So many frames, spread over the recording, are looked at for a trace that is not stored.
 SAMPLES = 400

@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from recorder.errors import RecorderError
-from recorder.files.opened.following import Growth
+from recorder.files.opened.following import Growth, with_frames
 from recorder.files.opened.recording import OpenedRecording
 from recorder.files.probe import Probe
 from recorder.frames.region_means import Box
@@ -187,18 +187,26 @@ class Viewer:
     def close(self) -> None:
         """Let go of the threads; one that waits for a disk is left behind."""
         self._threads.shutdown(wait=False, cancel_futures=True)
+        if self._reading_since_s is None:
+            self._pictures.close()
 
     def _have(self, recording: OpenedRecording) -> None:
         """Show what there is of the recording now."""
         self.position.have(recording.time, grows=self.grows)
         times = self.position.times
         self._rows = Rows(times, recording.frame_number, recording.exposure)
-        self._parts["overview"] = overview(recording, times)
+        self._tell("overview", overview(recording, times))
         self._pace.grows = self.grows
+        self._pictures.read_aside(aside=self.grows)
         self._tell_traces()
 
     def _tell_traces(self) -> None:
-        self._parts["traces"] = self._traces.shown(self.recording, self.position.times, self.preview.boxes)
+        self._tell("traces", self._traces.shown(self.recording, self.position.times, self.preview.boxes))
+
+    def _tell(self, name: str, part: dict[str, Any]) -> None:
+        """Have the displays told of a part, where it is another."""
+        if part != self._parts.get(name):
+            self._parts[name] = part
 
     async def _show(self) -> None:
         while True:
@@ -212,6 +220,8 @@ class Viewer:
                 if str(error) != self._problem:
                     log.warning("%s", error)
                 self._problem = str(error)
+                # Tried once; another frame, or another look at it, is tried again.
+                self._shown = self.position.now()
             await asyncio.sleep(rest_s)
 
     async def _until_another(self) -> None:
@@ -308,7 +318,7 @@ class Viewer:
                 break
             took_s = time.monotonic() - began_s
             if is_news:
-                self.recording.show(growing.contents)
+                self.recording.show(with_frames(growing.contents))
                 self._have(self.recording)
                 self.change()
             rest_s = max(LOOK_S - took_s, took_s * (1 / LOOK_SHARE - 1))

@@ -12,11 +12,13 @@ import pytest
 import tifffile
 
 from recorder.errors import DamagedFileError, NotOurFileError, UsageError
+from recorder.files.opened import frame_reader
 from recorder.files.probe import Probe, probing
-from recorder.frames.pool import FrameFormat
+from recorder.frames.pool import PAGE, FrameFormat
 from recorder.frontends.view import frame_pictures, viewer
 from recorder.frontends.view import overview as overview_module
 from recorder.frontends.view.displays import opened
+from recorder.storage import direct_io
 from tests.unit.files.damaged import DATA
 from tests.unit.files.opened.recordings import INTERVAL_S, Written
 from tests.unit.frontends.view.displays import page
@@ -141,6 +143,39 @@ async def test_it_plays_and_is_at_the_edge_of_what_grows(
             assert (shown.told["status"]["verdict"], shown.told["status"]["at_edge"]) == ("complete", False)
 
 
+async def test_the_next_file_of_a_session_follows(
+    tmp_path: Path, probe: Probe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(viewer, "LOOK_S", 0.01)
+    monkeypatch.setattr(viewer, "LOOK_SHARE", 0.5)
+    first = Written(tmp_path / "x1.h5")
+    first.write()
+    with opened([tmp_path / "x*.h5"], probe) as recording:
+        async with page(recording, probe) as shown:
+            assert (await shown.picture())["index"] == 3
+            # It is made before the one before it is closed, and has no frame for a moment.
+            second = Written(tmp_path / "x2.h5", first=5)
+            first.write(2)
+            first.close()
+            await shown.until("status", "verdict", "complete")
+            second.write()
+            await shown.until("status", "frames", 10)
+            while (await shown.picture())["index"] != 9:
+                pass
+            assert shown.told["overview"]["files"] == ["x1.h5", "x2.h5"]
+            second.close()
+            await shown.until("status", "grows", False)
+    # Opened in that moment.
+    third = Written(tmp_path / "x3.h5", first=20)
+    with opened([tmp_path / "x*.h5"], probe) as recording:
+        async with page(recording, probe) as shown:
+            assert (await shown.picture())["index"] == 9
+            third.write()
+            while (await shown.picture())["index"] != 13:
+                pass
+            third.close()
+
+
 async def test_a_recording_without_a_frame_yet_is_waited_for(
     tmp_path: Path, probe: Probe, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -206,17 +241,16 @@ async def test_of_a_part_of_the_frame_its_rows_alone_are_read(
     with opened([file.path], probe) as recording:
         async with page(recording, probe) as shown:
             await shown.picture()
-            read: list[slice] = []
-            whole = recording.recording.frames.read_into
+            read: list[int] = []
 
-            def note(index: int, out: object, rows: slice) -> None:
-                read.append(rows)
-                whole(index, out, rows)  # type: ignore[arg-type]
+            def note(fd: int, address: int, memory: memoryview) -> int:
+                read.append(len(memory))
+                return direct_io.read_into(fd, address, memory)
 
-            monkeypatch.setattr(recording.recording.frames, "read_into", note)
+            monkeypatch.setattr(frame_reader, "read_into", note)
             head = await shown.picture(region=[100, 200, 50, 40], go={"frame": 2}, probe=[110, 230])
             assert head["probe"] == [110, 230, int(file.frames[2, 230, 110])]
-            assert read == [slice(200, 240)]
+            assert 40 * 800 <= sum(read) <= 40 * 800 + 2 * PAGE
             # More of the same frame is read when it is shown.
             head = await shown.picture(region=None, probe=[4, 6])
             assert head["probe"] == [4, 6, int(file.frames[2, 6, 4])]
@@ -225,9 +259,9 @@ async def test_of_a_part_of_the_frame_its_rows_alone_are_read(
 async def test_a_newer_wish_takes_the_place_of_one_that_the_disk_is_slow_with(
     tmp_path: Path, probe: Probe, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(frame_pictures, "PIECE_BYTES", 4 * 40 * 2)
+    monkeypatch.setattr(frame_reader, "PIECE_BYTES", PAGE)
     monkeypatch.setattr(frame_pictures, "PATIENCE_S", 0.0)
-    file = Written(tmp_path / "x.h5")
+    file = Written(tmp_path / "x.h5", FrameFormat(60, 100, np.dtype(np.uint16)))
     for _ in range(3):
         file.write()
     file.close()
@@ -235,17 +269,17 @@ async def test_a_newer_wish_takes_the_place_of_one_that_the_disk_is_slow_with(
     with opened([file.path], probe) as recording:
         async with page(recording, probe) as shown:
             await shown.picture()
-            whole, pieces = recording.recording.frames.read_into, []
+            pieces: list[int] = []
             begun, goes_on = asyncio.Event(), asyncio.Event()
 
-            def slow(index: int, out: object, rows: slice) -> None:
-                pieces.append(index)
-                if index == 5:
+            def slow(fd: int, address: int, memory: memoryview) -> int:
+                pieces.append(address)
+                if len(pieces) == 1:
                     loop.call_soon_threadsafe(begun.set)
                     asyncio.run_coroutine_threadsafe(goes_on.wait(), loop).result()
-                whole(index, out, rows)  # type: ignore[arg-type]
+                return direct_io.read_into(fd, address, memory)
 
-            monkeypatch.setattr(recording.recording.frames, "read_into", slow)
+            monkeypatch.setattr(frame_reader, "read_into", slow)
             await shown.say(ready=True, go={"frame": 5})
             await begun.wait()
             # The page is answered while the disk is waited for.
@@ -257,7 +291,8 @@ async def test_a_newer_wish_takes_the_place_of_one_that_the_disk_is_slow_with(
             while not await shown.hear():
                 pass
             assert shown.head["index"] == 9
-            assert pieces.count(5) == 1
+            # Of the other one no further piece was read.
+            assert pieces[1] - pieces[0] > 2 * 60 * 100 * 2
 
 
 async def test_a_snapshot_is_of_the_frame_shown(tmp_path: Path, probe: Probe) -> None:
@@ -277,15 +312,28 @@ async def test_a_snapshot_is_of_the_frame_shown(tmp_path: Path, probe: Probe) ->
     assert file.path.read_bytes() == before
 
 
-async def test_what_cannot_be_read_is_told_and_the_rest_is_shown(tmp_path: Path, probe: Probe) -> None:
+async def test_what_cannot_be_read_is_told_and_the_rest_is_shown(
+    tmp_path: Path, probe: Probe, monkeypatch: pytest.MonkeyPatch
+) -> None:
     file = with_losses(tmp_path / "x.h5")
     with opened([file.path], probe) as recording:
         last = int(recording.recording.contents[0].pixels.addresses[-1])
         os.truncate(file.path, last)
         async with page(recording, probe) as shown:
             await shown.picture()
+            read_at: list[int] = []
+
+            def note(fd: int, address: int, memory: memoryview) -> int:
+                read_at.append(address)
+                return direct_io.read_into(fd, address, memory)
+
+            monkeypatch.setattr(frame_reader, "read_into", note)
             with pytest.raises(DamagedFileError, match="cut short; recorder recover"):
                 await shown.picture(go={"frame": 11})
+            # Not again and again.
+            await shown.until("status", "plays", False)
+            await asyncio.sleep(0.05)
+            assert len(read_at) <= 2
             shown.told.clear()
             assert (await shown.picture(go={"frame": 3}))["index"] == 3
 
