@@ -103,17 +103,20 @@ function showRegions(head) {
   if (list.dataset.names !== names) {
     list.dataset.names = names;
     list.replaceChildren(...head.regions.map(({ name, colour }) => {
-      const item = document.createElement("li"), value = document.createElement("span"), remove = document.createElement("button");
+      const [item, label, value] = ["li", "span", "span"].map((tag) => document.createElement(tag)), remove = document.createElement("button");
       item.style.color = colour;
+      [label.className, value.className] = ["name", "mean"];
+      label.textContent = label.title = name;
       remove.textContent = "×";
       remove.setAttribute("aria-label", `remove region ${name}`);
       remove.onclick = () => run(`region off "${name}"`);
-      item.append(`${name} `, value, remove);
+      item.append(label, value, remove);
       return item;
     }));
   }
   head.regions.forEach(({ mean }, i) => {
-    list.children[i].querySelector("span").textContent = mean === null ? "outside" : short(mean, (head.high - head.low) / 20) + unitOf(head);
+    // As many decimals whatever the figure: a column of them is read at a glance.
+    list.children[i].querySelector(".mean").textContent = mean === null ? "outside" : mean.toFixed(head.unit === "%" ? 2 : 1) + unitOf(head);
   });
 }
 

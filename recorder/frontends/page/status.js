@@ -43,7 +43,7 @@ function showNothing() {
   drawHistogram();
   drawTraces();
   $("readout").textContent = "";
-  for (const value of document.querySelectorAll("#regions span")) value.textContent = "–";
+  for (const value of document.querySelectorAll("#regions .mean")) value.textContent = "–";
 }
 
 // How the recorder stands, as it said, or as its silence says.
