@@ -26,7 +26,8 @@ LINES = "$('log').clientHeight / parseFloat(getComputedStyle($('log')).lineHeigh
 
 # Where the rows of the list of regions are, when they have these means.
 ROWS = """((...means) => {
-    showRegions({ ...state.head, regions: state.head.regions.map((region, i) => ({ ...region, mean: means[i] })) });
+    const regions = state.head.regions.map((region, i) => ({ ...region, mean: means[i] }));
+    showRegions({ ...state.head, regions });
     return [...$("regions").children].map((row) => row.getBoundingClientRect().top);
 })"""
 
@@ -39,19 +40,28 @@ async def become(tab: Tab, width: int, height: int, *, touched: bool = False) ->
 
 async def test_all_at_once_is_in_sight(tmp_path: Path, program: str) -> None:
     async with recording(tmp_path) as (dispatch, address), browser(program, tmp_path / "profile") as tab:
-        for line in ("region eye 100 100 200 200", "region whiskers 300 120 420 240", "region paw 250 300 400 420"):
+        for line in (
+            "region eye 100 100 200 200",
+            "region whiskers 300 120 420 240",
+            "region paw 250 300 400 420",
+        ):
             await dispatch.execute(line, "test")
         for line in ("mark licks", "mark trial1", "baseline 0.3s"):
             await dispatch.execute(line, "test")
         await tab.open(f"{address}?token={TOKEN}")
         await tab.until("state.head && state.head.regions.length === 3")
         await dispatch.execute("preview mode dff", "test")
-        await tab.until("state.head.mode === 'dff' && $('against').textContent && $('labels').childElementCount === 2")
+        await tab.until(
+            "state.head.mode === 'dff' && $('against').textContent && $('labels').childElementCount === 2"
+        )
         # A column that fits has no scroll bar, and the command line is below it on any screen.
         for width, height in ((1280, 800), (1280, 600)):
             await become(tab, width, height)
             for name in ("command", "quit"):
-                assert await tab.evaluate(f"$('{name}').getBoundingClientRect().bottom") <= height, (name, height)
+                assert await tab.evaluate(f"$('{name}').getBoundingClientRect().bottom") <= height, (
+                    name,
+                    height,
+                )
             assert await tab.evaluate(LINES) >= 5, height
             assert await tab.evaluate("$('controls').scrollHeight === $('controls').clientHeight"), height
         await become(tab, 1280, 800)
@@ -63,7 +73,8 @@ async def test_all_at_once_is_in_sight(tmp_path: Path, program: str) -> None:
             rows = await tab.evaluate(f"{ROWS}(0.5, -1.25, 3)")
             assert len(set(rows)) == 3, width
             assert await tab.evaluate(f"{ROWS}(-123.456, null, 0)") == rows, width
-        assert await tab.evaluate(f"{ROWS}(0.5, -1, 3), $('regions').textContent") == "eye0.50 %×whiskers-1.00 %×paw3.00 %×"
+        figures = "[...document.querySelectorAll('#regions .mean')].map((it) => it.textContent)"
+        assert await tab.evaluate(f"{ROWS}(0.5, -1, 3), {figures}") == ["0.50 %", "-1.00 %", "3.00 %"]
         # On a telephone a banner has several lines: none of its buttons is under it.
         await dispatch.execute("save off", "test")
         await tab.until("$('banner').textContent.startsWith('not saving')")

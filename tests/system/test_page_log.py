@@ -24,7 +24,7 @@ async def test_the_log_follows_until_its_reader_scrolls_up(tmp_path: Path, progr
         await tab.until("state.head && state.status.rate")
         await tab.evaluate("for (let i = 0; i < 60; i++) log(`line ${i}`)")
         assert await tab.evaluate(ABOVE_END) <= 1
-        # What the browser does to it is no reader's will: a height that changes, alone, and with a line before it.
+        # What layout does to it is no reader's will: a height that changes, alone, and with a line before it.
         for change in (
             "$('log').style.flex = '0 0 50px'",
             "log('a line'), $('log').style.flex = '0 0 30px', log('more')",
@@ -37,7 +37,8 @@ async def test_the_log_follows_until_its_reader_scrolls_up(tmp_path: Path, progr
             await tab.evaluate("log('another line')")
             assert await tab.evaluate(ABOVE_END) <= 1, change
         x, y = await tab.evaluate(
-            "(() => { const b = $('log').getBoundingClientRect(); return [b.left + 50, b.top + b.height / 2]; })()"
+            "(() => { const { left, top, height } = $('log').getBoundingClientRect();"
+            "return [left + 50, top + height / 2]; })()"
         )
 
         async def turn(wheel: int) -> None:

@@ -13,7 +13,7 @@ function sessionParts(s) {
     [`${s.rate.toFixed(1)}/s`], [`${s.MBps.toFixed(0)} MB/s`], [`buffer ${(s.pool * 100).toFixed(0)} %`, s.pool > 0.5],
     [s.unanswered, true], [s.saving ? `${s.durable} on the disk` : ""], [`lost ${s.lost}`, s.lost > 0],
     [`exposure ${s.exposure}`], [s.temperature === null ? "" : `${s.temperature.toFixed(1)} °C`],
-    [s.disk_time_left_s === null ? "" : `disk ${words(s.disk_time_left_s)}`, s.disk_time_left_s < 120],
+    [s.disk_time_left_s === null || s.state !== "running" ? "" : `disk ${words(s.disk_time_left_s)}`, s.disk_time_left_s < 120],
     [s.in_camera === null ? "" : `in the camera ${s.in_camera}`], [`marks ${s.marks}`],
     ...Object.entries(s.analysis).map(([name, value]) => [`${name} ${value === null ? "not a number" : Number(value.toPrecision(5))}`]),
   ];
