@@ -22,6 +22,9 @@ async def test_the_page_shows_takes_levels_and_marks(tmp_path: Path, program: st
         first = await tab.until("state.head && state.head.number")
         await tab.until(f"state.head && state.head.number > {first}")
 
+        # The camera's counter has one word; a frame is counted from 0 in its file.
+        await tab.until("$('readout').textContent === `counter ${state.head.number}`")
+
         # What the canvas shows is the picture, and it changes.
         look = """(() => { const c = document.getElementById('picture'), d = c.getContext('2d')
             .getImageData(c.width / 2 - 50, c.height / 2 - 50, 100, 100).data;

@@ -79,7 +79,7 @@ async def test_lines_are_not_drawn_where_nothing_was_seen(tmp_path: Path, progra
                 texts.push(text);
                 return fill.call(this, text, ...more);
             };
-            // Frames/s, buffer in %, frames lost, minutes of disk left: after the gap the rate is measured anew.
+            // Frames/s, buffer, frames lost, minutes of disk left: after the gap the rate is measured anew.
             const lost = (i) => (i > 50 ? 6 : 0);
             const disk = (i) => (i === 41 || i === 42 ? 5000 : 14);
             state.history = Array.from({ length: 61 }, (_, i) => [i, 100, 2, lost(i), disk(i)])

@@ -19,6 +19,9 @@ function short(value, range) {
 
 const unitOf = (head) => (head.unit === "%" ? " %" : "");
 
+// A figure that changes all the time, always with as many decimals: it is read at a glance, and nothing moves.
+const figure = (value, head) => value.toFixed(head.unit === "%" ? 2 : 1) + unitOf(head);
+
 // Where nothing came for so long, a line does not go on, in s.
 const GAP_S = 3;
 
@@ -142,8 +145,7 @@ function showRegions(head) {
     }));
   }
   head.regions.forEach(({ mean }, i) => {
-    // As many decimals whatever the figure: a column of them is read at a glance.
-    list.children[i].querySelector(".mean").textContent = mean === null ? "outside" : mean.toFixed(head.unit === "%" ? 2 : 1) + unitOf(head);
+    list.children[i].querySelector(".mean").textContent = mean === null ? "outside" : figure(mean, head);
   });
 }
 

@@ -134,12 +134,12 @@ function drawBox(pen, at, [x0, y0, x1, y1], colour, name) {
 }
 
 function showReadout() {
-  const head = state.head, parts = [isFile ? `camera's counter ${head.number}` : `frame ${head.number}`, ...nearWords(head.near || [])];
-  if (head.probe) parts.push(`(${head.probe[0] + head.origin[0]}, ${head.probe[1] + head.origin[1]}): ${head.probe[2] === null ? "outside" : head.probe[2] + unitOf(head)}`);
-  if (head.mode !== "raw") parts.push(head.mode === "dff" ? "ΔF/F in %" : "difference in counts", `baseline ${head.baseline}`);
+  const head = state.head, parts = [`counter ${head.number}`, ...nearWords(head.near || [])];
+  if (head.probe) parts.push(`(${head.probe[0] + head.origin[0]}, ${head.probe[1] + head.origin[1]}): ${head.probe[2] === null ? "outside" : head.mode === "raw" ? head.probe[2] : figure(head.probe[2], head)}`);
+  if (head.mode !== "raw") parts.push(head.mode === "dff" ? "ΔF/F in %" : "difference in counts");
   if (state.drawing) parts.push(state.drawn ? "arrows move the region, Shift and arrows size it, Enter keeps it, Escape drops it" : "drag over the picture");
   if (head.saturated) parts.push(`about ${head.saturated * head.step * head.step} pixels saturated`);
-  $("readout").textContent = parts.join("   ");
+  $("readout").textContent = parts.join(" · ");
 }
 
 // The place of a pointer in pixels of the canvas, and in pixels of the frame where a region is shown.
