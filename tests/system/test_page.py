@@ -67,6 +67,7 @@ async def test_the_page_shows_takes_levels_and_marks(tmp_path: Path, program: st
 
 
 BANNER = "document.getElementById('banner').textContent"
+STATE = "$('status').firstChild.textContent"
 STALE = "document.body.classList.contains('stale')"
 
 
@@ -88,11 +89,12 @@ async def test_nothing_stale_looks_live(tmp_path: Path, program: str) -> None:
         await dispatch.execute("save off", "test")
         await tab.until(f"{BANNER}.startsWith('not saving') && /since ..:..:../.test({BANNER})")
         await dispatch.execute("stop", "test")
-        await tab.until(f"{BANNER}.startsWith('stopped; ') && {STALE}")
+        # The figures and the banner have one word for it.
+        await tab.until(f"{BANNER}.startsWith('stopped; ') && {STALE} && {STATE} === 'stopped'")
         await tab.until("document.getElementById('log').textContent.includes('stopped; ')")
         await dispatch.execute("save on", "test")
         await dispatch.execute("start", "test")
-        await tab.until(f"{BANNER} === '' && !{STALE}")
+        await tab.until(f"{BANNER} === '' && !{STALE} && {STATE} === 'running'")
         logging.getLogger("recorder.test").warning("lost 5 frames")
         told = "[...document.querySelectorAll('#log .refused')].map((line) => line.textContent)"
         await tab.until(f"{told}.some((text) => text.endsWith('lost 5 frames'))")

@@ -6,10 +6,15 @@ function words(s) {
   return `${(s / n).toFixed(s / n < 10 ? 1 : 0)} ${unit}`;
 }
 
+// How a session stands in one word, which is the banner's; what the banner tells while frames come goes without.
+function standingWord({ standing: { kind } }) {
+  return ["live", "not saving", "silent"].includes(kind) ? "running" : kind;
+}
+
 // The figures of a session.
 function sessionParts(s) {
   return [
-    [s.state], [s.saving ? `saving ${s.saving}` : "not saving", !s.saving], [`counter ${s.number}`],
+    [standingWord(s), s.standing.kind === "failed"], [s.saving ? `saving ${s.saving}` : "not saving", !s.saving], [`counter ${s.number}`],
     [`${s.rate.toFixed(1)}/s`], [`${s.MBps.toFixed(0)} MB/s`], [`buffer ${(s.pool * 100).toFixed(0)} %`, s.pool > 0.5],
     [s.unanswered, true], [s.saving ? `${s.durable} on the disk` : ""], [`lost ${s.lost}`, s.lost > 0],
     [`exposure ${s.exposure}`], [s.temperature === null ? "" : `${s.temperature.toFixed(1)} °C`],
