@@ -163,6 +163,15 @@ async def test_the_time_line_is_clicked_dragged_and_hovered(mouse: Path, program
         await tab.mouse("mouseMoved", left + width * 0.97, top, buttons=1)
         await tab.mouse("mouseReleased", left + width * 0.97, top)
         await tab.until(f"{INDEX} > {first} + 40")
+        # The wheel shows a part of the time, around the frame, and all again.
+        await tab.evaluate("$('back').prepend(new Option('0.5 s', '0.5'))")
+        wheel = {"type": "mouseWheel", "x": left + width / 2, "y": top, "deltaX": 0}
+        await tab.call("Input.dispatchMouseEvent", **wheel, deltaY=-100)
+        await tab.until(
+            "span[1] - span[0] === 0.5 && span[0] <= state.head.time_s && state.head.time_s <= span[1]"
+        )
+        await tab.call("Input.dispatchMouseEvent", **wheel, deltaY=100)
+        await tab.until("span[0] === 0 && span[1] > 1")
         # The slider, by touch.
         await tab.become(390, 844, touched=True)
         await tab.evaluate("$('position').scrollIntoView()")

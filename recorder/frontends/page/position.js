@@ -32,6 +32,12 @@ function seek(time) {
   }, SEEK_MS);
 }
 
+// Where it is let go of, it stays.
+function endSeek() {
+  if (sought.time !== null && sought.timer) go({ time: sought.time });
+  sought.time = null;
+}
+
 const fileActions = {
   earlier: () => go({ mark: -1 }),
   back1: () => go({ step: -1 }),
@@ -138,7 +144,7 @@ if (isFile) {
   $("back").prepend(new Option("all", "0", true, true));
   for (const [id, action] of Object.entries(fileActions)) $(id).addEventListener("click", action);
   $("position").addEventListener("input", () => seek(Number($("position").value)));
-  $("position").addEventListener("change", () => (sought.time = null));
+  $("position").addEventListener("change", endSeek);
   $("speed").addEventListener("change", typeSpeed);
   $("speed").addEventListener("focus", () => $("speed").select());
   addEventListener("resize", drawTimeline);

@@ -2,6 +2,9 @@
 
 const timeline = $("timeline");
 
+// The room beside it, left for the scale of the traces, in pixels.
+const LEFT = 52, RIGHT = 12;
+
 // The part of the recording that it shows, in s, and what on it can be gone to: where, which frame, in words.
 let span = [0, 1];
 let places = [];
@@ -38,7 +41,7 @@ function drawTimeline() {
   if (!overview || !state.status.frames) return;
   const now = sought.time ?? (head ? head.time_s : 0);
   chooseSpan(now);
-  const left = 52 * ratio, right = timeline.width - 12 * ratio, top = 18 * ratio, bottom = timeline.height - 17 * ratio;
+  const left = LEFT * ratio, right = timeline.width - RIGHT * ratio, top = 18 * ratio, bottom = timeline.height - 17 * ratio;
   const x = (time) => left + ((time - span[0]) / (span[1] - span[0])) * (right - left), at = { pen, ratio, x, left, right, top, bottom };
   places = [];
   pen.font = `${11 * ratio}px system-ui`;
@@ -130,7 +133,7 @@ const traceWords = () => Object.entries(state.traces || {}).map(([name, { known 
 // A mark or a loss under the pointer, else the moment.
 function under(event) {
   const box = timeline.getBoundingClientRect(), ratio = timeline.width / box.width, at = (event.clientX - box.left) * ratio;
-  const left = 52 * ratio, right = timeline.width - 12 * ratio, reach = (event.pointerType === "touch" ? 12 : 5) * ratio;
+  const left = LEFT * ratio, right = timeline.width - RIGHT * ratio, reach = (event.pointerType === "touch" ? 12 : 5) * ratio;
   const near = places.filter((place) => Math.abs(place.at - at) <= reach).sort((a, b) => Math.abs(a.at - at) - Math.abs(b.at - at));
   return { near, time: span[0] + within((at - left) / (right - left), 1) * (span[1] - span[0]) };
 }
@@ -149,14 +152,13 @@ timeline.addEventListener("pointermove", (event) => {
   showTip(event, near.length ? near.slice(0, 4).map(({ words }) => words).join("\n") : elapsed(time, (span[1] - span[0]) / 100));
 });
 timeline.addEventListener("pointerleave", () => ($("tip").hidden = true));
-for (const end of ["pointerup", "pointercancel"]) timeline.addEventListener(end, () => (sought.time = null));
-// The wheel shows less of it, or more.
+for (const end of ["pointerup", "pointercancel"]) timeline.addEventListener(end, endSeek);
+// The wheel shows less of it, or more: the lengths that there are to choose, the longest first.
 timeline.addEventListener("wheel", (event) => {
   event.preventDefault();
-  const list = $("back"), chosen = list.selectedIndex + (event.deltaY > 0 ? -1 : 1);
-  // From all on to ever less: the options stand from the shortest, after all.
-  const order = [0, ...Array.from({ length: list.length - 1 }, (_, i) => list.length - 1 - i)], place = order.indexOf(list.selectedIndex) + (event.deltaY > 0 ? -1 : 1);
-  list.selectedIndex = order[within(place, order.length - 1)];
+  const lengths = [...$("back").options].map(({ value }) => Number(value)).filter((s) => s && s < state.status.seconds);
+  const all = [0, ...lengths.sort((a, b) => b - a)], place = Math.max(0, all.indexOf(Number($("back").value)));
+  $("back").value = String(all[within(place + (event.deltaY > 0 ? -1 : 1), all.length - 1)]);
   drawTimeline();
 }, { passive: false });
 

@@ -327,7 +327,9 @@ class Viewer:
         self._have(self.recording)
         self._regions_changed.set()
         verdict = self.recording.verdict
-        ended = "it was killed" if verdict == Verdict.RECORDING else f"it ended: {verdict}"
+        path = self.recording.files[-1].path
+        killed = f"it was killed; recorder recover {path} closes it"
+        ended = killed if verdict == Verdict.RECORDING else f"it ended: {verdict}"
         self.events.add(time.time(), "ok", f"the recording does not grow any more: {ended}")
 
 
