@@ -22,6 +22,9 @@ async def test_the_page_shows_takes_levels_and_marks(tmp_path: Path, program: st
         first = await tab.until("state.head && state.head.number")
         await tab.until(f"state.head && state.head.number > {first}")
 
+        # The camera's counter has one word; a frame is counted from 0 in its file.
+        await tab.until("$('readout').textContent === `counter ${state.head.number}`")
+
         # What the canvas shows is the picture, and it changes.
         look = """(() => { const c = document.getElementById('picture'), d = c.getContext('2d')
             .getImageData(c.width / 2 - 50, c.height / 2 - 50, 100, 100).data;
@@ -64,6 +67,7 @@ async def test_the_page_shows_takes_levels_and_marks(tmp_path: Path, program: st
 
 
 BANNER = "document.getElementById('banner').textContent"
+STATE = "$('status').firstChild.textContent"
 STALE = "document.body.classList.contains('stale')"
 
 
@@ -85,11 +89,12 @@ async def test_nothing_stale_looks_live(tmp_path: Path, program: str) -> None:
         await dispatch.execute("save off", "test")
         await tab.until(f"{BANNER}.startsWith('not saving') && /since ..:..:../.test({BANNER})")
         await dispatch.execute("stop", "test")
-        await tab.until(f"{BANNER}.startsWith('stopped; ') && {STALE}")
+        # The figures and the banner have one word for it.
+        await tab.until(f"{BANNER}.startsWith('stopped; ') && {STALE} && {STATE} === 'stopped'")
         await tab.until("document.getElementById('log').textContent.includes('stopped; ')")
         await dispatch.execute("save on", "test")
         await dispatch.execute("start", "test")
-        await tab.until(f"{BANNER} === '' && !{STALE}")
+        await tab.until(f"{BANNER} === '' && !{STALE} && {STATE} === 'running'")
         logging.getLogger("recorder.test").warning("lost 5 frames")
         told = "[...document.querySelectorAll('#log .refused')].map((line) => line.textContent)"
         await tab.until(f"{told}.some((text) => text.endsWith('lost 5 frames'))")

@@ -88,6 +88,7 @@ async def test_a_failure_stays_to_be_seen_when_the_recorder_has_gone(tmp_path: P
             await tab.until(
                 "$('banner').className === 'failed' && /since ..:..:../.test($('banner').textContent)"
             )
+            assert await tab.evaluate("$('status').firstChild.textContent") == "failed"
             await at_all_sizes(tab, "failed")
             await session.close()
         await tab.until("$('banner').className === 'disconnected'")

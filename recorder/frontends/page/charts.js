@@ -19,7 +19,24 @@ function short(value, range) {
 
 const unitOf = (head) => (head.unit === "%" ? " %" : "");
 
-// The mean of each region over time.
+// A figure that changes all the time, always with as many decimals: it is read at a glance, and nothing moves.
+const figure = (value, head) => value.toFixed(head.unit === "%" ? 2 : 1) + unitOf(head);
+
+// Where nothing came for so long, a line does not go on, in s.
+const GAP_S = 3;
+
+// A line through points: place and height on the canvas, and whether it begins anew there. One that stands alone is a dot.
+function drawLine(pen, points) {
+  pen.lineJoin = pen.lineCap = "round";
+  pen.beginPath();
+  points.forEach(([x, y, isNew], i) => {
+    if (isNew || !i) pen.moveTo(x, y);
+    pen.lineTo(x, y);
+  });
+  pen.stroke();
+}
+
+// The mean of each region over time: points of the moment in s, the mean, and whether its line begins anew there.
 
 const traces = new Map();
 let tracedUnit = "";
@@ -27,9 +44,22 @@ let tracedUnit = "";
 // How far back traces go, in s, and how many points one has at most.
 const LONGEST = 600, MOST = 12000;
 
-function keepTraces({ regions, taken_s, mode }) {
+// The picture before: its moment and its frame, and how long it had been waited for.
+let seen = { taken_s: 0, number: Infinity, wait: 0 };
+
+// Whether frames before this one were not seen: another run counts anew; or far more were passed over than the last times.
+// Two frames that follow one another are joined, however slow they are.
+function isAfterGap({ taken_s, number }) {
+  const wait = taken_s - seen.taken_s, isAnew = number < seen.number, isLate = wait > Math.max(GAP_S, 3 * seen.wait);
+  const isGap = isAnew || (isLate && number > seen.number + 1);
+  if (wait > 0) seen = { taken_s, number, wait: isAnew ? 0 : wait };
+  return isGap;
+}
+
+function keepTraces(head) {
   // Those of a file come with it.
   if (isFile) return;
+  const { regions, taken_s, mode } = head, isGap = isAfterGap(head);
   if (mode !== tracedUnit) traces.clear();
   tracedUnit = mode;
   for (const name of [...traces.keys()]) if (!regions.some((region) => region.name === name)) traces.delete(name);
@@ -37,10 +67,13 @@ function keepTraces({ regions, taken_s, mode }) {
     const place = box.join();
     let trace = traces.get(name);
     if (!trace || trace.place !== place) traces.set(name, (trace = { place, points: [] }));
-    Object.assign(trace, { colour, mean });
+    Object.assign(trace, { colour, mean, isCut: trace.isCut || isGap || mean === null });
     if (mean === null) continue;
     const last = trace.points[trace.points.length - 1];
-    if (!last || taken_s > last[0]) trace.points.push([taken_s, mean]);
+    if (!last || taken_s > last[0]) {
+      trace.points.push([taken_s, mean, trace.isCut]);
+      trace.isCut = false;
+    }
     while (trace.points.length > MOST || trace.points[0][0] < taken_s - LONGEST) trace.points.shift();
   }
 }
@@ -70,13 +103,10 @@ function drawTraces() {
   pen.textAlign = "center";
   for (const ago of ticks(0, back, 2).filter((ago) => ago < back * 0.95)) pen.fillText(ago ? `-${ago} s` : "now", x(head.taken_s - ago) - (ago ? 0 : 10 * ratio), canvas.height - 3 * ratio);
   drawMarks(pen, x, left, top, h);
-  pen.lineJoin = "round";
+  pen.lineWidth = 1.5 * ratio;
   for (const { colour, points } of lines) {
     pen.strokeStyle = colour;
-    pen.lineWidth = 1.5 * ratio;
-    pen.beginPath();
-    for (const [at, mean] of points) pen.lineTo(x(at), y(mean));
-    pen.stroke();
+    drawLine(pen, points.map(([at, mean, isNew]) => [x(at), y(mean), isNew]));
   }
 }
 
@@ -103,34 +133,53 @@ function showRegions(head) {
   if (list.dataset.names !== names) {
     list.dataset.names = names;
     list.replaceChildren(...head.regions.map(({ name, colour }) => {
-      const item = document.createElement("li"), value = document.createElement("span"), remove = document.createElement("button");
+      const [item, label, value] = ["li", "span", "span"].map((tag) => document.createElement(tag)), remove = document.createElement("button");
       item.style.color = colour;
+      [label.className, value.className] = ["name", "mean"];
+      label.textContent = label.title = name;
       remove.textContent = "×";
       remove.setAttribute("aria-label", `remove region ${name}`);
       remove.onclick = () => run(`region off "${name}"`);
-      item.append(`${name} `, value, remove);
+      item.append(label, value, remove);
       return item;
     }));
   }
   head.regions.forEach(({ mean }, i) => {
-    list.children[i].querySelector("span").textContent = mean === null ? "outside" : short(mean, (head.high - head.low) / 20) + unitOf(head);
+    list.children[i].querySelector(".mean").textContent = mean === null ? "outside" : figure(mean, head);
   });
 }
 
-// The charts of the last minutes: what, its place in a sample, colour, text of a value, least upper end.
+// The charts of the last minutes: what, its place in a sample, colour, text of a value, least upper end, and whether single
+// values count for nothing: the time that the disk lasts is far off while a rate is being measured anew.
 
 const sparklines = [
   ["frames/s", 1, "#5fafd7", (rate) => rate.toFixed(rate < 100 ? 1 : 0), 1],
   ["buffer used", 2, "#87af5f", (percent) => `${Math.ceil(percent - 0.5)} %`, 100],
   ["frames lost", 3, "#ff5f5f", String, 1],
-  ["disk left", 4, "#ffd75f", (minutes) => words(minutes * 60), 1],
+  ["disk left", 4, "#ffd75f", (minutes) => words(minutes * 60), 1, true],
 ];
 
-// The round number from which on a scale holds this value.
+// The round number from which on a scale holds this value, of 1 or more; a whole one, for things are counted.
 function roundUp(value) {
   const power = 10 ** Math.floor(Math.log10(value));
-  return power * ([1, 1.5, 2, 3, 5, 7.5].find((factor) => factor * power >= value * 0.999) || 10);
+  return power * ([1, 1.5, 2, 3, 5, 7.5].find((factor) => factor * power >= value * 0.999 && Number.isInteger(factor * power)) || 10);
 }
+
+// A line of the samples since a moment: points as of a trace.
+function lineOf(place, since) {
+  const points = [];
+  state.history.forEach((sample, i) => {
+    const before = state.history[i - 1], isNew = !before || before[place] === null || sample[0] - before[0] > GAP_S;
+    if (sample[place] !== null && sample[0] > since) points.push([sample[0], sample[place], isNew]);
+  });
+  return points;
+}
+
+// Each value as the middle one, or the lower of two, of those from three before to three after it.
+const calmed = (points) => points.map(([at, , isNew], i) => {
+  const near = points.slice(Math.max(0, i - 3), i + 4).map(([, value]) => value).sort((a, b) => a - b);
+  return [at, near[Math.floor((near.length - 1) / 2)], isNew];
+});
 
 function drawChart() {
   const canvas = $("chart"), pen = fit(canvas), ratio = devicePixelRatio || 1;
@@ -144,12 +193,12 @@ function drawChart() {
   canvas.setAttribute("aria-label", `the last ${minutes} min, and now: ${told.join(", ")}`);
 }
 
-function drawSparkline(pen, [name, place, colour, text, least], minutes, x, y, w, h) {
+function drawSparkline(pen, [name, place, colour, text, least, isCalm], minutes, x, y, w, h) {
   const ratio = devicePixelRatio || 1, span = 60 * minutes, now = state.history[state.history.length - 1][0];
-  const points = state.history.filter((sample) => sample[place] !== null && sample[0] > now - span);
+  const found = lineOf(place, now - span), points = isCalm ? calmed(found) : found;
   const last = state.history[state.history.length - 1][place], told = `${name} ${last === null ? "–" : text(last)}`;
   const top = y + 18 * ratio, bottom = y + h - 14 * ratio;
-  const most = roundUp(points.reduce((high, sample) => Math.max(high, sample[place]), least));
+  const most = roundUp(points.reduce((high, [, value]) => Math.max(high, value), least));
   const at = (time) => x + (1 - (now - time) / span) * w, up = (value) => bottom - (value / most) * (bottom - top);
   pen.font = `${12 * ratio}px system-ui`;
   pen.textAlign = "left";
@@ -168,9 +217,6 @@ function drawSparkline(pen, [name, place, colour, text, least], minutes, x, y, w
   for (const [time] of state.marks) if (time > now - span && time <= now) pen.fillRect(at(time), top, ratio, bottom - top);
   pen.strokeStyle = colour;
   pen.lineWidth = 2 * ratio;
-  pen.lineJoin = pen.lineCap = "round";
-  pen.beginPath();
-  for (const sample of points) pen.lineTo(at(sample[0]), up(sample[place]));
-  pen.stroke();
+  drawLine(pen, points.map(([time, value, isNew]) => [at(time), up(value), isNew]));
   return told;
 }

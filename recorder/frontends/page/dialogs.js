@@ -20,11 +20,17 @@ function answer(isYes) {
 $("yes").addEventListener("click", () => answer(true));
 $("no").addEventListener("click", () => answer(false));
 $("ask").addEventListener("cancel", (event) => { event.preventDefault(); answer(false); });
+// A key acts once. One that answers is no letter for the box that has the focus again, nor a key of the page; one that is
+// held down does not answer a question that comes meanwhile, and does not go on after its answer.
+let held = "";
 document.addEventListener("keydown", (event) => {
-  if (!$("ask").open) return;
-  if (event.key === "y" && !event.repeat) answer(true);
-  else if (event.key === "n") answer(false);
-});
+  const asks = $("ask").open, isStill = event.repeat && (asks || event.key === held), isAnswer = asks && ["y", "n"].includes(event.key);
+  if (!event.repeat) held = asks ? event.key : "";
+  if (!isStill && !isAnswer) return;
+  event.preventDefault();
+  event.stopImmediatePropagation();
+  if (!isStill) answer(event.key === "y");
+}, true);
 
 function showKeys() {
   $("key-list").replaceChildren(...KEYS.flatMap(([keys, meaning]) => [["dt", keys], ["dd", meaning]].map(([tag, text]) => {

@@ -34,13 +34,17 @@ function drawHistogram() {
     const text = short(value, right - left), half = pen.measureText(text).width / 2;
     pen.fillText(text, Math.min(Math.max(half, x(value)), histogram.width - half), histogram.height - 2 * ratio);
   }
-  for (const [value, colour, name, row] of [[head.low, "#5fafd7", "black", 1], [head.high, "#ffd75f", "white", 2]]) {
+  const ends = [[head.low, "#5fafd7", "black", 1], [head.high, "#ffd75f", "white", 2]];
+  for (const [value, colour] of ends) {
     pen.fillStyle = colour;
     pen.fillRect(x(value) - ratio / 2, 0, ratio, foot);
+  }
+  pen.textAlign = "left";
+  for (const [value, colour, name, row] of ends) {
     const text = `${head.mode === "raw" ? name : name === "black" ? "from" : "to"} ${short(value, right - left)}${unitOf(head)}`;
-    const wide = pen.measureText(text).width;
-    pen.textAlign = "left";
-    pen.fillText(text, Math.min(Math.max(2, x(value) + 4 * ratio), histogram.width - wide - 2), (row * 13 - 2) * ratio);
+    // Beside its line: on the right, or where there is no room on the left.
+    const wide = pen.measureText(text).width, gap = 4 * ratio, isRight = x(value) + gap + wide < histogram.width;
+    letter(pen, text, isRight ? x(value) + gap : x(value) - gap - wide, (row * 13 - 2) * ratio, colour);
   }
 }
 

@@ -49,19 +49,32 @@ function drawPicture() {
   const at = place();
   pen.imageSmoothingEnabled = at.scale * state.head.step < 1.5;
   pen.drawImage(hidden, at.left, at.top, at.w * at.scale, at.h * at.scale);
+  drawProfiles(pen, at);
   for (const { name, box, colour } of state.head.regions) drawBox(pen, at, box, colour, name);
   if (state.drawn) drawBox(pen, at, state.drawn, "#fff", "");
-  drawProfiles(pen, at);
   drawScaleBar(pen, at);
   showReadout();
 }
+
+// Letters with a dark edge, which are read on any picture and over any line.
+function letter(pen, text, x, y, colour) {
+  pen.strokeStyle = "#000c";
+  pen.lineWidth = 3.5 * (devicePixelRatio || 1);
+  pen.lineJoin = "round";
+  pen.strokeText(text, x, y);
+  pen.fillStyle = colour;
+  pen.fillText(text, x, y);
+}
+
+// How far the profiles reach into the picture, in pixels of the canvas.
+const profileDepth = (at) => (Math.min(at.w, at.h) * at.scale) / 4;
 
 // A length that is a round number of micrometres, or of pixels where their size is not known.
 function drawScaleBar(pen, at) {
   const ratio = devicePixelRatio || 1, { pixel_um: size } = state.head, unit = size ? "µm" : "px";
   const most = ((at.w * at.scale) / 4 / at.scale) * (size || 1), power = 10 ** Math.floor(Math.log10(most));
   const length = power * [5, 2, 1].find((factor) => factor * power <= most), wide = (length / (size || 1)) * at.scale;
-  const x = at.left + at.w * at.scale - wide - 14 * ratio, y = at.top + at.h * at.scale - 16 * ratio;
+  const x = at.left + at.w * at.scale - wide - 14 * ratio, y = at.top + at.h * at.scale - 16 * ratio - (state.head.profiles ? profileDepth(at) : 0);
   pen.fillStyle = "#000a";
   pen.fillRect(x - 8 * ratio, y - 20 * ratio, wide + 16 * ratio, 30 * ratio);
   pen.fillStyle = "#fff";
@@ -76,7 +89,7 @@ function drawProfiles(pen, at) {
   const { probe, profiles, low, high, step } = state.head, ratio = devicePixelRatio || 1;
   if (!profiles) return;
   const [row, column] = profiles, x = at.left + (probe[0] + 0.5 - at.x) * at.scale, y = at.top + (probe[1] + 0.5 - at.y) * at.scale;
-  const right = at.left + at.w * at.scale, bottom = at.top + at.h * at.scale, deep = Math.min(right - at.left, bottom - at.top) / 4;
+  const right = at.left + at.w * at.scale, bottom = at.top + at.h * at.scale, deep = profileDepth(at);
   const tall = (value) => Math.max(0, Math.min(1, (value - low) / (high - low))) * deep;
   pen.fillStyle = "#0008";
   pen.fillRect(at.left, bottom - deep, right - at.left, deep);
@@ -96,10 +109,14 @@ function drawProfiles(pen, at) {
   column.forEach((value, i) => pen.lineTo(at.left + tall(value), at.top + (i + 0.5) * step * at.scale));
   pen.stroke();
   pen.font = `${11 * ratio}px system-ui`;
+  // Each between the ends of its scale: black and white.
+  const [from, to] = [low, high].map((value) => `${short(value, high - low)}${unitOf(state.head)}`), gap = 4 * ratio;
+  pen.textAlign = "right";
+  letter(pen, to, right - gap, bottom - deep + 12 * ratio, "#ffd75f");
+  letter(pen, from, right - gap, bottom - gap, "#ffd75f");
+  letter(pen, to, at.left + deep - gap, bottom - deep - gap, "#5fd7ff");
   pen.textAlign = "left";
-  pen.fillStyle = "#ffd75f";
-  pen.fillText(`${short(high, high - low)}${unitOf(state.head)}`, at.left + deep + 4 * ratio, bottom - deep + 12 * ratio);
-  pen.fillText(`${short(low, high - low)}${unitOf(state.head)}`, at.left + deep + 4 * ratio, bottom - 4 * ratio);
+  letter(pen, from, at.left + gap, bottom - deep - gap, "#5fd7ff");
 }
 
 // A region, x0, y0, x1, y1 in pixels of the frame.
@@ -112,19 +129,17 @@ function drawBox(pen, at, [x0, y0, x1, y1], colour, name) {
     pen.strokeStyle = edge;
     pen.lineWidth = width * ratio;
     pen.strokeRect(x, y, (x1 - x0) * at.scale, (y1 - y0) * at.scale);
-    if (edge !== colour) pen.strokeText(name, x + 5 * ratio, y + 15 * ratio);
   }
-  pen.fillStyle = colour;
-  pen.fillText(name, x + 5 * ratio, y + 15 * ratio);
+  letter(pen, name, x + 5 * ratio, y + 15 * ratio, colour);
 }
 
 function showReadout() {
-  const head = state.head, parts = [isFile ? `camera's counter ${head.number}` : `frame ${head.number}`, ...nearWords(head.near || [])];
-  if (head.probe) parts.push(`(${head.probe[0] + head.origin[0]}, ${head.probe[1] + head.origin[1]}): ${head.probe[2] === null ? "outside" : head.probe[2] + unitOf(head)}`);
-  if (head.mode !== "raw") parts.push(head.mode === "dff" ? "ΔF/F in %" : "difference in counts", `baseline ${head.baseline}`);
+  const head = state.head, parts = [`counter ${head.number}`, ...nearWords(head.near || [])];
+  if (head.probe) parts.push(`(${head.probe[0] + head.origin[0]}, ${head.probe[1] + head.origin[1]}): ${head.probe[2] === null ? "outside" : head.mode === "raw" ? head.probe[2] : figure(head.probe[2], head)}`);
+  if (head.mode !== "raw") parts.push(head.mode === "dff" ? "ΔF/F in %" : "difference in counts");
   if (state.drawing) parts.push(state.drawn ? "arrows move the region, Shift and arrows size it, Enter keeps it, Escape drops it" : "drag over the picture");
   if (head.saturated) parts.push(`about ${head.saturated * head.step * head.step} pixels saturated`);
-  $("readout").textContent = parts.join("   ");
+  $("readout").textContent = parts.join(" · ");
 }
 
 // The place of a pointer in pixels of the canvas, and in pixels of the frame where a region is shown.

@@ -189,9 +189,9 @@ class PageServer:
 def sample_of(status: Mapping[str, Any]) -> list[float | None]:
     """Return a sample of the chart: moment in s, frames/s, pool in %, frames lost, minutes of disk left.
 
-    The moment is one of the host's monotonic clock.
+    The moment is one of the host's monotonic clock. A run that ends takes nothing more of the disk: None.
     """
-    disk_time_left_s = status["disk_time_left_s"]
+    disk_time_left_s = status["disk_time_left_s"] if status["state"] == "running" else None
     return [
         time.perf_counter(),
         status["rate"],

@@ -6,14 +6,19 @@ function words(s) {
   return `${(s / n).toFixed(s / n < 10 ? 1 : 0)} ${unit}`;
 }
 
+// How a session stands in one word, which is the banner's; what the banner tells while frames come goes without.
+function standingWord({ standing: { kind } }) {
+  return ["live", "not saving", "silent"].includes(kind) ? "running" : kind;
+}
+
 // The figures of a session.
 function sessionParts(s) {
   return [
-    [s.state], [s.saving ? `saving ${s.saving}` : "not saving", !s.saving], [`counter ${s.number}`],
+    [standingWord(s), s.standing.kind === "failed"], [s.saving ? `saving ${s.saving}` : "not saving", !s.saving], [`counter ${s.number}`],
     [`${s.rate.toFixed(1)}/s`], [`${s.MBps.toFixed(0)} MB/s`], [`buffer ${(s.pool * 100).toFixed(0)} %`, s.pool > 0.5],
     [s.unanswered, true], [s.saving ? `${s.durable} on the disk` : ""], [`lost ${s.lost}`, s.lost > 0],
     [`exposure ${s.exposure}`], [s.temperature === null ? "" : `${s.temperature.toFixed(1)} °C`],
-    [s.disk_time_left_s === null ? "" : `disk ${words(s.disk_time_left_s)}`, s.disk_time_left_s < 120],
+    [s.disk_time_left_s === null || s.state !== "running" ? "" : `disk ${words(s.disk_time_left_s)}`, s.disk_time_left_s < 120],
     [s.in_camera === null ? "" : `in the camera ${s.in_camera}`], [`marks ${s.marks}`],
     ...Object.entries(s.analysis).map(([name, value]) => [`${name} ${value === null ? "not a number" : Number(value.toPrecision(5))}`]),
   ];
@@ -43,7 +48,7 @@ function showNothing() {
   drawHistogram();
   drawTraces();
   $("readout").textContent = "";
-  for (const value of document.querySelectorAll("#regions span")) value.textContent = "–";
+  for (const value of document.querySelectorAll("#regions .mean")) value.textContent = "–";
 }
 
 // How the recorder stands, as it said, or as its silence says.
@@ -83,9 +88,23 @@ function showEvent({ at, kind, text, source }) {
   log(source ? `${source}: ${text}` : text, name, at);
 }
 
-// Whether the log shows its last line; who has scrolled up stays there.
+// Whether the log shows its last line; who has scrolled up stays there. The page scrolls too, and layout moves lines:
+// a reader's own scroll, by whatever means, is one of the same lines in a box of the same size.
 let follows = true;
-$("log").addEventListener("scroll", ({ target }) => (follows = target.scrollTop + target.clientHeight >= target.scrollHeight - 8));
+const laid = { tall: 0, lines: 0, top: 0 };
+
+function toLastLine() {
+  const list = $("log");
+  list.scrollTop = list.scrollHeight;
+  Object.assign(laid, { tall: list.clientHeight, lines: list.scrollHeight, top: list.scrollTop });
+}
+
+$("log").addEventListener("scroll", ({ target: list }) => {
+  const isLaidAnew = list.clientHeight !== laid.tall || list.scrollHeight !== laid.lines;
+  if (follows && isLaidAnew) toLastLine();
+  else follows = list.scrollTop + list.clientHeight >= list.scrollHeight - 8;
+});
+new ResizeObserver(() => follows && toLastLine()).observe($("log"));
 
 // A line of the log, with the time of day.
 function log(text, kind, at = Date.now() / 1000) {
@@ -94,5 +113,5 @@ function log(text, kind, at = Date.now() / 1000) {
   line.textContent = `${clock(at)} ${text}`;
   list.append(line);
   while (list.childElementCount > 200) list.firstChild.remove();
-  if (follows) list.scrollTop = list.scrollHeight;
+  if (follows) toLastLine();
 }
