@@ -11,6 +11,7 @@ from recorder.camera.playback import FrameSource, PlaybackCamera, TiffSource
 from recorder.camera.simulated.camera import SimulatedCamera
 from recorder.files.opening import is_recording
 from recorder.files.recorded_source import RecordedSource
+from recorder.frames.region_means import Box, box_in_frame
 from recorder.session.session import Session
 from recorder.settings.cameras import SimulatedCameraSettings
 from recorder.settings.model import Settings
@@ -77,9 +78,16 @@ def describe(settings: Settings, camera: CameraDescription, frames_per_chunk: in
         detector={"description": camera.model, "serial_number": camera.serial, **details},
         configuration=settings.to_toml(),
         checksums=settings.storage.checksum,
-        regions=settings.preview.regions if settings.analysis.regions else {},
+        regions=_regions(settings, camera) if settings.analysis.regions else {},
         metadata=settings.metadata.values,
         pixel_um=(round(across * 1e6, 9), round(down * 1e6, 9)),
         magnification=settings.optics.magnification or 0.0,
         is_packed=settings.storage.compression != "none",
     )
+
+
+def _regions(settings: Settings, camera: CameraDescription) -> dict[str, Box]:
+    """Return the regions in pixels of the camera's frames; in the settings they are those of the sensor."""
+    form = camera.format
+    size, corner = (form.width, form.height), camera.corner
+    return {name: box_in_frame(box, corner, size) for name, box in settings.preview.regions.items()}

@@ -13,6 +13,17 @@ Box = tuple[int, int, int, int]
 MAX_PIXELS = 65537
 
 
+def box_in_frame(box: Box, corner: tuple[int, int], size: tuple[int, int]) -> Box:
+    """Return what of a box on the sensor is in frames of `size` (width, height) that begin at `corner` (x, y).
+
+    In pixels of these frames, and empty where nothing is.
+    """
+    (x0, y0, x1, y1), (x, y), (width, height) = box, corner, size
+    left, right = (min(max(0, edge - x), width) for edge in (x0, x1))
+    top, bottom = (min(max(0, edge - y), height) for edge in (y0, y1))
+    return left, top, right, bottom
+
+
 def means_of(frames: NDArray[Any], boxes: Collection[Box]) -> NDArray[np.float64]:
     """Return the means (n, R) of R regions of `frames` (n, H, W), of unsigned integers up to 16 bits.
 

@@ -25,7 +25,7 @@ class FrameReader:
     """Memory for one frame of `frames` (N, H, W), into which they are read; used from one thread at a time.
 
     With `aside`, past the page cache: the pages that the system would keep for a frame of 11 MB cost 14 ms of
-    a processor, the reading itself 1 ms. Frames of a packed chunk are read through it, with all of their chunk.
+    a processor, the reading itself 1 ms. Frames of a packed chunk are read through it, with all of the chunk.
     """
 
     def __init__(self, frames: Frames) -> None:
@@ -52,7 +52,8 @@ class FrameReader:
             frame: NDArray[Any] = np.frombuffer(self._memory, dtype, height * width).reshape(1, height, width)
             fd = self._descriptor(file.path, aside=False)
             file.read(fd, within, slice(0, height), frame, self._unpacked)
-            return frame[0]
+            whole: NDArray[Any] = frame[0]
+            return whole
         # At the same distance from a page's begin as in the file.
         offset = address % PAGE
         row_bytes = width * dtype.itemsize

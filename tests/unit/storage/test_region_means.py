@@ -15,11 +15,14 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from numpy.typing import NDArray
 
+from recorder.assembly import describe as describe_file
+from recorder.camera.base import CameraDescription
 from recorder.files.probe import Probe, probing
 from recorder.files.recover import recover
 from recorder.files.verify import verify
 from recorder.frames.pool import FrameFormat, Pool
-from recorder.frames.region_means import Box, means_of
+from recorder.frames.region_means import Box, box_in_frame, means_of
+from recorder.settings.model import validate
 from recorder.storage.recording import Recording
 from recorder.storage.records import Verdict
 from tests.conftest import fill, let_go, take
@@ -135,3 +138,29 @@ def test_means_are_left_out_where_frames_would_be_lost_for_them(
         assert len(file["data"]) == len(means) == 8
     assert np.isnan(means).tolist() == [False] * 4 + [True] * 4
     assert "region means of 4 frames were left out" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("box", "inside"),
+    [
+        ((100, 60, 120, 70), (0, 10, 20, 20)),
+        ((90, 40, 120, 70), (0, 0, 20, 20)),  # begins before the frames do
+        ((130, 60, 999, 999), (30, 10, 40, 30)),  # ends behind them
+        ((0, 0, 50, 50), (0, 0, 0, 0)),  # is beside them
+        ((500, 500, 600, 600), (40, 30, 40, 30)),
+    ],
+)
+def test_a_region_of_the_sensor_is_one_of_the_frames(box: Box, inside: Box) -> None:
+    assert box_in_frame(box, (100, 50), (40, 30)) == inside
+    frames = np.arange(2 * 30 * 40, dtype=np.uint16).reshape(2, 30, 40)
+    x0, y0, x1, y1 = inside
+    (mean,) = means_of(frames, [inside])[0]
+    assert np.isnan(mean) if x0 == x1 else mean == frames[0, y0:y1, x0:x1].mean()
+
+
+def test_the_file_of_a_camera_with_a_region_of_interest_has_the_means_of_what_was_meant() -> None:
+    """The regions of the settings are those of the sensor, as the page draws them."""
+    settings = validate({"preview": {"regions": {"eye": [110, 60, 120, 70]}}, "analysis": {"regions": True}})
+    form = FrameFormat(30, 40, np.dtype(np.uint16))
+    camera = CameraDescription("edge", "1", form, 100.0, {"roi": "101,51,140,80"})
+    assert describe_file(settings, camera, 4).regions == {"eye": (10, 10, 20, 20)}

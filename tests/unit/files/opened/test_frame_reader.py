@@ -11,6 +11,7 @@ from recorder.files.opened.frame_reader import FrameReader
 from recorder.files.opened.recording import open_files
 from recorder.frames.pool import FrameFormat
 from tests.unit.files.opened.recordings import FORM, Written
+from tests.unit.files.packed import pack
 
 FORMS = [
     FORM,
@@ -41,6 +42,24 @@ def test_frames_are_those_of_the_files(
             for rows in (range(2, 5), range(form.height - 1, form.height)):
                 part = slice(rows.start, rows.stop)
                 assert np.array_equal(np.asarray(reader.read(9, rows))[part], frames[9, part])
+        finally:
+            reader.close()
+
+
+@pytest.mark.parametrize("aside", [False, True])
+def test_frames_of_packed_chunks_are_those_of_the_file(tmp_path: Path, *, aside: bool) -> None:
+    file = Written(tmp_path / "x.h5", levels=8)
+    for _ in range(6):
+        file.write()
+    file.close()
+    pack(file.path)
+    with open_files([file.path]) as recording:
+        assert recording.contents[0].pixels.packed.any()
+        reader = FrameReader(recording.frames)
+        reader.aside = aside
+        try:
+            for index in (0, 23, 5, 6, 7, 12):
+                assert np.array_equal(np.asarray(reader.read(index, range(FORM.height))), file.frames[index])
         finally:
             reader.close()
 
