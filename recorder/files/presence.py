@@ -25,9 +25,6 @@ from recorder.storage.records import ROWS, Row, Verdict
 _NEVER_ZERO = {STORED[0].column, STORED[0].alias}
 _CLOCKS = [name for field in COLUMNS if field.is_clock for name in (field.column, field.alias)]
 
-# LZ4 ends a block with 5 to 12 bytes as they are, which may be zeros.
-MAX_ZEROS_AT_END = 16
-
 # Fields of tables that are indices into the frames' dataset.
 _INDICES = ("frame", "effective_frame", "after_frame")
 
@@ -194,9 +191,8 @@ def _is_packed_whole(file: FileBytes, dataset: GrowingDataset, chunk: int) -> bo
         unpack(data, memoryview(bytearray(dataset.chunk_bytes)))
     except DamagedFileError:
         return False
-    # A codec may end with a few zeros, and what follows in that sector are zeros too.
-    tail = (address + size) % SECTOR
-    return not never_landed(data[: size - (tail if tail <= MAX_ZEROS_AT_END else 0)], address)
+    # With what fills up its last sector: if that is zeros, those that a codec may end with count against it.
+    return not never_landed(data[: size + -(address + size) % SECTOR], address)
 
 
 def _has_gap(file: FileBytes, dataset: GrowingDataset, row: int, size: int) -> bool:

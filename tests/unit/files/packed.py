@@ -23,11 +23,11 @@ from recorder.storage.superblock import Superblock
 OPEN_FLAGS = 0b101
 
 
-def packed_chunk(frames: NDArray[np.uint16] | bytes) -> bytes:
-    """Pack the frames of a chunk as filter 32001 does, up to a whole page."""
+def packed_chunk(frames: NDArray[np.uint16] | bytes, fill: bytes = b"\0") -> bytes:
+    """Pack the frames of a chunk as filter 32001 does, and fill up to a whole page."""
     data = frames if isinstance(frames, bytes) else frames.tobytes()
     packed = imagecodecs.blosc_encode(data, level=1, compressor="lz4", typesize=2, shuffle="bitshuffle")
-    return bytes(packed).ljust(-(-len(packed) // PAGE) * PAGE, b"\0")
+    return bytes(packed).ljust(-(-len(packed) // PAGE) * PAGE, fill)
 
 
 def every_third(chunk: int) -> bool:

@@ -1,5 +1,6 @@
 """What `verify`, `recover`, `info` and other programs make of recordings whose frames are packed."""
 
+import random
 import shutil
 import warnings
 from collections.abc import Callable, Iterator
@@ -13,14 +14,20 @@ import pytest
 from numpy.typing import NDArray
 
 from recorder.errors import DamagedFileError, NotOurFileError, StorageError
+from recorder.files.opening import open_recording
+from recorder.files.presence import _is_packed_whole
 from recorder.files.probe import Probe, probing
 from recorder.files.reader import describe
 from recorder.files.recover import CUT_SHORT, recover
 from recorder.files.verify import verify
+from recorder.frames.pool import PAGE
+from recorder.storage.file_addresses import FileAddresses, GrowingDataset
+from recorder.storage.file_bytes import OnDisk
 from recorder.storage.layout import DETECTOR
+from recorder.storage.packed_chunk import packed_bytes
 from recorder.storage.records import Verdict
-from tests.unit.files.opened.recordings import PER_CHUNK, Written
-from tests.unit.files.packed import chunk_at, every_third, kill, overwrite, pack
+from tests.unit.files.opened.recordings import FORM, PER_CHUNK, Written
+from tests.unit.files.packed import chunk_at, every_third, kill, overwrite, pack, packed_chunk
 
 FRAMES = 9 * PER_CHUNK + 2
 
@@ -171,6 +178,57 @@ def test_after_a_power_cut_a_packed_chunk_is_kept_whole_or_not(
         assert file["entry/verdict"][()] == b"failed"
 
 
+@pytest.mark.parametrize("checksums", [False, True])
+def test_whatever_a_power_cut_leaves_no_wrong_frame_is_kept_and_no_durable_one_lost(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, checksums: bool
+) -> None:
+    """Of each piece of the disk that changed since the last sync, what was or what came is there."""
+    path = tmp_path / "x.h5"
+    file = Written(path, checksums=checksums, levels=16)
+    for _ in range(60):
+        file.write()
+    file.close()
+    pack(path)
+    durable = 40 * PER_CHUNK
+    kill(path, durable)
+    new, old = path.read_bytes(), before(path, durable)
+    monkeypatch.setattr("recorder.files.presence.is_same_boot", lambda _: False)
+    kept = set()
+    for seed in range(25):
+        chance = random.Random(seed)
+        size, share = chance.choice([512, 4096]), chance.choice([0.5, 0.9, 0.99])
+        mixed = bytearray(old)
+        for at in range(512, len(new), size):  # the superblock has an owner of its own
+            if chance.random() < share:
+                mixed[at : at + size] = new[at : at + size]
+        path.write_bytes(mixed)
+        frames = recover(path).frames
+        kept.add(frames)
+        assert durable <= frames
+        with h5py.File(path) as recovered:
+            assert np.array_equal(recovered["data"][:], file.frames[:frames])
+    assert len(kept) > 3
+
+
+def before(path: Path, durable: int) -> bytes:
+    """Return what was on the disk of a file when it had `durable` frames: of its later chunks, zeros."""
+    copy = path.with_suffix(".old")
+    shutil.copy(path, copy)
+    with copy.open("r+b") as raw, open_recording(path) as file:
+        disk = OnDisk(raw.fileno())
+        places = FileAddresses.of(file, disk)
+        pixels = GrowingDataset.read(disk, places.pixels)
+        for chunk in range(durable // PER_CHUNK, len(pixels.chunks)):
+            disk.write(pixels.chunks[chunk], bytes(pixels.end_of(chunk) - pixels.chunks[chunk]))
+        pixels.keep(disk, durable)
+        for address in places.columns.values():
+            column = GrowingDataset.read(disk, address)
+            column.keep(disk, durable)
+            rest = column.rows_per_chunk - durable
+            disk.write(column.chunks[0] + durable * column.row_bytes, bytes(rest * column.row_bytes))
+    return copy.read_bytes()
+
+
 def test_after_a_power_cut_before_the_first_sync(
     tmp_path: Path, probe: Probe, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -182,6 +240,30 @@ def test_after_a_power_cut_before_the_first_sync(
         _bytes(path, chunk, 0, bytes(4096))
         assert recover(path, probe).frames == there
         assert describe(path).frames == there
+
+
+@pytest.mark.parametrize(("fill", "is_told_whole"), [(b"\xff", True), (b"\0", False)])
+def test_zeros_at_the_end_of_a_chunk_are_told_from_lost_ones_by_what_follows(
+    tmp_path: Path, fill: bytes, is_told_whole: bool
+) -> None:
+    """LZ4 ends with 5 bytes as they are, often zeros: where they begin a sector, it may have been lost."""
+    dark = np.zeros(PER_CHUNK * FORM.height * FORM.width, "<u2")
+    for size in range(500, len(dark)):
+        dark[:size] = np.arange(size) % 251 * 257
+        packed = packed_chunk(dark.tobytes(), fill)
+        end = packed_bytes(packed, dark.nbytes)
+        if 0 < end % 512 <= 5:
+            break
+    assert not any(packed[end - end % 512 : end])
+    path = tmp_path / "x"
+    with path.open("w+b") as raw:
+        raw.write(bytes(PAGE) + packed)
+        raw.flush()
+        disk = OnDisk(raw.fileno())
+        dataset = GrowingDataset(0, 4, FORM.nbytes, PER_CHUNK, 0, (PAGE,), (len(packed),))
+        assert _is_packed_whole(disk, dataset, 0) is is_told_whole
+        disk.write(PAGE + end - end % 512, bytes(512))
+        assert not _is_packed_whole(disk, dataset, 0)
 
 
 def test_durable_frames_that_are_gone_are_no_power_cut(tmp_path: Path, probe: Probe) -> None:

@@ -204,6 +204,7 @@ def test_no_damaged_file_does_harm(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     # A file that hangs HDF5 is given up sooner.
     monkeypatch.setattr(Probe.ask, "__defaults__", (1.5,))
     monkeypatch.setattr("recorder.files.verify.TIMEOUT_S", 1.5)
+    monkeypatch.setattr("recorder.files.opened.contents.TIMEOUT_S", 1.5)
     assert list(check(tmp_path, range(20))) == []
 
 

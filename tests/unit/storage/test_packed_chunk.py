@@ -53,9 +53,9 @@ def test_a_chunk_of_another_size_is_refused() -> None:
 
 def test_damaged_chunks_end_no_process() -> None:
     """A sample, in a process that may crash; more: python -m tests.unit.storage.damaged_chunks."""
-    command = [sys.executable, "-m", "tests.unit.storage.damaged_chunks", "--chunks", "1000"]
+    command = [sys.executable, "-m", "tests.unit.storage.damaged_chunks", "--chunks", "500"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=50, check=False)
     assert (done.returncode, done.stderr) == (0, "")
     refused = int(done.stdout.split()[3])
-    assert 200 < refused < 1000
+    assert 100 < refused < 500
     assert check(0) == 0
