@@ -14,9 +14,9 @@ MAX_PIXELS = 65537
 
 
 def box_in_frame(box: Box, corner: tuple[int, int], size: tuple[int, int]) -> Box:
-    """Return what of a box on the sensor is in frames of `size` (width, height) that begin at `corner` (x, y).
+    """Return what of a box on the sensor is in frames of `size` (width, height) that begin at `corner`.
 
-    In pixels of these frames, and empty where nothing is.
+    In pixels of these frames, and empty where nothing is; `corner` is (x, y) on the sensor.
     """
     (x0, y0, x1, y1), (x, y), (width, height) = box, corner, size
     left, right = (min(max(0, edge - x), width) for edge in (x0, x1))
