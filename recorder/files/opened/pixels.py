@@ -81,8 +81,9 @@ class FilePixels:
     def read(self, fd: int, first: int, rows: slice, out: NDArray[Any], unpacked: UnpackedChunks) -> None:
         """Fill `out` (n, r, W), contiguous, with rows [rows.start, rows.stop) of n frames from `first` on.
 
-        `unpacked` keeps packed chunks of which a part was wanted, for as long as `fd` is open. Raises DamagedFileError where
-        the file ends before, or a packed chunk is damaged, StorageError where the disk fails.
+        `unpacked` keeps packed chunks of which a part was wanted, for as long as `fd` is open. Raises
+        DamagedFileError where the file ends before, or a packed chunk is damaged, StorageError where the disk
+        fails.
         """
         row_bytes = self.width * out.itemsize
         skipped = self.frame_bytes - out.shape[1] * row_bytes
