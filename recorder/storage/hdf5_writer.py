@@ -85,7 +85,7 @@ class HDF5Writer:
         """
         place, mask = (frame, 0, 0), 0 if packed else 1
         with self._guard():
-            if direct and len(data) % PAGE == 0 and len(data) >= layout.ALIGN_FROM:
+            if direct and len(data) % PAGE == 0:
                 with contextlib.suppress(OSError), past_page_cache(self._fd):
                     self._pixels.write_direct_chunk(place, data, mask)
                     return

@@ -152,7 +152,9 @@ def open_to_write(path: Path, what: FileDescription) -> h5py.File:
 def _access(what: FileDescription) -> h5p.PropFAID:
     access = h5p.create(h5p.FILE_ACCESS)
     access.set_libver_bounds(h5f.LIBVER_V110, h5f.LIBVER_V110)
-    access.set_alignment(min(ALIGN_FROM, what.format.nbytes * what.frames_per_chunk), PAGE)
+    # A packed chunk may take a single page.
+    least = PAGE if what.is_packed else what.format.nbytes * what.frames_per_chunk
+    access.set_alignment(min(ALIGN_FROM, least), PAGE)
     # Else a reader that comes in the moment before the writer would keep it from its own file; in SWMR mode
     # the library holds no lock later on either, and `writer_lock` keeps other recorders away.
     access.set_file_locking(False, True)

@@ -30,7 +30,7 @@ def filter_values(value_bytes: int, chunk_bytes: int) -> tuple[int, ...]:
 
 
 def is_size_possible(stored: int, chunk_bytes: int) -> bool:
-    """Return whether a packed chunk, which zeros fill up to whole pages, may take `stored` bytes."""
+    """Return whether a packed chunk, which is filled up to whole pages, may take `stored` bytes."""
     return HEADER_BYTES <= stored < chunk_bytes + HEADER_BYTES + PAGE
 
 
@@ -83,5 +83,6 @@ def pack(pixels: NDArray[Any], out: memoryview) -> int:
     stored = -(-size // PAGE) * PAGE
     if stored >= pixels.nbytes or stored > len(out):
         return 0
-    out[size:stored] = bytes(stored - size)
+    # Not zeros: a sector of them is what a power cut leaves of one that never came.
+    out[size:stored] = b"\xff" * (stored - size)
     return stored
