@@ -204,7 +204,7 @@ async def start(context: CommandContext) -> CommandReply:
     await session.start()
     if session.run is None or session.run.state is State.CLOSED:
         ended = await session.stopped()
-        if ended is not None and ended.verdict == "failed" and not ended.frames:
+        if ended is not None and ended.verdict == "failed" and not ended.frames + ended.unsaved:
             raise CameraError(ended.cause)
         return CommandReply("started, and ended at once")
     path = session.run.file.path if session.run.file else None

@@ -19,10 +19,11 @@ def status_line(session: Session) -> str:
         return "idle" if figures is None else figures.state.value
     camera = figures.acquisition
     saving = f"saving {figures.path} ({figures.mode})" if figures.path else "saving nothing"
+    is_saved = figures.path or figures.frames
+    written = f"{figures.frames} frames written ({figures.durable} durable)"
     parts = [
         f"{figures.state.value}, {saving}",
-        f"{figures.frames} frames {'written' if figures.path else 'not written'}"
-        f"{f' ({figures.durable} durable)' if figures.path else ''}, {camera.frames} delivered, "
+        f"{written if is_saved else f'{figures.unsaved} frames not written'}, {camera.frames} delivered, "
         f"{figures.lost} lost",
         f"{figures.rate:.1f} frames/s, {figures.rate * figures.frame_bytes / 1e6:.0f} MB/s",
         f"exposure {_exposure(camera)}",
@@ -47,14 +48,14 @@ def status_table(session: Session) -> Table:
         return ()
     camera = figures.acquisition
     rows = [("state", figures.state.value)]
-    if figures.path:
+    rows.append(("file", f"{figures.path} ({figures.mode})" if figures.path else "none, nothing is saved"))
+    if figures.path or figures.frames:
         size = figures.frames * figures.frame_bytes / 1e9
-        rows += [
-            ("file", f"{figures.path} ({figures.mode})"),
-            ("written", f"{figures.frames} frames, {size:.2f} GB; {figures.durable} survive a power cut"),
-        ]
-    else:
-        rows.append(("file", "none, nothing is saved"))
+        rows.append(
+            ("written", f"{figures.frames} frames, {size:.2f} GB; {figures.durable} survive a power cut")
+        )
+    if figures.unsaved:
+        rows.append(("not saved", f"{figures.unsaved} frames came while nothing was saved"))
     rows += [
         ("camera", f"{camera.frames} frames delivered, {figures.lost} lost"),
         ("rate", f"{figures.rate:.1f} frames/s, {figures.rate * figures.frame_bytes / 1e6:.0f} MB/s"),

@@ -26,15 +26,11 @@ VERDICT_COLOURS = {
 
 
 def summary_text(summary: Summary) -> str:
-    """Return how a session ended, in two lines."""
-    what = f"{summary.verdict}: {summary.frames} frames"
+    """Return how a session ended, in two lines; the frames of each file are those that it holds."""
+    what = f"{summary.verdict}: {_frames(summary)}"
     if summary.lost:
         losses = ", ".join(f"{count} {cause}" for cause, count in summary.losses.items())
-        what += f", {summary.lost} lost ({losses})"
-    files = [f"{path}" if len(summary.files) == 1 else f"{path} ({frames})" for path, frames in summary.files]
-    what += f" in {', '.join(files[-MAX_FILES:]) or 'no file'}"
-    if len(files) > MAX_FILES:
-        what += f" and {len(files) - MAX_FILES} more before these"
+        what = f"{summary.verdict}: {summary.lost} lost ({losses}); {_frames(summary)}"
     figures = summary.for_json()
     size = f"{summary.bytes / 1e9:.3f} GB in {summary.seconds:.2f} s"
     parts = [f"{size}, {figures['fps']:.1f} frames/s, {figures['MBps']:.0f} MB/s"]
@@ -45,6 +41,16 @@ def summary_text(summary: Summary) -> str:
         parts.append(f"buffer never fuller than {most}")
         parts.append(f"never longer than {summary.longest_pause_s * 1e3:.1f} ms without reading the camera")
     return f"{what}\n{'; '.join(parts)}"
+
+
+def _frames(summary: Summary) -> str:
+    """Return how many frames there are, and where, and how many are in no file."""
+    if not summary.files:
+        return f"{summary.frames + summary.unsaved} frames in no file"
+    files = [f"{path}" if len(summary.files) == 1 else f"{path} ({frames})" for path, frames in summary.files]
+    more = f" and {len(files) - MAX_FILES} more before these" if len(files) > MAX_FILES else ""
+    unsaved = f"; {summary.unsaved} more were exposed while saving was off" if summary.unsaved else ""
+    return f"{summary.frames} frames in {', '.join(files[-MAX_FILES:])}{more}{unsaved}"
 
 
 class SafeConsole(Console):

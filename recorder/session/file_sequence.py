@@ -66,6 +66,20 @@ class SessionFile:
         return self.state in {FileState.CLOSED, FileState.WITHDRAWN}
 
 
+@dataclass(frozen=True)
+class FrameCounts:
+    """Frames committed: `saved` in files, `durable` of them survive a power cut, `unsaved` are in no file."""
+
+    saved: int
+    durable: int
+    unsaved: int
+
+    @property
+    def all(self) -> int:
+        """All that came."""
+        return self.saved + self.unsaved
+
+
 class FileSequence:
     """The files of a session, each with a `file_index`; every method from the event loop's thread.
 
@@ -118,6 +132,16 @@ class FileSequence:
     def current(self) -> SessionFile:
         """The file that frames go to."""
         return self._files[self._current]
+
+    def counts(self, indices: Sequence[int]) -> FrameCounts:
+        """Return how many frames these files have, those without a path being none."""
+        files = [self._files[index].file for index in indices]
+        saved = [file for file in files if file.path is not None]
+        return FrameCounts(
+            saved=sum(file.frames for file in saved),
+            durable=sum(max(0, file.durable_frames) for file in saved),
+            unsaved=sum(file.frames for file in files if file.path is None),
+        )
 
     # From one file to the next.
 

@@ -13,6 +13,7 @@ from recorder.assembly import build_session
 from recorder.control.completion import complete
 from recorder.control.dispatcher import Dispatcher
 from recorder.frontends.session_context import session_context
+from recorder.frontends.terminal import summary_text
 from recorder.settings.model import validate
 from recorder.storage.layout import DETECTOR
 from tests.virtual_time import VirtualClock
@@ -282,3 +283,42 @@ async def test_completion_knows_the_session(dispatch: Dispatcher) -> None:
     }
     assert dict(complete("set camera.exposure ", session)) == {"4ms": "as it is now"}
     assert list(complete("set camera.nonsense ", session)) == []
+
+
+async def test_the_summary_counts_the_frames_that_are_in_files_and_those_that_are_not(
+    dispatch: Dispatcher, tmp_path: Path
+) -> None:
+    """Saving is off in the middle of one run, and in all of the next."""
+    for line in ("save off", "wait 300ms", "save on", "wait 100ms", "save off", "wait 300ms", "stop"):
+        await typed(dispatch, line)
+    run = dispatch.session.last_summary
+    assert run is not None
+    for line in ("start", "wait 200ms", "stop"):
+        await typed(dispatch, line)
+    whole = dispatch.session.summary()
+    in_files = 0
+    for path in tmp_path.glob("*.h5"):
+        with h5py.File(path) as file:
+            in_files += len(file["data"])
+    for summary, unsaved in ((run, 120), (whole, 160)):
+        told = summary.for_json()
+        assert (summary.frames, sum(file["frames"] for file in told["files"])) == (in_files, in_files)
+        assert summary.bytes == in_files * 32 * 32 * 2
+        assert summary.durable == in_files
+        assert summary.unsaved == pytest.approx(unsaved, abs=20)
+        assert told["fps"] == pytest.approx(200, rel=0.1)
+        assert summary_text(summary).startswith(f"complete: {in_files} frames in ")
+        assert f"; {summary.unsaved} more were exposed while saving was off\n" in summary_text(summary)
+    assert whole.lost == 0
+
+
+async def test_a_session_that_saved_nothing_says_so(dispatch: Dispatcher) -> None:
+    session = dispatch.session
+    await typed(dispatch, "stop")
+    await typed(dispatch, "save off")
+    for line in ("start", "wait 200ms", "stop"):
+        await typed(dispatch, line)
+    summary = session.last_summary
+    assert summary is not None
+    assert (summary.frames, summary.bytes, summary.file) == (0, 0, None)
+    assert summary_text(summary).startswith(f"complete: {summary.unsaved} frames in no file\n0.000 GB in ")
