@@ -101,7 +101,7 @@ def _marks(rows: list[dict[str, Any]]) -> Iterator[str]:
     shown = [
         (
             str(row["frame"]) if row["frame"] >= 0 else "-",
-            f"{row['elapsed_s']:.3f} s",
+            "-" if row["time_s"] is None else f"{row['time_s']:.3f} s",
             *(escaped(str(row[name])) for name in ("label", "text", "source")),
         )
         for row in rows[:MAX_MARKS]

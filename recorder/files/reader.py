@@ -80,7 +80,8 @@ class FileInfo:
     """What a file tells of itself; `losses` by cause, `metadata` as it is at the end.
 
     `regions` are those whose means are stored for every frame, with x0, y0, x1, y1; `exposures` the first
-    frames with an exposure of their own, each with it in s (None: not known).
+    frames with an exposure of their own, each with it in s (None: not known). Of `mark_rows`, `time_s` is the
+    time of the marked frame, as `frame_time` has it (None: it is not there).
     """
 
     path: Path
@@ -159,7 +160,7 @@ def _describe(path: Path) -> FileInfo:
             losses=losses,
             exposures=_exposures(detector["exposure"][:frames]),
             marks=_standing(entry["marks"]),
-            mark_rows=[_row(row) for row in entry["marks"][:]],
+            mark_rows=[_mark(row, times) for row in entry["marks"][:]],
             commands=len(entry["commands"]),
             start_time=_text(entry["start_time"]),
             end_time=_text(entry["end_time"]),
@@ -190,6 +191,12 @@ def _row(row: np.void) -> dict[str, Any]:
         name: value.decode(errors="replace") if isinstance(value, bytes) else value
         for name, value in zip(names, values, strict=True)
     }
+
+
+def _mark(row: np.void, times: NDArray[np.float64]) -> dict[str, Any]:
+    """Return a mark's row as plain values, with the time of its frame among `times`."""
+    frame = int(row["frame"])
+    return _row(row) | {"time_s": float(times[frame]) if 0 <= frame < len(times) else None}
 
 
 def _standing(marks: h5py.Dataset) -> int:

@@ -11,7 +11,7 @@ waited for on another, so that neither holds up frames.
 import asyncio
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from pathlib import Path
 
@@ -48,17 +48,26 @@ class FileState(Enum):
 
 @dataclass
 class SessionFile:
-    """One file of the session: `received` frames were meant for it, `lost` are missing among them."""
+    """One file of the session: `received` frames were meant for it, `lost` are missing among them.
+
+    `began_s` is the time in s from the run's first frame to the file's first, from which its rows count;
+    None: it has not come.
+    """
 
     file: FrameFile
     state: FileState = FileState.PREPARED
     received: int = 0
     lost: int = 0
+    began_s: float | None = None
 
     @property
     def takes_rows(self) -> bool:
         """Whether rows of its frames can still be written."""
         return self.file.path is not None and not self.is_over
+
+    def counted(self, losses: Sequence[Loss]) -> list[Loss]:
+        """Return losses with their times counted from the file's first frame."""
+        return [replace(loss, elapsed_s=loss.elapsed_s - (self.began_s or 0.0)) for loss in losses]
 
     @property
     def is_over(self) -> bool:
@@ -244,7 +253,9 @@ class FileSequence:
 
     async def append(self, spans: Sequence[FrameSpan], losses: Sequence[Loss]) -> None:
         """Write frames of the current file, and losses; raises StorageError."""
-        await self._storage_thread.call("writing frames", self.current.file.append, spans, losses)
+        entry = self.current
+        counted = entry.counted(losses)
+        await self._storage_thread.call("writing frames", entry.file.append, spans, counted)
         self.sync.soon(self.current.file)
 
     async def commit(self) -> None:
@@ -255,20 +266,22 @@ class FileSequence:
     async def add_row(self, file_index: int, row: Row, frame: int = -1) -> bool:
         """Append a row about `frame` (its index; -1: about none) to the file that holds it.
 
-        Returns False where there is no such file, or it is closed: then only the journal has it. Raises
-        StorageError where it cannot be written, or its frame never was.
+        The time of a row that has one is given since the run's first frame. Returns False where there is no
+        such file, or it is closed: then only the journal has it. Raises StorageError where it cannot be
+        written, or its frame never was.
         """
         entry = self._files[file_index]
         if not entry.takes_rows:
             return False
-        await self._storage_thread.call("writing rows", _add_row, entry.file, row, frame)
+        counted = row.counted_from(entry.began_s)
+        await self._storage_thread.call("writing rows", _add_row, entry.file, counted, frame)
         if entry is self.current:
             self.sync.soon(entry.file)
         return True
 
     def keep(self, row: Row) -> None:
         """Keep a row of what was done while no file was there for the next file."""
-        self._kept.append(row)
+        self._kept.append(row.counted_from(None))
 
     # The end of a run.
 
@@ -292,7 +305,7 @@ class FileSequence:
         entry = self.current
         problem: StorageError | None = None
         try:
-            await self._storage_thread.call("committing frames", entry.file.finish, losses)
+            await self._storage_thread.call("committing frames", entry.file.finish, entry.counted(losses))
         except StorageError as error:
             problem = error
             verdict, cause = Verdict.FAILED, str(error)
