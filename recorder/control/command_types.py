@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from recorder.control.displays import Displays
 from recorder.control.plan import Plan
+from recorder.control.turns import Turns
 from recorder.frames.timeline import FrameRef
 from recorder.session.session import Session
 
@@ -17,12 +18,13 @@ class Conversation:
     """What one console, display or connection says, line after line; `source` names it in the journal.
 
     Where the last line was answered with a `question`, `on_yes` is the line that y, as the next one, stands
-    for; any other line is no answer. Both are "" where nothing is asked.
+    for; any other line is no answer. Both are "" where nothing is asked. `turns` keep the order of its lines.
     """
 
     def __init__(self, source: str) -> None:
         self.source = source
         self.question = self.on_yes = ""
+        self.turns = Turns()
 
     def ask(self, question: str, on_yes: str) -> None:
         """Ask a question, to which y as the next line is `on_yes`; "" for both takes it back."""

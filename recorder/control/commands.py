@@ -29,6 +29,7 @@ from recorder.control.status_text import (
     status_table,
     value_text,
 )
+from recorder.control.turns import Turn
 from recorder.errors import CameraError, UsageError, did_you_mean
 from recorder.session.status import FinishReason, State
 from recorder.settings.model import override
@@ -44,7 +45,7 @@ SUSPECT = 20
 PEOPLE = frozenset({"console", "page"})
 
 
-@command()
+@command(turn=Turn.AT_ONCE)
 async def help_(context: CommandContext, name: Word = "", name2: Word = "") -> CommandReply:
     """List the commands, or show how to write one."""
     del context
@@ -59,7 +60,7 @@ async def help_(context: CommandContext, name: Word = "", name2: Word = "") -> C
     return CommandReply("\n".join(f"{known.usage}\n    {known.summary}" for known in found), only_tells=True)
 
 
-@command()
+@command(turn=Turn.AT_ONCE)
 async def status(context: CommandContext) -> CommandReply:
     """Show state, file, frames, losses, exposure, temperature and free room on the disk."""
     table = status_table(context.session)
@@ -112,7 +113,7 @@ async def preview_levels(context: CommandContext, low: Word, high: Word = "") ->
     return CommandReply(f"levels {low} to {high}")
 
 
-@command(changes_frames=True, live="camera.exposure")
+@command(changes_frames=True, live="camera.exposure", turn=Turn.FOR_A_FRAME)
 async def exposure(
     context: CommandContext, time: Seconds | None = None, now: Literal["now"] | None = None
 ) -> CommandReply:
@@ -152,7 +153,7 @@ def _ask_about(context: CommandContext, time: float, before: float) -> None:
     )
 
 
-@command(changes_frames=True)
+@command(changes_frames=True, turn=Turn.WHEN_OVER)
 async def save(context: CommandContext, state: Literal["on", "off"] | None = None) -> CommandReply:
     """Write frames into a new file from now on, or go on without writing any; or tell which it is."""
     if state is None:
@@ -161,7 +162,7 @@ async def save(context: CommandContext, state: Literal["on", "off"] | None = Non
     return CommandReply(f"saving {path}" if path else "saving nothing", number=number)
 
 
-@command(changes_frames=True)
+@command(changes_frames=True, turn=Turn.WHEN_OVER)
 async def save_new(context: CommandContext, name: Word = "") -> CommandReply:
     """Go on in the next file, called NAME if you like; no frame is lost between the two."""
     path, number = await context.session.save(True, name or None, context.first)
@@ -170,7 +171,7 @@ async def save_new(context: CommandContext, name: Word = "") -> CommandReply:
     )
 
 
-@command()
+@command(turn=Turn.FOR_A_FRAME)
 async def snapshot(context: CommandContext, path: Word = "") -> CommandReply:
     """Write the next frame to PATH: .tif with all its bits, .png with the preview's levels.
 
@@ -197,7 +198,7 @@ async def trigger(context: CommandContext) -> CommandReply:
     return CommandReply("triggered")
 
 
-@command()
+@command(turn=Turn.WHEN_OVER)
 async def start(context: CommandContext) -> CommandReply:
     """Begin a run, into a new file unless save is off."""
     session = context.session
@@ -213,7 +214,7 @@ async def start(context: CommandContext) -> CommandReply:
     )
 
 
-@command(ends_run=True)
+@command(ends_run=True, turn=Turn.LAST)
 async def stop(context: CommandContext) -> CommandReply:
     """Stop the camera, write all that was exposed, and close the file."""
     session = context.session
@@ -223,7 +224,7 @@ async def stop(context: CommandContext) -> CommandReply:
     return CommandReply("stopping", number=context.first, then=session.stopped)
 
 
-@command()
+@command(turn=Turn.WHEN_OVER)
 async def set_(context: CommandContext, key: Key, *value: Word) -> CommandReply:
     """Change a setting for the next run, for example set camera.rate 50; without VALUE, tell what it is.
 
@@ -240,7 +241,7 @@ async def set_(context: CommandContext, key: Key, *value: Word) -> CommandReply:
     return CommandReply(f"{key} = {text} from the next start on")
 
 
-@command(ends_run=True)
+@command(ends_run=True, turn=Turn.LAST)
 async def quit_(context: CommandContext) -> CommandReply:
     """Stop, close the file and leave; while frames are being saved that is asked: y does it, all else not."""
     session, conversation = context.session, context.conversation
@@ -255,7 +256,7 @@ async def quit_(context: CommandContext) -> CommandReply:
     raise UsageError(f"{path} is being saved; stop, close the file and leave? y/N (quit now does not ask)")
 
 
-@command(ends_run=True)
+@command(ends_run=True, turn=Turn.LAST)
 async def quit_now(context: CommandContext) -> CommandReply:
     """Stop, close the file and leave, also while frames are being saved."""
     return _leave(context)

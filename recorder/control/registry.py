@@ -16,6 +16,7 @@ from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from recorder.control.command_types import CommandContext, CommandReply
+from recorder.control.turns import Turn
 from recorder.errors import UsageError, did_you_mean
 from recorder.settings.model import keys
 from recorder.units import SECONDS, parse_seconds
@@ -109,7 +110,8 @@ class Command:
     """A command: its `name` (one or two words), its function `run`, its `summary` for help, and its traits.
 
     `changes_frames`: it takes effect on a frame that a replay must hit; `ends_run`: no frame comes after it;
-    `live`: the key of the setting that it changes while a run is under way ("": none).
+    `live`: the key of the setting that it changes while a run is under way ("": none); `turn`: when it is
+    carried out, after others of the same source.
     """
 
     name: str
@@ -119,6 +121,7 @@ class Command:
     changes_frames: bool = False
     ends_run: bool = False
     live: str = ""
+    turn: Turn = Turn.IN_TURN
 
     @property
     def usage(self) -> str:
@@ -173,7 +176,11 @@ ALIASES = {"?": "help", "exit": "quit", "q": "quit"}
 
 
 def command(
-    *, changes_frames: bool = False, ends_run: bool = False, live: str = ""
+    *,
+    changes_frames: bool = False,
+    ends_run: bool = False,
+    live: str = "",
+    turn: Turn = Turn.IN_TURN,
 ) -> Callable[[CommandFunction], CommandFunction]:
     """Return a decorator that registers a coroutine function as a command, with these traits (see `Command`).
 
@@ -193,7 +200,7 @@ def command(
             for p in list(inspect.signature(function).parameters.values())[1:]
         )
         summary = inspect.getdoc(function) or ""
-        COMMANDS[name] = Command(name, function, parameters, summary, changes_frames, ends_run, live)
+        COMMANDS[name] = Command(name, function, parameters, summary, changes_frames, ends_run, live, turn)
         return function
 
     return register
@@ -202,6 +209,15 @@ def command(
 def find_command(line: str) -> Command | None:
     """Return the command that a line begins with, None where it begins with none; raises as `split` does."""
     return find_by_words(split(line))
+
+
+def turn_of(line: str) -> Turn:
+    """Return when a line is carried out, after others of the same source; one that is wrong in its turn."""
+    try:
+        known = find_command(line)
+    except UsageError:
+        return Turn.IN_TURN
+    return known.turn if known else Turn.IN_TURN
 
 
 def find_by_words(words: list[str]) -> Command | None:

@@ -10,6 +10,7 @@ from recorder.control.command_types import CommandContext, CommandReply
 from recorder.control.permissions import without_token
 from recorder.control.plan import PlannedLine
 from recorder.control.registry import Argument, Command, Seconds, Word, command, joined, parse, whole_number
+from recorder.control.turns import Turn
 from recorder.errors import UsageError
 from recorder.session.run import Run
 from recorder.session.session import Session
@@ -101,7 +102,7 @@ async def every(context: CommandContext, time: Seconds, *line: Word) -> CommandR
     return _planned(context, when, text, _again(context.session, run, time))
 
 
-@command()
+@command(turn=Turn.AT_ONCE)
 async def at_list(context: CommandContext) -> CommandReply:
     """List the lines that are planned, by at, in and every, each with its number."""
     rows = tuple(
