@@ -171,6 +171,9 @@ class ParsedLine:
 # By name; filled when recorder.control.commands is imported.
 COMMANDS: dict[str, Command] = {}
 
+# What `at` takes for the camera's counter: journals of before say frame.
+COUNTER_WORDS = ("counter", "frame")
+
 # Other words for the first word of a command.
 ALIASES = {"?": "help", "exit": "quit", "q": "quit"}
 

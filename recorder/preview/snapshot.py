@@ -57,7 +57,7 @@ def write(
         Image.fromarray(as_seen(frame.pixels, levels, bits, gamma)).save(file, format="png")
         return
     # A line of JSON in the tag ImageDescription, beside the tags that TIFF has for it.
-    known: dict[str, Any] = {"frame": frame.number, "utc": frame.utc.isoformat(timespec="milliseconds")}
+    known: dict[str, Any] = {"counter": frame.number, "utc": frame.utc.isoformat(timespec="milliseconds")}
     tags: dict[str, Any] = {}
     if not math.isnan(frame.exposure_s):
         known["exposure_s"] = frame.exposure_s

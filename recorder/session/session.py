@@ -294,7 +294,7 @@ class Session:
             raise CameraError(f"no frame came within {SNAPSHOT_S:g} s")
         beside = (run.file.path if run.file else None) or self.path or Path("snapshot")
         if path is None or beside_file:
-            path = beside.with_name(path.name if path else f"{beside.stem}_frame{taken.number}.tif")
+            path = beside.with_name(path.name if path else f"{beside.stem}_counter{taken.number}.tif")
         on_sensor_m = run.description.pixel_m if run.description else (0.0, 0.0)
         details = run.description.details if run.description else {}
         pixel_m = self.settings.pixel_on_sample(on_sensor_m)

@@ -78,7 +78,7 @@ async def test_a_name_given_between_runs_is_the_next_files(dispatch: Dispatcher,
     assert told == f"ok: saving {tmp_path / 'trial7.h5'} from the next start on"
     assert await typed(dispatch, "start") == f"ok: started, saving {tmp_path / 'trial7.h5'}"
     await asyncio.sleep(0.1)
-    assert str(tmp_path / "trial7_frame") in await typed(dispatch, "snapshot")
+    assert str(tmp_path / "trial7_counter") in await typed(dispatch, "snapshot")
     assert await run_again(dispatch) == f"ok: started, saving {tmp_path / 'x_2.h5'}"
 
 
@@ -118,7 +118,7 @@ async def test_a_value_may_have_blanks(dispatch: Dispatcher) -> None:
 
 async def test_what_is_planned_needs_a_run(dispatch: Dispatcher) -> None:
     await typed(dispatch, "stop")
-    assert await typed(dispatch, "at frame 3 mark hello") == "refused: not running; start comes first"
+    assert await typed(dispatch, "at counter 3 mark hello") == "refused: not running; start comes first"
 
 
 async def test_the_row_of_a_start_is_on_no_frame_of_the_run_before(
@@ -148,7 +148,7 @@ async def test_what_was_planned_for_a_run_is_not_done_in_the_next_one(
 ) -> None:
     """A moment or a frame that never came: it is said, and nothing is done."""
     assert (await typed(dispatch, "at 300ms mark late")).startswith("ok")
-    assert (await typed(dispatch, "at frame 5000 mark never")).startswith("ok")
+    assert (await typed(dispatch, "at counter 5000 mark never")).startswith("ok")
     await run_again(dispatch)
     await asyncio.sleep(0.5)
     await typed(dispatch, "stop")
@@ -160,7 +160,7 @@ async def test_what_was_planned_for_a_run_is_not_done_in_the_next_one(
 async def test_what_is_planned_is_done_at_its_frame_also_long_after(dispatch: Dispatcher) -> None:
     run = dispatch.session.run
     assert run is not None
-    await typed(dispatch, "at frame 900 mark now")
+    await typed(dispatch, "at counter 900 mark now")
     while run.marks < 1:
         await asyncio.sleep(0.01)
     (placed,) = dispatch.session.marks.placed
