@@ -10,6 +10,7 @@ from recorder.control.registry import Number, Seconds, Whole, Word, command
 from recorder.errors import UsageError, did_you_mean
 from recorder.frames.region_means import Box
 from recorder.preview.baseline import Baseline
+from recorder.session.session import Session
 from recorder.settings.field_types import (
     HIGHEST_GAMMA,
     LONGEST_BASELINE_S,
@@ -119,14 +120,54 @@ def _compare_with(context: CommandContext, seconds: float, *, running: bool) -> 
 
 @command(live="preview.regions")
 async def region(
-    context: CommandContext, name: Word, x0: Whole, y0: Whole, x1: Whole, y1: Whole
+    context: CommandContext,
+    name: Word = "",
+    x0: Whole | None = None,
+    y0: Whole | None = None,
+    x1: Whole | None = None,
+    y1: Whole | None = None,
 ) -> CommandReply:
-    """Show the mean of a region as a trace: from pixel X0, Y0 of the frame up to X1, Y1, not included."""
+    """Show the mean of a region as a trace: from pixel X0, Y0 of the frame up to X1, Y1, not included.
+
+    Alone it tells which regions there are, with a name where that one is.
+    """
     regions = dict(context.session.preview.regions)
-    regions[name] = (x0, y0, x1, y1)
+    if x0 is None:
+        return _regions_told(regions, name)
+    if y0 is None or x1 is None or y1 is None:
+        raise UsageError(f"region: four numbers say where it is; write: region {name} X0 Y0 X1 Y1")
+    regions[name] = box = (x0, y0, x1, y1)
+    _check_inside(context.session, name, box)
     await _keep(context, regions)
-    told = f"region {name}: {x1 - x0} x {y1 - y0} pixels from {x0}, {y0}"
-    return CommandReply(told + _stored_from(context))
+    return CommandReply(f"region {name}: {_where(box)}" + _stored_from(context))
+
+
+def _regions_told(regions: dict[str, Box], name: str) -> CommandReply:
+    """Return which regions there are, or where the one called `name` is."""
+    if name and name not in regions:
+        raise UsageError(
+            f'no region "{name[:80]}"{did_you_mean(name, regions)}; region NAME X0 Y0 X1 Y1 makes one'
+        )
+    rows = tuple((other, _where(box)) for other, box in regions.items() if not name or other == name)
+    line = "; ".join(f"region {other}: {where}" for other, where in rows)
+    none = "no regions; region NAME X0 Y0 X1 Y1 makes one"
+    return CommandReply(line or none, table=rows, only_tells=True)
+
+
+def _where(box: Box) -> str:
+    x0, y0, x1, y1 = box
+    return f"{x1 - x0} x {y1 - y0} pixels from {x0}, {y0}"
+
+
+def _check_inside(session: Session, name: str, box: Box) -> None:
+    """Raise UsageError where a region reaches beyond the frames of the run; without one, none are known."""
+    known = session.run.description if session.run and session.running else None
+    if known is not None and (box[2] > known.format.width or box[3] > known.format.height):
+        width, height = known.format.width, known.format.height
+        raise UsageError(
+            f"region {name}: {box[2]}, {box[3]} is beyond the frame of {width} x {height} pixels; "
+            f"the last X1, Y1 is {width}, {height}"
+        )
 
 
 @command(live="preview.regions")
