@@ -47,7 +47,7 @@ def status_table(session: Session) -> Table:
     if figures is None or figures.acquisition is None:
         return ()
     camera = figures.acquisition
-    rows = [("state", figures.state.value)]
+    rows = [("state", figures.state.plain)]
     rows.append(("file", f"{figures.path} ({figures.mode})" if figures.path else "none, nothing is saved"))
     if figures.path or figures.frames:
         size = figures.frames * figures.frame_bytes / 1e9

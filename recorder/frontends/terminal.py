@@ -8,6 +8,7 @@ from datetime import datetime
 
 from rich.console import Console
 
+from recorder.frames.ledger import causes_text
 from recorder.frontends.printing import escaped
 from recorder.session.status import Summary
 from recorder.storage.records import Verdict
@@ -29,8 +30,12 @@ def summary_text(summary: Summary) -> str:
     """Return how a session ended, in two lines; the frames of each file are those that it holds."""
     what = f"{summary.verdict}: {_frames(summary)}"
     if summary.lost:
-        losses = ", ".join(f"{count} {cause}" for cause, count in summary.losses.items())
-        what = f"{summary.verdict}: {summary.lost} lost ({losses}); {_frames(summary)}"
+        of = f"{summary.lost} of {summary.frames + summary.unsaved + summary.lost}"
+        lost = "" if summary.verdict is Verdict.FRAMES_LOST else " lost"
+        what = f"{summary.verdict}: {of}{lost} ({causes_text(summary.losses)}); {_frames(summary)}"
+    elif summary.verdict is Verdict.FRAMES_LOST and summary.cause:
+        # Triggers that gave no frame: no counter has missed any.
+        what = f"{summary.verdict}: {summary.cause}; {_frames(summary)}"
     figures = summary.for_json()
     size = f"{summary.bytes / 1e9:.3f} GB in {summary.seconds:.2f} s"
     parts = [f"{size}, {figures['fps']:.1f} frames/s, {figures['MBps']:.0f} MB/s"]

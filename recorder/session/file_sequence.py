@@ -201,7 +201,9 @@ class FileSequence:
         self.current.state = FileState.CURRENT
         if before is not None and before.state is FileState.CURRENT:
             before.state = FileState.RETIRING
-            task = asyncio.ensure_future(self._retire(before))
+            path = self.current.file.path
+            cause = "saving was switched off" if path is None else f"saving went on in {path.name}"
+            task = asyncio.ensure_future(self._retire(before, cause))
             self._retiring.add(task)
             task.add_done_callback(self._has_retired)
         if self._kept and self.current.takes_rows:
@@ -215,10 +217,9 @@ class FileSequence:
         if not task.cancelled() and (error := task.exception()) is not None:
             self.on_problem(StorageError(f"a file could not be closed: {error!r}"))
 
-    async def _retire(self, entry: SessionFile) -> None:
-        """Close a file whose frames are complete, in its own time."""
+    async def _retire(self, entry: SessionFile, cause: str) -> None:
+        """Close a file whose frames are complete, in its own time; `cause`: why no more come."""
         verdict = Verdict.FRAMES_LOST if entry.lost else Verdict.COMPLETE
-        cause = "the recording went on without it"
         try:
             await self._storage_thread.call("committing frames", entry.file.finish)
             await self.sync.now(entry.file)

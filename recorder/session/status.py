@@ -28,6 +28,11 @@ class State(Enum):
     DRAINING = "draining"
     CLOSED = "closed"
 
+    @property
+    def plain(self) -> str:
+        """The state in a word for people."""
+        return {State.DRAINING: "ending", State.CLOSED: "stopped"}.get(self, self.value)
+
 
 TRANSITIONS = {
     State.IDLE: {State.OPENING},

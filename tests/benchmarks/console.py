@@ -80,7 +80,9 @@ def main() -> None:
                     if way == "headless"
                     else typed_at(folder, asked.seconds, *arguments)
                 )
-            match = re.search(r"(complete|frames lost|failed): (?:(\d+) lost \(.*?\); )?(\d+) frames", shown)
+            match = re.search(
+                r"(complete|frames lost|failed): (?:(\d+) of \d+.*? \(.*?\); )?(\d+) frames", shown
+            )
             pause = re.search(r"never longer than ([\d.]+) ms", shown)
             if match is None or pause is None:
                 sys.exit(f"{way}: no summary in what was printed:\n{shown[-2000:]}")

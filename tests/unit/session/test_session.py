@@ -3,6 +3,7 @@ import threading
 import time
 import weakref
 from collections.abc import AsyncIterator
+from datetime import datetime
 from pathlib import Path
 
 import h5py
@@ -203,6 +204,7 @@ async def test_times_in_a_later_file_count_from_its_own_first_frame(
     assert mark["elapsed_s"] == placed.elapsed_s == pytest.approx(1.0, abs=0.1)
     assert change["elapsed_s"] == pytest.approx(1.0, abs=0.1)
     assert (last["command"], last["elapsed_s"]) == (b"stop", pytest.approx(1.0, abs=0.1))
+    assert describe(tmp_path / "x.h5").cause == "saving was switched off"
     row = next(row for row in describe(tmp_path / "later.h5").mark_rows if row["label"] == "q")
     assert row["time_s"] == times[mark["frame"]]
     with h5py.File(tmp_path / "x_2.h5") as file:
@@ -225,3 +227,8 @@ async def test_a_loss_in_a_later_file_has_the_time_of_its_file(
     with h5py.File(tmp_path / "x_2.h5") as file:
         times, (loss,) = file[DETECTOR]["frame_time"][:], file["entry/losses"][:]
     assert loss["elapsed_s"] == pytest.approx(times[loss["after_frame"] + 1], abs=0.02)
+    first = describe(tmp_path / "x.h5")
+    assert first.cause == "saving went on in x_2.h5"
+    # It was closed when the next one had begun; what it ends with is its last frame, exposed for 5 ms.
+    lasted = datetime.fromisoformat(first.end_time) - datetime.fromisoformat(first.start_time)
+    assert lasted.total_seconds() == pytest.approx(1.99 + 0.005, abs=0.002)
