@@ -1,5 +1,6 @@
 """Which frames of a recording are wanted, and what of each."""
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
@@ -11,6 +12,8 @@ from numpy.typing import NDArray
 from recorder.errors import UsageError, did_you_mean
 from recorder.frames.region_means import Box
 from recorder.units import format_seconds, parse_seconds
+
+log = logging.getLogger(__name__)
 
 # Frames on the very edge of the time around a mark belong to it, whatever fractions become of sums.
 EDGE_S = 1e-7
@@ -93,6 +96,8 @@ def in_range(text: str, frames: int) -> NDArray[np.int64]:
     found = np.arange(frames)[first:stop]
     if not len(found):
         raise UsageError(f"--frames {text}: none of the {frames} frames")
+    if stop is not None and stop > frames:
+        log.warning("--frames %s: there are %d frames, the last one is %d", text, frames, frames - 1)
     return found
 
 
