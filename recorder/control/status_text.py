@@ -2,6 +2,7 @@
 
 import json
 import math
+import time
 
 from recorder.camera.acquisition_result import AcquisitionStatistics
 from recorder.control.command_types import Table
@@ -25,7 +26,7 @@ def status_line(session: Session) -> str:
         f"{figures.state.value}, {saving}",
         f"{written if is_saved else f'{figures.unsaved} frames not written'}, {camera.frames} delivered, "
         f"{figures.lost} lost",
-        f"{figures.rate:.1f} frames/s, {figures.rate * figures.frame_bytes / 1e6:.0f} MB/s",
+        _rate(session, figures),
         f"exposure {_exposure(camera)}",
         f"sensor {_temperature(camera)}",
         f"pool {figures.pool.fill if figures.pool else 0:.0%}",
@@ -58,7 +59,7 @@ def status_table(session: Session) -> Table:
         rows.append(("not saved", f"{figures.unsaved} frames came while nothing was saved"))
     rows += [
         ("camera", f"{camera.frames} frames delivered, {figures.lost} lost"),
-        ("rate", f"{figures.rate:.1f} frames/s, {figures.rate * figures.frame_bytes / 1e6:.0f} MB/s"),
+        ("rate", _rate(session, figures)),
         ("exposure", _exposure(camera)),
         ("sensor", _temperature(camera)),
     ]
@@ -79,6 +80,17 @@ def status_table(session: Session) -> Table:
     if analysis := _analysis(session):
         rows.append(("analysis", analysis))
     return tuple(rows)
+
+
+def _frames_per_s(session: Session, figures: Statistics) -> float:
+    """Return the rate of the last second, or on average of a run that is over or has only begun."""
+    recent = session.run.timeline.rate(time.perf_counter_ns()) if session.run and session.running else 0.0
+    return recent or figures.rate
+
+
+def _rate(session: Session, figures: Statistics) -> str:
+    rate = _frames_per_s(session, figures)
+    return f"{rate:.1f} frames/s, {rate * figures.frame_bytes / 1e6:.0f} MB/s"
 
 
 def _exposure(camera: AcquisitionStatistics) -> str:
@@ -120,7 +132,7 @@ def exposure_text(session: Session) -> str:
     """Return how long frames are exposed, and how often."""
     figures = session.statistics()
     if session.running and figures is not None and figures.acquisition is not None:
-        return f"exposure {_exposure(figures.acquisition)}; {figures.rate:.1f} frames/s on average"
+        return f"exposure {_exposure(figures.acquisition)}; {_frames_per_s(session, figures):.1f} frames/s"
     seconds = getattr(session.settings.camera, "exposure", None)
     if seconds is None:
         return "exposure as recorded: this camera plays frames back"

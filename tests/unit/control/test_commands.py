@@ -322,3 +322,14 @@ async def test_a_session_that_saved_nothing_says_so(dispatch: Dispatcher) -> Non
     assert summary is not None
     assert (summary.frames, summary.bytes, summary.file) == (0, 0, None)
     assert summary_text(summary).startswith(f"complete: {summary.unsaved} frames in no file\n0.000 GB in ")
+
+
+async def test_the_rate_told_is_the_one_since_the_exposure_was_changed(dispatch: Dispatcher) -> None:
+    await asyncio.sleep(2)
+    await typed(dispatch, "exposure 20ms")
+    await asyncio.sleep(0.2)
+    assert await typed(dispatch, "exposure") == "ok: exposure 20ms; 50.0 frames/s"
+    assert "; 50.0 frames/s, 0 MB/s; exposure 20ms;" in await typed(dispatch, "status")
+    await typed(dispatch, "exposure 4ms")
+    await asyncio.sleep(3)
+    assert await typed(dispatch, "exposure") == "ok: exposure 4ms; 200.0 frames/s"
