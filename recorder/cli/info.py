@@ -60,7 +60,7 @@ def _rows(found: FileInfo) -> dict[str, Any]:
         "ended": found.cause or "not yet, or killed",
         "frames": f"{found.frames} of {found.width}x{found.height} {found.dtype}, {found.bytes / 1e9:.3f} GB",
         "lost": f"{found.lost}" + (f" ({causes_text(found.losses)})" if found.losses else ""),
-        "time": f"{found.start_time} to {found.end_time or 'now'}",
+        "time": f"{found.start_time} to {found.end_time or 'now'}" if found.frames else "no frame has come",
         "rate": f"{found.rate:.3f} frames/s over {found.seconds:.3f} s of the camera's clock",
         "exposure": _exposures(found.exposures),
         **({"pixel on the sample": on_sample} if on_sample else {}),

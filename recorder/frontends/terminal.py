@@ -54,7 +54,8 @@ def _frames(summary: Summary) -> str:
         return f"{summary.frames + summary.unsaved} frames in no file"
     files = [f"{path}" if len(summary.files) == 1 else f"{path} ({frames})" for path, frames in summary.files]
     more = f" and {len(files) - MAX_FILES} more before these" if len(files) > MAX_FILES else ""
-    unsaved = f"; {summary.unsaved} more were exposed while saving was off" if summary.unsaved else ""
+    were = "was" if summary.unsaved == 1 else "were"
+    unsaved = f"; {summary.unsaved} more {were} exposed while saving was off" if summary.unsaved else ""
     return f"{summary.frames} frames in {', '.join(files[-MAX_FILES:])}{more}{unsaved}"
 
 

@@ -166,11 +166,12 @@ class Session:
             self.run.abort()
 
     async def stopped(self) -> Summary | None:
-        """Wait until no run is under way; return the summary of the last one."""
-        if self._task is not None:
-            await asyncio.wait([self._task])
-            return self._task.result()
-        return None
+        """Wait until the run under way, if there is one, is over; return its summary, or the last one's."""
+        if (task := self._task) is None:
+            return None
+        # Meanwhile another run may begin.
+        await asyncio.wait([task])
+        return task.result()
 
     async def close(self) -> Summary:
         """Stop what runs and return the summary of all runs; a second time only the latter.

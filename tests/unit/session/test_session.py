@@ -232,3 +232,15 @@ async def test_a_loss_in_a_later_file_has_the_time_of_its_file(
     # It was closed when the next one had begun; what it ends with is its last frame, exposed for 5 ms.
     lasted = datetime.fromisoformat(first.end_time) - datetime.fromisoformat(first.start_time)
     assert lasted.total_seconds() == pytest.approx(1.99 + 0.005, abs=0.002)
+
+
+async def test_who_looks_how_a_run_ended_as_the_next_one_begins_is_told(sitting: Dispatcher) -> None:
+    """The console does, twice a second: an error there would end the session."""
+    session = sitting.session
+    session.stop()
+    before = await session.stopped()
+    looking = asyncio.ensure_future(session.stopped())
+    starting = asyncio.ensure_future(session.start())
+    assert await looking is before
+    await starting
+    assert session.running
