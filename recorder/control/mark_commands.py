@@ -47,7 +47,7 @@ async def note(context: CommandContext, *text: Word) -> CommandReply:
     return CommandReply("noted")
 
 
-@command(turn=Turn.AT_ONCE)
+@command(turn=Turn.LAST)
 async def marks(context: CommandContext) -> CommandReply:
     """List the last marks, also those of other programs; the newest is at the end."""
     known = list(context.session.marks.placed)[-LISTED:]

@@ -20,7 +20,6 @@ from recorder.control.registry import (
     parse,
     whole_number,
 )
-from recorder.control.turns import Turn
 from recorder.errors import UsageError
 from recorder.session.run import Run
 from recorder.session.session import Session
@@ -112,7 +111,7 @@ async def every(context: CommandContext, time: Seconds, *line: Word) -> CommandR
     return _planned(context, when, text, _again(context.session, run, time))
 
 
-@command(turn=Turn.AT_ONCE)
+@command()
 async def at_list(context: CommandContext) -> CommandReply:
     """List the lines that are planned, by at, in and every, each with its number."""
     rows = tuple(
