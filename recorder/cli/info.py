@@ -10,6 +10,7 @@ from recorder.cli.files import AS_JSON, FILES, each
 from recorder.files import reader
 from recorder.files.probe import Probe
 from recorder.files.reader import FileInfo
+from recorder.frames.ledger import causes_text
 from recorder.frontends.printing import escaped, print_json, print_line
 from recorder.units import format_metres, format_seconds
 
@@ -51,7 +52,6 @@ def info(files: tuple[Path, ...], as_json: bool) -> int:
 
 
 def _rows(found: FileInfo) -> dict[str, Any]:
-    losses = ", ".join(f"{count} {cause}" for cause, count in found.losses.items())
     on_sample = _pixels({name: size * 1e-6 for name, size in found.optics.items()})
     on_sensor = _pixels(found.detector)
     return {
@@ -59,8 +59,8 @@ def _rows(found: FileInfo) -> dict[str, Any]:
         "verdict": found.verdict,
         "ended": found.cause or "not yet, or killed",
         "frames": f"{found.frames} of {found.width}x{found.height} {found.dtype}, {found.bytes / 1e9:.3f} GB",
-        "lost": f"{found.lost}" + (f" ({losses})" if losses else ""),
-        "time": f"{found.start_time} to {found.end_time or 'now'}",
+        "lost": f"{found.lost}" + (f" ({causes_text(found.losses)})" if found.losses else ""),
+        "time": f"{found.start_time} to {found.end_time or 'now'}" if found.frames else "no frame has come",
         "rate": f"{found.rate:.3f} frames/s over {found.seconds:.3f} s of the camera's clock",
         "exposure": _exposures(found.exposures),
         **({"pixel on the sample": on_sample} if on_sample else {}),
@@ -107,7 +107,7 @@ def _marks(rows: list[dict[str, Any]]) -> Iterator[str]:
     shown = [
         (
             str(row["frame"]) if row["frame"] >= 0 else "-",
-            f"{row['elapsed_s']:.3f} s",
+            "-" if row["time_s"] is None else f"{row['time_s']:.3f} s",
             *(escaped(str(row[name])) for name in ("label", "text", "source")),
         )
         for row in rows[:MAX_MARKS]

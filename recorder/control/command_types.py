@@ -7,6 +7,7 @@ from typing import Protocol
 from recorder.control.displays import Displays
 from recorder.control.kept_regions import keep_session_regions
 from recorder.control.plan import Plan
+from recorder.control.turns import Turns
 from recorder.frames.region_means import Box
 from recorder.frames.timeline import FrameRef
 from recorder.preview.live import Preview
@@ -21,12 +22,13 @@ class Conversation:
     """What one console, display or connection says, line after line; `source` names it in the journal.
 
     Where the last line was answered with a `question`, `on_yes` is the line that y, as the next one, stands
-    for; any other line is no answer. Both are "" where nothing is asked.
+    for; any other line is no answer. Both are "" where nothing is asked. `turns` keep the order of its lines.
     """
 
     def __init__(self, source: str) -> None:
         self.source = source
         self.question = self.on_yes = ""
+        self.turns = Turns()
 
     def ask(self, question: str, on_yes: str) -> None:
         """Ask a question, to which y as the next line is `on_yes`; "" for both takes it back."""
@@ -39,6 +41,10 @@ class PictureContext(Protocol):
     @property
     def preview(self) -> Preview:
         """What makes the pictures."""
+
+    @property
+    def frame(self) -> Box | None:
+        """Where on the sensor the frames are, None where that is not known."""
 
     async def set_regions(self, regions: Mapping[str, Box]) -> str:
         """Have these regions from now on; return what is to be said of it, raise UsageError."""
@@ -65,6 +71,15 @@ class CommandContext:
     def preview(self) -> Preview:
         """That of the session."""
         return self.session.preview
+
+    @property
+    def frame(self) -> Box | None:
+        """Where on the sensor the frames of the run are, None where nothing runs."""
+        known = self.session.run.description if self.session.run and self.session.running else None
+        if known is None:
+            return None
+        x, y = known.corner
+        return x, y, x + known.format.width, y + known.format.height
 
     async def set_regions(self, regions: Mapping[str, Box]) -> str:
         """Have these regions from now on, and in the next session too; raises UsageError."""

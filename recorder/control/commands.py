@@ -29,6 +29,7 @@ from recorder.control.status_text import (
     status_table,
     value_text,
 )
+from recorder.control.turns import Turn
 from recorder.errors import CameraError, UsageError, did_you_mean
 from recorder.session.status import FinishReason, State
 from recorder.settings.model import override
@@ -44,7 +45,7 @@ SUSPECT = 20
 PEOPLE = frozenset({"console", "page"})
 
 
-@command()
+@command(turn=Turn.AT_ONCE)
 async def help_(context: CommandContext, name: Word = "", name2: Word = "") -> CommandReply:
     """List the commands, or show how to write one."""
     del context
@@ -59,7 +60,7 @@ async def help_(context: CommandContext, name: Word = "", name2: Word = "") -> C
     return CommandReply("\n".join(f"{known.usage}\n    {known.summary}" for known in found), only_tells=True)
 
 
-@command()
+@command(turn=Turn.AT_ONCE)
 async def status(context: CommandContext) -> CommandReply:
     """Show state, file, frames, losses, exposure, temperature and free room on the disk."""
     table = status_table(context.session)
@@ -98,7 +99,7 @@ async def preview_rate(context: CommandContext, rate: Number) -> CommandReply:
     return CommandReply(f"preview at {rate:g}/s")
 
 
-@command(changes_frames=True, live="camera.exposure")
+@command(changes_frames=True, live="camera.exposure", turn=Turn.FOR_A_FRAME)
 async def exposure(
     context: CommandContext, time: Seconds | None = None, now: Literal["now"] | None = None
 ) -> CommandReply:
@@ -138,7 +139,7 @@ def _ask_about(context: CommandContext, time: float, before: float) -> None:
     )
 
 
-@command(changes_frames=True)
+@command(changes_frames=True, turn=Turn.WHEN_OVER)
 async def save(context: CommandContext, state: Literal["on", "off"] | None = None) -> CommandReply:
     """Write frames into a new file from now on, or go on without writing any; or tell which it is."""
     if state is None:
@@ -147,7 +148,7 @@ async def save(context: CommandContext, state: Literal["on", "off"] | None = Non
     return CommandReply(f"saving {path}" if path else "saving nothing", number=number)
 
 
-@command(changes_frames=True)
+@command(changes_frames=True, turn=Turn.WHEN_OVER)
 async def save_new(context: CommandContext, name: Word = "") -> CommandReply:
     """Go on in the next file, called NAME if you like; no frame is lost between the two."""
     path, number = await context.session.save(True, name or None, context.first)
@@ -156,7 +157,7 @@ async def save_new(context: CommandContext, name: Word = "") -> CommandReply:
     )
 
 
-@command()
+@command(turn=Turn.FOR_A_FRAME)
 async def snapshot(context: CommandContext, path: Word = "") -> CommandReply:
     """Write the next frame to PATH: .tif with all its bits, .png with the preview's levels.
 
@@ -183,14 +184,14 @@ async def trigger(context: CommandContext) -> CommandReply:
     return CommandReply("triggered")
 
 
-@command()
+@command(turn=Turn.WHEN_OVER)
 async def start(context: CommandContext) -> CommandReply:
     """Begin a run, into a new file unless save is off."""
     session = context.session
     await session.start()
     if session.run is None or session.run.state is State.CLOSED:
         ended = await session.stopped()
-        if ended is not None and ended.verdict == "failed" and not ended.frames:
+        if ended is not None and ended.verdict == "failed" and not ended.frames + ended.unsaved:
             raise CameraError(ended.cause)
         return CommandReply("started, and ended at once")
     path = session.run.file.path if session.run.file else None
@@ -199,7 +200,7 @@ async def start(context: CommandContext) -> CommandReply:
     )
 
 
-@command(ends_run=True)
+@command(ends_run=True, turn=Turn.LAST)
 async def stop(context: CommandContext) -> CommandReply:
     """Stop the camera, write all that was exposed, and close the file."""
     session = context.session
@@ -209,7 +210,7 @@ async def stop(context: CommandContext) -> CommandReply:
     return CommandReply("stopping", number=context.first, then=session.stopped)
 
 
-@command()
+@command(turn=Turn.WHEN_OVER)
 async def set_(context: CommandContext, key: Key, *value: Word) -> CommandReply:
     """Change a setting for the next run, for example set camera.rate 50; without VALUE, tell what it is.
 
@@ -226,7 +227,7 @@ async def set_(context: CommandContext, key: Key, *value: Word) -> CommandReply:
     return CommandReply(f"{key} = {text} from the next start on")
 
 
-@command(ends_run=True)
+@command(ends_run=True, turn=Turn.LAST)
 async def quit_(context: CommandContext) -> CommandReply:
     """Stop, close the file and leave; while frames are being saved that is asked: y does it, all else not."""
     session, conversation = context.session, context.conversation
@@ -241,7 +242,7 @@ async def quit_(context: CommandContext) -> CommandReply:
     raise UsageError(f"{path} is being saved; stop, close the file and leave? y/N (quit now does not ask)")
 
 
-@command(ends_run=True)
+@command(ends_run=True, turn=Turn.LAST)
 async def quit_now(context: CommandContext) -> CommandReply:
     """Stop, close the file and leave, also while frames are being saved."""
     return _leave(context)

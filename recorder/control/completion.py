@@ -3,7 +3,16 @@
 from collections.abc import Iterator
 
 from recorder.control.key_help import choices, keys_of
-from recorder.control.registry import COMMANDS, LABEL, SETTING, Command, Parameter, find_by_words, unaliased
+from recorder.control.registry import (
+    COMMANDS,
+    COUNTER_WORDS,
+    LABEL,
+    SETTING,
+    Command,
+    Parameter,
+    find_by_words,
+    unaliased,
+)
 from recorder.control.status_text import value_text
 from recorder.errors import UsageError
 from recorder.session.session import Session
@@ -38,7 +47,7 @@ def inner_words(words: list[str]) -> list[str]:
     """Return the words of the line that is to be carried out later, where these begin with its moment."""
     words = unaliased(words)
     while words and words[0] in {"at", "in", "every"} and words[1:2] not in (["list"], ["cancel"]):
-        length = 3 if words[1:2] == ["frame"] or (words[2:3] and words[2] in SECONDS) else 2
+        length = 3 if " ".join(words[1:2]) in COUNTER_WORDS or (words[2:3] and words[2] in SECONDS) else 2
         if len(words) < length:
             break
         words = unaliased(words[length:])

@@ -12,7 +12,7 @@ from recorder.control.displays import Displays
 from recorder.control.journal import Journal, JournalEntry, utc_now
 from recorder.control.permissions import without_token
 from recorder.control.plan import Plan
-from recorder.control.registry import MAX_LINE, Command, ParsedLine, parse
+from recorder.control.registry import MAX_LINE, Command, ParsedLine, parse, turn_of
 from recorder.errors import RecorderError, StorageError, UsageError
 from recorder.frames.timeline import FrameRef, Timeline
 from recorder.session.session import Session
@@ -50,6 +50,14 @@ class Answer:
         message = without_token(self.result.message or self.result.status)
         line = self.line if len(self.line) <= MAX_SHOWN else f"{self.line[:MAX_SHOWN]}..."
         return message if message.startswith(self.line) else f"{without_token(line)}: {message}"
+
+    @property
+    def typed_text(self) -> str:
+        """The answer for whoever typed the line just now: what did not work names its command."""
+        message, command = self.result.message, self.command
+        if self.result.status == "ok" or command is None or message.startswith(command.name):
+            return message
+        return f"{command.name}: {message}"
 
 
 def log_unseen(answer: Answer) -> None:
@@ -97,8 +105,16 @@ class Dispatcher:
     async def converse(self, line: str, conversation: Conversation) -> CommandResult | None:
         """Execute a line of somebody who can be asked, as `execute` does, or take it as the answer: y or n.
 
-        What y stands for, such as `quit now`, is a line of its own.
+        What y stands for, such as `quit now`, is a line of its own. Lines are carried out in the order in
+        which they were given, each as `Turn` says.
         """
+        entered_ns = time.perf_counter_ns()
+        async with conversation.turns.taken(turn_of(line)) as answered:
+            return await self._converse(line, conversation, entered_ns, answered)
+
+    async def _converse(
+        self, line: str, conversation: Conversation, entered_ns: int, answered: Callable[[], None]
+    ) -> CommandResult | None:
         on_yes = conversation.on_yes
         conversation.ask("", "")
         word = line.strip().lower()
@@ -110,7 +126,13 @@ class Dispatcher:
                 Answer(word, conversation.source, None, result, only_tells=True, conversation=conversation)
             )
             return result
-        return await self.execute(line, conversation.source, conversation=conversation)
+        return await self.execute(
+            line,
+            conversation.source,
+            conversation=conversation,
+            entered_ns=entered_ns,
+            answered=answered,
+        )
 
     async def execute(
         self,
@@ -121,17 +143,20 @@ class Dispatcher:
         first: int | None = None,
         is_planned: bool = False,
         conversation: Conversation | None = None,
+        entered_ns: int | None = None,
+        answered: Callable[[], None] = lambda: None,
     ) -> CommandResult | None:
         """Execute a line given by `source`, wait until it is done, and return its result (None: empty line).
 
         What is wrong with the line, and what its command raises, becomes the result. `replayed` is the entry
         of another session's journal that this line repeats, at the same frames; `first` the counter that a
-        line `is_planned` for; without a `conversation` nothing is asked. Raises only what ended the
-        run, where `stop` or `quit` waits for a run that an internal error ends.
+        line `is_planned` for; without a `conversation` nothing is asked. The line was given at `entered_ns`
+        (None: now); `answered` is called before what it begins is waited for. Raises only what ended the run,
+        where `stop` or `quit` waits for a run that an internal error ends.
         """
         # A lone surrogate, which JSON can carry, cannot be written into a file.
         line = line.encode(errors="replace").decode()
-        entered_ns = time.perf_counter_ns()
+        entered_ns = time.perf_counter_ns() if entered_ns is None else entered_ns
         parsed: ParsedLine | None = None
         refusal = ""
         try:
@@ -190,6 +215,7 @@ class Dispatcher:
             conversation=conversation,
         )
         self._tell(answer)
+        answered()
         if reply.then is not None:
             try:
                 await reply.then()

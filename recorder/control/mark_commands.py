@@ -2,6 +2,7 @@
 
 from recorder.control.command_types import CommandContext, CommandReply
 from recorder.control.registry import Label, Word, command
+from recorder.control.turns import Turn
 from recorder.errors import UsageError
 from recorder.storage.records import TAKEN_BACK
 
@@ -12,7 +13,7 @@ MAX_LABEL = 64
 LISTED = 10
 
 
-@command()
+@command(turn=Turn.FOR_A_FRAME)
 async def mark(context: CommandContext, label: Label, *text: Word) -> CommandReply:
     """Mark the frame being exposed now with LABEL, and TEXT if you like."""
     if len(label.encode()) > MAX_LABEL:
@@ -46,7 +47,7 @@ async def note(context: CommandContext, *text: Word) -> CommandReply:
     return CommandReply("noted")
 
 
-@command()
+@command(turn=Turn.LAST)
 async def marks(context: CommandContext) -> CommandReply:
     """List the last marks, also those of other programs; the newest is at the end."""
     known = list(context.session.marks.placed)[-LISTED:]
@@ -57,7 +58,7 @@ async def marks(context: CommandContext) -> CommandReply:
     return CommandReply(line, table=rows, only_tells=True)
 
 
-@command()
+@command(turn=Turn.LAST)
 async def unmark(context: CommandContext) -> CommandReply:
     """Take back the last mark that came from here: a row says so, nothing is erased."""
     marks = context.session.marks

@@ -16,6 +16,7 @@ from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from recorder.control.command_types import CommandContext, CommandReply, PictureContext
+from recorder.control.turns import Turn
 from recorder.errors import UsageError, did_you_mean
 from recorder.settings.model import keys
 from recorder.units import SECONDS, parse_seconds
@@ -109,8 +110,9 @@ class Command:
     """A command: its `name` (one or two words), its function `run`, its `summary` for help, and its traits.
 
     `changes_frames`: it takes effect on a frame that a replay must hit; `ends_run`: no frame comes after it;
-    `live`: the key of the setting that it changes while a run is under way ("": none); `for_pictures`: all
-    that it needs is a `PictureContext`, so that it works on a file, too.
+    `live`: the key of the setting that it changes while a run is under way ("": none); `turn`: when it is
+    carried out, after others of the same source; `for_pictures`: all that it needs is a `PictureContext`, so
+    that it works on a file, too.
     """
 
     name: str
@@ -120,6 +122,7 @@ class Command:
     changes_frames: bool = False
     ends_run: bool = False
     live: str = ""
+    turn: Turn = Turn.IN_TURN
     for_pictures: bool = False
 
     @property
@@ -173,12 +176,19 @@ class ParsedLine:
 # By name; filled when recorder.control.commands is imported.
 COMMANDS: dict[str, Command] = {}
 
+# What `at` takes for the camera's counter: journals of before say frame.
+COUNTER_WORDS = ("counter", "frame")
+
 # Other words for the first word of a command.
 ALIASES = {"?": "help", "exit": "quit", "q": "quit"}
 
 
 def command(
-    *, changes_frames: bool = False, ends_run: bool = False, live: str = ""
+    *,
+    changes_frames: bool = False,
+    ends_run: bool = False,
+    live: str = "",
+    turn: Turn = Turn.IN_TURN,
 ) -> Callable[[CommandFunction], CommandFunction]:
     """Return a decorator that registers a coroutine function as a command, with these traits (see `Command`).
 
@@ -202,7 +212,7 @@ def command(
         summary = inspect.getdoc(function) or ""
         for_pictures = hints[context.name] is PictureContext
         COMMANDS[name] = Command(
-            name, function, parameters, summary, changes_frames, ends_run, live, for_pictures
+            name, function, parameters, summary, changes_frames, ends_run, live, turn, for_pictures
         )
         return function
 
@@ -212,6 +222,15 @@ def command(
 def find_command(line: str) -> Command | None:
     """Return the command that a line begins with, None where it begins with none; raises as `split` does."""
     return find_by_words(split(line))
+
+
+def turn_of(line: str) -> Turn:
+    """Return when a line is carried out, after others of the same source; one that is wrong in its turn."""
+    try:
+        known = find_command(line)
+    except UsageError:
+        return Turn.IN_TURN
+    return known.turn if known else Turn.IN_TURN
 
 
 def find_by_words(words: list[str]) -> Command | None:

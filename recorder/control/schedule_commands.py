@@ -9,7 +9,17 @@ from typing import Annotated
 from recorder.control.command_types import CommandContext, CommandReply
 from recorder.control.permissions import without_token
 from recorder.control.plan import PlannedLine
-from recorder.control.registry import Argument, Command, Seconds, Word, command, joined, parse, whole_number
+from recorder.control.registry import (
+    COUNTER_WORDS,
+    Argument,
+    Command,
+    Seconds,
+    Word,
+    command,
+    joined,
+    parse,
+    whole_number,
+)
 from recorder.errors import UsageError
 from recorder.session.run import Run
 from recorder.session.session import Session
@@ -28,36 +38,36 @@ CLOCK_S = 30.0
 NOT_CARRIED_OUT = "not carried out: the run was over before"
 
 When = Annotated[
-    str, Argument(str, "when", ("frame", "2s", "1min", "14:30", "list", "cancel"), tuple(SECONDS))
+    str, Argument(str, "when", ("counter", "2s", "1min", "14:30", "list", "cancel"), tuple(SECONDS))
 ]
 WholeNumber = Annotated[int, Argument(whole_number, "a number of at list")]
 
 
 @command()
 async def at(context: CommandContext, when: When, *line: Word) -> CommandReply:
-    """Carry out LINE at a moment: at frame 500 LINE, at 2s LINE (after the first frame), at 14:30 LINE.
+    """Carry out LINE at a moment: at counter 500 LINE, at 2s LINE (after the first frame), at 14:30 LINE.
 
-    frame 500 is the camera's counter. A moment that has passed is refused. An hour of the clock is one of
-    today; at 2026-11-25T02:00 LINE is on another day.
+    The counter is the camera's, which displays show. A moment that has passed is refused. An hour of the
+    clock is one of today; at 2026-11-25T02:00 LINE is on another day.
     """
     words, session = list(line), context.session
-    if when == "frame":
+    if when in COUNTER_WORDS:
         try:
             number = whole_number(words.pop(0) if words else "")
         except ValueError as error:
-            raise UsageError(f"at frame: {error}; write: at frame 500 LINE") from None
-        text, later = _line(words, "at frame 500")
+            raise UsageError(f"at counter: {error}; write: at counter 500 LINE") from None
+        text, later = _line(words, "at counter 500")
         if context.is_replay:
-            return _told_again(f"at frame {number}", text)
+            return _told_again(f"at counter {number}", text)
         run = _run(session)
         _check_coming(number, run)
-        return _planned(context, f"at frame {number}", text, _at_frame(session, run, number, later))
+        return _planned(context, f"at counter {number}", text, _at_counter(session, run, number, later))
     clock = _clock(when)
     if clock is None:
         try:
             seconds = parse_seconds(when)
         except ValueError as error:
-            raise UsageError(f'at when = "{when[:80]}": {error}; or write: at frame 500 LINE') from None
+            raise UsageError(f'at when = "{when[:80]}": {error}; or write: at counter 500 LINE') from None
     text, later = _line(words, "at 2s")
     if context.is_replay:
         # A replay has the line itself, with the frame it took effect on.
@@ -164,7 +174,7 @@ def _run_of(session: Session, later: Command) -> Run | None:
 def _check_coming(number: int, run: Run) -> None:
     last = run.timeline.last
     if last is not None and last.number >= number:
-        raise UsageError(f"frame {number} has passed: the counter is at {last.number}")
+        raise UsageError(f"counter {number} has passed: it is at {last.number}")
 
 
 def _now() -> datetime:
@@ -188,7 +198,7 @@ def _clock(when: str) -> datetime | None:
 # raises UsageError where its run is over before.
 
 
-async def _at_frame(session: Session, run: Run, number: int, later: Command) -> AsyncIterator[int | None]:
+async def _at_counter(session: Session, run: Run, number: int, later: Command) -> AsyncIterator[int | None]:
     # Real cameras begin with an exposure as soon as they are told, and not at a frame.
     is_exact = later.changes_frames and (later.name != "exposure" or session.settings.camera.kind != "pco")
     rate = run.description.rate if run.description else 0.0

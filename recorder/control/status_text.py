@@ -2,6 +2,7 @@
 
 import json
 import math
+import time
 
 from recorder.camera.acquisition_result import AcquisitionStatistics
 from recorder.control.command_types import Table
@@ -19,12 +20,13 @@ def status_line(session: Session) -> str:
         return "idle" if figures is None else figures.state.value
     camera = figures.acquisition
     saving = f"saving {figures.path} ({figures.mode})" if figures.path else "saving nothing"
+    is_saved = figures.path or figures.frames
+    written = f"{figures.frames} frames written ({figures.durable} durable)"
     parts = [
         f"{figures.state.value}, {saving}",
-        f"{figures.frames} frames {'written' if figures.path else 'not written'}"
-        f"{f' ({figures.durable} durable)' if figures.path else ''}, {camera.frames} delivered, "
+        f"{written if is_saved else f'{figures.unsaved} frames not written'}, {camera.frames} delivered, "
         f"{figures.lost} lost",
-        f"{figures.rate:.1f} frames/s, {figures.rate * figures.frame_bytes / 1e6:.0f} MB/s",
+        _rate(session, figures),
         f"exposure {_exposure(camera)}",
         f"sensor {_temperature(camera)}",
         f"pool {figures.pool.fill if figures.pool else 0:.0%}",
@@ -47,18 +49,18 @@ def status_table(session: Session) -> Table:
     if figures is None or figures.acquisition is None:
         return ()
     camera = figures.acquisition
-    rows = [("state", figures.state.value)]
-    if figures.path:
+    rows = [("state", figures.state.plain)]
+    rows.append(("file", f"{figures.path} ({figures.mode})" if figures.path else "none, nothing is saved"))
+    if figures.path or figures.frames:
         size = figures.frames * figures.frame_bytes / 1e9
-        rows += [
-            ("file", f"{figures.path} ({figures.mode})"),
-            ("written", f"{figures.frames} frames, {size:.2f} GB; {figures.durable} survive a power cut"),
-        ]
-    else:
-        rows.append(("file", "none, nothing is saved"))
+        rows.append(
+            ("written", f"{figures.frames} frames, {size:.2f} GB; {figures.durable} survive a power cut")
+        )
+    if figures.unsaved:
+        rows.append(("not saved", f"{figures.unsaved} frames came while nothing was saved"))
     rows += [
         ("camera", f"{camera.frames} frames delivered, {figures.lost} lost"),
-        ("rate", f"{figures.rate:.1f} frames/s, {figures.rate * figures.frame_bytes / 1e6:.0f} MB/s"),
+        ("rate", _rate(session, figures)),
         ("exposure", _exposure(camera)),
         ("sensor", _temperature(camera)),
     ]
@@ -82,6 +84,17 @@ def status_table(session: Session) -> Table:
     if analysis := _analysis(session):
         rows.append(("analysis", analysis))
     return tuple(rows)
+
+
+def _frames_per_s(session: Session, figures: Statistics) -> float:
+    """Return the rate of the last second, or on average of a run that is over or has only begun."""
+    recent = session.run.timeline.rate(time.perf_counter_ns()) if session.run and session.running else 0.0
+    return recent or figures.rate
+
+
+def _rate(session: Session, figures: Statistics) -> str:
+    rate = _frames_per_s(session, figures)
+    return f"{rate:.1f} frames/s, {rate * figures.frame_bytes / 1e6:.0f} MB/s"
 
 
 def _exposure(camera: AcquisitionStatistics) -> str:
@@ -123,7 +136,7 @@ def exposure_text(session: Session) -> str:
     """Return how long frames are exposed, and how often."""
     figures = session.statistics()
     if session.running and figures is not None and figures.acquisition is not None:
-        return f"exposure {_exposure(figures.acquisition)}; {figures.rate:.1f} frames/s on average"
+        return f"exposure {_exposure(figures.acquisition)}; {_frames_per_s(session, figures):.1f} frames/s"
     seconds = getattr(session.settings.camera, "exposure", None)
     if seconds is None:
         return "exposure as recorded: this camera plays frames back"

@@ -6,6 +6,7 @@ from typing import Literal
 from recorder.control.command_types import CommandContext, CommandReply, PictureContext
 from recorder.control.registry import Number, Seconds, Whole, Word, command
 from recorder.errors import UsageError, did_you_mean
+from recorder.frames.region_means import Box
 from recorder.preview.baseline import Baseline
 from recorder.settings.field_types import (
     HIGHEST_GAMMA,
@@ -130,11 +131,58 @@ def _compare_with(context: PictureContext, seconds: float, *, running: bool) -> 
 
 @command(live="preview.regions")
 async def region(
-    context: PictureContext, name: Word, x0: Whole, y0: Whole, x1: Whole, y1: Whole
+    context: PictureContext,
+    name: Word = "",
+    x0: Whole | None = None,
+    y0: Whole | None = None,
+    x1: Whole | None = None,
+    y1: Whole | None = None,
 ) -> CommandReply:
-    """Show the mean of a region as a trace: from pixel X0, Y0 of the frame up to X1, Y1, not included."""
-    more = await context.set_regions({**context.preview.regions, name: (x0, y0, x1, y1)})
-    return CommandReply(f"region {name}: {x1 - x0} x {y1 - y0} pixels from {x0}, {y0}{more}")
+    """Show the mean of a region as a trace: from pixel X0, Y0 of the frame up to X1, Y1, not included.
+
+    Alone it tells which regions there are, with a name where that one is.
+    """
+    regions = dict(context.preview.regions)
+    if x0 is None:
+        return _regions_told(regions, name)
+    if y0 is None or x1 is None or y1 is None:
+        raise UsageError(f"region: four numbers say where it is; write: region {name} X0 Y0 X1 Y1")
+    regions[name] = box = (x0, y0, x1, y1)
+    _check_inside(context.frame, name, box)
+    more = await context.set_regions(regions)
+    return CommandReply(f"region {name}: {_where(box)}{more}")
+
+
+def _regions_told(regions: dict[str, Box], name: str) -> CommandReply:
+    """Return which regions there are, or where the one called `name` is."""
+    if name and name not in regions:
+        raise UsageError(
+            f'no region "{name[:80]}"{did_you_mean(name, regions)}; region NAME X0 Y0 X1 Y1 makes one'
+        )
+    rows = tuple((other, _where(box)) for other, box in regions.items() if not name or other == name)
+    line = "; ".join(f"region {other}: {where}" for other, where in rows)
+    none = "no regions; region NAME X0 Y0 X1 Y1 makes one"
+    return CommandReply(line or none, table=rows, only_tells=True)
+
+
+def _where(box: Box) -> str:
+    x0, y0, x1, y1 = box
+    return f"{x1 - x0} x {y1 - y0} pixels from {x0}, {y0}"
+
+
+def _check_inside(frame: Box | None, name: str, box: Box) -> None:
+    """Raise UsageError where a region reaches beyond the frames, where they are known."""
+    if frame is None:
+        return
+    inside = (max(box[0], frame[0]), max(box[1], frame[1]), min(box[2], frame[2]), min(box[3], frame[3]))
+    if inside != box:
+        raise UsageError(
+            f"region {name}: {_corners(box)} reaches beyond the frame, which is {_corners(frame)}"
+        )
+
+
+def _corners(box: Box) -> str:
+    return f"{box[0]}, {box[1]} to {box[2]}, {box[3]}"
 
 
 @command(live="preview.regions")

@@ -3,6 +3,7 @@
 import bisect
 import time
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -85,7 +86,9 @@ class FileInfo:
     `regions` are those whose means are stored for every frame, with x0, y0, x1, y1; `exposures` the first
     frames with an exposure of their own, each with it in s (None: not known). `compression` says how many
     times smaller the frames are in the file (`ratio`), and of how many `chunks`, how many are stored
-    `as_they_are`; None of a file without.
+    `as_they_are`; None of a file without. Of `mark_rows`, `time_s`
+    is the time of the marked frame, as `frame_time` has it (None: it is not there). `start_time` and
+    `end_time` are those of the first and the last exposure.
     """
 
     path: Path
@@ -142,7 +145,7 @@ def _describe(path: Path) -> FileInfo:
         data = detector["data"]
         frames = present_frames(file)
         cut = len(detector["frame_number"]) - frames
-        times = detector["frame_time"][:frames]
+        times, exposures = detector["frame_time"][:frames], detector["exposure"][:frames]
         seconds = float(times[-1] - times[0]) if frames > 1 else 0.0
         losses: dict[str, int] = {}
         for row in entry["losses"][:]:
@@ -163,12 +166,12 @@ def _describe(path: Path) -> FileInfo:
             bytes=frames * data.shape[1] * data.shape[2] * data.dtype.itemsize,
             lost=sum(losses.values()),
             losses=losses,
-            exposures=_exposures(detector["exposure"][:frames]),
+            exposures=_exposures(exposures),
             marks=_standing(entry["marks"]),
-            mark_rows=[_row(row) for row in entry["marks"][:]],
+            mark_rows=[_mark(row, times) for row in entry["marks"][:]],
             commands=len(entry["commands"]),
             start_time=_text(entry["start_time"]),
-            end_time=_text(entry["end_time"]),
+            end_time=_end(_text(entry["start_time"]), _text(entry["end_time"]), times, exposures),
             seconds=seconds,
             rate=(frames - 1) / seconds if seconds else 0.0,
             regions={name: group["box"][:].tolist() for name, group in file.get(layout.REGIONS, {}).items()},
@@ -180,6 +183,21 @@ def _describe(path: Path) -> FileInfo:
             optics=optics(file),
             metadata=read_metadata(entry),
         )
+
+
+def _end(start: str, closed: str, times: NDArray[np.float64], exposures: NDArray[np.float64]) -> str:
+    """Return when the last frame was over, in UTC; "" of a file that is not closed.
+
+    A file is closed a while after its last frame: the next one may have begun.
+    """
+    if not closed or not len(times):
+        return closed
+    last_s = float(times[-1]) + float(np.nan_to_num(exposures[-1]))
+    try:
+        end = datetime.fromisoformat(start) + timedelta(seconds=last_s)
+    except (ValueError, OverflowError):
+        return closed
+    return end.isoformat(timespec="milliseconds")
 
 
 def _exposures(column: NDArray[np.float64]) -> list[tuple[int, float | None]]:
@@ -213,6 +231,12 @@ def _row(row: np.void) -> dict[str, Any]:
         name: value.decode(errors="replace") if isinstance(value, bytes) else value
         for name, value in zip(names, values, strict=True)
     }
+
+
+def _mark(row: np.void, times: NDArray[np.float64]) -> dict[str, Any]:
+    """Return a mark's row as plain values, with the time of its frame among `times`."""
+    frame = int(row["frame"])
+    return _row(row) | {"time_s": float(times[frame]) if 0 <= frame < len(times) else None}
 
 
 def _standing(marks: h5py.Dataset) -> int:

@@ -4,6 +4,7 @@ All of it is used on the event loop's thread; nothing blocks.
 """
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any
@@ -13,21 +14,32 @@ from numpy.typing import NDArray
 
 
 class Cause(Enum):
-    """Why frames are missing: `code` stands in a frame's metadata, `words` in the file."""
+    """Why frames are missing: `code` stands in a frame's metadata, `words` in the file, `plain` says it."""
 
-    COUNTER_GAP = 1, "counter gap"  # the camera's counter skips them, its FIFO never overflowed
-    CAMERA_OVERFLOW = 2, "camera overflow"  # its FIFO overflowed, blocks were free: no processor time
-    BUFFER_EXHAUSTED = 3, "buffer exhausted"  # no free block, and it was not the writer that held them
-    STORAGE = 4, "storage"  # the disk was too slow, full or broken
-    ABORTED = 5, "aborted"  # left in the camera by an abort
+    # Its FIFO never overflowed.
+    COUNTER_GAP = 1, "counter gap", "the camera skipped them"
+    # Its FIFO overflowed, blocks were free: no processor time.
+    CAMERA_OVERFLOW = 2, "camera overflow", "this computer read the camera too late"
+    # No free block, and it was not the writer that held them.
+    BUFFER_EXHAUSTED = 3, "buffer exhausted", "no memory was free for them"
+    STORAGE = 4, "storage", "the disk was too slow, full or broken"
+    ABORTED = 5, "aborted", "left in the camera by an abort"
 
-    def __init__(self, code: int, words: str) -> None:
-        self.code, self.words = code, words
+    def __init__(self, code: int, words: str, plain: str) -> None:
+        self.code, self.words, self.plain = code, words, plain
 
     @classmethod
     def of_code(cls, code: int) -> "Cause":
         """Return the cause with this number; COUNTER_GAP for 0 and for an unknown one."""
         return next((cause for cause in cls if cause.code == code), cls.COUNTER_GAP)
+
+
+def causes_text(by_cause: Mapping[str, int]) -> str:
+    """Return causes, by their words, for people: one with what it means, of several how many each."""
+    if len(by_cause) > 1:
+        return ", ".join(f"{count} {words}" for words, count in by_cause.items())
+    plain = {cause.words: cause.plain for cause in Cause}
+    return "".join(f"{words}: {plain[words]}" if words in plain else words for words in by_cause)
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,9 @@ from numpy.typing import NDArray
 # Arrivals from which the offset is estimated: long enough to see a quick one, short enough to follow drift.
 WINDOW_NS = 10_000_000_000
 
+# The rate of this moment is that of so much time.
+RATE_NS = 1_000_000_000
+
 # Spans whose metadata is kept: questions are about frames that just came, or will come soon.
 REMEMBERED = 256
 
@@ -135,6 +138,29 @@ class Timeline:
             return None if i == len(rows) else FrameRef(int(rows["frame_number"][i]), file_index, index + i)
 
         return self._ask(answer)
+
+    def rate(self, now_ns: int) -> float:
+        """Return the frames/s of the last second, of those exposed as long as the newest; 0: not known.
+
+        Before a change of the exposure another rate may have held; and none is known where at `now_ns`, the
+        host's monotonic clock, no frame has come for a second.
+        """
+        if not self._metadata or now_ns - int(self._metadata[-1][0]["host_time_ns"][-1]) > RATE_NS:
+            return 0.0
+        times_ns: list[NDArray[np.int64]] = []
+        for rows, _, _ in reversed(self._metadata):
+            newest = self._metadata[-1][0][-1]
+            older = rows["camera_time_ns"] < newest["camera_time_ns"] - RATE_NS
+            other = ~np.isclose(rows["exposure_s"], newest["exposure_s"], rtol=1e-3, equal_nan=True)
+            left_out = np.flatnonzero(older | other)
+            times_ns.append(rows["camera_time_ns"][left_out[-1] + 1 if len(left_out) else 0 :])
+            if len(left_out):
+                break
+        count = sum(map(len, times_ns))
+        if count < 2:
+            return 0.0
+        first_ns = next(times for times in reversed(times_ns) if len(times))[0]
+        return float((count - 1) / max(1, int(times_ns[0][-1]) - int(first_ns)) * 1e9)
 
     def close(self) -> None:
         """End the run: set all open futures, and those asked for later at once.

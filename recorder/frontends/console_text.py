@@ -104,7 +104,7 @@ class ConsoleAnswers:
         if command is not None and command.name.startswith("quit") and result.status == "ok":
             self.is_left = True
         if answer.source == "console":
-            text = table_text(answer.table, self._columns()) if answer.table else result.message
+            text = table_text(answer.table, self._columns()) if answer.table else answer.typed_text
             # Of a line that was planned nobody knows any more that it was coming.
             text = answer.text if answer.is_planned else text
             if text:

@@ -92,7 +92,8 @@ def _how_it_ended(session: Session) -> tuple[str, str]:
     ended = session.last_summary
     if ended is None:
         return "ending", "the run is ending"
-    told = f"{ended.frames} frames, {ended.lost} lost"
+    unsaved = f", {ended.unsaved} not saved" if ended.unsaved else ""
+    told = f"{ended.frames} frames saved{unsaved}, {ended.lost} lost"
     if ended.verdict is Verdict.FAILED:
         return "failed", f"failed: {ended.cause}; {told}"
     if ended.verdict is Verdict.COMPLETE:

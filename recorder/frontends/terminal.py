@@ -8,6 +8,7 @@ from datetime import datetime
 
 from rich.console import Console
 
+from recorder.frames.ledger import causes_text
 from recorder.frontends.printing import escaped
 from recorder.session.status import Summary
 from recorder.storage.records import Verdict
@@ -26,15 +27,15 @@ VERDICT_COLOURS = {
 
 
 def summary_text(summary: Summary) -> str:
-    """Return how a session ended, in two lines."""
-    what = f"{summary.verdict}: {summary.frames} frames"
+    """Return how a session ended, in two lines; the frames of each file are those that it holds."""
+    what = f"{summary.verdict}: {_frames(summary)}"
     if summary.lost:
-        losses = ", ".join(f"{count} {cause}" for cause, count in summary.losses.items())
-        what += f", {summary.lost} lost ({losses})"
-    files = [f"{path}" if len(summary.files) == 1 else f"{path} ({frames})" for path, frames in summary.files]
-    what += f" in {', '.join(files[-MAX_FILES:]) or 'no file'}"
-    if len(files) > MAX_FILES:
-        what += f" and {len(files) - MAX_FILES} more before these"
+        of = f"{summary.lost} of {summary.frames + summary.unsaved + summary.lost}"
+        lost = "" if summary.verdict is Verdict.FRAMES_LOST else " lost"
+        what = f"{summary.verdict}: {of}{lost} ({causes_text(summary.losses)}); {_frames(summary)}"
+    elif summary.verdict is Verdict.FRAMES_LOST and summary.cause:
+        # Triggers that gave no frame: no counter has missed any.
+        what = f"{summary.verdict}: {summary.cause}; {_frames(summary)}"
     figures = summary.for_json()
     size = f"{summary.bytes / 1e9:.3f} GB in {summary.seconds:.2f} s"
     parts = [f"{size}, {figures['fps']:.1f} frames/s, {figures['MBps']:.0f} MB/s"]
@@ -47,6 +48,17 @@ def summary_text(summary: Summary) -> str:
         parts.append(f"buffer never fuller than {most}")
         parts.append(f"never longer than {summary.longest_pause_s * 1e3:.1f} ms without reading the camera")
     return f"{what}\n{'; '.join(parts)}"
+
+
+def _frames(summary: Summary) -> str:
+    """Return how many frames there are, and where, and how many are in no file."""
+    if not summary.files:
+        return f"{summary.frames + summary.unsaved} frames in no file"
+    files = [f"{path}" if len(summary.files) == 1 else f"{path} ({frames})" for path, frames in summary.files]
+    more = f" and {len(files) - MAX_FILES} more before these" if len(files) > MAX_FILES else ""
+    were = "was" if summary.unsaved == 1 else "were"
+    unsaved = f"; {summary.unsaved} more {were} exposed while saving was off" if summary.unsaved else ""
+    return f"{summary.frames} frames in {', '.join(files[-MAX_FILES:])}{more}{unsaved}"
 
 
 class SafeConsole(Console):

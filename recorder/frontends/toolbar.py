@@ -8,6 +8,7 @@ from recorder.control.registry import find_by_words
 from recorder.frontends.live_status import LiveStatus
 from recorder.frontends.rate_meter import format_duration
 from recorder.preview.picture import Picture
+from recorder.session.status import State
 
 # An alarm is shown for a pool this full (share), and for a disk that will be full this soon.
 POOL_ALARM = 0.5
@@ -40,7 +41,7 @@ def toolbar(now: LiveStatus, picture: Picture | None, columns: int, typed: str) 
     if now.state == "opening":
         return [("", " opening the camera")]
     items = [
-        ToolbarItem(now.state, 0),
+        ToolbarItem(State(now.state).plain, 0),
         ToolbarItem(
             f"saving {_short(now.saving, columns)}" if now.saving else "not saving", 2, not now.saving
         ),

@@ -60,7 +60,7 @@ def write(
         Image.fromarray(as_seen(frame.pixels, levels, bits, gamma)).save(file, format="png")
         return
     # A line of JSON in the tag ImageDescription, beside the tags that TIFF has for it.
-    known: dict[str, Any] = {"frame": frame.number}
+    known: dict[str, Any] = {"counter": frame.number}
     if frame.utc is not None:
         known["utc"] = frame.utc.isoformat(timespec="milliseconds")
     tags: dict[str, Any] = {}

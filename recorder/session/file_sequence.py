@@ -11,7 +11,7 @@ waited for on another, so that neither holds up frames.
 import asyncio
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from pathlib import Path
 
@@ -24,7 +24,7 @@ from recorder.session.disk_thread import DiskThread
 from recorder.session.pending_writes import PendingWrites
 from recorder.settings.model import Settings
 from recorder.storage.frame_file import FrameFile
-from recorder.storage.packed_span import PackedSpan
+from recorder.storage.packed_span import PackedSpan, PackingFigures
 from recorder.storage.records import Row, Verdict
 
 log = logging.getLogger(__name__)
@@ -49,22 +49,46 @@ class FileState(Enum):
 
 @dataclass
 class SessionFile:
-    """One file of the session: `received` frames were meant for it, `lost` are missing among them."""
+    """One file of the session: `received` frames were meant for it, `lost` are missing among them.
+
+    `began_s` is the time in s from the run's first frame to the file's first, from which its rows count;
+    None: it has not come.
+    """
 
     file: FrameFile
     state: FileState = FileState.PREPARED
     received: int = 0
     lost: int = 0
+    began_s: float | None = None
 
     @property
     def takes_rows(self) -> bool:
         """Whether rows of its frames can still be written."""
         return self.file.path is not None and not self.is_over
 
+    def counted(self, losses: Sequence[Loss]) -> list[Loss]:
+        """Return losses with their times counted from the file's first frame."""
+        return [replace(loss, elapsed_s=loss.elapsed_s - (self.began_s or 0.0)) for loss in losses]
+
     @property
     def is_over(self) -> bool:
         """Whether nothing more can be written."""
         return self.state in {FileState.CLOSED, FileState.WITHDRAWN}
+
+
+@dataclass(frozen=True)
+class FrameCounts:
+    """Frames committed: `saved` in files, `durable` of them survive a power cut, `unsaved` are in no file."""
+
+    saved: int
+    durable: int
+    unsaved: int
+    packing: PackingFigures | None  # what compression has done, None where there is none
+
+    @property
+    def all(self) -> int:
+        """All that came."""
+        return self.saved + self.unsaved
 
 
 class FileSequence:
@@ -120,6 +144,17 @@ class FileSequence:
         """The file that frames go to."""
         return self._files[self._current]
 
+    def counts(self, indices: Sequence[int]) -> FrameCounts:
+        """Return how many frames these files have, those without a path being none."""
+        files = [self._files[index].file for index in indices]
+        saved = [file for file in files if file.path is not None]
+        return FrameCounts(
+            saved=sum(file.frames for file in saved),
+            durable=sum(max(0, file.durable_frames) for file in saved),
+            unsaved=sum(file.frames for file in files if file.path is None),
+            packing=PackingFigures.of_all(file.packing for file in saved),
+        )
+
     # From one file to the next.
 
     async def prepare(
@@ -169,7 +204,9 @@ class FileSequence:
         self.current.state = FileState.CURRENT
         if before is not None and before.state is FileState.CURRENT:
             before.state = FileState.RETIRING
-            task = asyncio.ensure_future(self._retire(before))
+            path = self.current.file.path
+            cause = "saving was switched off" if path is None else f"saving went on in {path.name}"
+            task = asyncio.ensure_future(self._retire(before, cause))
             self._retiring.add(task)
             task.add_done_callback(self._has_retired)
         if self._kept and self.current.takes_rows:
@@ -183,10 +220,9 @@ class FileSequence:
         if not task.cancelled() and (error := task.exception()) is not None:
             self.on_problem(StorageError(f"a file could not be closed: {error!r}"))
 
-    async def _retire(self, entry: SessionFile) -> None:
-        """Close a file whose frames are complete, in its own time."""
+    async def _retire(self, entry: SessionFile, cause: str) -> None:
+        """Close a file whose frames are complete, in its own time; `cause`: why no more come."""
         verdict = Verdict.FRAMES_LOST if entry.lost else Verdict.COMPLETE
-        cause = "the recording went on without it"
         try:
             await self._storage_thread.call("committing frames", entry.file.finish)
             await self.sync.now(entry.file)
@@ -221,7 +257,9 @@ class FileSequence:
 
     async def append(self, spans: Sequence[FrameSpan | PackedSpan], losses: Sequence[Loss]) -> None:
         """Write frames of the current file, and losses; raises StorageError."""
-        await self._storage_thread.call("writing frames", self.current.file.append, spans, losses)
+        entry = self.current
+        counted = entry.counted(losses)
+        await self._storage_thread.call("writing frames", entry.file.append, spans, counted)
         self.sync.soon(self.current.file)
 
     async def commit(self) -> None:
@@ -232,20 +270,22 @@ class FileSequence:
     async def add_row(self, file_index: int, row: Row, frame: int = -1) -> bool:
         """Append a row about `frame` (its index; -1: about none) to the file that holds it.
 
-        Returns False where there is no such file, or it is closed: then only the journal has it. Raises
-        StorageError where it cannot be written, or its frame never was.
+        The time of a row that has one is given since the run's first frame. Returns False where there is no
+        such file, or it is closed: then only the journal has it. Raises StorageError where it cannot be
+        written, or its frame never was.
         """
         entry = self._files[file_index]
         if not entry.takes_rows:
             return False
-        await self._storage_thread.call("writing rows", _add_row, entry.file, row, frame)
+        counted = row.counted_from(entry.began_s)
+        await self._storage_thread.call("writing rows", _add_row, entry.file, counted, frame)
         if entry is self.current:
             self.sync.soon(entry.file)
         return True
 
     def keep(self, row: Row) -> None:
         """Keep a row of what was done while no file was there for the next file."""
-        self._kept.append(row)
+        self._kept.append(row.counted_from(None))
 
     # The end of a run.
 
@@ -269,7 +309,7 @@ class FileSequence:
         entry = self.current
         problem: StorageError | None = None
         try:
-            await self._storage_thread.call("committing frames", entry.file.finish, losses)
+            await self._storage_thread.call("committing frames", entry.file.finish, entry.counted(losses))
         except StorageError as error:
             problem = error
             verdict, cause = Verdict.FAILED, str(error)

@@ -34,16 +34,16 @@ class LossLogger:
         self._logged_s = time.perf_counter()
         first, last = self._unlogged[0], self._unlogged[-1]
         count = sum(loss.count for loss in self._unlogged)
-        unread_s = max(loss.unread_s for loss in self._unlogged)
+        last_missing = last.first_missing + last.count - 1
+        unread_ms = round(max(loss.unread_s for loss in self._unlogged) * 1e3)
         log.warning(
-            "lost %d frame%s in %d place%s, camera counter %d to %d: %s%s",
+            "lost %d frame%s%s, counter %d%s: %s%s",
             count,
             "s" * (count > 1),
-            len(self._unlogged),
-            "s" * (len(self._unlogged) > 1),
+            f" in {len(self._unlogged)} places" if len(self._unlogged) > 1 else "",
             first.first_missing,
-            last.first_missing + last.count - 1,
-            ", ".join(sorted({loss.cause.words for loss in self._unlogged})),
-            f"; before, no frame was read for {unread_s * 1e3:.0f} ms" if unread_s else "",
+            f" to {last_missing}" if last_missing > first.first_missing else "",
+            ", ".join(sorted({f"{loss.cause.plain} ({loss.cause.words})" for loss in self._unlogged})),
+            f"; before, the camera was not read for {unread_ms} ms" if unread_ms else "",
         )
         self._unlogged.clear()

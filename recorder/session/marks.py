@@ -33,7 +33,7 @@ class Mark:
 class PlacedMark:
     """Where a mark is: on `frame` (None: on none known), in a file or (not `saved`) in the journal only.
 
-    `elapsed_s` is since the first frame of its run.
+    `elapsed_s` is since the first frame of its file, or (not `saved`) of its run.
     """
 
     mark: Mark
@@ -109,6 +109,7 @@ class Marks:
             row = MarkRow(index, elapsed_s, mark.label, mark.text, mark.source, number)
             saved = await run.add_row(found.file_index, row, index)
             run.marks += saved
+            elapsed_s -= (run.files[found.file_index].began_s or 0.0) if saved else 0.0
         placed = PlacedMark(mark, None if is_gone else found, saved, elapsed_s, weakref.ref(run))
         self.placed.append(placed)
         self.count += 1

@@ -36,7 +36,6 @@ from recorder.session.status import FinishReason, RunOutcome, State, Statistics,
 from recorder.session.writer import Writer
 from recorder.settings.model import Settings
 from recorder.storage.frame_file import FrameFile
-from recorder.storage.packed_span import PackingFigures
 from recorder.storage.records import AnalysisRow, Row
 
 log = logging.getLogger(__name__)
@@ -169,28 +168,14 @@ class Run:
         current = self.files.current_index
         return self.files[current if current in self._indices else self._indices[-1]].file
 
-    @property
-    def frames(self) -> int:
-        """Frames committed in all files of the run."""
-        return sum(self.files[index].file.frames for index in self._indices)
-
-    @property
-    def durable(self) -> int:
-        """Frames committed that survive a power cut."""
-        return sum(max(0, self.files[index].file.durable_frames) for index in self._indices)
-
-    @property
-    def packing(self) -> PackingFigures | None:
-        """What compression has done in all files of the run, None where there is none."""
-        return PackingFigures.of_all(self.files[index].file.packing for index in self._indices)
-
     def statistics(self) -> Statistics:
         """Return the figures of this moment."""
-        file, parts = self.file, self.parts
+        file, parts, counts = self.file, self.parts, self.files.counts(self._indices)
         return Statistics(
             state=self.state,
             elapsed_s=time.perf_counter() - self._began_s if self._began_s else 0.0,
-            frames=self.frames,
+            frames=counts.saved,
+            unsaved=counts.unsaved,
             lost=self.ledger.lost,
             frame_bytes=parts.description.format.nbytes if parts else 0,
             acquisition=parts.acquisition.statistics() if parts else None,
@@ -199,8 +184,8 @@ class Run:
             mode=file.mode if file else "",
             free_bytes=file.free_bytes if file else 0,
             path=file.path if file else None,
-            durable=self.durable,
-            packing=self.packing,
+            durable=counts.durable,
+            packing=counts.packing,
             unanswered=unanswered(self.files, parts.acquisition) if parts else "",
         )
 
@@ -314,7 +299,7 @@ class Run:
         exposed = parts.acquisition.statistics().frames + self.ledger.lost
         self._outcome.compare_triggers(self._settings, exposed)
         await self.files.discard_unused()
-        if self.frames == 0 and self.ledger.lost == 0 and self._outcome.failed:
+        if self.files.counts(self._indices).all + self.ledger.lost == 0 and self._outcome.failed:
             await self.files.withdraw(self.files.current_index)
             if self._outcome.error is not None:
                 raise self._outcome.error
@@ -335,28 +320,29 @@ class Run:
     def _summary(self, parts: RunParts, seconds: float, cpu_s: float) -> Summary:
         verdict, cause = self._outcome.of_run(self.ledger.lost)
         acquisition, pool = parts.acquisition.statistics(), parts.pool.statistics()
-        last = self.files.current
+        last, counts = self.files.current, self.files.counts(self._indices)
         entries = [self.files[i] for i in self._indices]
         files = [e.file for e in entries if e.state is not FileState.WITHDRAWN]
         return Summary(
             files=tuple((file.path, file.frames) for file in files if file.path),
             verdict=verdict,
             cause=cause,
-            frames=self.frames,
-            durable=self.durable,
+            frames=counts.saved,
+            unsaved=counts.unsaved,
+            durable=counts.durable,
             lost=self.ledger.lost,
             losses=self.ledger.by_cause(),
             marks=self.marks,
             seconds=seconds,
             cpu_s=cpu_s,
-            bytes=self.frames * parts.description.format.nbytes,
+            bytes=counts.saved * parts.description.format.nbytes,
             mode=last.file.mode,
             longest_pause_s=acquisition.longest_pause_s,
             blocks=pool.blocks,
             lowest_free=pool.lowest_free,
             exit_code=status.EXIT_CODES[verdict],
             reason=self._outcome.reason,
-            packing=self.packing,
+            packing=counts.packing,
         )
 
     def _become(self, state: State) -> None:

@@ -168,11 +168,12 @@ class Session:
             self.run.abort()
 
     async def stopped(self) -> Summary | None:
-        """Wait until no run is under way; return the summary of the last one."""
-        if self._task is not None:
-            await asyncio.wait([self._task])
-            return self._task.result()
-        return None
+        """Wait until the run under way, if there is one, is over; return its summary, or the last one's."""
+        if (task := self._task) is None:
+            return None
+        # Meanwhile another run may begin.
+        await asyncio.wait([task])
+        return task.result()
 
     async def close(self) -> Summary:
         """Stop what runs and return the summary of all runs; a second time only the latter.
@@ -299,7 +300,7 @@ class Session:
             raise CameraError(f"no frame came within {SNAPSHOT_S:g} s")
         beside = (run.file.path if run.file else None) or self.path or Path("snapshot")
         if path is None or beside_file:
-            path = beside.with_name(path.name if path else f"{beside.stem}_frame{taken.number}.tif")
+            path = beside.with_name(path.name if path else f"{beside.stem}_counter{taken.number}.tif")
         on_sensor_m = run.description.pixel_m if run.description else (0.0, 0.0)
         details = run.description.details if run.description else {}
         pixel_m = self.settings.pixel_on_sample(on_sensor_m)

@@ -29,6 +29,11 @@ class State(Enum):
     DRAINING = "draining"
     CLOSED = "closed"
 
+    @property
+    def plain(self) -> str:
+        """The state in a word for people."""
+        return {State.DRAINING: "ending", State.CLOSED: "stopped"}.get(self, self.value)
+
 
 TRANSITIONS = {
     State.IDLE: {State.OPENING},
@@ -138,7 +143,8 @@ class Statistics:
 
     state: State
     elapsed_s: float
-    frames: int  # committed
+    frames: int  # committed, in files
+    unsaved: int  # while nothing was saved, in no file
     lost: int
     frame_bytes: int
     acquisition: AcquisitionStatistics | None
@@ -166,6 +172,7 @@ class Statistics:
 class Summary:
     """How a run ended, or several; `files` with the frames in each.
 
+    `frames` and `bytes` are those in files, `unsaved` the frames that came while nothing was saved.
     `seconds` is from arming to a durable file, `cpu_s` what all threads used in it.
     """
 
@@ -173,6 +180,7 @@ class Summary:
     verdict: Verdict
     cause: str
     frames: int
+    unsaved: int
     durable: int
     lost: int
     losses: dict[str, int]
@@ -197,24 +205,28 @@ class Summary:
     @classmethod
     def of_nothing(cls, cause: str) -> Self:
         """Return the summary of a run that failed before it recorded anything."""
-        return cls((), Verdict.FAILED, cause, 0, 0, 0, {}, 0, 0.0, 0.0, 0, "", 0.0, 0, 0, 1)
+        return cls((), Verdict.FAILED, cause, 0, 0, 0, 0, {}, 0, 0.0, 0.0, 0, "", 0.0, 0, 0, 1)
 
     @classmethod
     def of_runs(cls, runs: Sequence[Self]) -> Self:
-        """Return several as one: sums, all files, the worst verdict."""
+        """Return several as one: sums, all files, the worst verdict, buffer and pause at their worst."""
         if not runs:
             return replace(cls.of_nothing("no run"), verdict=Verdict.COMPLETE, exit_code=0)
         losses: Counter[str] = Counter()
         for run in runs:
             losses.update(run.losses)
+        fullest = min(runs, key=lambda run: run.lowest_free / run.blocks if run.blocks else 1.0)
         return replace(
             max(runs, key=lambda run: run.verdict.severity),
             files=tuple(file for run in runs for file in run.files),
             losses=dict(losses),
             packing=PackingFigures.of_all(run.packing for run in runs),
+            longest_pause_s=max(run.longest_pause_s for run in runs),
+            blocks=fullest.blocks,
+            lowest_free=fullest.lowest_free,
             **{
                 name: sum(getattr(run, name) for run in runs)
-                for name in ("frames", "durable", "lost", "marks", "seconds", "cpu_s", "bytes")
+                for name in ("frames", "unsaved", "durable", "lost", "marks", "seconds", "cpu_s", "bytes")
             },
         )
 
@@ -226,12 +238,13 @@ class Summary:
             "journal": None if self.journal is None else str(self.journal),
             "verdict": self.verdict,
             "frames": self.frames,
+            "unsaved": self.unsaved,
             "durable": self.durable,
             "lost": self.lost,
             "marks": self.marks,
             "seconds": round(self.seconds, 6),
             "bytes": self.bytes,
             **({} if self.packing is None else self.packing.for_json()),
-            "fps": round(self.frames / self.seconds, 3) if self.seconds else 0.0,
+            "fps": round((self.frames + self.unsaved) / self.seconds, 3) if self.seconds else 0.0,
             "MBps": round(self.bytes / self.seconds / 1e6, 3) if self.seconds else 0.0,
         }

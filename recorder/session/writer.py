@@ -86,6 +86,8 @@ class Writer:
         losses = []
         for span in spans:
             losses += self._ledger.account(span.metadata, entry.received)
+            if not entry.received:
+                entry.began_s = self._ledger.elapsed_s(int(span.metadata["host_time_ns"][0]))
             self._timeline.note(span.metadata, self.files.current_index, entry.received)
             entry.received += len(span)
         for loss in losses:

@@ -1,12 +1,13 @@
 """What the file holds beside the frames: the rows of its tables, and its verdict.
 
-A row is a dataclass; the table's columns are its fields, in their order. Frames are indices into `data`.
+A row is a dataclass; the table's columns are its fields, in their order. Frames are indices into `data`,
+times are in s since the file's first frame, by the host's clock (in early files: since the first of its run).
 """
 
-from dataclasses import astuple, dataclass, field, fields
+from dataclasses import astuple, dataclass, field, fields, replace
 from enum import StrEnum
 from functools import cache
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import h5py
 import numpy as np
@@ -56,6 +57,16 @@ class Row:
         """Return the type of the table's rows in the file."""
         return np.dtype([(f.name, f.metadata["dtype"]) for f in fields(cls)])
 
+    def counted_from(self, seconds: float | None) -> Self:
+        """Return the row with its time counted from so many s later (None: not known yet, 0 stands for it).
+
+        A row without a time stays as it is.
+        """
+        if not hasattr(self, "elapsed_s"):
+            return self
+        elapsed_s = 0.0 if seconds is None else self.elapsed_s - seconds
+        return replace(self, elapsed_s=elapsed_s)  # type: ignore[call-arg]
+
     def packed(self) -> tuple[Any, ...]:
         """Return the values as the file takes them; a text that is too long loses its end."""
         kinds = [f.metadata["dtype"] for f in fields(self)]
@@ -71,7 +82,7 @@ TAKEN_BACK = "unmark"
 
 @dataclass(frozen=True)
 class MarkRow(Row):
-    """A mark on `frame`, -1 where its frame has been overwritten; `elapsed_s` since the run's first frame.
+    """A mark on `frame`, -1 where its frame has been overwritten; `elapsed_s` since the file's first frame.
 
     `number` is the camera's counter of the frame (-1: none): it holds across files. A row with the label
     `TAKEN_BACK` takes back an earlier one: on its frame, with its label as text.

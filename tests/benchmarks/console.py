@@ -80,15 +80,17 @@ def main() -> None:
                     if way == "headless"
                     else typed_at(folder, asked.seconds, *arguments)
                 )
-            match = re.search(r"(complete|frames lost|failed): (\d+) frames(?:, (\d+) lost)?", shown)
+            match = re.search(
+                r"(complete|frames lost|failed): (?:(\d+) of \d+.*? \(.*?\); )?(\d+) frames", shown
+            )
             pause = re.search(r"never longer than ([\d.]+) ms", shown)
             if match is None or pause is None:
                 sys.exit(f"{way}: no summary in what was printed:\n{shown[-2000:]}")
             pauses[way].append(float(pause[1]))
             told = {
                 "way": way,
-                "frames": int(match[2]),
-                "lost": int(match[3] or 0),
+                "frames": int(match[3]),
+                "lost": int(match[2] or 0),
                 "pause_ms": pauses[way][-1],
             }
             print(json.dumps(told), flush=True)

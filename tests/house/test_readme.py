@@ -21,6 +21,9 @@ from tests.readme import BLOCKS, PAGES, PROSE, PROSE_OF, README, ROOT, TABLES, p
 # The tour is what somebody reads who reads nothing else.
 MAX_TOUR = 72
 
+# What is seen of it at first.
+FIRST_LINES = 60
+
 # Every table of README and pages, by its heading and how its first cell begins, with what checks it.
 CHECKED = {
     ("configuration", "none"): "test_the_configurations_are_those_there_are",
@@ -168,6 +171,10 @@ def test_files_and_folders_in_the_text_are_there() -> None:
 def test_the_readme_begins_with_a_short_tour_and_names_every_page() -> None:
     before, _, _ = README.read_text(encoding="utf-8").partition("## Recording")
     assert "## A tour" in before
+    first = "\n".join(README.read_text(encoding="utf-8").splitlines()[:FIRST_LINES])
+    assert first.count("```") % 2 == 0
+    for told in ("recorder run", "\nstop\n", "recorder export", "```python\n"):
+        assert told in first
     assert len(before.splitlines()) <= MAX_TOUR
     links = set(re.findall(r"\]\(([^)]+)\)", PROSE_OF[README]))
     assert {f"notes/{page.name}" for page in PAGES if page != README} <= links

@@ -301,7 +301,7 @@ def test_save_off_and_on_and_stop_and_start(terminal: Terminal) -> None:
     terminal.type("save off", "saving nothing")
     terminal.type("save on", "saving x_2.h5")
     terminal.type("stop", "stopping")
-    terminal.until("idle" if "idle" in terminal.shown else "closed")
+    terminal.until("stopped")
     terminal.type("start", "started, saving x_3.h5")
     leave(terminal)
     numbers = []
@@ -315,7 +315,7 @@ def test_save_off_and_on_and_stop_and_start(terminal: Terminal) -> None:
 
 def test_a_start_that_fails_leaves_one_at_the_prompt(terminal: Terminal) -> None:
     terminal.type("stop", "stopping")
-    terminal.until("closed")
+    terminal.until("stopped")
     terminal.type("set pool.memory 1000GB", "from the next start on")
     terminal.type("start", "are more than this machine has")
     terminal.type("set pool.memory 64MB", "pool.memory = 64MB from the next start on")

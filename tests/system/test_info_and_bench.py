@@ -19,7 +19,7 @@ def test_info_tells_the_story(recorder: Recorder) -> None:
     for words in (
         "frames lost",
         "50 of 640x540 uint16",
-        "2 (2 counter gap)",
+        "2 (counter gap: the camera skipped them)",
         "simulated pco.edge",
         "frames/s over 0.510 s",
     ):

@@ -36,11 +36,11 @@ RUN_BY = {
     "python3 -m venv .venv && .venv/bin/pip install -q . && .venv/bin/recorder run": (
         "test_the_first_command_records"
     ),
-    "python3 -m venv .venv && .venv/bin/pip install -q -e '.[dev]' && .venv/bin/python -m pytest": "",
     "mark trial3 left eye": "test_the_lines_of_the_tour_are_carried_out",
     "recorder run --headless --frames 200 --output mouse.h5": "test_the_commands_of_the_tour_run",
     "from h5py import File": "test_the_commands_of_the_tour_run",
     "recorder config --template pco --output rig.toml": "test_the_commands_of_the_tour_run",
+    "python3 -m venv .venv && .venv/bin/pip install -q -e '.[dev]' && .venv/bin/python -m pytest": "",
     "recorder run [CONFIG] [--headless] [--frames N] [--duration 10s] [--output PATH] [--script FILE]": (
         "test_every_line_of_the_synopsis_runs"
     ),
@@ -180,6 +180,7 @@ def test_the_commands_of_the_tour_run(tmp_path: Path) -> None:
             told += done.stdout
     assert "(200, 540, 640) b'complete'" in told
     assert "mouse.h5: sound: 200 frames" in told
+    assert "part.tif: 100 frames, read back and compared" in told
     assert re.search(r"this computer (keeps up|does NOT keep up) with 640x540 at 100 frames/s", told)
     assert load(tmp_path / "rig.toml").camera.kind == "pco"
 

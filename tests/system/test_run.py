@@ -573,7 +573,7 @@ def test_a_script_acts_and_its_journal_replays_exactly(recorder: Recorder, tmp_p
         assert len(a["entry/commands"]) == len([e for e in entries if "seq" in e])
     with tifffile.TiffFile(tmp_path / "shot.tif") as shot, h5py.File(tmp_path / "a.h5") as a:
         (known,) = shot.shaped_metadata or ()
-        index = known["frame"] - 1
+        index = known["counter"] - 1
         assert (shot.asarray() == a["data"][index]).all()
         assert known["exposure_s"] == a[DETECTOR]["exposure"][index]
         assert known["pixel_size_um"] == [6.5, 6.5]

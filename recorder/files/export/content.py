@@ -22,8 +22,9 @@ class Facts:
     """What is known of the frames exported, all arrays (n,) in their order.
 
     `times_s` count from `zero_utc` (None: not known); `exposures_s` has NaN where it is not known. `marks`
-    are their positions among these frames, with label and text. `pixel_size_um` is across and down, of the
-    pixels that are exported. `details` describe camera and recording, for people; `metadata` is the user's.
+    are their positions among these frames, with label and text. `pixel_size_um` is across and down on the
+    sample, of the pixels that are exported; `sensor_pixel_um` is the sensor's own (None: not known).
+    `details` describe camera and recording, for people; `metadata` is the user's.
     """
 
     name: str
@@ -31,6 +32,7 @@ class Facts:
     exposures_s: NDArray[np.float64]
     numbers: NDArray[np.uint64]
     indices: NDArray[np.int64]
+    sensor_pixel_um: tuple[float, float] | None
     zero_utc: datetime | None
     marks: list[tuple[int, str, str]]
     pixel_size_um: tuple[float, float] | None

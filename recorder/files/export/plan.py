@@ -88,6 +88,7 @@ def _facts(recording: OpenedRecording, part: Part, wanted: Wanted) -> Facts:
         exposures_s=recording.exposure[indices],
         numbers=recording.frame_number[indices],
         indices=indices,
+        sensor_pixel_um=_pixel_um(recording, _DETECTOR, 1e6),
         zero_utc=_utc(recording.start, part.zero_s),
         marks=marks,
         pixel_size_um=None if size is None else (size[0] * binning, size[1] * binning),
@@ -137,5 +138,12 @@ def bits_of(recording: OpenedRecording) -> int:
 
 def pixel_size_um(recording: OpenedRecording) -> tuple[float, float] | None:
     """Return what a pixel is of the sample, None where that is not known."""
-    x, y = (recording.metadata.get(f"{_OPTICS}/{name}") for name in PIXEL_SIZE)
-    return (x, y) if isinstance(x, float) and isinstance(y, float) and x > 0 and y > 0 else None
+    return _pixel_um(recording, _OPTICS, 1.0)
+
+
+def _pixel_um(recording: OpenedRecording, place: str, um: float) -> tuple[float, float] | None:
+    """Return the size of a pixel that stands at a place of the file, in units of `um`; None: none does."""
+    x, y = (recording.metadata.get(f"{place}/{name}") for name in PIXEL_SIZE)
+    if not (isinstance(x, float) and isinstance(y, float) and x > 0 and y > 0):
+        return None
+    return float(f"{x * um:.9g}"), float(f"{y * um:.9g}")

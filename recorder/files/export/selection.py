@@ -1,6 +1,7 @@
 """Which frames of a recording are wanted, and what of each."""
 
 import itertools
+import logging
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
@@ -13,6 +14,8 @@ from recorder.errors import UsageError, did_you_mean
 from recorder.files.opened.clips import EDGE_S
 from recorder.frames.region_means import Box
 from recorder.units import format_seconds, parse_seconds
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -92,6 +95,8 @@ def in_range(text: str, frames: int) -> NDArray[np.int64]:
     found = np.arange(frames)[first:stop]
     if not len(found):
         raise UsageError(f"--frames {text}: none of the {frames} frames")
+    if stop is not None and stop > frames:
+        log.warning("--frames %s: there are %d frames, the last one is %d", text, frames, frames - 1)
     return found
 
 

@@ -33,13 +33,14 @@ def write(path: Path, content: Content) -> None:
         interval_s = float(np.median(np.diff(facts.times_s)))
         metadata |= {"TimeIncrement": interval_s, "TimeIncrementUnit": "s"}
     if facts.zero_utc is not None:
-        metadata["AcquisitionDate"] = facts.zero_utc.strftime("%Y-%m-%dT%H:%M:%S.%f")
+        metadata["AcquisitionDate"] = facts.zero_utc.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
     tags: dict[str, Any] = {}
     if facts.pixel_size_um is not None:
         across, down = facts.pixel_size_um
         metadata |= {"PhysicalSizeX": across, "PhysicalSizeXUnit": "µm"}
         metadata |= {"PhysicalSizeY": down, "PhysicalSizeYUnit": "µm"}
-        tags = {"resolution": (1e4 / across, 1e4 / down), "resolutionunit": "CENTIMETER"}
+    if (size := _resolved_um(content)) is not None:
+        tags = {"resolution": (1e4 / size[0], 1e4 / size[1]), "resolutionunit": "CENTIMETER"}
     with tifffile.TiffWriter(path, bigtiff=True, ome=True) as file:
         # Without pixels: what stands around them, and room for them.
         file.write(
@@ -59,6 +60,16 @@ def read(path: Path) -> Iterator[NDArray[Any]]:
     """Yield the frames (k, h, w) of what `write` wrote, each block valid until the next."""
     offset, shape, dtype = _place(path)
     yield from read_frames(path, offset, shape, dtype)
+
+
+def _resolved_um(content: Content) -> tuple[float, float] | None:
+    """Return the size of a pixel as snapshots have it: on the sample, or else on the sensor."""
+    facts, binning = content.facts, content.shaping.binning
+    on_sensor = facts.sensor_pixel_um and (
+        facts.sensor_pixel_um[0] * binning,
+        facts.sensor_pixel_um[1] * binning,
+    )
+    return facts.pixel_size_um or on_sensor
 
 
 def _place(path: Path) -> tuple[int, tuple[int, ...], np.dtype[Any]]:

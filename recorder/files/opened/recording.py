@@ -151,7 +151,8 @@ class OpenedRecording:
     def marks(self) -> NDArray[np.void]:
         """The marks that were not taken back: frame, elapsed_s, label, text, source, number.
 
-        `frame` is an index into `frames` (-1: its frame is not there), `number` the camera's counter.
+        `frame` is an index into `frames` (-1: its frame is not there), `number` the camera's counter,
+        `elapsed_s` the moment in s after the first frame of its file.
         """
         return standing(self._table("marks"))
 

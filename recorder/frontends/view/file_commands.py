@@ -36,6 +36,12 @@ class FileCommands:
     index: Callable[[], int]
     change: Callable[[], None]
 
+    @property
+    def frame(self) -> Box | None:
+        """Where on the sensor the frames are."""
+        (x, y), (_, height, width) = self.preview.origin, self.recording.frames.shape
+        return x, y, x + width, y + height
+
     async def set_regions(self, regions: Mapping[str, Box]) -> str:
         """Have these regions from now on; raises UsageError."""
         return await self.regions(regions)

@@ -13,6 +13,7 @@ from recorder.assembly import build_session
 from recorder.control.completion import complete
 from recorder.control.dispatcher import Dispatcher
 from recorder.frontends.session_context import session_context
+from recorder.frontends.terminal import summary_text
 from recorder.settings.model import validate
 from recorder.storage.layout import DETECTOR
 from tests.virtual_time import VirtualClock
@@ -77,7 +78,7 @@ async def test_a_name_given_between_runs_is_the_next_files(dispatch: Dispatcher,
     assert told == f"ok: saving {tmp_path / 'trial7.h5'} from the next start on"
     assert await typed(dispatch, "start") == f"ok: started, saving {tmp_path / 'trial7.h5'}"
     await asyncio.sleep(0.1)
-    assert str(tmp_path / "trial7_frame") in await typed(dispatch, "snapshot")
+    assert str(tmp_path / "trial7_counter") in await typed(dispatch, "snapshot")
     assert await run_again(dispatch) == f"ok: started, saving {tmp_path / 'x_2.h5'}"
 
 
@@ -117,7 +118,7 @@ async def test_a_value_may_have_blanks(dispatch: Dispatcher) -> None:
 
 async def test_what_is_planned_needs_a_run(dispatch: Dispatcher) -> None:
     await typed(dispatch, "stop")
-    assert await typed(dispatch, "at frame 3 mark hello") == "refused: not running; start comes first"
+    assert await typed(dispatch, "at counter 3 mark hello") == "refused: not running; start comes first"
 
 
 async def test_the_row_of_a_start_is_on_no_frame_of_the_run_before(
@@ -147,7 +148,7 @@ async def test_what_was_planned_for_a_run_is_not_done_in_the_next_one(
 ) -> None:
     """A moment or a frame that never came: it is said, and nothing is done."""
     assert (await typed(dispatch, "at 300ms mark late")).startswith("ok")
-    assert (await typed(dispatch, "at frame 5000 mark never")).startswith("ok")
+    assert (await typed(dispatch, "at counter 5000 mark never")).startswith("ok")
     await run_again(dispatch)
     await asyncio.sleep(0.5)
     await typed(dispatch, "stop")
@@ -159,7 +160,7 @@ async def test_what_was_planned_for_a_run_is_not_done_in_the_next_one(
 async def test_what_is_planned_is_done_at_its_frame_also_long_after(dispatch: Dispatcher) -> None:
     run = dispatch.session.run
     assert run is not None
-    await typed(dispatch, "at frame 900 mark now")
+    await typed(dispatch, "at counter 900 mark now")
     while run.marks < 1:
         await asyncio.sleep(0.01)
     (placed,) = dispatch.session.marks.placed
@@ -282,3 +283,53 @@ async def test_completion_knows_the_session(dispatch: Dispatcher) -> None:
     }
     assert dict(complete("set camera.exposure ", session)) == {"4ms": "as it is now"}
     assert list(complete("set camera.nonsense ", session)) == []
+
+
+async def test_the_summary_counts_the_frames_that_are_in_files_and_those_that_are_not(
+    dispatch: Dispatcher, tmp_path: Path
+) -> None:
+    """Saving is off in the middle of one run, and in all of the next."""
+    for line in ("save off", "wait 300ms", "save on", "wait 100ms", "save off", "wait 300ms", "stop"):
+        await typed(dispatch, line)
+    run = dispatch.session.last_summary
+    assert run is not None
+    for line in ("start", "wait 200ms", "stop"):
+        await typed(dispatch, line)
+    whole = dispatch.session.summary()
+    in_files = 0
+    for path in tmp_path.glob("*.h5"):
+        with h5py.File(path) as file:
+            in_files += len(file["data"])
+    for summary, unsaved in ((run, 120), (whole, 160)):
+        told = summary.for_json()
+        assert (summary.frames, sum(file["frames"] for file in told["files"])) == (in_files, in_files)
+        assert summary.bytes == in_files * 32 * 32 * 2
+        assert summary.durable == in_files
+        assert summary.unsaved == pytest.approx(unsaved, abs=20)
+        assert told["fps"] == pytest.approx(200, rel=0.1)
+        assert summary_text(summary).startswith(f"complete: {in_files} frames in ")
+        assert f"; {summary.unsaved} more were exposed while saving was off\n" in summary_text(summary)
+    assert whole.lost == 0
+
+
+async def test_a_session_that_saved_nothing_says_so(dispatch: Dispatcher) -> None:
+    session = dispatch.session
+    await typed(dispatch, "stop")
+    await typed(dispatch, "save off")
+    for line in ("start", "wait 200ms", "stop"):
+        await typed(dispatch, line)
+    summary = session.last_summary
+    assert summary is not None
+    assert (summary.frames, summary.bytes, summary.file) == (0, 0, None)
+    assert summary_text(summary).startswith(f"complete: {summary.unsaved} frames in no file\n0.000 GB in ")
+
+
+async def test_the_rate_told_is_the_one_since_the_exposure_was_changed(dispatch: Dispatcher) -> None:
+    await asyncio.sleep(2)
+    await typed(dispatch, "exposure 20ms")
+    await asyncio.sleep(0.2)
+    assert await typed(dispatch, "exposure") == "ok: exposure 20ms; 50.0 frames/s"
+    assert "; 50.0 frames/s, 0 MB/s; exposure 20ms;" in await typed(dispatch, "status")
+    await typed(dispatch, "exposure 4ms")
+    await asyncio.sleep(3)
+    assert await typed(dispatch, "exposure") == "ok: exposure 4ms; 200.0 frames/s"

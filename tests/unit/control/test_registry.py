@@ -124,6 +124,7 @@ def test_completion_offers_what_may_follow_with_its_meaning() -> None:
 def test_what_is_carried_out_later_is_completed_too() -> None:
     whole = {word for word, _ in complete("")}
     for moment in (
+        "at counter 500 ",
         "at frame 500 ",
         "at 2s ",
         "in 2 s ",
@@ -133,6 +134,6 @@ def test_what_is_carried_out_later_is_completed_too() -> None:
     ):
         assert {word for word, _ in complete(moment)} == whole, moment
         assert {word for word, _ in complete(f"{moment}save ")} == {word for word, _ in complete("save ")}
-    assert {"frame", "list", "cancel"} <= {word for word, _ in complete("at ")}
+    assert {"counter", "list", "cancel"} <= {word for word, _ in complete("at ")}
     assert ("5ms", "a time with its unit") in set(complete("in "))
     assert {word for word, _ in complete("? ")} == {word for word, _ in complete("help ")}

@@ -59,9 +59,12 @@ def marked(path: Path) -> dict[str, int]:
 async def test_a_frame_that_is_coming_has_its_mark_and_its_exposure(
     dispatch: Dispatcher, tmp_path: Path
 ) -> None:
-    assert await typed(dispatch, "at frame 300 mark x") == "ok: planned as 1: at frame 300 mark x"
-    await typed(dispatch, "at frame 400 exposure 2ms")
-    await typed(dispatch, "at frame 500 save new second")
+    assert await typed(dispatch, "at counter 300 mark x") == "ok: planned as 1: at counter 300 mark x"
+    # As it was written before, and stands in journals.
+    assert await typed(dispatch, "at frame 400 exposure 2ms") == (
+        "ok: planned as 2: at counter 400 exposure 2ms"
+    )
+    await typed(dispatch, "at counter 500 save new second")
     await dispatch.session.run.timeline.delivered(600)  # type: ignore[union-attr]
     await typed(dispatch, "stop")
     assert marked(tmp_path / "x.h5") == {"x": 300}
@@ -75,7 +78,7 @@ async def test_a_frame_that_is_coming_has_its_mark_and_its_exposure(
 
 async def test_what_has_passed_is_refused(dispatch: Dispatcher) -> None:
     await dispatch.session.run.timeline.delivered(100)  # type: ignore[union-attr]
-    assert "refused: frame 50 has passed: the counter is at" in await typed(dispatch, "at frame 50 mark x")
+    assert "refused: counter 50 has passed: it is at" in await typed(dispatch, "at counter 50 mark x")
     told = await typed(dispatch, "at 100 ms mark x")
     assert told.startswith("refused: 100ms has passed: the run is 0.")
     assert told.endswith("in 100ms LINE counts from now")
@@ -148,7 +151,12 @@ async def test_a_password_is_not_listed(dispatch: Dispatcher) -> None:
 
 
 async def test_a_replay_gives_the_same_frames(dispatch: Dispatcher, tmp_path: Path) -> None:
-    for line in ("every 300ms mark tick", "at frame 200 exposure 2ms", "at frame 250 mark here", "at list"):
+    for line in (
+        "every 300ms mark tick",
+        "at counter 200 exposure 2ms",
+        "at counter 250 mark here",
+        "at list",
+    ):
         await typed(dispatch, line)
     await typed(dispatch, "in 700ms exposure 1ms")
     await dispatch.session.run.timeline.delivered(300)  # type: ignore[union-attr]

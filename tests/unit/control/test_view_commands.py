@@ -77,3 +77,37 @@ def test_the_settings_say_the_same() -> None:
         None, ("preview.mode=dff", "preview.baseline=running 2 s", "preview.range=5", "preview.gamma=0.5")
     ).preview
     assert (settings.mode, settings.baseline, settings.range, settings.gamma) == ("dff", "running 2s", 5, 0.5)
+
+
+async def test_a_region_beyond_the_frame_is_refused_and_those_there_are_are_told(
+    tmp_path: Path, virtual_time: VirtualClock
+) -> None:
+    tree = {
+        "recording": {"output": str(tmp_path / "x.h5")},
+        "camera": {"width": 64, "height": 48, "rate": 100.0},
+        "pool": {"memory": "8MB"},
+    }
+    session = build_session(validate(tree), dry_run=False)
+    async with session_context(session) as dispatch:
+
+        async def told(line: str) -> str:
+            result = await dispatch.execute(line, "console")
+            assert result is not None
+            return f"{result.status}: {result.message}"
+
+        await session.start()
+        assert (await told("region")).startswith("ok: no regions; region NAME X0")
+        assert await told("region a 0 0 9999 9999") == (
+            "refused: region a: 0, 0 to 9999, 9999 reaches beyond the frame, which is 0, 0 to 64, 48"
+        )
+        assert await told("region a 0 0 64 49") != await told("region a 0 0 64 48")
+        await told("region eye 8 4 16 20")
+        assert dict(session.preview.regions) == {"a": (0, 0, 64, 48), "eye": (8, 4, 16, 20)}
+        assert (
+            await told("region")
+            == "ok: region a: 64 x 48 pixels from 0, 0; region eye: 8 x 16 pixels from 8, 4"
+        )
+        assert await told("region eye") == "ok: region eye: 8 x 16 pixels from 8, 4"
+        assert 'no region "ey"; did you mean' in await told("region ey")
+        assert "write: region b X0 Y0 X1 Y1" in await told("region b 1 2 3")
+        await session.close()

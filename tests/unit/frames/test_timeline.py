@@ -82,3 +82,19 @@ async def test_a_question_after_the_end_is_answered_at_once() -> None:
     timeline.close()
     assert await timeline.delivered(1) is None
     assert await timeline.frame_at(0) is None
+
+
+async def test_the_rate_is_that_of_frames_exposed_as_the_newest_while_they_come() -> None:
+    timeline = Timeline()
+    assert timeline.rate(0) == 0.0
+    timeline.note(metadata(1, 50), 0, 0)
+    now_ns = OFFSET + 510 * MS
+    assert timeline.rate(now_ns) == pytest.approx(100)
+    changed = metadata(51, 1, exposure_s=0.02)
+    timeline.note(changed, 0, 50)
+    assert timeline.rate(now_ns) == 0.0
+    later = metadata(52, 4, exposure_s=0.02)
+    later["camera_time_ns"] = changed["camera_time_ns"] + np.arange(1, 5) * 20 * MS
+    timeline.note(later, 0, 51)
+    assert timeline.rate(now_ns) == pytest.approx(50)
+    assert timeline.rate(now_ns + 2_000 * MS) == 0.0

@@ -99,7 +99,9 @@ def test_the_summary_says_what_the_figures_mean() -> None:
     )
     lost = replace(ended, verdict=Verdict.FRAMES_LOST, lost=3, losses={"storage": 3}, lowest_free=0)
     told = summary_text(lost)
-    assert told.startswith("frames lost: 500 frames, 3 lost (3 storage) in x.h5")
+    assert told.startswith(
+        "frames lost: 3 of 503 (storage: the disk was too slow, full or broken); 500 frames in x.h5\n"
+    )
     assert "nothing lost" not in told
     assert "never fuller than 100 %" in told
 

@@ -65,5 +65,5 @@ def test_the_hint_is_about_the_command_being_typed() -> None:
     assert hint("").startswith("Tab completes")
     assert hint("exposure 2").startswith("exposure [TIME]")
     assert hint("in 2s").startswith("in TIME [LINE...]")
-    assert hint("at frame 500 mark x").startswith("mark LABEL [TEXT...]")
+    assert hint("at counter 500 mark x").startswith("mark LABEL [TEXT...]")
     assert hint("q").startswith("quit")

@@ -25,7 +25,7 @@ def test_a_tiff_says_what_is_known_of_its_frame() -> None:
         (known,) = picture.shaped_metadata or ()
         assert known == {
             "shape": [3, 4],
-            "frame": 17,
+            "counter": 17,
             "utc": "2026-11-24T12:30:05.250+00:00",
             "exposure_s": 0.005,
             "pixel_size_um": [0.65, 1.3],
@@ -42,7 +42,7 @@ def test_a_tiff_says_what_is_known_of_its_frame() -> None:
 def test_a_tiff_does_not_say_what_is_not_known() -> None:
     with written(math.nan, None) as picture:
         (known,) = picture.shaped_metadata or ()
-        assert set(known) == {"shape", "frame", "utc"}
+        assert set(known) == {"shape", "counter", "utc"}
         assert picture.pages.first.tags["ResolutionUnit"].value != tifffile.RESUNIT.CENTIMETER
 
 

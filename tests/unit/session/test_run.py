@@ -291,7 +291,7 @@ async def test_a_dry_run_makes_no_file(tmp_path: Path) -> None:
     await session.start()
     await session.stopped()
     summary = await session.close()
-    assert (summary.file, summary.frames, summary.verdict) == (None, 50, "complete")
+    assert (summary.file, summary.frames, summary.unsaved, summary.verdict) == (None, 0, 50, "complete")
     assert os.listdir(tmp_path) == []
 
 
@@ -319,6 +319,7 @@ def test_numbers_for_json_are_the_designs() -> None:
             "journal",
             "verdict",
             "frames",
+            "unsaved",
             "durable",
             "lost",
             "marks",

@@ -3,6 +3,7 @@ import threading
 import time
 import weakref
 from collections.abc import AsyncIterator
+from datetime import datetime
 from pathlib import Path
 
 import h5py
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 from recorder.assembly import build_session
 from recorder.camera.simulated.camera import SimulatedCamera
 from recorder.control.dispatcher import Dispatcher
+from recorder.files.reader import describe
 from recorder.frontends.session_context import session_context
 from recorder.session.session import Session
 from recorder.settings.model import validate
@@ -179,3 +181,66 @@ async def test_means_of_regions_are_those_that_there_are_as_a_file_begins(
                 x0, y0, x1, y1 = region["box"]
                 assert region["mean"][:].tolist() == data[:, y0:y1, x0:x1].mean(axis=(1, 2)).tolist()
     assert found == [(True, ["left"]), (True, ["left", "right"])]
+
+
+async def test_times_in_a_later_file_count_from_its_own_first_frame(
+    sitting: Dispatcher, tmp_path: Path
+) -> None:
+    """Of marks and commands: a mark on a frame that is 1 s old is 1 s old, whenever the run began."""
+    for line in ("wait 3s", "save off", "wait 2s", "save new later", "wait 1s", "mark q", "meta eye left"):
+        await sitting.execute(line, "test")
+    (placed,) = sitting.session.marks.placed
+    await sitting.execute("stop", "test")
+    await sitting.execute("note between", "test")
+    await sitting.execute("start", "test")
+    await sitting.execute("wait 100ms", "test")
+    await sitting.execute("stop", "test")
+    with h5py.File(tmp_path / "later.h5") as file:
+        times = file[DETECTOR]["frame_time"][:]
+        (mark,) = file["entry/marks"][:]
+        (change,) = file["entry/metadata_changes"][:]
+        last = file["entry/commands"][-1]
+    assert mark["elapsed_s"] == pytest.approx(times[mark["frame"]], abs=0.02)
+    assert mark["elapsed_s"] == placed.elapsed_s == pytest.approx(1.0, abs=0.1)
+    assert change["elapsed_s"] == pytest.approx(1.0, abs=0.1)
+    assert (last["command"], last["elapsed_s"]) == (b"stop", pytest.approx(1.0, abs=0.1))
+    assert describe(tmp_path / "x.h5").cause == "saving was switched off"
+    row = next(row for row in describe(tmp_path / "later.h5").mark_rows if row["label"] == "q")
+    assert row["time_s"] == times[mark["frame"]]
+    with h5py.File(tmp_path / "x_2.h5") as file:
+        told = {row["command"]: row["elapsed_s"] for row in file["entry/commands"]}
+    assert (told[b"note between"], told[b"start"]) == (0.0, 0.0)
+
+
+async def test_a_loss_in_a_later_file_has_the_time_of_its_file(
+    tmp_path: Path, virtual_time: VirtualClock
+) -> None:
+    tree = {
+        "recording": {"output": str(tmp_path / "x.h5"), "frames": 400, "split": 200},
+        "camera": {"width": 64, "height": 32, "faults": [{"kind": "drop", "at": 300, "count": 3}]},
+        "pool": {"memory": "4MB"},
+    }
+    session = build_session(validate(tree), dry_run=False)
+    await session.start()
+    await session.stopped()
+    await session.close()
+    with h5py.File(tmp_path / "x_2.h5") as file:
+        times, (loss,) = file[DETECTOR]["frame_time"][:], file["entry/losses"][:]
+    assert loss["elapsed_s"] == pytest.approx(times[loss["after_frame"] + 1], abs=0.02)
+    first = describe(tmp_path / "x.h5")
+    assert first.cause == "saving went on in x_2.h5"
+    # It was closed when the next one had begun; what it ends with is its last frame, exposed for 5 ms.
+    lasted = datetime.fromisoformat(first.end_time) - datetime.fromisoformat(first.start_time)
+    assert lasted.total_seconds() == pytest.approx(1.99 + 0.005, abs=0.002)
+
+
+async def test_who_looks_how_a_run_ended_as_the_next_one_begins_is_told(sitting: Dispatcher) -> None:
+    """The console does, twice a second: an error there would end the session."""
+    session = sitting.session
+    session.stop()
+    before = await session.stopped()
+    looking = asyncio.ensure_future(session.stopped())
+    starting = asyncio.ensure_future(session.start())
+    assert await looking is before
+    await starting
+    assert session.running
