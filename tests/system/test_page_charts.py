@@ -51,7 +51,7 @@ async def test_lines_are_not_drawn_where_nothing_was_seen(tmp_path: Path, progra
         await tab.until("traces.size && $('traces').width > 300 && state.history.length")
         await tab.evaluate(TOOLS)
 
-        # Pictures at 10/s but for 8 s: 800 frames were not seen, or another run began. All times are made up.
+        # Pictures at 10/s but for 8 s: 800 frames were not seen, or another run began.
         steps = "Array.from({ length: 100 }, (_, i) => i)"
         for number in ("1000 + 10 * i", "1 + 10 * i"):
             await tab.evaluate(
@@ -71,6 +71,14 @@ async def test_lines_are_not_drawn_where_nothing_was_seen(tmp_path: Path, progra
         assert await tab.evaluate("inTrace(19, 11) && inTrace(9, 1)")
         await tab.evaluate("trace([[9000, 7, 1], [9004, 400, 3], [9008, 800, 1], [9012, 1200, 1]])")
         assert await tab.evaluate("!inTrace(11.7, 8.3) && inTrace(7.7, 0.3)")
+        # A recorder on a computer that was switched off in between: its clock counts anew, and so do traces.
+        assert (
+            await tab.evaluate(
+                "trace([[9000, 7, 1], [9001, 8, 1]]), keepTraces({ ...state.head, taken_s: 3 }),"
+                "keepTraces({ ...state.head, taken_s: 4 }), traces.get('eye').points.map(([at]) => at).join()"
+            )
+            == "3,4"
+        )
 
         # The charts: 20 s ago the recorder stood still for 10 s, or nothing was written for as long.
         await tab.evaluate("""window.texts = [];

@@ -50,17 +50,19 @@ let seen = { taken_s: 0, number: Infinity, wait: 0 };
 // Whether frames before this one were not seen: another run counts anew; or far more were passed over than the last times.
 // Two frames that follow one another are joined, however slow they are.
 function isAfterGap({ taken_s, number }) {
-  const wait = taken_s - seen.taken_s, isAnew = number < seen.number, isLate = wait > Math.max(GAP_S, 3 * seen.wait);
+  const wait = taken_s - seen.taken_s, isAnew = wait < 0 || number < seen.number, isLate = wait > Math.max(GAP_S, 3 * seen.wait);
   const isGap = isAnew || (isLate && number > seen.number + 1);
-  if (wait > 0) seen = { taken_s, number, wait: isAnew ? 0 : wait };
+  if (wait) seen = { taken_s, number, wait: isAnew ? 0 : wait };
   return isGap;
 }
 
 function keepTraces(head) {
   // Those of a file come with it.
   if (isFile) return;
-  const { regions, taken_s, mode } = head, isGap = isAfterGap(head);
-  if (mode !== tracedUnit) traces.clear();
+  const { regions, taken_s, mode } = head;
+  // The clock is that of a computer, which counts anew once it was switched off.
+  if (mode !== tracedUnit || taken_s < seen.taken_s) traces.clear();
+  const isGap = isAfterGap(head);
   tracedUnit = mode;
   for (const name of [...traces.keys()]) if (!regions.some((region) => region.name === name)) traces.delete(name);
   for (const { name, box, colour, mean } of regions) {

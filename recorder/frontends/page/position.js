@@ -44,12 +44,19 @@ const fileActions = {
   play: () => send({ play: !state.status.plays }),
   on1: () => go({ step: 1 }),
   later: () => go({ mark: 1 }),
-  slower: () => setSpeed(state.status.speed / 2),
-  faster: () => setSpeed(state.status.speed * 2),
+  slower: () => setSpeed(speedNow() / 2),
+  faster: () => setSpeed(speedNow() * 2),
   edge: () => go({ edge: 1 }),
 };
 
-const setSpeed = (speed) => send({ speed: Math.max(1e-3, Math.min(1000, speed)) });
+// The speed that was asked for last, for as long as its answer may take: keys come faster than answers.
+let wished = { speed: 1, until: 0 };
+const speedNow = () => (Date.now() < wished.until ? wished.speed : state.status.speed);
+
+function setSpeed(speed) {
+  wished = { speed: Math.max(1e-3, Math.min(1000, speed)), until: Date.now() + 1000 };
+  send({ speed: wished.speed });
+}
 
 // 0.1x, 1/10 or 4 as a number.
 function typeSpeed() {
