@@ -51,6 +51,8 @@ KEY_RULES = {
     "storage.mode": _BY_RUN,
     "storage.reserve": _BY_RUN,
     "storage.checksum": _BY_RUN,
+    "storage.compression": _BY_RUN,
+    "storage.compressors": _BY_RUN,
     "storage.durable_every": _BY_PROGRAM,
     "remote.listen": _BY_PROGRAM_AT_CONSOLE,
     "remote.token": _BY_PROGRAM_AT_CONSOLE,

@@ -207,9 +207,8 @@ class Run:
             pool = await on_thread(self._camera_thread, Pool, description.format, per_block, memory)
             await self._make_first_file(description, per_block)
             self._channel = RunParts.channel(self._settings.storage, self.files, pool.block_bytes)
-            writer = Writer(
-                self.files, self.ledger, self.timeline, self._on_disk_failure, self._losses.add, self._channel
-            )
+            told = self._on_disk_failure, self._losses.add
+            writer = Writer(self.files, self.ledger, self.timeline, *told, self._channel)
             timeout_s = self._settings.camera.timeout_s
             self.parts = RunParts.of(self._camera, description, pool, per_block, writer, timeout_s)
             return await self._record(self.parts)
