@@ -1,0 +1,51 @@
+"""What stands on the terminal of the installed program, line by line."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.system.conftest import COMMAND
+from tests.system.screen import Screen
+from tests.system.test_console import leave, left
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="a pseudo-terminal of POSIX")
+
+REMOTE = ("--set", "remote.listen=127.0.0.1:0", "--set", "remote.token=tok")
+
+# What a line above the prompt begins with: the time of day, or as many blanks.
+TOLD = re.compile(r"(\d\d:\d\d:\d\d| {8}) \S|^ {8,}")
+
+REMARK = "a remark that is longer than what a line of 80 columns, or one of 120, has room for, whole"
+
+
+def send(screen: Screen, line: str) -> None:
+    """Have another program give a line."""
+    (address,) = re.findall(r"listening on ([\d.:]+)", screen.shown)
+    command = [*COMMAND, "send", "--to", address, "--token", "tok", *line.split()]
+    subprocess.run(command, check=True, capture_output=True, timeout=20)
+
+
+@pytest.mark.parametrize("size", [(24, 80), (40, 120)])
+def test_what_others_do_stands_above_what_is_typed(tmp_path: Path, size: tuple[int, int]) -> None:
+    screen = Screen(tmp_path, *REMOTE, size=size)
+    try:
+        screen.until("lost 0")
+        screen.until("listening on")
+        screen.type("note half", end="")
+        send(screen, "mark door")
+        send(screen, f"note {REMARK}")
+        screen.stands(f"remote: note {REMARK}: noted > note half running")
+        *told, prompt, figures, hint = filter(None, screen.lines)
+        assert prompt == "> note half"
+        assert figures.startswith(" running")
+        assert hint.startswith(" note [TEXT...]")
+        assert all(TOLD.match(line) for line in told), told
+        assert sum("remote: mark door on frame" in line for line in told) == 1
+        screen.type("", "noted")
+        leave(screen)
+    finally:
+        screen.close()
