@@ -44,8 +44,8 @@ def text_columns() -> int:
 class AbovePrompt(logging.Handler):
     """Prints above the prompt of the application session in which this is made, and so do records of the log.
 
-    prompt_toolkit knows the prompt by a context variable alone, and tasks that began before the console (remote
-    control, page, window) have none of it: what they print would be written over the prompt.
+    prompt_toolkit knows the prompt by a context variable alone, and tasks that began before the console
+    (remote control, page, window) have none of it: what they print would be written over the prompt.
     """
 
     def __init__(self) -> None:

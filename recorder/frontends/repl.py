@@ -16,6 +16,7 @@ from prompt_toolkit.completion import CompleteEvent, Completer, Completion
 from prompt_toolkit.document import Document
 from prompt_toolkit.formatted_text import StyleAndTextTuples
 from prompt_toolkit.history import FileHistory, History, InMemoryHistory
+from prompt_toolkit.input import Input, create_input
 from prompt_toolkit.output import ColorDepth, Output, create_output
 from prompt_toolkit.output.vt100 import Vt100_Output
 from prompt_toolkit.patch_stdout import patch_stdout
@@ -86,7 +87,7 @@ async def run(
             last[:] = toolbar(live_status(session, recent), session.preview.latest, columns, text)
         return [*last]
 
-    output = create_output(stdout=sys.stderr if on_stderr else None)
+    keyboard, output = _unechoed(create_input()), create_output(stdout=sys.stderr if on_stderr else None)
     prompt: PromptSession[str] = PromptSession(
         history=_history(),
         completer=CommandCompleter(session),
@@ -96,11 +97,17 @@ async def run(
         refresh_interval=REFRESH_S,
         style=STYLE,
         color_depth=COLOURS.get(colour_bits(os.environ) or 0),
+        input=keyboard,
         output=output,
     )
     here = InlinePreview(session, prompt)
     # Answers and logged lines go where the prompt is.
-    with _written_apart(output), create_app_session(output=output), patch_stdout(raw=True):
+    with (
+        _written_apart(output),
+        keyboard.raw_mode(),
+        create_app_session(keyboard, output),
+        patch_stdout(raw=True),
+    ):
         above = AbovePrompt()
         logging.basicConfig(level=logging.INFO, handlers=[above], force=True)
         answers = ConsoleAnswers(above.show, text_columns)
@@ -134,6 +141,16 @@ async def run(
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _unechoed(keyboard: Input) -> Input:
+    """Return a keyboard that stays in raw mode while something is printed above the prompt.
+
+    What is typed in that moment, or before the next prompt, waits for it; the terminal would echo it.
+    """
+    # What is printed needs no other mode.
+    keyboard.cooked_mode = contextlib.nullcontext  # type: ignore[method-assign]
+    return keyboard
 
 
 @contextlib.contextmanager

@@ -1,16 +1,18 @@
 """What stands on the terminal of the installed program, line by line."""
 
 import os
+import os
 import re
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
 from tests.system.conftest import COMMAND
 from tests.system.screen import Screen
-from tests.system.test_console import leave, left
+from tests.system.test_console import leave
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="a pseudo-terminal of POSIX")
 
@@ -47,5 +49,25 @@ def test_what_others_do_stands_above_what_is_typed(tmp_path: Path, size: tuple[i
         assert sum("remote: mark door on frame" in line for line in told) == 1
         screen.type("", "noted")
         leave(screen)
+    finally:
+        screen.close()
+
+
+def test_the_terminal_itself_never_echoes_what_is_typed(tmp_path: Path) -> None:
+    """Between two prompts, and while something is printed, a line typed fast would stand without a prompt."""
+    import termios
+
+    screen = Screen(tmp_path, size=(24, 80))
+    try:
+        screen.until("lost 0")
+        for n in range(20):
+            os.write(screen.parent, f"note line{n}\r".encode())
+            end = time.monotonic() + 0.1
+            while time.monotonic() < end:
+                assert not termios.tcgetattr(screen.parent)[3] & termios.ECHO
+                screen.read(0)
+        screen.stands("> note line19")
+        leave(screen)
+        assert termios.tcgetattr(screen.parent)[3] & termios.ECHO
     finally:
         screen.close()
