@@ -1,7 +1,6 @@
 """What stands on the terminal of the installed program, line by line."""
 
 import os
-import os
 import re
 import subprocess
 import sys
