@@ -63,7 +63,7 @@ class Plan:
                 # A line that is being carried out is not to be cut off by `at cancel`.
                 await asyncio.shield(task)
         except UsageError as error:
-            log.warning("%s: %s", planned.shown, error)
+            log.warning("%s %s: %s", planned.when, planned.shown, error)
         except Exception:
             log.exception("internal error in a planned line, %s; the recording goes on", planned.shown)
         finally:

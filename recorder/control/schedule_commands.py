@@ -221,15 +221,12 @@ async def _again(session: Session, run: Run | None, seconds: float) -> AsyncIter
     while True:
         # Moments that passed while the line was carried out are left out.
         times = max(times + 1, int((loop.time() - began_s) / seconds))
-        try:
-            await _sleep(session, run, began_s + times * seconds - loop.time())
-        except UsageError:
-            return
+        await _sleep(session, run, began_s + times * seconds - loop.time(), "ended with the run")
         yield None
 
 
-async def _sleep(session: Session, run: Run | None, seconds: float) -> None:
-    """Let `seconds` pass; raises UsageError where the run, if there is one, is over before."""
+async def _sleep(session: Session, run: Run | None, seconds: float, if_over: str = NOT_CARRIED_OUT) -> None:
+    """Let `seconds` pass; raises UsageError with `if_over` where the run, if there is one, is over before."""
     if run is None:
         await asyncio.sleep(max(0.0, seconds))
         return
@@ -240,4 +237,4 @@ async def _sleep(session: Session, run: Run | None, seconds: float) -> None:
         ended.cancel()
         await asyncio.gather(ended, return_exceptions=True)
     if run.state is not State.RUNNING:
-        raise UsageError(NOT_CARRIED_OUT)
+        raise UsageError(if_over)

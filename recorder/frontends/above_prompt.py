@@ -10,8 +10,7 @@ from prompt_toolkit.formatted_text import FormattedText
 from prompt_toolkit.shortcuts import print_formatted_text
 from prompt_toolkit.styles import Style
 
-from recorder.frontends.console_text import wrapped
-from recorder.frontends.printing import escaped
+from recorder.frontends.printing import escaped, wrapped
 
 # What stands before each text.
 CLOCK = "%H:%M:%S "

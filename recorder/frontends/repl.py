@@ -137,6 +137,8 @@ async def run(
             dispatch.on_answer = log_unseen
             dispatch.displays.here = None
             await here.close()
+            # No prompt stays behind that nobody types at.
+            prompt.app.erase_when_done = True
             tasks = [task for task in (typing, ending, scripting) if task is not None]
             for task in tasks:
                 task.cancel()

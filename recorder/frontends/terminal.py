@@ -8,7 +8,7 @@ from datetime import datetime
 
 from rich.console import Console
 
-from recorder.frontends.printing import escaped
+from recorder.frontends.printing import columns_of, escaped, print_error, print_line, wrapped
 from recorder.session.status import Summary
 from recorder.storage.records import Verdict
 from recorder.units import format_percent
@@ -45,6 +45,16 @@ def summary_text(summary: Summary) -> str:
         parts.append(f"buffer never fuller than {most}")
         parts.append(f"never longer than {summary.longest_pause_s * 1e3:.1f} ms without reading the camera")
     return f"{what}\n{'; '.join(parts)}"
+
+
+def print_summary(summary: Summary) -> None:
+    """Print how a session ended, the reason of a failure first; on a terminal wrapped at words."""
+    if summary.verdict is Verdict.FAILED:
+        print_error(summary.cause, is_failure=True)
+    text, columns = summary_text(summary), columns_of(sys.stdout)
+    first, figures = ("\n".join(wrapped(line, columns)) if columns else line for line in text.split("\n"))
+    print_line(first, VERDICT_COLOURS[summary.verdict])
+    print_line(figures)
 
 
 class SafeConsole(Console):

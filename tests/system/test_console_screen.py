@@ -11,7 +11,7 @@ import pytest
 
 from tests.system.conftest import COMMAND
 from tests.system.screen import Screen
-from tests.system.test_console import leave
+from tests.system.test_console import leave, left
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="a pseudo-terminal of POSIX")
 
@@ -68,5 +68,27 @@ def test_the_terminal_itself_never_echoes_what_is_typed(tmp_path: Path) -> None:
         screen.stands("> note line19")
         leave(screen)
         assert termios.tcgetattr(screen.parent)[3] & termios.ECHO
+    finally:
+        screen.close()
+
+
+def test_the_end_is_wrapped_and_says_first_why(tmp_path: Path) -> None:
+    fault = 'camera.faults=[{kind="disconnect", at=400}]'
+    screen = Screen(tmp_path, "--set", fault, size=(24, 80))
+    try:
+        screen.until("lost 0")
+        screen.type("every 1h mark tick", "planned")
+        assert left(screen) == 1
+        at = next(i for i, line in enumerate(screen.lines) if line.startswith("recorder: "))
+        *_, tick = screen.lines[:at]
+        assert tick.endswith("every 1h mark tick: ended with the run")
+        why, again, how, *figures = screen.lines[at:]
+        assert why == "recorder: the camera vanished at frame 400: check its cable and power, then"
+        assert again == "  start again"
+        assert how == "failed: 399 frames in x.h5"
+        assert [line[:2] for line in figures] == ["0.", "  "]
+        # Both in red.
+        red = {screen.screen.buffer[row][0].fg for row in (at, at + 2)}
+        assert red == {"red"}
     finally:
         screen.close()

@@ -87,8 +87,11 @@ def test_colours_are_for_terminals_only(
     assert capsys.readouterr().out == "lost 3\n"
     monkeypatch.setattr("sys.stdout.isatty", lambda: True)
     monkeypatch.delenv("NO_COLOR", raising=False)
+    monkeypatch.setenv("TERM", "xterm")
     print_line("lost \x1b[2J", "red")
     assert capsys.readouterr().out == "\x1b[31mlost \\x1b[2J\x1b[0m\n"
-    monkeypatch.setenv("NO_COLOR", "1")
-    print_line("lost 3", "red")
-    assert capsys.readouterr().out == "lost 3\n"
+    for name, value in (("NO_COLOR", "1"), ("TERM", "dumb")):
+        with monkeypatch.context() as without:
+            without.setenv(name, value)
+            print_line("lost 3", "red")
+        assert capsys.readouterr().out == "lost 3\n"
