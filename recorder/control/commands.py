@@ -4,7 +4,7 @@ A command raises UsageError where it is refused, and another RecorderError where
 """
 
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 # They register their commands.
 from recorder.control import mark_commands as _mark_commands  # noqa: F401
@@ -14,7 +14,9 @@ from recorder.control.command_types import CommandContext, CommandReply
 from recorder.control.permissions import changed_keys, check_keys, is_plain_name
 from recorder.control.registry import (
     COMMANDS,
+    Argument,
     Key,
+    Meanings,
     Number,
     Seconds,
     Word,
@@ -27,7 +29,7 @@ from recorder.control.status_text import (
     saving_text,
     status_line,
     status_table,
-    value_text,
+    value_with_unit,
 )
 from recorder.errors import CameraError, UsageError, did_you_mean
 from recorder.session.status import FinishReason, State
@@ -39,6 +41,21 @@ SLOWEST_PREVIEW = 0.1
 # So long an exposure, and so many times the one of a running camera, may be a slip: 20s for 20ms.
 LONG_S = 1.0
 SUSPECT = 20
+
+Switch = Annotated[
+    Literal["on", "off", "toggle"],
+    Meanings(on="show the latest frame", off="show none", toggle="on where it is off, off where it is on"),
+]
+Levels = Annotated[
+    str,
+    Argument(
+        str, "LOW HIGH, from 0 to 65535", {"auto": "what the picture has", "full": "the camera's whole range"}
+    ),
+]
+Now = Annotated[Literal["now"], Meanings(now="without a question")]
+Saving = Annotated[
+    Literal["on", "off"], Meanings(on="write frames into a new file", off="go on without writing any")
+]
 
 # Who mistypes, and can answer; programs mean what they send.
 PEOPLE = frozenset({"console", "page"})
@@ -69,9 +86,7 @@ async def status(context: CommandContext) -> CommandReply:
 
 
 @command(live="preview.on")
-async def preview(
-    context: CommandContext, state: Literal["on", "off", "toggle"] | None = None
-) -> CommandReply:
+async def preview(context: CommandContext, state: Switch | None = None) -> CommandReply:
     """Switch the preview on or off, or tell how it is; the recording is not affected."""
     if state is None:
         now = context.session.preview
@@ -99,7 +114,7 @@ async def preview_rate(context: CommandContext, rate: Number) -> CommandReply:
 
 
 @command(live="preview.levels")
-async def preview_levels(context: CommandContext, low: Word, high: Word = "") -> CommandReply:
+async def preview_levels(context: CommandContext, low: Levels, high: Word = "") -> CommandReply:
     """Show LOW as black and HIGH as white; auto: what the picture has; full: the camera's whole range."""
     if low in {"auto", "full"} and not high:
         context.session.preview.levels = "auto" if low == "auto" else "full"
@@ -114,7 +129,7 @@ async def preview_levels(context: CommandContext, low: Word, high: Word = "") ->
 
 @command(changes_frames=True, live="camera.exposure")
 async def exposure(
-    context: CommandContext, time: Seconds | None = None, now: Literal["now"] | None = None
+    context: CommandContext, time: Seconds | None = None, now: Now | None = None
 ) -> CommandReply:
     """Expose each frame for TIME from now on, for example exposure 5ms; or tell how long it is.
 
@@ -153,7 +168,7 @@ def _ask_about(context: CommandContext, time: float, before: float) -> None:
 
 
 @command(changes_frames=True)
-async def save(context: CommandContext, state: Literal["on", "off"] | None = None) -> CommandReply:
+async def save(context: CommandContext, state: Saving | None = None) -> CommandReply:
     """Write frames into a new file from now on, or go on without writing any; or tell which it is."""
     if state is None:
         return CommandReply(saving_text(context.session), only_tells=True)
@@ -230,7 +245,7 @@ async def set_(context: CommandContext, key: Key, *value: Word) -> CommandReply:
     Some are read when the program starts only, and some are for the console alone; the answer says so.
     """
     if not value:
-        return CommandReply(f"{key} = {value_text(context.session, key)}", only_tells=True)
+        return CommandReply(f"{key} = {value_with_unit(context.session, key)}", only_tells=True)
     text = " ".join(value)
     check_keys(context, key)
     # What is set may be several keys: a section is written in braces.

@@ -28,7 +28,17 @@ CLOCK_S = 30.0
 NOT_CARRIED_OUT = "not carried out: the run was over before"
 
 When = Annotated[
-    str, Argument(str, "when", ("frame", "2s", "1min", "14:30", "list", "cancel"), tuple(SECONDS))
+    str,
+    Argument(
+        str,
+        "when",
+        {
+            "frame": "at frame 500 LINE: when the camera's counter is there",
+            "2s": "so long after the first frame",
+            "14:30": "at this hour of today",
+        },
+        tuple(SECONDS),
+    ),
 ]
 WholeNumber = Annotated[int, Argument(whole_number, "a number of at list")]
 

@@ -2,11 +2,11 @@
 
 import asyncio
 import math
-from typing import Literal
+from typing import Annotated, Literal
 
 from recorder.control.command_types import CommandContext, CommandReply
 from recorder.control.kept_regions import NAME, keep_regions, set_regions
-from recorder.control.registry import Number, Seconds, Whole, Word, command
+from recorder.control.registry import Argument, Meanings, Number, Region, RegionName, Seconds, Whole, command
 from recorder.errors import UsageError, did_you_mean
 from recorder.frames.region_means import Box
 from recorder.preview.baseline import Baseline
@@ -21,11 +21,44 @@ from recorder.settings.field_types import (
 )
 from recorder.units import format_seconds
 
+Form = Annotated[
+    Literal["auto", "blocks", "sixel", "kitty", "off"],
+    Meanings(
+        auto="as the terminal is known to show it",
+        blocks="two pixels a character",
+        sixel="real pixels, by sixel",
+        kitty="real pixels, by the graphics of kitty",
+        off="no more in this terminal",
+    ),
+]
+Colours = Annotated[
+    ColourMap,
+    Meanings(
+        auto="grey, and diverging for differences",
+        grey="black to white",
+        inferno="black, red, yellow",
+        viridis="blue, green, yellow",
+        diverging="blue below, red above",
+    ),
+]
+Mode = Annotated[
+    PreviewMode,
+    Meanings(
+        raw="frames as they are",
+        difference="less the baseline, in counts",
+        dff="less the baseline, in % of it",
+    ),
+]
+Range = Annotated[
+    str, Argument(str, "a number more than 0", {"auto": "what the picture has", "full": "all there can be"})
+]
+
+# Takes out all regions, unless one is called so.
+ALL = "all"
+
 
 @command()
-async def preview_here(
-    context: CommandContext, form: Literal["auto", "blocks", "sixel", "kitty", "off"] = "auto"
-) -> CommandReply:
+async def preview_here(context: CommandContext, form: Form = "auto") -> CommandReply:
     """Show the preview in this terminal, above the prompt; off: no more.
 
     auto takes what the terminal is known to have: real pixels by the graphics of kitty or by sixel, else
@@ -47,7 +80,7 @@ async def preview_here(
 
 
 @command(live="preview.colours")
-async def preview_colours(context: CommandContext, name: ColourMap) -> CommandReply:
+async def preview_colours(context: CommandContext, name: Colours) -> CommandReply:
     """Show the picture in these colours; auto: grey, and diverging for differences."""
     context.session.preview.colours = name
     return CommandReply(f"colours {name}")
@@ -63,7 +96,7 @@ async def preview_gamma(context: CommandContext, gamma: Number) -> CommandReply:
 
 
 @command(live="preview.mode")
-async def preview_mode(context: CommandContext, mode: PreviewMode) -> CommandReply:
+async def preview_mode(context: CommandContext, mode: Mode) -> CommandReply:
     """Show frames as they are (raw), their difference from the baseline, or that in % of it (dff).
 
     What is recorded, and what snapshots save, stays raw.
@@ -77,7 +110,7 @@ async def preview_mode(context: CommandContext, mode: PreviewMode) -> CommandRep
 
 
 @command(live="preview.range")
-async def preview_range(context: CommandContext, most: Word) -> CommandReply:
+async def preview_range(context: CommandContext, most: Range) -> CommandReply:
     """Show differences from -MOST to MOST, in counts or %; auto: what the picture has; full: all."""
     if most in {"auto", "full"}:
         context.session.preview.range = "auto" if most == "auto" else "full"
@@ -119,7 +152,7 @@ def _compare_with(context: CommandContext, seconds: float, *, running: bool) -> 
 
 @command(live="preview.regions")
 async def region(
-    context: CommandContext, name: Word, x0: Whole, y0: Whole, x1: Whole, y1: Whole
+    context: CommandContext, name: RegionName, x0: Whole, y0: Whole, x1: Whole, y1: Whole
 ) -> CommandReply:
     """Show the mean of a region as a trace: from pixel X0, Y0 of the frame up to X1, Y1, not included."""
     regions = dict(context.session.preview.regions)
@@ -130,13 +163,22 @@ async def region(
 
 
 @command(live="preview.regions")
-async def region_off(context: CommandContext, name: Word = "") -> CommandReply:
-    """Show region NAME no more; without a name, none."""
+async def region_off(context: CommandContext, name: Region = "") -> CommandReply:
+    """Show region NAME no more; region off all: none."""
     regions = dict(context.session.preview.regions)
-    if name and name not in regions:
+    # Journals of before have it without a name.
+    if (name == ALL and name not in regions) or (not name and context.is_replay):
+        await _keep(context, {})
+        return CommandReply(f"no regions{_stored_from(context)}")
+    if not name:
+        known = ", ".join(regions)
+        raise UsageError(
+            f"region off: which one? {known}, or all" if known else "region off: there are no regions"
+        )
+    if name not in regions:
         raise UsageError(f'no region "{name[:80]}"{did_you_mean(name, regions)}')
-    await _keep(context, {other: box for other, box in regions.items() if name and other != name})
-    return CommandReply((f"region {name} off" if name else "no regions") + _stored_from(context))
+    await _keep(context, {other: box for other, box in regions.items() if other != name})
+    return CommandReply(f"region {name} off{_stored_from(context)}")
 
 
 def _stored_from(context: CommandContext) -> str:

@@ -84,7 +84,8 @@ async def run(
         app = get_app()
         columns, text = app.output.get_size().columns, app.current_buffer.text
         if not here.is_stalled:
-            last[:] = toolbar(live_status(session, recent), session.preview.latest, columns, text)
+            camera, picture = session.settings.camera.kind, session.preview.latest
+            last[:] = toolbar(live_status(session, recent), picture, columns, text, camera)
         return [*last]
 
     keyboard, output = _unechoed(create_input()), create_output(stdout=sys.stderr if on_stderr else None)

@@ -152,7 +152,7 @@ async def test_what_was_planned_for_a_run_is_not_done_in_the_next_one(
     await asyncio.sleep(0.5)
     await typed(dispatch, "stop")
     said = [record.message for record in caplog.records if "the run was over before" in record.message]
-    assert sorted(line.split(":")[0] for line in said) == ["mark late", "mark never"]
+    assert sorted(line.split(":")[0] for line in said) == ["at 300ms mark late", "at frame 5000 mark never"]
     assert sum(summary.marks for summary in dispatch.session._summaries) == 0
 
 
@@ -208,7 +208,7 @@ async def test_a_command_alone_tells_the_value(dispatch: Dispatcher, tmp_path: P
     assert await typed(dispatch, "save") == "ok: saving nothing; save on writes a file"
     await typed(dispatch, "exposure 2ms")
     assert await typed(dispatch, "set camera.exposure") == "ok: camera.exposure = 2ms"
-    assert await typed(dispatch, "set camera.rate") == "ok: camera.rate = 200.0"
+    assert await typed(dispatch, "set camera.rate") == "ok: camera.rate = 200.0 frames/s"
     assert await typed(dispatch, "set recording.triggers") == "ok: recording.triggers = not set"
     assert (
         await typed(dispatch, "set camera.roi")
@@ -273,12 +273,21 @@ async def test_completion_knows_the_session(dispatch: Dispatcher) -> None:
     assert "camera.seed" in keys
     # Those of other kinds of camera, and passwords, are not among them.
     assert not {"camera.roi", "camera.source", "remote.token", "camera.kind"} & set(keys)
-    assert keys["camera.width"].startswith("now 32; pixels: 16 to 8192; Width")
+    assert keys["camera.width"].startswith("now 32 pixels; pixels: 16 to 8192; Width")
     assert '"auto", "direct" or "buffered"' in keys["storage.mode"]
     assert dict(complete("set storage.mode ", session)) == {
         "auto": "as it is now",
-        "direct": "one of",
-        "buffered": "one of",
+        "direct": "",
+        "buffered": "",
     }
     assert dict(complete("set camera.exposure ", session)) == {"4ms": "as it is now"}
     assert list(complete("set camera.nonsense ", session)) == []
+    # Nothing is offered that is not there, and what takes out comes last.
+    assert list(complete("region ", session)) == []
+    await typed(dispatch, "region eye 1 2 11 12")
+    assert list(complete("region ", session)) == [
+        ("eye", "10 x 10 pixels from 1, 2"),
+        ("off", "Show region NAME no more; region off all: none."),
+    ]
+    assert [word for word, _ in complete("region off ", session)] == ["eye", "all"]
+    assert await typed(dispatch, "region off") == "refused: region off: which one? eye, or all"

@@ -121,6 +121,13 @@ def test_completion_offers_what_may_follow_with_its_meaning() -> None:
     assert list(complete("mark a b c ")) == []
 
 
+def test_every_word_that_is_offered_has_a_meaning() -> None:
+    for name in COMMANDS:
+        for words in (name, f"{name} x", f"{name} x y"):
+            for word, meaning in complete(f"{words} "):
+                assert len(meaning) > len("one of"), (words, word)
+
+
 def test_what_is_carried_out_later_is_completed_too() -> None:
     whole = {word for word, _ in complete("")}
     for moment in (
