@@ -11,10 +11,12 @@ from recorder.control import mark_commands as _mark_commands  # noqa: F401
 from recorder.control import metadata_commands as _metadata_commands  # noqa: F401
 from recorder.control import schedule_commands as _schedule_commands  # noqa: F401
 from recorder.control.command_types import CommandContext, CommandReply
+from recorder.control.help_text import described, help_lines, help_table
 from recorder.control.permissions import changed_keys, check_keys, is_plain_name
 from recorder.control.registry import (
     COMMANDS,
     Argument,
+    CommandName,
     Key,
     Meanings,
     Number,
@@ -62,18 +64,16 @@ PEOPLE = frozenset({"console", "page"})
 
 
 @command()
-async def help_(context: CommandContext, name: Word = "", name2: Word = "") -> CommandReply:
-    """List the commands, or show how to write one."""
+async def help_(context: CommandContext, *name: CommandName) -> CommandReply:
+    """List the commands, or show how to write one, and what it does."""
     del context
-    full = " ".join(unaliased([name, name2])).strip()
+    full = " ".join(unaliased(list(name)))
     if not full:
-        width = max(map(len, COMMANDS))
-        lines = (f"{name:{width}}  {known.summary.splitlines()[0]}" for name, known in COMMANDS.items())
-        return CommandReply("\n".join(["help COMMAND shows how to write one", *lines]), only_tells=True)
+        return CommandReply(help_lines(), table=help_table(), only_tells=True)
     found = [known for known in COMMANDS.values() if known.name == full or known.name.split()[0] == full]
     if not found:
         raise UsageError(f'no command "{full[:80]}"{did_you_mean(full, COMMANDS)}')
-    return CommandReply("\n".join(f"{known.usage}\n    {known.summary}" for known in found), only_tells=True)
+    return CommandReply(described(found), only_tells=True)
 
 
 @command()

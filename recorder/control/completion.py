@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from recorder.control.key_help import choices, keys_of
 from recorder.control.registry import (
+    COMMAND,
     COMMANDS,
     LABEL,
     REGION,
@@ -29,6 +30,9 @@ def complete(before: str, session: Session | None = None) -> Iterator[tuple[str,
     begun = words.pop() if before and not before[-1].isspace() else ""
     words = inner_words(words)
     found = find_by_words(words)
+    if found is not None and found.parameters and found.parameters[0].argument.what == COMMAND:
+        # Names of commands, and nothing of what these take.
+        words, found = words[1:], None
     seen: set[str] = set()
     # What a command itself takes comes before the commands that begin with its name.
     if found is not None:

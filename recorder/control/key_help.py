@@ -20,7 +20,11 @@ def keys_of(session: Session) -> Iterator[tuple[str, str]]:
                 key = f"{section}.{name}"
                 # What a narrow terminal cuts off comes last.
                 known = describe(key, kind)
-                parts = [f"now {value_with_unit(session, key)}", known.values, known.meaning.rstrip(".")]
+                parts = [
+                    f"now {value_with_unit(session, key) or 'empty'}",
+                    known.values,
+                    known.meaning.rstrip("."),
+                ]
                 yield key, "; ".join(part for part in parts if part)
 
 

@@ -85,7 +85,9 @@ Word = Annotated[str, Argument(str, "a word")]
 # What completion knows more of, by the words for it.
 LABEL = "a label"
 SETTING = "a setting"
+COMMAND = "a command"
 REGION, REGION_NAME = "a region", "the name of a region"
+CommandName = Annotated[str, Argument(str, COMMAND)]
 Label = Annotated[str, Argument(str, LABEL)]
 Key = Annotated[str, Argument(str, SETTING, dict.fromkeys(keys(), ""))]
 # One that there is, and one that may be new.

@@ -81,4 +81,4 @@ def test_what_is_told_has_two_lines_that_fit(columns: int) -> None:
     _, *lines = told.split("\n")
     assert 1 <= len(lines) <= 2
     assert all(len(line) <= columns for line in lines)
-    assert ("…" in told.partition("\n")[2]) == (columns < 80)
+    assert ("…" in told.partition("\n")[2]) == (columns < 120)
