@@ -126,7 +126,7 @@ def leave(terminal: Terminal, verdict: str = "complete", code: int = 0) -> None:
 
 
 def test_what_is_typed_takes_effect_live(terminal: Terminal) -> None:
-    terminal.type("mark trial3 left eye", "mark trial3 on frame")
+    terminal.type("mark trial3 left eye", "mark trial3 left eye on frame")
     terminal.type("exposure 2ms", "exposure 2ms from frame")
     terminal.type("preview on", "preview on")
     terminal.type("status", "preview on")

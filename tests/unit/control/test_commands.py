@@ -234,12 +234,14 @@ async def test_marks_are_listed_and_the_last_of_ones_own_is_taken_back(
     second = await typed(dispatch, "mark trial2")
     await dispatch.execute("mark flash", "remote")
     told = await typed(dispatch, "unmark")
+    assert first.startswith("ok: mark trial1 left eye on frame ")
     assert told == second.replace("ok: mark", "ok: unmark")
     listed = (await typed(dispatch, "marks")).split("; ")
-    assert "left eye" in listed[0]
-    assert listed[1].endswith("console, taken back")
+    assert listed[0].endswith("console: left eye")
+    assert listed[1].startswith("trial2: taken back, frame ")
     assert "remote" in listed[2]
-    assert await typed(dispatch, "unmark") == first.replace("ok: mark", "ok: unmark")
+    told = await typed(dispatch, "unmark")
+    assert told == first.replace("ok: mark", "ok: unmark").replace(" left eye", "")
     assert "no mark of yours" in await typed(dispatch, "unmark")
     assert "choose another label" in await typed(dispatch, "mark unmark")
     await typed(dispatch, "stop")
