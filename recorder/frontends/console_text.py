@@ -7,11 +7,11 @@ from collections.abc import Callable
 from recorder.control.command_types import Table
 from recorder.control.dispatcher import Answer
 from recorder.frontends.printing import wrapped
-from recorder.frontends.rate_meter import format_duration
 from recorder.frontends.terminal import VERDICT_COLOURS, summary_text
 from recorder.session.session import Session
 from recorder.session.status import Summary
 from recorder.storage.records import Verdict
+from recorder.units import format_duration
 
 # Answers to others are shown at most so often; what ends the run always is.
 OTHERS_PER_S = 5

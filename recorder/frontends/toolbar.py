@@ -9,9 +9,9 @@ from recorder.control.registry import find_by_words
 from recorder.errors import UsageError
 from recorder.frontends.live_status import LiveStatus
 from recorder.frontends.printing import wrapped
-from recorder.frontends.rate_meter import format_duration
 from recorder.preview.picture import Picture
 from recorder.settings.reference import describe
+from recorder.units import format_duration
 
 # An alarm is shown for a pool this full (share), and for a disk that will be full this soon.
 POOL_ALARM = 0.5
