@@ -55,11 +55,7 @@ def welcome(session: Session) -> str:
         writes = "nothing is saved" if session.dry_run else "nothing is saved; save on writes a file"
     else:
         left_s = figures.disk_time_left_s(rate)
-        full = (
-            ""
-            if math.isinf(rate) or math.isinf(left_s)
-            else f"; the disk is full in {format_duration(left_s)}"
-        )
+        full = "" if math.isinf(rate) or math.isinf(left_s) else f"; disk full in {format_duration(left_s)}"
         writes = f"into {figures.path}{full}"
     return f"{runs}\n{writes}\n{FIRST_WORDS}"
 

@@ -329,7 +329,7 @@ def test_a_start_that_fails_leaves_one_at_the_prompt(terminal: Terminal) -> None
 def test_the_first_lines_say_what_runs_where_and_what_to_type(terminal: Terminal) -> None:
     terminal.until("type mark LABEL")
     assert "640 x 540, 100 frames/s, 69 MB/s" in terminal.shown
-    assert re.search(r"into x\.h5; the disk is full in \d+ ", terminal.shown)
+    assert re.search(r"into x\.h5; disk full in \d+ ", terminal.shown)
     leave(terminal)
 
 

@@ -132,7 +132,7 @@ async def test_the_first_words_are_three_lines_that_fit(tmp_path: Path, virtual_
     await session.start()
     runs, writes, words = welcome(session).split("\n")
     assert runs == "simulated pco.edge, 64 x 32, 100 frames/s, 0 MB/s"
-    assert writes.startswith(f"into {tmp_path / 'x.h5'}; the disk is full in ")
+    assert writes.startswith(f"into {tmp_path / 'x.h5'}; disk full in ")
     assert len(words) <= 80 - 9
     await session.close()
     assert welcome(session) == ""
