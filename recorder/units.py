@@ -78,6 +78,15 @@ def format_seconds(seconds: float) -> str:
     return f"{seconds!r}s"
 
 
+def format_duration(seconds: float) -> str:
+    """Return a time in hours, minutes or seconds, whichever fits it; "-" for an infinite one."""
+    if math.isinf(seconds):
+        return "-"
+    if seconds >= 7200:
+        return f"{seconds / 3600:.0f} h"
+    return f"{seconds / 60:.0f} min" if seconds >= 120 else f"{seconds:.0f} s"
+
+
 def format_metres(metres: float) -> str:
     """Return a length of 1 nm or more as text: 650nm, 6.5um; as far as 12 digits go, the same read back."""
     unit = next((unit for unit in ("mm", "um") if metres >= METRES[unit]), "nm")

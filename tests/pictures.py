@@ -17,30 +17,12 @@ from pathlib import Path
 import pyte
 
 from tests.system.browser import Tab, browser, chromium
-from tests.system.test_console import Terminal
+from tests.system.screen import Screen
 
 FOLDER = Path(__file__).parents[1] / "notes/pictures"
 
 COLUMNS, LINES = 100, 24
 PAGE_SIZE = (1280, 800)
-
-
-class Screen(Terminal):
-    """A terminal that knows what stands where."""
-
-    def __init__(self, folder: Path, *arguments: str) -> None:
-        self.screen = pyte.Screen(COLUMNS, LINES)
-        self._stream = pyte.Stream(self.screen)
-        super().__init__(folder, *arguments, size=(LINES, COLUMNS), environment={"TERM": "xterm-256color"})
-
-    def take(self, text: str) -> None:
-        """Show a piece of what comes."""
-        self._stream.feed(text)
-        super().take(text)
-
-    def cursor(self) -> tuple[int, int]:
-        """Line and column of the cursor, from 1 on."""
-        return self.screen.cursor.y + 1, self.screen.cursor.x + 1
 
 
 # What is typed, and what is shown before the next line.
@@ -104,7 +86,8 @@ async def make(folder: Path) -> None:
         raise SystemExit("there is no Chromium on this computer")
     with tempfile.TemporaryDirectory() as work:
         settings = ("preview.web=127.0.0.1:0", "preview.window=false", "recording.pixel_size=6.5um")
-        terminal = Screen(Path(work), *(word for setting in settings for word in ("--set", setting)))
+        options = (word for setting in settings for word in ("--set", setting))
+        terminal = Screen(Path(work), *options, size=(LINES, COLUMNS))
         try:
             terminal.until("http://")
             address = re.search(r"http://[^\s\x1b]+", terminal.shown)

@@ -10,15 +10,14 @@ from recorder.cli import profiling
 from recorder.control.dispatcher import Dispatcher
 from recorder.errors import RecorderError, UsageError
 from recorder.frontends import headless
-from recorder.frontends.printing import print_error, print_json, print_line
+from recorder.frontends.printing import print_error, print_json
 from recorder.frontends.session_context import session_context, with_journal
 from recorder.frontends.terminal import (
-    VERDICT_COLOURS,
     SafeConsole,
     log_to,
+    print_summary,
     reserve_output,
     reserve_stdout,
-    summary_text,
 )
 from recorder.session.status import Summary
 from recorder.settings.model import Settings
@@ -72,9 +71,9 @@ def record(
                 print_json(Summary.of_nothing(str(error)).for_json())
             raise
     if as_json:
+        if summary.verdict == "failed":
+            print_error(summary.cause, is_failure=True)
         print_json(summary.for_json())
     else:
-        print_line(summary_text(summary), colour=VERDICT_COLOURS[summary.verdict])
-    if summary.verdict == "failed":
-        print_error(summary.cause)
+        print_summary(summary)
     return summary.exit_code

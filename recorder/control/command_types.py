@@ -43,6 +43,10 @@ class PictureContext(Protocol):
         """What makes the pictures."""
 
     @property
+    def is_replay(self) -> bool:
+        """Whether a journal is replayed."""
+
+    @property
     def frame(self) -> Box | None:
         """Where on the sensor the frames are, None where that is not known."""
 

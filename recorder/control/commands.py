@@ -4,17 +4,20 @@ A command raises UsageError where it is refused, and another RecorderError where
 """
 
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 # They register their commands.
 from recorder.control import mark_commands as _mark_commands  # noqa: F401
 from recorder.control import metadata_commands as _metadata_commands  # noqa: F401
 from recorder.control import schedule_commands as _schedule_commands  # noqa: F401
 from recorder.control.command_types import CommandContext, CommandReply
+from recorder.control.help_text import described, help_lines, help_table
 from recorder.control.permissions import changed_keys, check_keys, is_plain_name
 from recorder.control.registry import (
     COMMANDS,
+    CommandName,
     Key,
+    Meanings,
     Number,
     Seconds,
     Word,
@@ -27,7 +30,7 @@ from recorder.control.status_text import (
     saving_text,
     status_line,
     status_table,
-    value_text,
+    value_with_unit,
 )
 from recorder.control.turns import Turn
 from recorder.errors import CameraError, UsageError, did_you_mean
@@ -41,23 +44,30 @@ SLOWEST_PREVIEW = 0.1
 LONG_S = 1.0
 SUSPECT = 20
 
+Switch = Annotated[
+    Literal["on", "off", "toggle"],
+    Meanings(on="show the latest frame", off="show none", toggle="on where it is off, off where it is on"),
+]
+Now = Annotated[Literal["now"], Meanings(now="without a question")]
+Saving = Annotated[
+    Literal["on", "off"], Meanings(on="write frames into a new file", off="go on without writing any")
+]
+
 # Who mistypes, and can answer; programs mean what they send.
 PEOPLE = frozenset({"console", "page"})
 
 
 @command(turn=Turn.AT_ONCE)
-async def help_(context: CommandContext, name: Word = "", name2: Word = "") -> CommandReply:
-    """List the commands, or show how to write one."""
+async def help_(context: CommandContext, *name: CommandName) -> CommandReply:
+    """List the commands, or show how to write one, and what it does."""
     del context
-    full = " ".join(unaliased([name, name2])).strip()
+    full = " ".join(unaliased(list(name)))
     if not full:
-        width = max(map(len, COMMANDS))
-        lines = (f"{name:{width}}  {known.summary.splitlines()[0]}" for name, known in COMMANDS.items())
-        return CommandReply("\n".join(["help COMMAND shows how to write one", *lines]), only_tells=True)
+        return CommandReply(help_lines(), table=help_table(), only_tells=True)
     found = [known for known in COMMANDS.values() if known.name == full or known.name.split()[0] == full]
     if not found:
         raise UsageError(f'no command "{full[:80]}"{did_you_mean(full, COMMANDS)}')
-    return CommandReply("\n".join(f"{known.usage}\n    {known.summary}" for known in found), only_tells=True)
+    return CommandReply(described(found), only_tells=True)
 
 
 @command(turn=Turn.AT_ONCE)
@@ -70,9 +80,7 @@ async def status(context: CommandContext) -> CommandReply:
 
 
 @command(live="preview.on")
-async def preview(
-    context: CommandContext, state: Literal["on", "off", "toggle"] | None = None
-) -> CommandReply:
+async def preview(context: CommandContext, state: Switch | None = None) -> CommandReply:
     """Switch the preview on or off, or tell how it is; the recording is not affected."""
     if state is None:
         now = context.session.preview
@@ -101,7 +109,7 @@ async def preview_rate(context: CommandContext, rate: Number) -> CommandReply:
 
 @command(changes_frames=True, live="camera.exposure", turn=Turn.FOR_A_FRAME)
 async def exposure(
-    context: CommandContext, time: Seconds | None = None, now: Literal["now"] | None = None
+    context: CommandContext, time: Seconds | None = None, now: Now | None = None
 ) -> CommandReply:
     """Expose each frame for TIME from now on, for example exposure 5ms; or tell how long it is.
 
@@ -140,7 +148,7 @@ def _ask_about(context: CommandContext, time: float, before: float) -> None:
 
 
 @command(changes_frames=True, turn=Turn.WHEN_OVER)
-async def save(context: CommandContext, state: Literal["on", "off"] | None = None) -> CommandReply:
+async def save(context: CommandContext, state: Saving | None = None) -> CommandReply:
     """Write frames into a new file from now on, or go on without writing any; or tell which it is."""
     if state is None:
         return CommandReply(saving_text(context.session), only_tells=True)
@@ -217,7 +225,7 @@ async def set_(context: CommandContext, key: Key, *value: Word) -> CommandReply:
     Some are read when the program starts only, and some are for the console alone; the answer says so.
     """
     if not value:
-        return CommandReply(f"{key} = {value_text(context.session, key)}", only_tells=True)
+        return CommandReply(f"{key} = {value_with_unit(context.session, key)}", only_tells=True)
     text = " ".join(value)
     check_keys(context, key)
     # What is set may be several keys: a section is written in braces.

@@ -4,9 +4,12 @@ from collections.abc import Iterator
 
 from recorder.control.key_help import choices, keys_of
 from recorder.control.registry import (
+    COMMAND,
     COMMANDS,
     COUNTER_WORDS,
     LABEL,
+    REGION,
+    REGION_NAME,
     SETTING,
     Command,
     Parameter,
@@ -27,20 +30,37 @@ def complete(before: str, session: Session | None = None) -> Iterator[tuple[str,
     words = before.split()
     begun = words.pop() if before and not before[-1].isspace() else ""
     words = inner_words(words)
-    position = len(words)
-    seen: set[str] = set()
-    for name, known in COMMANDS.items():
-        parts = name.split()
-        fits = position < len(parts) and words == parts[:position] and parts[position].startswith(begun)
-        if fits and parts[position] not in seen:
-            seen.add(parts[position])
-            summary = known.summary.splitlines()[0]
-            yield parts[position], summary if position == len(parts) - 1 else f"{name} ..."
     found = find_by_words(words)
+    if found is not None and found.parameters and found.parameters[0].argument.what == COMMAND:
+        # Names of commands, and nothing of what these take.
+        words, found = words[1:], None
+    seen: set[str] = set()
+    # What a command itself takes comes before the commands that begin with its name.
     if found is not None:
         for word, meaning in _arguments(found, words, session):
             if word.startswith(begun) and word not in seen:
+                seen.add(word)
                 yield word, meaning
+    for word, meaning in _names(words, session):
+        if word.startswith(begun) and word not in seen:
+            seen.add(word)
+            yield word, meaning
+
+
+def _names(words: list[str], session: Session | None) -> Iterator[tuple[str, str]]:
+    """Yield the next words of the commands whose names begin with `words`."""
+    position = len(words)
+    for name, known in COMMANDS.items():
+        parts = name.split()
+        if position < len(parts) and words == parts[:position] and _has_any(known, session):
+            summary = known.summary.splitlines()[0]
+            yield parts[position], summary if position == len(parts) - 1 else f"{name} ..."
+
+
+def _has_any(known: Command, session: Session | None) -> bool:
+    """Return whether there is anything that the command could be about."""
+    is_about_region = bool(known.parameters) and known.parameters[0].argument.what == REGION
+    return not is_about_region or session is None or bool(session.preview.regions)
 
 
 def inner_words(words: list[str]) -> list[str]:
@@ -64,10 +84,15 @@ def _arguments(found: Command, words: list[str], session: Session | None) -> Ite
         yield from _labels(session)
     elif session is not None and argument.what == SETTING:
         yield from keys_of(session)
+    elif session is not None and argument.what in {REGION, REGION_NAME}:
+        for name, (x0, y0, x1, y1) in session.preview.regions.items():
+            yield name, f"{x1 - x0} x {y1 - y0} pixels from {x0}, {y0}"
+        if argument.what == REGION:
+            yield "all", "show none of them"
     elif session is not None and _is_value(found, at):
         yield from _values(session, words[-1])
     else:
-        yield from ((word, argument.what) for word in argument.examples)
+        yield from ((word, meaning or argument.what) for word, meaning in argument.words.items())
 
 
 def _is_value(found: Command, at: int) -> bool:
@@ -91,4 +116,4 @@ def _values(session: Session, key: str) -> Iterator[tuple[str, str]]:
     yield now, "as it is now"
     for word in choices(key, session.settings.camera.kind):
         if word != now:
-            yield word, "one of"
+            yield word, ""

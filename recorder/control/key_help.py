@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Any, Literal, get_args, get_origin
 
-from recorder.control.status_text import value_text
+from recorder.control.status_text import value_with_unit
 from recorder.session.session import Session
 from recorder.settings.cameras import CAMERAS
 from recorder.settings.model import SECTIONS
@@ -20,7 +20,11 @@ def keys_of(session: Session) -> Iterator[tuple[str, str]]:
                 key = f"{section}.{name}"
                 # What a narrow terminal cuts off comes last.
                 known = describe(key, kind)
-                parts = [f"now {value_text(session, key)}", known.values, known.meaning.rstrip(".")]
+                parts = [
+                    f"now {value_with_unit(session, key) or 'empty'}",
+                    known.values,
+                    known.meaning.rstrip("."),
+                ]
                 yield key, "; ".join(part for part in parts if part)
 
 

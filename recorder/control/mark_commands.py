@@ -1,7 +1,7 @@
 """The commands about marks and notes."""
 
 from recorder.control.command_types import CommandContext, CommandReply
-from recorder.control.registry import Label, Word, command
+from recorder.control.registry import Label, Word, command, joined
 from recorder.control.turns import Turn
 from recorder.errors import UsageError
 from recorder.storage.records import TAKEN_BACK
@@ -26,16 +26,17 @@ async def mark(context: CommandContext, label: Label, *text: Word) -> CommandRep
     placed = await context.session.mark(
         label, " ".join(text), context.source, context.entered_ns, context.first
     )
+    said = joined(["mark", label, *text])
     if placed is None or placed.frame is None:
-        return CommandReply(f"mark {label}; its frame is known once the camera's memory is read out")
+        return CommandReply(f"{said}; its frame is known once the camera's memory is read out")
     if not placed.saved:
         counter = placed.frame.number
         return CommandReply(
-            f"mark {label} on the frame with counter {counter}, in no file: the journal alone has it",
+            f"{said} on the frame with counter {counter}, in no file: the journal alone has it",
             number=counter,
         )
     where = f"frame {placed.frame.index} (counter {placed.frame.number})"
-    return CommandReply(f"mark {label} on {where}", placed.frame)
+    return CommandReply(f"{said} on {where}", placed.frame)
 
 
 @command()
@@ -54,7 +55,7 @@ async def marks(context: CommandContext) -> CommandReply:
     if not known:
         return CommandReply("no marks yet", only_tells=True)
     rows = tuple((one.mark.label, one.describe()) for one in known)
-    line = "; ".join(f"{label} on {where}" for label, where in rows)
+    line = "; ".join(f"{label}: {where}" for label, where in rows)
     return CommandReply(line, table=rows, only_tells=True)
 
 

@@ -5,9 +5,13 @@ from typing import Annotated
 from recorder.control.command_types import CommandContext, CommandReply
 from recorder.control.registry import Argument, Word, command
 from recorder.session.metadata import give
+from recorder.settings.reference import describe
 from recorder.storage.user_metadata import PLACES
 
-MetadataKey = Annotated[str, Argument(str, "a name", tuple(PLACES))]
+MetadataKey = Annotated[
+    str,
+    Argument(str, "a name", {name: describe(f"metadata.{name}").meaning.split(";")[0] for name in PLACES}),
+]
 
 
 @command(live="metadata")

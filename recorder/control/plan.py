@@ -19,12 +19,16 @@ CarryOut = Callable[[str, str, int | None], Awaitable[object]]
 
 @dataclass(frozen=True)
 class PlannedLine:
-    """A line that `source` has planned; `when` is how it was written, `shown` the line without passwords."""
+    """A line that `source` has planned; `when` is how it was written, `shown` the line without passwords.
+
+    `left_s` returns how many s are left until it is carried out, the next time.
+    """
 
     when: str
     line: str
     shown: str
     source: str
+    left_s: Callable[[], float]
 
 
 class Plan:
@@ -63,7 +67,7 @@ class Plan:
                 # A line that is being carried out is not to be cut off by `at cancel`.
                 await asyncio.shield(task)
         except UsageError as error:
-            log.warning("%s: %s", planned.shown, error)
+            log.warning("%s %s: %s", planned.when, planned.shown, error)
         except Exception:
             log.exception("internal error in a planned line, %s; the recording goes on", planned.shown)
         finally:

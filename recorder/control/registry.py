@@ -10,8 +10,8 @@ word becomes a value: `str`, a Literal of words, or an Annotated type with an `A
 
 import inspect
 import re
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 
@@ -31,14 +31,22 @@ _WORD = re.compile(r'\s*(?:"((?:[^"\\]|\\.)*)"|([^\s"]\S*))(?=\s|$)')
 class Argument:
     """How a word becomes a value: `parse` raises ValueError that shows how to write it.
 
-    `what` and `examples` are what completion shows; of "one of", the examples are all the words allowed.
-    A number may stand apart from its unit, one of `units`.
+    `what` is said of a word, `words` are those that completion shows, each with its meaning ("" for `what`);
+    where it `is_choice`, no others are allowed. A number may stand apart from its unit, one of `units`.
     """
 
     parse: Callable[[str], Any]
     what: str
-    examples: tuple[str, ...] = ()
+    words: Mapping[str, str] = field(default_factory=dict, hash=False)
     units: tuple[str, ...] = ()
+    is_choice: bool = False
+
+
+class Meanings:
+    """What each of the `words` of a Literal does, beside it in an Annotated type."""
+
+    def __init__(self, **words: str) -> None:
+        self.words = words
 
 
 def _positive_time(text: str) -> float:
@@ -66,17 +74,26 @@ def whole_number(text: str) -> int:
 
 
 Seconds = Annotated[
-    float, Argument(_positive_time, "a time with its unit", ("5ms", "200us", "2s"), tuple(SECONDS))
+    float,
+    Argument(
+        _positive_time, "a time with its unit", dict.fromkeys(("5ms", "200us", "2s"), ""), tuple(SECONDS)
+    ),
 ]
-Number = Annotated[float, Argument(_positive_number, "a number", ("10", "15"))]
-Whole = Annotated[int, Argument(whole_number, "a whole number", ("0",))]
+Number = Annotated[float, Argument(_positive_number, "a number", dict.fromkeys(("10", "15"), ""))]
+Whole = Annotated[int, Argument(whole_number, "a whole number")]
 Word = Annotated[str, Argument(str, "a word")]
 
 # What completion knows more of, by the words for it.
 LABEL = "a label"
 SETTING = "a setting"
+COMMAND = "a command"
+REGION, REGION_NAME = "a region", "the name of a region"
+CommandName = Annotated[str, Argument(str, COMMAND)]
 Label = Annotated[str, Argument(str, LABEL)]
-Key = Annotated[str, Argument(str, SETTING, keys())]
+Key = Annotated[str, Argument(str, SETTING, dict.fromkeys(keys(), ""))]
+# One that there is, and one that may be new.
+Region = Annotated[str, Argument(str, REGION)]
+RegionName = Annotated[str, Argument(str, REGION_NAME)]
 
 
 @dataclass(frozen=True)
@@ -91,15 +108,10 @@ class Parameter:
     @property
     def usage(self) -> str:
         """How help writes the parameter, for example LABEL, [NAME] or on|off."""
-        words = [repr(word)[1:-1] for word in self.argument.examples] if self.is_choice else []
+        words = [repr(word)[1:-1] for word in self.argument.words] if self.argument.is_choice else []
         shown = "|".join(words) or self.name.upper()
         shown += "..." if self.rest else ""
         return shown if self.required else f"[{shown}]"
-
-    @property
-    def is_choice(self) -> bool:
-        """Whether the parameter takes only the words of its examples."""
-        return self.argument.what == "one of"
 
 
 CommandFunction = Callable[..., Awaitable[CommandReply]]
@@ -248,8 +260,13 @@ def _argument(hint: Any) -> Argument:  # noqa: ANN401 - a type hint may be anyth
     if isinstance(hint, UnionType) or get_origin(hint) is Union:
         # A word that may be left out.
         (hint,) = (one for one in get_args(hint) if one is not NoneType)
+    meanings = Meanings()
     if get_origin(hint) is Annotated:
-        return next(meta for meta in get_args(hint)[1:] if isinstance(meta, Argument))
+        hint, *beside = get_args(hint)
+        for one in beside:
+            if isinstance(one, Argument):
+                return one
+            meanings = one if isinstance(one, Meanings) else meanings
     if get_origin(hint) is Literal:
         words = get_args(hint)
 
@@ -258,7 +275,7 @@ def _argument(hint: Any) -> Argument:  # noqa: ANN401 - a type hint may be anyth
                 raise ValueError(f"must be {' or '.join(words)}{did_you_mean(word, words)}")
             return word
 
-        return Argument(choose, "one of", words)
+        return Argument(choose, "", {word: meanings.words.get(word, "") for word in words}, is_choice=True)
     return Argument(str, "text")
 
 

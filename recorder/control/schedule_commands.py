@@ -1,8 +1,9 @@
 """The commands that carry out others later, or let time pass."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from datetime import datetime
+import math
+from collections.abc import AsyncIterator, Callable
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Annotated
 
@@ -24,7 +25,7 @@ from recorder.errors import UsageError
 from recorder.session.run import Run
 from recorder.session.session import Session
 from recorder.session.status import State
-from recorder.units import SECONDS, format_seconds, parse_seconds
+from recorder.units import SECONDS, format_duration, format_seconds, parse_seconds
 
 # What is repeated more often is a matter for a program.
 SHORTEST_EVERY_S = 0.1
@@ -32,13 +33,26 @@ SHORTEST_EVERY_S = 0.1
 # A command that changes frames is given so long before its frame, so that it is there in time.
 LEAD_S = 0.3
 
+# What is due earlier is due now.
+SOON_S = 0.5
+
 # A moment of the clock is looked at again after this time: somebody may set the clock.
 CLOCK_S = 30.0
 
 NOT_CARRIED_OUT = "not carried out: the run was over before"
 
 When = Annotated[
-    str, Argument(str, "when", ("counter", "2s", "1min", "14:30", "list", "cancel"), tuple(SECONDS))
+    str,
+    Argument(
+        str,
+        "when",
+        {
+            "counter": "at counter 500 LINE: when the camera's counter is there",
+            "2s": "so long after the first frame",
+            "14:30": "at this hour of today",
+        },
+        tuple(SECONDS),
+    ),
 ]
 WholeNumber = Annotated[int, Argument(whole_number, "a number of at list")]
 
@@ -48,7 +62,7 @@ async def at(context: CommandContext, when: When, *line: Word) -> CommandReply:
     """Carry out LINE at a moment: at counter 500 LINE, at 2s LINE (after the first frame), at 14:30 LINE.
 
     The counter is the camera's, which displays show. A moment that has passed is refused. An hour of the
-    clock is one of today; at 2026-11-25T02:00 LINE is on another day.
+    clock is one of today; with a date before it, as in 2030-01-31T02:00, it is one of that day.
     """
     words, session = list(line), context.session
     if when in COUNTER_WORDS:
@@ -61,7 +75,13 @@ async def at(context: CommandContext, when: When, *line: Word) -> CommandReply:
             return _told_again(f"at counter {number}", text)
         run = _run(session)
         _check_coming(number, run)
-        return _planned(context, f"at counter {number}", text, _at_counter(session, run, number, later))
+        return _planned(
+            context,
+            f"at counter {number}",
+            text,
+            _at_counter(session, run, number, later),
+            lambda: _frames_s(session, number),
+        )
     clock = _clock(when)
     if clock is None:
         try:
@@ -74,14 +94,21 @@ async def at(context: CommandContext, when: When, *line: Word) -> CommandReply:
         return _told_again(f"at {when}", text)
     if clock is not None:
         if clock <= _now():
-            raise UsageError(f"{when} has passed; on another day write: at {clock:%Y-%m-%dT%H:%M} LINE")
-        return _planned(context, f"at {when}", text, _at_clock(session, _run_of(session, later), clock))
+            raise UsageError(f"{when} has passed; on another day write: at {_tomorrow(clock)} LINE")
+        moments = _at_clock(session, _run_of(session, later), clock)
+        return _planned(context, f"at {when}", text, moments, lambda: _until(clock))
     run, elapsed_s = _run(session), session.position()[1]
     if elapsed_s > seconds:
         raise UsageError(
             f"{when} has passed: the run is {elapsed_s:.1f} s old; in {when} LINE counts from now"
         )
-    return _planned(context, f"at {when}", text, _at_elapsed(session, run, seconds))
+    return _planned(
+        context,
+        f"at {when}",
+        text,
+        _at_elapsed(session, run, seconds),
+        lambda: seconds - session.position()[1],
+    )
 
 
 @command()
@@ -92,7 +119,7 @@ async def in_(context: CommandContext, time: Seconds, *line: Word) -> CommandRep
     if context.is_replay:
         return _told_again(when, text)
     run = _run_of(context.session, later)
-    return _planned(context, when, text, _after(context.session, run, time))
+    return _planned(context, when, text, _after(context.session, run, time), _countdown(time))
 
 
 @command()
@@ -108,14 +135,15 @@ async def every(context: CommandContext, time: Seconds, *line: Word) -> CommandR
     if context.is_replay:
         return _told_again(when, text)
     run = context.session.run if context.session.running else None
-    return _planned(context, when, text, _again(context.session, run, time))
+    left_s = _countdown(time)
+    return _planned(context, when, text, _again(context.session, run, time), lambda: time - -left_s() % time)
 
 
 @command()
 async def at_list(context: CommandContext) -> CommandReply:
-    """List the lines that are planned, by at, in and every, each with its number."""
+    """List the lines that are planned, by at, in and every, each with its number and when it is due."""
     rows = tuple(
-        (str(number), f"{planned.when} {planned.shown} ({planned.source})")
+        (str(number), f"{planned.when} {planned.shown} ({planned.source}), {_due(planned.left_s())}")
         for number, planned in context.plan.lines.items()
     )
     message = "; ".join(f"{number}: {what}" for number, what in rows) or "nothing is planned"
@@ -148,11 +176,36 @@ def _line(words: list[str], example: str) -> tuple[str, Command]:
 
 
 def _planned(
-    context: CommandContext, when: str, text: str, moments: AsyncIterator[int | None]
+    context: CommandContext,
+    when: str,
+    text: str,
+    moments: AsyncIterator[int | None],
+    left_s: Callable[[], float],
 ) -> CommandReply:
     shown = without_token(text)
-    number = context.plan.add(PlannedLine(when, text, shown, context.source), moments)
+    number = context.plan.add(PlannedLine(when, text, shown, context.source, left_s), moments)
     return CommandReply(f"planned as {number}: {when} {shown}")
+
+
+def _countdown(seconds: float) -> Callable[[], float]:
+    """Return a function that returns how many of `seconds` from now are left, less than 0 after them."""
+    loop = asyncio.get_running_loop()
+    end_s = loop.time() + seconds
+    return lambda: end_s - loop.time()
+
+
+def _frames_s(session: Session, number: int) -> float:
+    """Return how long it takes until the counter is at `number`, NaN where no frames come."""
+    figures = session.statistics()
+    if figures is None or figures.acquisition is None or not figures.rate:
+        return math.nan
+    return (number - figures.acquisition.last_number) / figures.rate
+
+
+def _due(left_s: float) -> str:
+    if math.isnan(left_s):
+        return "due once frames come"
+    return f"due in {format_duration(left_s)}" if left_s >= SOON_S else "due now"
 
 
 def _told_again(when: str, text: str) -> CommandReply:
@@ -181,6 +234,11 @@ def _now() -> datetime:
     return datetime.now().astimezone()
 
 
+def _until(moment: datetime) -> float:
+    """Return how many s are left until a moment of the clock."""
+    return (moment - _now()).total_seconds()
+
+
 def _clock(when: str) -> datetime | None:
     """Return the moment that an hour of today, or a date with an hour, stands for; None: it is neither."""
     if ":" not in when:
@@ -189,9 +247,13 @@ def _clock(when: str) -> datetime | None:
         text = when if "T" in when else f"{_now():%Y-%m-%d}T{when.zfill(5)}"
         return datetime.fromisoformat(text).astimezone()
     except ValueError:
-        raise UsageError(
-            f'at when = "{when[:80]}": write an hour such as 14:30, or 2026-11-25T02:00'
-        ) from None
+        other = _tomorrow(datetime(1, 1, 1, 2))
+        raise UsageError(f'at when = "{when[:80]}": write an hour such as 14:30, or {other}') from None
+
+
+def _tomorrow(moment: datetime) -> str:
+    """Return how to write the hour of a moment on the day after this one."""
+    return f"{_now() + timedelta(days=1):%Y-%m-%d}T{moment:%H:%M}"
 
 
 # When a planned line is carried out. Each yields the counter from which on it takes effect, or None, and
@@ -215,7 +277,7 @@ async def _at_elapsed(session: Session, run: Run, seconds: float) -> AsyncIterat
 
 
 async def _at_clock(session: Session, run: Run | None, moment: datetime) -> AsyncIterator[int | None]:
-    while (left_s := (moment - _now()).total_seconds()) > 0:
+    while (left_s := _until(moment)) > 0:
         await _sleep(session, run, min(left_s, CLOCK_S))
     yield None
 
@@ -231,15 +293,12 @@ async def _again(session: Session, run: Run | None, seconds: float) -> AsyncIter
     while True:
         # Moments that passed while the line was carried out are left out.
         times = max(times + 1, int((loop.time() - began_s) / seconds))
-        try:
-            await _sleep(session, run, began_s + times * seconds - loop.time())
-        except UsageError:
-            return
+        await _sleep(session, run, began_s + times * seconds - loop.time(), "ended with the run")
         yield None
 
 
-async def _sleep(session: Session, run: Run | None, seconds: float) -> None:
-    """Let `seconds` pass; raises UsageError where the run, if there is one, is over before."""
+async def _sleep(session: Session, run: Run | None, seconds: float, if_over: str = NOT_CARRIED_OUT) -> None:
+    """Let `seconds` pass; raises UsageError with `if_over` where the run, if there is one, is over before."""
     if run is None:
         await asyncio.sleep(max(0.0, seconds))
         return
@@ -250,4 +309,4 @@ async def _sleep(session: Session, run: Run | None, seconds: float) -> None:
         ended.cancel()
         await asyncio.gather(ended, return_exceptions=True)
     if run.state is not State.RUNNING:
-        raise UsageError(NOT_CARRIED_OUT)
+        raise UsageError(if_over)

@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 import time
 
 from recorder.camera.acquisition_result import AcquisitionStatistics
@@ -10,7 +11,10 @@ from recorder.errors import UsageError, did_you_mean
 from recorder.session.session import Session
 from recorder.session.status import Statistics
 from recorder.settings.model import SECTIONS, keys
+from recorder.settings.reference import describe
 from recorder.units import format_percent, format_seconds
+
+_NUMBER = re.compile(r"-?\d+(\.\d+)?")
 
 
 def status_line(session: Session) -> str:
@@ -180,3 +184,10 @@ def value_text(session: Session, key: str) -> str:
     if value is None:
         return "not set"
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def value_with_unit(session: Session, key: str) -> str:
+    """Return the value of a key as `value_text` does, with its unit where it is a bare number."""
+    value = value_text(session, key)
+    unit = describe(key, session.settings.camera.kind).unit
+    return f"{value} {unit}" if unit and _NUMBER.fullmatch(value) else value

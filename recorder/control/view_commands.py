@@ -1,10 +1,20 @@
 """The commands that change how frames are shown, on every display; the recording is not affected."""
 
 import math
-from typing import Literal
+from typing import Annotated, Literal
 
 from recorder.control.command_types import CommandContext, CommandReply, PictureContext
-from recorder.control.registry import Number, Seconds, Whole, Word, command
+from recorder.control.registry import (
+    Argument,
+    Meanings,
+    Number,
+    Region,
+    RegionName,
+    Seconds,
+    Whole,
+    Word,
+    command,
+)
 from recorder.errors import UsageError, did_you_mean
 from recorder.frames.region_means import Box
 from recorder.preview.baseline import Baseline
@@ -19,11 +29,50 @@ from recorder.settings.field_types import (
 )
 from recorder.units import format_seconds
 
+Levels = Annotated[
+    str,
+    Argument(
+        str, "LOW HIGH, from 0 to 65535", {"auto": "what the picture has", "full": "the camera's whole range"}
+    ),
+]
+Form = Annotated[
+    Literal["auto", "blocks", "sixel", "kitty", "off"],
+    Meanings(
+        auto="as the terminal is known to show it",
+        blocks="two pixels a character",
+        sixel="real pixels, by sixel",
+        kitty="real pixels, by the graphics of kitty",
+        off="no more in this terminal",
+    ),
+]
+Colours = Annotated[
+    ColourMap,
+    Meanings(
+        auto="grey, and diverging for differences",
+        grey="black to white",
+        inferno="black, red, yellow",
+        viridis="blue, green, yellow",
+        diverging="blue below, red above",
+    ),
+]
+Mode = Annotated[
+    PreviewMode,
+    Meanings(
+        raw="frames as they are",
+        difference="less the baseline, in counts",
+        dff="less the baseline, in % of it",
+    ),
+]
+Range = Annotated[
+    str, Argument(str, "a number more than 0", {"auto": "what the picture has", "full": "all there can be"})
+]
+
+# Takes out all regions, unless one is called so.
+ALL = "all"
+
 
 @command()
-async def preview_here(
-    context: CommandContext, form: Literal["auto", "blocks", "sixel", "kitty", "off"] = "auto"
-) -> CommandReply:
+async def preview_here(context: CommandContext, form: Form = "auto") -> CommandReply:
     """Show the preview in this terminal, above the prompt; off: no more.
 
     auto takes what the terminal is known to have: real pixels by the graphics of kitty or by sixel, else
@@ -45,7 +94,7 @@ async def preview_here(
 
 
 @command(live="preview.levels")
-async def preview_levels(context: PictureContext, low: Word, high: Word = "") -> CommandReply:
+async def preview_levels(context: PictureContext, low: Levels, high: Word = "") -> CommandReply:
     """Show LOW as black and HIGH as white; auto: what the picture has; full: the camera's whole range."""
     if low in {"auto", "full"} and not high:
         context.preview.levels = "auto" if low == "auto" else "full"
@@ -59,7 +108,7 @@ async def preview_levels(context: PictureContext, low: Word, high: Word = "") ->
 
 
 @command(live="preview.colours")
-async def preview_colours(context: PictureContext, name: ColourMap) -> CommandReply:
+async def preview_colours(context: PictureContext, name: Colours) -> CommandReply:
     """Show the picture in these colours; auto: grey, and diverging for differences."""
     context.preview.colours = name
     return CommandReply(f"colours {name}")
@@ -75,7 +124,7 @@ async def preview_gamma(context: PictureContext, gamma: Number) -> CommandReply:
 
 
 @command(live="preview.mode")
-async def preview_mode(context: PictureContext, mode: PreviewMode) -> CommandReply:
+async def preview_mode(context: PictureContext, mode: Mode) -> CommandReply:
     """Show frames as they are (raw), their difference from the baseline, or that in % of it (dff).
 
     What is recorded, and what snapshots save, stays raw.
@@ -89,7 +138,7 @@ async def preview_mode(context: PictureContext, mode: PreviewMode) -> CommandRep
 
 
 @command(live="preview.range")
-async def preview_range(context: PictureContext, most: Word) -> CommandReply:
+async def preview_range(context: PictureContext, most: Range) -> CommandReply:
     """Show differences from -MOST to MOST, in counts or %; auto: what the picture has; full: all."""
     if most in {"auto", "full"}:
         context.preview.range = "auto" if most == "auto" else "full"
@@ -132,7 +181,7 @@ def _compare_with(context: PictureContext, seconds: float, *, running: bool) -> 
 @command(live="preview.regions")
 async def region(
     context: PictureContext,
-    name: Word = "",
+    name: RegionName = "",
     x0: Whole | None = None,
     y0: Whole | None = None,
     x1: Whole | None = None,
@@ -186,10 +235,18 @@ def _corners(box: Box) -> str:
 
 
 @command(live="preview.regions")
-async def region_off(context: PictureContext, name: Word = "") -> CommandReply:
-    """Show region NAME no more; without a name, none."""
+async def region_off(context: PictureContext, name: Region = "") -> CommandReply:
+    """Show region NAME no more; region off all: none."""
     regions = dict(context.preview.regions)
-    if name and name not in regions:
+    # Journals of before have it without a name.
+    if (name == ALL and name not in regions) or (not name and context.is_replay):
+        return CommandReply(f"no regions{await context.set_regions({})}")
+    if not name:
+        known = ", ".join(regions)
+        raise UsageError(
+            f"region off: which one? {known}, or all" if known else "region off: there are no regions"
+        )
+    if name not in regions:
         raise UsageError(f'no region "{name[:80]}"{did_you_mean(name, regions)}')
-    more = await context.set_regions({other: box for other, box in regions.items() if name and other != name})
-    return CommandReply((f"region {name} off" if name else "no regions") + more)
+    more = await context.set_regions({other: box for other, box in regions.items() if other != name})
+    return CommandReply(f"region {name} off{more}")

@@ -2,21 +2,19 @@
 
 import asyncio
 import math
-import textwrap
 from collections.abc import Callable
 
 from recorder.control.command_types import Table
 from recorder.control.dispatcher import Answer
-from recorder.frontends.rate_meter import format_duration
+from recorder.frontends.printing import wrapped
 from recorder.frontends.terminal import VERDICT_COLOURS, summary_text
 from recorder.session.session import Session
 from recorder.session.status import Summary
+from recorder.storage.records import Verdict
+from recorder.units import format_duration
 
 # Answers to others are shown at most so often; what ends the run always is.
 OTHERS_PER_S = 5
-
-# Of the text beside the time of day, at the least, however narrow the terminal is.
-LEAST_COLUMNS = 20
 
 # The prompt's styles in the colours of the terminal's verdicts.
 _STYLES = {"green": "class:complete", "red": "class:failed", "yellow": "class:refused"}
@@ -28,30 +26,12 @@ FIRST_WORDS = "type mark LABEL, exposure 2ms, stop, quit; ? lists all, Tab compl
 Show = Callable[[str, str], None]
 
 
-def wrapped(text: str, columns: int) -> list[str]:
-    """Return the lines of a text, no wider than `columns` but for long words; those added are set in."""
-    lines: list[str] = []
-    for line in text.split("\n"):
-        indent = line[: len(line) - len(line.lstrip())] + "  "
-        lines += textwrap.wrap(
-            line,
-            max(columns, LEAST_COLUMNS),
-            subsequent_indent=indent,
-            replace_whitespace=False,
-            break_long_words=False,
-            break_on_hyphens=False,
-        ) or [""]
-    return lines
-
-
 def table_text(table: Table, columns: int) -> str:
     """Return a table as lines of text, the figures under each other, wrapped at words."""
     width = max(len(name) for name, _ in table) + 2
     lines = []
     for name, figures in table:
-        first, *more = textwrap.wrap(
-            figures, max(columns - width, LEAST_COLUMNS), break_long_words=False, break_on_hyphens=False
-        ) or [""]
+        first, *more = wrapped(figures, columns - width, indent="")
         lines += [f"{name:{width}}{first}", *(" " * width + line for line in more)]
     return "\n".join(lines)
 
@@ -75,11 +55,7 @@ def welcome(session: Session) -> str:
         writes = "nothing is saved" if session.dry_run else "nothing is saved; save on writes a file"
     else:
         left_s = figures.disk_time_left_s(rate)
-        full = (
-            ""
-            if math.isinf(rate) or math.isinf(left_s)
-            else f"; the disk is full in {format_duration(left_s)}"
-        )
+        full = "" if math.isinf(rate) or math.isinf(left_s) else f"; disk full in {format_duration(left_s)}"
         writes = f"into {figures.path}{full}"
     return f"{runs}\n{writes}\n{FIRST_WORDS}"
 
@@ -119,6 +95,8 @@ class ConsoleAnswers:
         """Show how a run ended."""
         if summary.reason is None:
             return
+        if summary.verdict is Verdict.FAILED:
+            self._show(summary.cause, "class:failed")
         first, _, rest = summary_text(summary).partition("\n")
         self._show(first, _STYLES[VERDICT_COLOURS[summary.verdict]])
         self._show(rest, "")

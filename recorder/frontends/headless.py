@@ -11,10 +11,11 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
 
 from recorder.camera.acquisition_result import StopCondition
-from recorder.frontends.rate_meter import RateMeter, format_duration
+from recorder.frontends.rate_meter import RateMeter
 from recorder.frontends.signals import handled
 from recorder.session.session import Session
 from recorder.session.status import FinishReason, State, Statistics, Summary
+from recorder.units import format_duration
 
 log = logging.getLogger(__name__)
 

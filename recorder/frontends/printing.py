@@ -3,15 +3,28 @@
 import contextlib
 import json
 import os
+import re
 import sys
+import textwrap
 import unicodedata
 from pathlib import Path
+from typing import TextIO
 
 import click
+
+from recorder.frontends.terminal_kind import colour_bits
+from recorder.units import BYTES, METRES, SECONDS
+
+# Of a text, at the least, however narrow the terminal is.
+LEAST_COLUMNS = 20
 
 # Characters that command a terminal (Cc, ESC among them), hide or turn round what is beside them (Cf), break
 # lines, or cannot be written at all (Cs, half a character).
 _NOT_SHOWN = {"Cc", "Cf", "Cs", "Zl", "Zp"}
+
+# The blank between a number and its unit.
+_UNITS = ("%", "°C", "frames", *SECONDS, *METRES, *BYTES)
+_BEFORE_UNIT = re.compile(rf"(?<=\d) (?=(?:{'|'.join(map(re.escape, _UNITS))})(?!\w))")
 
 
 def escaped(text: str, *, lines: bool = False) -> str:
@@ -33,17 +46,35 @@ def _code(character: str) -> str:
     return f"\\u{number:04x}" if number < 0x10000 else f"\\U{number:08x}"
 
 
+def wrapped(text: str, columns: int, indent: str = "  ") -> list[str]:
+    """Return the lines of a text, no wider than `columns` but for long words; those added are set in.
+
+    No line ends between a number and its unit.
+    """
+    lines: list[str] = []
+    for line in text.split("\n"):
+        before = line[: len(line) - len(line.lstrip())]
+        parts = textwrap.wrap(
+            _BEFORE_UNIT.sub("\xa0", line),
+            max(columns, LEAST_COLUMNS),
+            subsequent_indent=before + indent,
+            replace_whitespace=False,
+            break_long_words=False,
+            break_on_hyphens=False,
+        )
+        lines += [part.replace("\xa0", " ") for part in parts] or [""]
+    return lines
+
+
 def print_line(text: str, colour: str = "") -> None:
     """Print on standard output; once that has failed, print nothing more: the exit code is left.
 
-    Control characters are escaped, but for line breaks and tabs. On a terminal the first line has the
-    `colour`, unless NO_COLOR is set.
+    Control characters are escaped, but for line breaks and tabs. `colour` is for a terminal that has some.
     """
     shown = escaped(text, lines=True)
     try:
-        if colour and sys.stdout.isatty() and not os.environ.get("NO_COLOR"):
-            first, end, rest = shown.partition("\n")
-            click.echo(f"{click.style(first, fg=colour)}{end}{rest}", color=True)
+        if colour and _has_colours(sys.stdout):
+            click.echo(click.style(shown, fg=colour), color=True)
         else:
             print(shown, flush=True)  # noqa: T201 - the one place
     except OSError:
@@ -57,7 +88,26 @@ def print_json(value: object) -> None:
     print_line(json.dumps(value, default=str).replace("\x7f", "\\u007f"))
 
 
-def print_error(message: str) -> None:
-    """Print one line on standard error, after the program's name; an error in doing so is ignored."""
+def print_error(message: str, *, is_failure: bool = False) -> None:
+    """Print a message on standard error, after the program's name; an error in doing so is ignored.
+
+    It is one line, on a terminal wrapped at words, and red where it is why a recording failed (`is_failure`).
+    """
+    text = f"recorder: {escaped(message)}"
     with contextlib.suppress(OSError):
-        click.echo(f"recorder: {escaped(message)}", err=True)
+        if columns := columns_of(sys.stderr):
+            text = "\n".join(wrapped(text, columns))
+        red = is_failure and _has_colours(sys.stderr)
+        click.echo(click.style(text, fg="red") if red else text, err=True, color=red or None)
+
+
+def columns_of(stream: TextIO) -> int:
+    """Return how many columns the terminal behind a stream has, 0 where there is none."""
+    with contextlib.suppress(OSError, ValueError):
+        if stream.isatty():
+            return os.get_terminal_size(stream.fileno()).columns
+    return 0
+
+
+def _has_colours(stream: TextIO) -> bool:
+    return stream.isatty() and colour_bits(os.environ) != 1

@@ -1,6 +1,5 @@
 """Figures as a person reads them: the rate of the last second, a time in one rough unit."""
 
-import math
 import time
 
 from recorder.session.status import Statistics
@@ -34,12 +33,3 @@ class RateMeter:
             self._rate = (frames - self._seen[1]) / (now - self._seen[0])
             self._seen = (now, frames)
         return self._rate or figures.rate
-
-
-def format_duration(seconds: float) -> str:
-    """Return a time in hours, minutes or seconds, whichever fits it; "-" for an infinite one."""
-    if math.isinf(seconds):
-        return "-"
-    if seconds >= 7200:
-        return f"{seconds / 3600:.0f} h"
-    return f"{seconds / 60:.0f} min" if seconds >= 120 else f"{seconds:.0f} s"

@@ -5,7 +5,6 @@ import contextlib
 import logging
 import os
 import sys
-import time
 from collections.abc import Awaitable, Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TextIO, cast
@@ -15,21 +14,20 @@ from prompt_toolkit.application import create_app_session, get_app
 from prompt_toolkit.auto_suggest import AutoSuggestFromHistory
 from prompt_toolkit.completion import CompleteEvent, Completer, Completion
 from prompt_toolkit.document import Document
-from prompt_toolkit.formatted_text import FormattedText, StyleAndTextTuples
+from prompt_toolkit.formatted_text import StyleAndTextTuples
 from prompt_toolkit.history import FileHistory, History, InMemoryHistory
+from prompt_toolkit.input import Input, create_input
 from prompt_toolkit.output import ColorDepth, Output, create_output
 from prompt_toolkit.output.vt100 import Vt100_Output
 from prompt_toolkit.patch_stdout import patch_stdout
-from prompt_toolkit.shortcuts import print_formatted_text
-from prompt_toolkit.styles import Style
 
 from recorder.control.command_types import CommandResult, Conversation
 from recorder.control.completion import complete
 from recorder.control.dispatcher import Dispatcher, log_unseen
-from recorder.frontends.console_text import ConsoleAnswers, table_text, welcome, wrapped
+from recorder.frontends.above_prompt import STYLE, AbovePrompt, text_columns
+from recorder.frontends.console_text import ConsoleAnswers, table_text, welcome
 from recorder.frontends.inline_preview import InlinePreview
 from recorder.frontends.live_status import live_status
-from recorder.frontends.printing import escaped
 from recorder.frontends.rate_meter import RateMeter
 from recorder.frontends.terminal_kind import colour_bits
 from recorder.frontends.terminal_writer import TerminalWriter
@@ -40,27 +38,8 @@ from recorder.session.status import FinishReason, Summary
 # The toolbar is drawn twice a second: up to date, and a light load also over a slow ssh.
 REFRESH_S = 0.5
 
-# What stands before each text.
-CLOCK = "%H:%M:%S "
-
-# Where the terminal does not say how wide it is.
-DEFAULT_COLUMNS = 70
-
 # Where the terminal says how many bits of colour it has.
 COLOURS = {1: ColorDepth.DEPTH_1_BIT, 24: ColorDepth.DEPTH_24_BIT}
-
-STYLE = Style.from_dict(
-    {
-        "bottom-toolbar": "noreverse bg:#262626 #d0d0d0",
-        "alarm": "bg:#af0000 #ffffff bold",
-        "hint": "#8a8a8a",
-        "refused": "#d7af00",
-        "failed": "#ff5f5f bold",
-        "prompt": "#5fafd7 bold",
-        "complete": "#5faf5f bold",
-        "others": "#87afaf",
-    }
-)
 
 
 class CommandCompleter(Completer):
@@ -76,35 +55,6 @@ class CommandCompleter(Completer):
         word = "" if not before or before[-1].isspace() else before.split()[-1]
         for text, meaning in complete(before, self._session):
             yield Completion(text, -len(word), display_meta=meaning)
-
-
-class _LogHandler(logging.Handler):
-    """Print log lines above the prompt."""
-
-    def emit(self, record: logging.LogRecord) -> None:
-        style = "class:refused" if record.levelno >= logging.WARNING else ""
-        print_above_prompt(record.getMessage(), style)
-
-
-def text_columns() -> int:
-    """Return how many columns the terminal has for a text beside the time of day."""
-    for descriptor in (2, 1):
-        with contextlib.suppress(OSError):
-            return os.get_terminal_size(descriptor).columns - len(time.strftime(CLOCK)) - 1
-    return DEFAULT_COLUMNS
-
-
-def print_above_prompt(text: str, style: str = "") -> None:
-    """Print lines above the prompt, the first with the time of day, escaped; called on any thread.
-
-    They are wrapped at words.
-    """
-    clock = time.strftime(CLOCK)
-    for i, line in enumerate(wrapped(escaped(text, lines=True), text_columns())):
-        parts = FormattedText([("class:hint", " " * len(clock) if i else clock), (style, line)])
-        # A terminal that went away is no reason to lose a frame.
-        with contextlib.suppress(OSError):
-            print_formatted_text(parts, style=STYLE)
 
 
 def _history() -> History:
@@ -134,10 +84,11 @@ async def run(
         app = get_app()
         columns, text = app.output.get_size().columns, app.current_buffer.text
         if not here.is_stalled:
-            last[:] = toolbar(live_status(session, recent), session.preview.latest, columns, text)
+            camera, picture = session.settings.camera.kind, session.preview.latest
+            last[:] = toolbar(live_status(session, recent), picture, columns, text, camera)
         return [*last]
 
-    output = create_output(stdout=sys.stderr if on_stderr else None)
+    keyboard, output = _unechoed(create_input()), create_output(stdout=sys.stderr if on_stderr else None)
     prompt: PromptSession[str] = PromptSession(
         history=_history(),
         completer=CommandCompleter(session),
@@ -147,13 +98,20 @@ async def run(
         refresh_interval=REFRESH_S,
         style=STYLE,
         color_depth=COLOURS.get(colour_bits(os.environ) or 0),
+        input=keyboard,
         output=output,
     )
     here = InlinePreview(session, prompt)
     # Answers and logged lines go where the prompt is.
-    with _written_apart(output), create_app_session(output=output), patch_stdout(raw=True):
-        logging.basicConfig(level=logging.INFO, handlers=[_LogHandler()], force=True)
-        answers = ConsoleAnswers(print_above_prompt, text_columns)
+    with (
+        _written_apart(output),
+        keyboard.raw_mode(),
+        create_app_session(keyboard, output),
+        patch_stdout(raw=True),
+    ):
+        above = AbovePrompt()
+        logging.basicConfig(level=logging.INFO, handlers=[above], force=True)
+        answers = ConsoleAnswers(above.show, text_columns)
         dispatch.on_answer = answers.on_answer
         dispatch.displays.here = here
 
@@ -169,9 +127,9 @@ async def run(
         try:
             await session.start()
             if text := welcome(session):
-                print_above_prompt(text)
+                above.show(text)
             if session.preview.on and dispatch.displays.summary:
-                print_above_prompt(table_text(dispatch.displays.where(), text_columns()))
+                above.show(table_text(dispatch.displays.where(), text_columns()))
             scripting = asyncio.ensure_future(script()) if script else None
             await asyncio.wait([typing, ending], return_when=asyncio.FIRST_COMPLETED)
         finally:
@@ -180,10 +138,22 @@ async def run(
             dispatch.on_answer = log_unseen
             dispatch.displays.here = None
             await here.close()
+            # No prompt stays behind that nobody types at.
+            prompt.app.erase_when_done = True
             tasks = [task for task in (typing, ending, scripting) if task is not None]
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _unechoed(keyboard: Input) -> Input:
+    """Return a keyboard that stays in raw mode while something is printed above the prompt.
+
+    What is typed in that moment, or before the next prompt, waits for it; the terminal would echo it.
+    """
+    # What is printed needs no other mode.
+    keyboard.cooked_mode = contextlib.nullcontext  # type: ignore[method-assign]
+    return keyboard
 
 
 @contextlib.contextmanager
@@ -193,12 +163,15 @@ def _written_apart(output: Output) -> Iterator[None]:
     if sys.platform == "win32" or not isinstance(output, Vt100_Output):
         yield
         return
-    writer = TerminalWriter(output.stdout)
+    stream = output.stdout
+    writer = TerminalWriter(stream)
     output.stdout = cast("TextIO", writer)
     try:
         yield
     finally:
         writer.close()
+        # What the end of the session has to say is still printed.
+        output.stdout = stream
 
 
 async def _ended(session: Session) -> None:

@@ -9,7 +9,7 @@ from datetime import datetime
 from rich.console import Console
 
 from recorder.frames.ledger import causes_text
-from recorder.frontends.printing import escaped
+from recorder.frontends.printing import columns_of, escaped, print_error, print_line, wrapped
 from recorder.session.status import Summary
 from recorder.storage.records import Verdict
 from recorder.units import format_percent
@@ -59,6 +59,16 @@ def _frames(summary: Summary) -> str:
     were = "was" if summary.unsaved == 1 else "were"
     unsaved = f"; {summary.unsaved} more {were} exposed while saving was off" if summary.unsaved else ""
     return f"{summary.frames} frames in {', '.join(files[-MAX_FILES:])}{more}{unsaved}"
+
+
+def print_summary(summary: Summary) -> None:
+    """Print how a session ended, the reason of a failure first; on a terminal wrapped at words."""
+    if summary.verdict is Verdict.FAILED:
+        print_error(summary.cause, is_failure=True)
+    text, columns = summary_text(summary), columns_of(sys.stdout)
+    first, figures = ("\n".join(wrapped(line, columns)) if columns else line for line in text.split("\n"))
+    print_line(first, VERDICT_COLOURS[summary.verdict])
+    print_line(figures)
 
 
 class SafeConsole(Console):

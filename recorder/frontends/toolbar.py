@@ -1,14 +1,18 @@
 """The toolbar under the prompt: the figures of the session, as many as fit into the columns."""
 
+import contextlib
 import math
 from dataclasses import dataclass
 
 from recorder.control.completion import inner_words
 from recorder.control.registry import find_by_words
+from recorder.errors import UsageError
 from recorder.frontends.live_status import LiveStatus
-from recorder.frontends.rate_meter import format_duration
+from recorder.frontends.printing import wrapped
 from recorder.preview.picture import Picture
 from recorder.session.status import State
+from recorder.settings.reference import describe
+from recorder.units import format_duration
 
 # An alarm is shown for a pool this full (share), and for a disk that will be full this soon.
 POOL_ALARM = 0.5
@@ -17,6 +21,9 @@ DISK_ALARM_S = 120.0
 # A terminal of fewer columns shows this much of a file's name, so that the figures have room too.
 WIDE = 110
 SHORT_NAME = 17
+
+# Of what is told of a command.
+HINT_LINES = 2
 
 
 @dataclass(frozen=True)
@@ -33,10 +40,13 @@ class ToolbarItem:
         return len(self.text) + 3
 
 
-def toolbar(now: LiveStatus, picture: Picture | None, columns: int, typed: str) -> list[tuple[str, str]]:
+def toolbar(
+    now: LiveStatus, picture: Picture | None, columns: int, typed: str, camera: str
+) -> list[tuple[str, str]]:
     """Return style and text of each piece: the figures, and below how to write the command being typed.
 
-    `columns` is the width of the terminal, `typed` the line so far; `picture` the latest one of the preview.
+    `columns` is the width of the terminal, `typed` the line so far; `picture` the latest one of the preview,
+    `camera` which kind of it there is.
     """
     if now.state == "opening":
         return [("", " opening the camera")]
@@ -72,7 +82,7 @@ def toolbar(now: LiveStatus, picture: Picture | None, columns: int, typed: str) 
     shown: list[tuple[str, str]] = []
     for item in items_that_fit(items, columns):
         shown += [("class:alarm" if item.alarm else "", f" {item.text} "), ("class:hint", "│")]
-    return [*shown[:-1], ("class:hint", f"\n {_cut(hint(typed), columns - 1)}")]
+    return [*shown[:-1], *(("class:hint", f"\n {line}") for line in _cut(hint(typed, camera), columns - 1))]
 
 
 def _short(name: str, columns: int) -> str:
@@ -80,8 +90,12 @@ def _short(name: str, columns: int) -> str:
     return name if len(name) <= SHORT_NAME or columns >= WIDE else f"…{name[1 - SHORT_NAME :]}"
 
 
-def _cut(text: str, columns: int) -> str:
-    return text if len(text) <= columns else f"{text[: max(columns - 1, 0)]}…"
+def _cut(text: str, columns: int) -> list[str]:
+    """Return the first lines of a text, so many as there is room for under the figures."""
+    lines = wrapped(text, columns)
+    if len(lines) > HINT_LINES:
+        lines[HINT_LINES - 1 :] = [f"{lines[HINT_LINES - 1][: columns - 1]}…"]
+    return [line[:columns] for line in lines]
 
 
 def items_that_fit(items: list[ToolbarItem], columns: int) -> list[ToolbarItem]:
@@ -92,10 +106,18 @@ def items_that_fit(items: list[ToolbarItem], columns: int) -> list[ToolbarItem]:
     return kept
 
 
-def hint(typed: str) -> str:
-    """Return how to write the command that `typed` begins with, and what it does; else some general help."""
+def hint(typed: str, camera: str) -> str:
+    """Return how to write the command that `typed` begins with, and what it does; else some general help.
+
+    After set, what the key means that is typed, to a `camera` of this kind.
+    """
     words = typed.split()
     found = find_by_words(inner_words(words)) or find_by_words(words)
     if found is None:
         return "Tab completes, help lists, quit leaves"
+    if found.name == "set":
+        with contextlib.suppress(UsageError, IndexError):
+            key = describe(inner_words(words)[1], camera)
+            told = "; ".join(part for part in (key.meaning.rstrip("."), key.values) if part)
+            return f"{key.key}  —  {told}"
     return f"{found.usage}  —  {found.summary.splitlines()[0]}"

@@ -44,17 +44,16 @@ class PlacedMark:
     is_taken_back: bool = False
 
     def describe(self) -> str:
-        """Return where the mark is, when and by whom, for people."""
+        """Return where the mark is, when and by whom, for people; what they wrote themselves comes last."""
         frame = self.frame
         parts = [
+            *(["taken back"] if self.is_taken_back else []),
             f"frame {frame.index} (counter {frame.number})" if frame else "no frame",
+            *([] if self.saved else ["in no file"]),
             f"{self.elapsed_s:.1f} s",
             self.mark.source,
-            *([self.mark.text] if self.mark.text else []),
-            *([] if self.saved else ["in no file"]),
-            *(["taken back"] if self.is_taken_back else []),
         ]
-        return ", ".join(parts)
+        return ", ".join(parts) + (f": {self.mark.text}" if self.mark.text else "")
 
 
 class Marks:

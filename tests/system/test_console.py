@@ -126,7 +126,7 @@ def leave(terminal: Terminal, verdict: str = "complete", code: int = 0) -> None:
 
 
 def test_what_is_typed_takes_effect_live(terminal: Terminal) -> None:
-    terminal.type("mark trial3 left eye", "mark trial3 on frame")
+    terminal.type("mark trial3 left eye", "mark trial3 left eye on frame")
     terminal.type("exposure 2ms", "exposure 2ms from frame")
     terminal.type("preview on", "preview on")
     terminal.type("status", "preview on")
@@ -329,7 +329,7 @@ def test_a_start_that_fails_leaves_one_at_the_prompt(terminal: Terminal) -> None
 def test_the_first_lines_say_what_runs_where_and_what_to_type(terminal: Terminal) -> None:
     terminal.until("type mark LABEL")
     assert "640 x 540, 100 frames/s, 69 MB/s" in terminal.shown
-    assert re.search(r"into x\.h5; the disk is full in \d+ ", terminal.shown)
+    assert re.search(r"into x\.h5; disk full in \d+ ", terminal.shown)
     leave(terminal)
 
 

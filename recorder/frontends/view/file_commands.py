@@ -36,6 +36,8 @@ class FileCommands:
     index: Callable[[], int]
     change: Callable[[], None]
 
+    is_replay = False
+
     @property
     def frame(self) -> Box | None:
         """Where on the sensor the frames are."""

@@ -153,7 +153,7 @@ async def test_what_was_planned_for_a_run_is_not_done_in_the_next_one(
     await asyncio.sleep(0.5)
     await typed(dispatch, "stop")
     said = [record.message for record in caplog.records if "the run was over before" in record.message]
-    assert sorted(line.split(":")[0] for line in said) == ["mark late", "mark never"]
+    assert sorted(line.split(":")[0] for line in said) == ["at 300ms mark late", "at frame 5000 mark never"]
     assert sum(summary.marks for summary in dispatch.session._summaries) == 0
 
 
@@ -209,7 +209,7 @@ async def test_a_command_alone_tells_the_value(dispatch: Dispatcher, tmp_path: P
     assert await typed(dispatch, "save") == "ok: saving nothing; save on writes a file"
     await typed(dispatch, "exposure 2ms")
     assert await typed(dispatch, "set camera.exposure") == "ok: camera.exposure = 2ms"
-    assert await typed(dispatch, "set camera.rate") == "ok: camera.rate = 200.0"
+    assert await typed(dispatch, "set camera.rate") == "ok: camera.rate = 200.0 frames/s"
     assert await typed(dispatch, "set recording.triggers") == "ok: recording.triggers = not set"
     assert (
         await typed(dispatch, "set camera.roi")
@@ -235,12 +235,14 @@ async def test_marks_are_listed_and_the_last_of_ones_own_is_taken_back(
     second = await typed(dispatch, "mark trial2")
     await dispatch.execute("mark flash", "remote")
     told = await typed(dispatch, "unmark")
+    assert first.startswith("ok: mark trial1 left eye on frame ")
     assert told == second.replace("ok: mark", "ok: unmark")
     listed = (await typed(dispatch, "marks")).split("; ")
-    assert "left eye" in listed[0]
-    assert listed[1].endswith("console, taken back")
+    assert listed[0].endswith("console: left eye")
+    assert listed[1].startswith("trial2: taken back, frame ")
     assert "remote" in listed[2]
-    assert await typed(dispatch, "unmark") == first.replace("ok: mark", "ok: unmark")
+    told = await typed(dispatch, "unmark")
+    assert told == first.replace("ok: mark", "ok: unmark").replace(" left eye", "")
     assert "no mark of yours" in await typed(dispatch, "unmark")
     assert "choose another label" in await typed(dispatch, "mark unmark")
     await typed(dispatch, "stop")
@@ -274,15 +276,24 @@ async def test_completion_knows_the_session(dispatch: Dispatcher) -> None:
     assert "camera.seed" in keys
     # Those of other kinds of camera, and passwords, are not among them.
     assert not {"camera.roi", "camera.source", "remote.token", "camera.kind"} & set(keys)
-    assert keys["camera.width"].startswith("now 32; pixels: 16 to 8192; Width")
+    assert keys["camera.width"].startswith("now 32 pixels; pixels: 16 to 8192; Width")
     assert '"auto", "direct" or "buffered"' in keys["storage.mode"]
     assert dict(complete("set storage.mode ", session)) == {
         "auto": "as it is now",
-        "direct": "one of",
-        "buffered": "one of",
+        "direct": "",
+        "buffered": "",
     }
     assert dict(complete("set camera.exposure ", session)) == {"4ms": "as it is now"}
     assert list(complete("set camera.nonsense ", session)) == []
+    # Nothing is offered that is not there, and what takes out comes last.
+    assert list(complete("region ", session)) == []
+    await typed(dispatch, "region eye 1 2 11 12")
+    assert list(complete("region ", session)) == [
+        ("eye", "10 x 10 pixels from 1, 2"),
+        ("off", "Show region NAME no more; region off all: none."),
+    ]
+    assert [word for word, _ in complete("region off ", session)] == ["eye", "all"]
+    assert await typed(dispatch, "region off") == "refused: region off: which one? eye, or all"
 
 
 async def test_the_summary_counts_the_frames_that_are_in_files_and_those_that_are_not(

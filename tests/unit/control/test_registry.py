@@ -2,12 +2,19 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from recorder.control import commands
+from recorder.control import commands, view_commands
 from recorder.control.completion import complete
+from recorder.control.help_text import GROUPS, described, help_table
 from recorder.control.registry import COMMANDS, MAX_LINE, joined, parse, split
 from recorder.errors import UsageError
+from recorder.frontends.console_text import table_text
+from recorder.frontends.printing import wrapped
 
 assert commands
+assert view_commands
+
+# What 80 leave beside the time of day.
+COLUMNS = 70
 
 
 def test_every_command_of_the_design_is_there() -> None:
@@ -121,6 +128,13 @@ def test_completion_offers_what_may_follow_with_its_meaning() -> None:
     assert list(complete("mark a b c ")) == []
 
 
+def test_every_word_that_is_offered_has_a_meaning() -> None:
+    for name in COMMANDS:
+        for words in (name, f"{name} x", f"{name} x y"):
+            for word, meaning in complete(f"{words} "):
+                assert len(meaning) > len("one of"), (words, word)
+
+
 def test_what_is_carried_out_later_is_completed_too() -> None:
     whole = {word for word, _ in complete("")}
     for moment in (
@@ -136,4 +150,23 @@ def test_what_is_carried_out_later_is_completed_too() -> None:
         assert {word for word, _ in complete(f"{moment}save ")} == {word for word, _ in complete("save ")}
     assert {"counter", "list", "cancel"} <= {word for word, _ in complete("at ")}
     assert ("5ms", "a time with its unit") in set(complete("in "))
-    assert {word for word, _ in complete("? ")} == {word for word, _ in complete("help ")}
+    assert {word for word, _ in complete("? ")} == {word for word, _ in complete("help ")} == whole
+    assert [word for word, _ in complete("help save ")] == ["new"]
+    assert list(complete("help exposure ")) == []
+
+
+def test_help_has_every_command_on_one_screen() -> None:
+    """24 rows at 80 columns: the text beside the time of day, and below prompt, figures and hint."""
+    shown = wrapped(table_text(help_table(), COLUMNS), COLUMNS)
+    assert len(shown) <= 24 - 4
+    assert all(len(line) <= COLUMNS for line in shown)
+    for known in COMMANDS.values():
+        assert any(known.usage in line for line in shown), known.usage
+    assert {name.split()[0] for name in COMMANDS} == {word for words in GROUPS.values() for word in words}
+
+
+def test_help_of_one_wraps_once() -> None:
+    usage, *paragraphs = described([COMMANDS["at"]]).split("\n")
+    assert usage == "at WHEN [LINE...]"
+    assert len(paragraphs) == 2
+    assert all(line.startswith("    ") and not line.startswith("     ") for line in paragraphs)

@@ -1,6 +1,7 @@
 """Lines carried out later: when, on which frame, until when; and again in a replay."""
 
 import asyncio
+import re
 from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -82,10 +83,14 @@ async def test_what_has_passed_is_refused(dispatch: Dispatcher) -> None:
     told = await typed(dispatch, "at 100 ms mark x")
     assert told.startswith("refused: 100ms has passed: the run is 0.")
     assert told.endswith("in 100ms LINE counts from now")
-    assert "refused: 00:00 has passed; on another day write: at 20" in await typed(
-        dispatch, "at 00:00 mark x"
-    )
+    # What is proposed has not passed.
+    for line in ("at 0:00 mark x", "at 25:00 mark x"):
+        (day,) = re.findall(r"20\d\d-\d\d-\d\dT\d\d:\d\d", await typed(dispatch, line))
+        assert datetime.fromisoformat(day) > datetime.now()
+        assert (await typed(dispatch, f"at {day} mark x")).startswith("ok: planned as ")
     assert "write an hour such as 14:30" in await typed(dispatch, "at 25:00 mark x")
+    for number in (1, 2):
+        await typed(dispatch, f"at cancel {number}")
     assert await typed(dispatch, "at list") == "ok: nothing is planned"
 
 
@@ -102,8 +107,17 @@ async def test_in_counts_from_now(dispatch: Dispatcher) -> None:
 async def test_every_goes_on_until_it_is_cancelled(dispatch: Dispatcher) -> None:
     await typed(dispatch, "every 1s mark tick")
     await typed(dispatch, "in 1h stop", "remote")
-    assert await typed(dispatch, "at list") == "ok: 1: every 1s mark tick (console); 2: in 1h stop (remote)"
+    await typed(dispatch, "every 30s mark rare")
+    await typed(dispatch, "at 5min mark there")
+    await typed(dispatch, "at frame 60000 mark counted")
+    told = await typed(dispatch, "at list")
+    assert told == (
+        "ok: 1: every 1s mark tick (console), due in 1 s; 2: in 1h stop (remote), due in 60 min; "
+        "3: every 30s mark rare (console), due in 30 s; 4: at 5min mark there (console), due in 5 min; "
+        "5: at frame 60000 mark counted (console), due in 5 min"
+    )
     await asyncio.sleep(3.5)
+    assert "mark rare (console), due in 26 s" in await typed(dispatch, "at list")
     assert labels(dispatch) == ["tick"] * 3
     assert await typed(dispatch, "at cancel 1") == "ok: cancelled: every 1s mark tick"
     assert "refused: no line 1 is planned" in await typed(dispatch, "at cancel 1")

@@ -11,7 +11,8 @@ from recorder.control import commands
 from recorder.control.command_types import CommandResult
 from recorder.control.dispatcher import Answer
 from recorder.control.registry import find_command
-from recorder.frontends.console_text import OTHERS_PER_S, ConsoleAnswers, table_text, welcome, wrapped
+from recorder.frontends.console_text import OTHERS_PER_S, ConsoleAnswers, table_text, welcome
+from recorder.frontends.printing import wrapped
 from recorder.frontends.terminal import summary_text
 from recorder.session.status import FinishReason, Summary
 from recorder.settings.model import validate
@@ -84,7 +85,9 @@ async def test_a_crowd_of_marks_leaves_the_console_usable(answers: ConsoleAnswer
 def test_how_a_run_ended_is_shown_in_its_colour(
     answers: ConsoleAnswers, shown: Shown, verdict: Verdict, style: str
 ) -> None:
-    answers.show_end(replace(Summary.of_nothing(""), verdict=verdict, reason=FinishReason.STOPPED))
+    answers.show_end(replace(Summary.of_nothing("the disk"), verdict=verdict, reason=FinishReason.STOPPED))
+    if verdict is Verdict.FAILED:
+        assert shown.pop(0) == ("the disk", style)
     assert shown[0] == (f"{verdict}: 0 frames in no file", style)
 
 
@@ -131,7 +134,17 @@ async def test_the_first_words_are_three_lines_that_fit(tmp_path: Path, virtual_
     await session.start()
     runs, writes, words = welcome(session).split("\n")
     assert runs == "simulated pco.edge, 64 x 32, 100 frames/s, 0 MB/s"
-    assert writes.startswith(f"into {tmp_path / 'x.h5'}; the disk is full in ")
+    assert writes.startswith(f"into {tmp_path / 'x.h5'}; disk full in ")
     assert len(words) <= 80 - 9
     await session.close()
     assert welcome(session) == ""
+
+
+def test_a_number_and_its_unit_stay_on_a_line() -> None:
+    text = "the disk is full in 12 min and 4 % of 0.348 GB, 10.5 ms at 68 MB/s; 640 x 540, 98.1 frames/s"
+    together = ("12 min", "4 %", "0.348 GB", "10.5 ms", "68 MB/s", "98.1 frames/s")
+    for columns in range(20, 100):
+        lines = wrapped(text, columns)
+        assert all(any(one in line for line in lines) for one in together), columns
+        assert " ".join(" ".join(lines).split()) == text
+        assert all(len(line) <= columns for line in lines)

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recorder.frontends import repl
+from recorder.frontends import above_prompt
+from recorder.frontends.above_prompt import AbovePrompt
 from recorder.frontends.printing import escaped, print_error, print_json, print_line
 from recorder.frontends.terminal import ConsoleHandler, SafeConsole
 
@@ -61,10 +62,11 @@ def test_json_stays_json(capfd: pytest.CaptureFixture[str]) -> None:
 
 
 def test_an_answer_at_the_console_is_escaped(monkeypatch: pytest.MonkeyPatch) -> None:
-    shown: list[list[tuple[str, str]]] = []
-    monkeypatch.setattr(repl, "print_formatted_text", lambda parts, **_: shown.append(list(parts)))
-    repl.print_above_prompt(f"{NASTY}\nnext\x0bline", "class:refused")
-    assert [parts[1] for parts in shown] == [("class:refused", SHOWN), ("class:refused", r"next\x0bline")]
+    shown: list[tuple[str, str]] = []
+    monkeypatch.setattr(above_prompt, "print_formatted_text", lambda parts, **_: shown.extend(parts))
+    AbovePrompt().show(f"{NASTY}\nnext\x0bline", "class:refused")
+    assert shown[1] == ("class:refused", SHOWN)
+    assert shown[2:] == [("", "\n"), ("class:hint", " " * 9), ("class:refused", r"next\x0bline")]
 
 
 def test_a_record_of_the_log_is_escaped_and_cannot_pass_for_two() -> None:
@@ -85,8 +87,11 @@ def test_colours_are_for_terminals_only(
     assert capsys.readouterr().out == "lost 3\n"
     monkeypatch.setattr("sys.stdout.isatty", lambda: True)
     monkeypatch.delenv("NO_COLOR", raising=False)
+    monkeypatch.setenv("TERM", "xterm")
     print_line("lost \x1b[2J", "red")
     assert capsys.readouterr().out == "\x1b[31mlost \\x1b[2J\x1b[0m\n"
-    monkeypatch.setenv("NO_COLOR", "1")
-    print_line("lost 3", "red")
-    assert capsys.readouterr().out == "lost 3\n"
+    for name, value in (("NO_COLOR", "1"), ("TERM", "dumb")):
+        with monkeypatch.context() as without:
+            without.setenv(name, value)
+            print_line("lost 3", "red")
+        assert capsys.readouterr().out == "lost 3\n"

@@ -34,7 +34,7 @@ NOW = LiveStatus(
 
 
 def figures(now: LiveStatus, columns: int) -> str:
-    text = "".join(part for _, part in toolbar(now, None, columns, ""))
+    text = "".join(part for _, part in toolbar(now, None, columns, "", "simulated"))
     return text.partition("\n")[0]
 
 
@@ -62,8 +62,23 @@ def test_what_is_alarming_stays() -> None:
 
 
 def test_the_hint_is_about_the_command_being_typed() -> None:
-    assert hint("").startswith("Tab completes")
-    assert hint("exposure 2").startswith("exposure [TIME]")
-    assert hint("in 2s").startswith("in TIME [LINE...]")
-    assert hint("at counter 500 mark x").startswith("mark LABEL [TEXT...]")
-    assert hint("q").startswith("quit")
+    assert hint("", "simulated").startswith("Tab completes")
+    assert hint("exposure 2", "simulated").startswith("exposure [TIME]")
+    assert hint("in 2s", "simulated").startswith("in TIME [LINE...]")
+    assert hint("at counter 500 mark x", "simulated").startswith("mark LABEL [TEXT...]")
+    assert hint("q", "simulated").startswith("quit")
+    # Of a key, what the list of completions has no room for.
+    assert (
+        hint("in 2s set camera.width", "simulated") == "camera.width  —  Width of a frame; pixels: 16 to 8192"
+    )
+    assert hint("set camera.roi", "simulated").startswith("set KEY")
+    assert hint("set", "simulated").startswith("set KEY")
+
+
+@pytest.mark.parametrize("columns", [20, 40, 80, 120])
+def test_what_is_told_has_two_lines_that_fit(columns: int) -> None:
+    told = "".join(part for _, part in toolbar(NOW, None, columns, "set recording.output", "simulated"))
+    _, *lines = told.split("\n")
+    assert 1 <= len(lines) <= 2
+    assert all(len(line) <= columns for line in lines)
+    assert ("…" in told.partition("\n")[2]) == (columns < 120)

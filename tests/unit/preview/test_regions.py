@@ -87,7 +87,9 @@ async def test_regions_survive_a_restart_and_those_of_the_configuration_come_fir
         *("eye 1", "tail 6"),
     ]
     assert await say("region off tail") == ["ok", "eye 1"]
-    assert await say("region off") == ["ok"]
+    # A slip of Tab and Enter takes out nothing.
+    assert await say("region off") == ["refused", "eye 1"]
+    assert await say("region off all") == ["ok"]
     assert await say() == ["eye 1"]
     assert [path.name for path in tmp_path.iterdir()] == [NAME]
     (tmp_path / NAME).write_text("no TOML")
