@@ -153,7 +153,7 @@ async def test_what_was_planned_for_a_run_is_not_done_in_the_next_one(
     await asyncio.sleep(0.5)
     await typed(dispatch, "stop")
     said = [record.message for record in caplog.records if "the run was over before" in record.message]
-    assert sorted(line.split(":")[0] for line in said) == ["at 300ms mark late", "at frame 5000 mark never"]
+    assert sorted(line.split(":")[0] for line in said) == ["at 300ms mark late", "at counter 5000 mark never"]
     assert sum(summary.marks for summary in dispatch.session._summaries) == 0
 
 

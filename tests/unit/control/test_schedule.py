@@ -114,7 +114,7 @@ async def test_every_goes_on_until_it_is_cancelled(dispatch: Dispatcher) -> None
     assert told == (
         "ok: 1: every 1s mark tick (console), due in 1 s; 2: in 1h stop (remote), due in 60 min; "
         "3: every 30s mark rare (console), due in 30 s; 4: at 5min mark there (console), due in 5 min; "
-        "5: at frame 60000 mark counted (console), due in 5 min"
+        "5: at counter 60000 mark counted (console), due in 5 min"
     )
     await asyncio.sleep(3.5)
     assert "mark rare (console), due in 26 s" in await typed(dispatch, "at list")

@@ -73,7 +73,7 @@ async def test_a_mark_is_on_the_frame_of_its_moment_and_the_next_line_takes_back
     await typed_at_once(dispatch, "mark first")
     last = dispatch.session.run.timeline.last  # type: ignore[union-attr]
     _, _, listed, _ = await typed_at_once(dispatch, "save new", "mark second", "marks", "unmark")
-    assert "second on frame" in listed
+    assert "second: frame" in listed
     first, second = dispatch.session.marks.placed
     assert (first.is_taken_back, second.is_taken_back) == (False, True)
     assert last is not None
