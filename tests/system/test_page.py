@@ -184,7 +184,7 @@ async def test_the_page_records_stops_and_marks_by_its_buttons(tmp_path: Path, p
         await tab.open(f"{address}?token={TOKEN}")
         await tab.until("state.head && state.head.number && !$('stop').disabled")
         await tab.evaluate("$('label').value = 'licks left side', $('mark').click()")
-        await tab.until("$('log').textContent.includes('mark licks on frame')")
+        await tab.until("$('log').textContent.includes('mark licks left side on frame')")
         await tab.until("document.querySelector('#labels button')?.textContent === 'licks'")
         await tab.evaluate("document.querySelector('#labels button').click()")
         await tab.until("state.status.marks === 2")

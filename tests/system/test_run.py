@@ -193,8 +193,9 @@ def test_a_stall_overflows_the_fifo_and_adds_up(recorder: Recorder, tmp_path: Pa
         *("--set", 'camera.faults=[{kind="stall", at=100, duration="0.3s"}]', "--set", "camera.fifo=50"),
     )
     assert result.code == 3
-    assert [cause for *_, cause in losses(tmp_path / "x.h5")] == ["camera overflow"]
-    assert re.search(r"camera overflow; before, no frame was read for [234]\d\d ms", result.err)
+    # On a busy computer the FIFO is full for some more moments while it is read empty.
+    assert {cause for *_, cause in losses(tmp_path / "x.h5")} == {"camera overflow"}
+    assert re.search(r"before, the camera was not read for [234]\d\d ms", result.err)
     with h5py.File(tmp_path / "x.h5") as file:
         assert 0.25 < file["entry/losses"][0]["unread_s"] < 0.5
         assert result.json["frames"] + result.json["lost"] == file[DETECTOR]["frame_number"][-1]

@@ -34,6 +34,7 @@ class Growth:
         self._recording, self._given, self._probe = recording, given, probe
         self._quiet_since_s = time.monotonic()
         self.has_ended = False
+        self._has_next = False  # a file that has no frame yet
 
     def look(self) -> bool:
         """Have the recording show what came since the last look; return whether anything did.
@@ -42,12 +43,38 @@ class Growth:
         """
         # Whether it is being written is asked first: what came before it ended is then seen.
         is_alive = _is_written(self._recording.contents[-1])
-        is_news = _look(self._recording, self._given, self._probe)
+        is_news = self._show_what_came()
         if is_news or is_alive:
             self._quiet_since_s = time.monotonic()
         is_still = time.monotonic() - self._quiet_since_s > STILL_S
-        self.has_ended = not is_news and (self._recording.contents[-1].was_closed or is_still)
+        is_over = self._recording.contents[-1].was_closed and not self._has_next
+        self.has_ended = not is_news and (is_over or is_still)
         return is_news
+
+    def _show_what_came(self) -> bool:
+        """Have the recording show what came since the last look; return whether anything did."""
+        *before, last = self._recording.contents
+        self._has_next = False
+        if not last.was_closed:
+            later = last.followed_by(ask_contents(last.path, self._probe, last.frames))
+            self._recording.show([*before, later])
+            return later.frames > last.frames or later.was_closed
+        known = {file.path for file in self._recording.contents}
+        for path in files_meant(self._given):
+            if path in known:
+                continue
+            try:
+                found = ask_contents(path, self._probe)
+            except UsageError:
+                if path.is_file():
+                    raise
+                continue  # no frame came for it, and it is gone
+            if not found.is_prepared:
+                self._recording.show([*before, last, found])
+                return True
+            # Frames will come for it, or it is left by one who was killed.
+            self._has_next |= _is_written(found)
+        return False
 
 
 def follow(
@@ -71,29 +98,6 @@ def follow(
                 time.sleep(poll_s)
 
 
-def _look(recording: "OpenedRecording", given: Sequence[str | os.PathLike[str]], probe: Probe) -> bool:
-    """Have a recording show what came since the last look; return whether anything did."""
-    *before, last = recording.contents
-    if not last.was_closed:
-        later = last.followed_by(ask_contents(last.path, probe, last.frames))
-        recording.show([*before, later])
-        return later.frames > last.frames or later.was_closed
-    known = {file.path for file in recording.contents}
-    for path in files_meant(given):
-        if path in known:
-            continue
-        try:
-            found = ask_contents(path, probe)
-        except UsageError:
-            if path.is_file():
-                raise
-            continue  # no frame came for it, and it is gone
-        if not found.is_prepared:
-            recording.show([*before, last, found])
-            return True
-    return False
-
-
 def with_frames(contents: Sequence[Contents]) -> list[Contents]:
     """Return the first file, and of those behind it the ones with frames: the next may have none yet."""
     return [file for i, file in enumerate(contents) if i == 0 or file.frames]
@@ -104,12 +108,6 @@ def any_growing(given: Sequence[str | os.PathLike[str]]) -> bool:
     with contextlib.suppress(OSError):
         return any(is_being_written(path, may_write=False) for path in files_meant(given))
     return False
-
-
-def is_growing(recording: "OpenedRecording") -> bool:
-    """Return whether a recorder is still writing the recording, as far as can be known."""
-    last = recording.contents[-1]
-    return not last.was_closed and _is_written(last)
 
 
 def _is_written(file: Contents) -> bool:

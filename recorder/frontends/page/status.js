@@ -16,7 +16,7 @@ function sessionParts(s) {
   return [
     [standingWord(s), s.standing.kind === "failed"], [s.saving ? `saving ${s.saving}` : "not saving", !s.saving], [`counter ${s.number}`],
     [`${s.rate.toFixed(1)}/s`], [`${s.MBps.toFixed(0)} MB/s`], [`buffer ${(s.pool * 100).toFixed(0)} %`, s.pool > 0.5],
-    [s.unanswered, true], [s.saving ? `${s.durable} on the disk` : ""], [`lost ${s.lost}`, s.lost > 0],
+    [s.packed === null ? "" : `packed ${s.packed.toFixed(1)}x`], [s.unanswered, true], [s.saving ? `${s.durable} on the disk` : ""], [`lost ${s.lost}`, s.lost > 0],
     [`exposure ${s.exposure}`], [s.temperature === null ? "" : `${s.temperature.toFixed(1)} °C`],
     [s.disk_time_left_s === null || s.state !== "running" ? "" : `disk ${words(s.disk_time_left_s)}`, s.disk_time_left_s < 120],
     [s.in_camera === null ? "" : `in the camera ${s.in_camera}`], [`marks ${s.marks}`],

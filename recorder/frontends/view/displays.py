@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from recorder.errors import UsageError
-from recorder.files.opened.following import is_growing, with_frames
+from recorder.files.opened.following import any_growing, with_frames
 from recorder.files.opened.problems import RecoverWarning
 from recorder.files.opened.recording import OpenedRecording, open_files
 from recorder.files.probe import Probe
@@ -46,7 +46,7 @@ def opened(files: Sequence[Path], probe: Probe) -> Iterator[Opened]:
         warnings.simplefilter("ignore", RecoverWarning)
         recording = open_files(files, probe)
     with recording:
-        grows = is_growing(recording)
+        grows = any_growing(files)
         if not grows and not len(recording):
             raise UsageError(f"{recording.files[0].path}: holds no frame")
         growing = OpenedRecording(recording.contents, files) if grows else None
