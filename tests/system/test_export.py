@@ -71,15 +71,25 @@ async def test_a_film_plays_in_a_browser(odd: Path, tmp_path: Path, program: str
     assert seen["last"][0] < seen["bright"][0] - 100
 
 
-@pytest.fixture(scope="module")
-def noise(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A recording of 60 MB that no format makes much smaller."""
-    path = tmp_path_factory.mktemp("noise") / "noise.h5"
+def noise_of(path: Path, blocks: int) -> Path:
+    """A recording that no format makes much smaller, of blocks of 2 MB."""
     file = Written(path, FrameFormat(512, 512, np.dtype(np.uint16)), keep=False)
-    for _ in range(30):
+    for _ in range(blocks):
         file.write()
     file.close()
     return path
+
+
+@pytest.fixture(scope="module")
+def noise(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A recording of 60 MB."""
+    return noise_of(tmp_path_factory.mktemp("noise") / "noise.h5", 30)
+
+
+@pytest.fixture(scope="module")
+def much_noise(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A recording whose export is not over before anybody has seen that it began."""
+    return noise_of(tmp_path_factory.mktemp("noise") / "noise.h5", 200)
 
 
 @pytest.mark.parametrize("ending", ["nwb", "ome.zarr", "mp4"])
@@ -97,10 +107,10 @@ def test_a_full_disk_is_one_line_and_nothing_is_left(
 @pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
 @pytest.mark.parametrize(("name", "ending"), [("SIGINT", "nwb"), ("SIGTERM", "ome.zarr"), ("SIGHUP", "mp4")])
 def test_an_export_that_is_interrupted_leaves_nothing(
-    noise: Path, tmp_path: Path, name: str, ending: str
+    much_noise: Path, tmp_path: Path, name: str, ending: str
 ) -> None:
     out = tmp_path / f"out.{ending}"
-    command = [*COMMAND, "export", str(noise), str(out), *DANDI]
+    command = [*COMMAND, "export", str(much_noise), str(out), *DANDI]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as running:
         deadline = time.monotonic() + 30
         while not list(tmp_path.iterdir()):

@@ -14,7 +14,7 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from recorder.errors import DamagedFileError, UsageError
+from recorder.errors import DamagedFileError, RecorderError, UsageError
 from recorder.files.opened.pixels import FilePixels
 from recorder.files.opened.tables import table
 from recorder.files.opening import DAMAGE, open_recording
@@ -25,6 +25,7 @@ from recorder.storage import layout
 from recorder.storage.file_addresses import FileAddresses, GrowingDataset
 from recorder.storage.file_bytes import Readable
 from recorder.storage.records import ROWS, Verdict
+from recorder.storage.superblock import Superblock
 from recorder.storage.user_metadata import MetadataValue, read_metadata
 
 # Columns, rows and addresses of a long recording take longer: so much for each GB.
@@ -132,7 +133,10 @@ def read_contents(path: Path, since: int = 0) -> Contents:
         if attempt:
             time.sleep(ATTEMPT_S)
         try:
-            return _read(path, since)
+            may_grow = _is_open(path)
+            found = _read(path, since)
+            # Its last frames may have come after they were counted here, and before its verdict was read.
+            return _read(path, since) if may_grow and found.was_closed else found
         except DamagedFileError as error:
             problem = error
         except UsageError:
@@ -140,6 +144,18 @@ def read_contents(path: Path, since: int = 0) -> Contents:
         except DAMAGE as error:
             problem = DamagedFileError(f"{path}: cannot be read: {error}")
     raise problem
+
+
+def _is_open(path: Path) -> bool:
+    """Return whether a file says that a recorder has it open; True where it says nothing that makes sense."""
+    try:
+        readable = Readable.of(path)
+        try:
+            return Superblock.read(readable.content, path).is_open
+        finally:
+            readable.close()
+    except (OSError, RecorderError):
+        return True
 
 
 def _read(path: Path, since: int) -> Contents:

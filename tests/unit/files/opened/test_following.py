@@ -6,12 +6,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import h5py
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
 from recorder.errors import UsageError
-from recorder.files.opened import following
+from recorder.files.opened import contents, following
 from recorder.files.opened.problems import RecoverWarning
 from recorder.files.opened.recording import open_files
 from recorder.files.probe import Probe, probing
@@ -133,3 +134,23 @@ def test_a_wait_of_no_time_is_refused(probe: Probe) -> None:
         pytest.raises(UsageError, match="poll_s = 0; write how long to wait"),
     ):
         next(recording.follow(poll_s=0))
+
+
+def test_frames_that_come_while_a_file_is_looked_at_as_it_is_closed_are_seen(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its frames are counted first, and its verdict is read last."""
+    file = Written(tmp_path / "x.h5")
+    file.write()
+    real, ended = contents._values, []
+
+    def values(entry: h5py.Group) -> dict[str, Any]:
+        if not ended:
+            ended.append(True)
+            file.write()
+            file.close()
+        return real(entry)
+
+    monkeypatch.setattr(contents, "_values", values)
+    found = contents.read_contents(file.path)
+    assert (found.verdict, found.frames) == ("complete", 8)
