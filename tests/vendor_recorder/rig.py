@@ -258,13 +258,13 @@ def unplugged(rig: Rig) -> dict[str, Any]:
 
 def other_time_base(rig: Rig) -> dict[str, Any]:
     """5 ms as five million of base 0, which the vendor's package takes for milliseconds."""
-    rig.set(exposure=5_000_000, exposure_base=0)
+    rig.set(exposure=5_000_000, exposure_base=0, patient=1)
     return {"gaps": gaps(rig.read(rig.start(20, 3000), 10))}
 
 
 def documented_time_base(rig: Rig) -> dict[str, Any]:
     """5 ms as five million of base 2."""
-    rig.set(exposure=5_000_000, exposure_base=2)
+    rig.set(exposure=5_000_000, exposure_base=2, patient=1)
     return {"gaps": gaps(rig.read(rig.start(20, 3000), 10))}
 
 

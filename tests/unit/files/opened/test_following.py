@@ -142,7 +142,8 @@ def test_frames_that_come_while_a_file_is_looked_at_as_it_is_closed_are_seen(
     """Its frames are counted first, and its verdict is read last."""
     file = Written(tmp_path / "x.h5")
     file.write()
-    real, ended = contents._values, []
+    real = contents._values
+    ended: list[bool] = []
 
     def values(entry: h5py.Group) -> dict[str, Any]:
         if not ended:
