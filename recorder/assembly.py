@@ -11,7 +11,7 @@ from recorder.camera.playback import FrameSource, PlaybackCamera, TiffSource
 from recorder.camera.simulated.camera import SimulatedCamera
 from recorder.files.opening import is_recording
 from recorder.files.recorded_source import RecordedSource
-from recorder.frames.region_means import Box, box_in_frame
+from recorder.frames.region_means import Box, box_in_frame, corner_of
 from recorder.session.session import Session
 from recorder.settings.cameras import SimulatedCameraSettings
 from recorder.settings.model import Settings
@@ -89,5 +89,5 @@ def describe(settings: Settings, camera: CameraDescription, frames_per_chunk: in
 def _regions(settings: Settings, camera: CameraDescription) -> dict[str, Box]:
     """Return the regions in pixels of the camera's frames; in the settings they are those of the sensor."""
     form = camera.format
-    size, corner = (form.width, form.height), camera.corner
+    size, corner = (form.width, form.height), corner_of(camera.details)
     return {name: box_in_frame(box, corner, size) for name, box in settings.preview.regions.items()}

@@ -50,12 +50,6 @@ class CameraDescription:
         return replace(self, details={**self.details, "exposure_time": seconds})
 
     @property
-    def corner(self) -> tuple[int, int]:
-        """Where on the sensor its frames begin (x, y), in pixels from 0; (0, 0) where it has no `roi`."""
-        x, y, *_ = str(self.details.get("roi", "1,1")).split(",")
-        return int(x) - 1, int(y) - 1
-
-    @property
     def pixel_m(self) -> tuple[float, float]:
         """Width and height of a pixel on the sensor in m, (0, 0) where they are not known."""
         across, down = (float(self.details.get(name, 0.0)) for name in PIXEL_SIZE)

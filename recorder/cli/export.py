@@ -18,9 +18,7 @@ from recorder.files.export.request import Options, Output, Request
 from recorder.files.opened.problems import RecoverWarning
 from recorder.files.opened.recording import OpenedRecording
 from recorder.frontends.printing import print_error, print_line
-
-# What ends an export in order.
-_SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK")
+from recorder.frontends.signals import ending
 
 
 @click.command()
@@ -108,9 +106,8 @@ def _until_interrupted() -> Iterator[Callable[[], None]]:
         if asked.is_set():
             raise KeyboardInterrupt
 
-    numbers = [getattr(signal, name) for name in _SIGNALS if hasattr(signal, name)]
     # One that is ignored, as under nohup, stays so.
-    before = {number: kind for number in numbers if (kind := signal.getsignal(number)) is not signal.SIG_IGN}
+    before = {number: kind for number in ending() if (kind := signal.getsignal(number)) is not signal.SIG_IGN}
     for number in before:
         signal.signal(number, ask)
     try:

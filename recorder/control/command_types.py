@@ -8,7 +8,7 @@ from recorder.control.displays import Displays
 from recorder.control.kept_regions import keep_session_regions
 from recorder.control.plan import Plan
 from recorder.control.turns import Turns
-from recorder.frames.region_means import Box
+from recorder.frames.region_means import Box, corner_of
 from recorder.frames.timeline import FrameRef
 from recorder.preview.live import Preview
 from recorder.session.session import Session
@@ -82,7 +82,7 @@ class CommandContext:
         known = self.session.run.description if self.session.run and self.session.running else None
         if known is None:
             return None
-        x, y = known.corner
+        x, y = corner_of(known.details)
         return x, y, x + known.format.width, y + known.format.height
 
     async def set_regions(self, regions: Mapping[str, Box]) -> str:

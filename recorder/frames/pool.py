@@ -11,6 +11,7 @@ import mmap
 import os
 import threading
 import warnings
+from abc import ABC, abstractmethod
 from collections import Counter, deque
 from dataclasses import dataclass
 from types import TracebackType
@@ -106,7 +107,25 @@ class Block:
         return f"<Block of {len(self.slots)} frames, {self._leases} leases>"
 
 
-class BlockLease:
+class Lent(ABC):
+    """What is given back by `release`, or at the end of `with`."""
+
+    __slots__ = ()
+
+    @abstractmethod
+    def release(self) -> None:
+        """Give it back; a second call does nothing."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.release()
+
+
+class BlockLease(Lent):
     """The right to use `block`, held by `owner` until `release` or the end of `with`; for any thread.
 
     One that is garbage collected before its release warns with a ResourceWarning and is released.
@@ -131,14 +150,6 @@ class BlockLease:
         if self._open:
             self._open = False
             self.block._pool._give_back(self.block, self.owner)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.release()
 
     def __del__(self) -> None:
         if self._open:

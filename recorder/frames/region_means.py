@@ -1,6 +1,6 @@
-"""The mean of every pixel of regions of a frame, for each frame of a span."""
+"""Regions of a frame: where they are, and the mean of all their pixels for each frame of a span."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,15 @@ Box = tuple[int, int, int, int]
 
 # The sum of so many pixels of 16 bits fits into 32.
 MAX_PIXELS = 65537
+
+
+def corner_of(details: Mapping[str, object]) -> tuple[int, int]:
+    """Return where on the sensor frames begin (x, y), in pixels from 0, by the `roi` of a camera's details.
+
+    (0, 0) where they have none. Raises ValueError for one that makes no sense.
+    """
+    x, y, *_ = str(details.get("roi", "1,1")).split(",")
+    return int(x) - 1, int(y) - 1
 
 
 def box_in_frame(box: Box, corner: tuple[int, int], size: tuple[int, int]) -> Box:

@@ -5,6 +5,13 @@ import contextlib
 import signal
 from collections.abc import Callable, Iterator
 
+_NAMES = ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK")
+
+
+def ending() -> list[signal.Signals]:
+    """Return those of them that this system has."""
+    return [getattr(signal, name) for name in _NAMES if hasattr(signal, name)]
+
 
 @contextlib.contextmanager
 def handled(on_signal: Callable[[], None]) -> Iterator[None]:
@@ -14,10 +21,7 @@ def handled(on_signal: Callable[[], None]) -> Iterator[None]:
     """
     loop = asyncio.get_running_loop()
     with contextlib.ExitStack() as undo:
-        for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK"):
-            number = getattr(signal, name, None)
-            if number is None:
-                continue
+        for number in ending():
             try:
                 loop.add_signal_handler(number, on_signal)
                 undo.callback(loop.remove_signal_handler, number)

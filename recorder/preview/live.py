@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from recorder.frames.broadcaster import Broadcaster
 from recorder.frames.channel import ChannelClosedError, LatestChannel
 from recorder.frames.pool import FrameFormat
-from recorder.frames.region_means import Box
+from recorder.frames.region_means import Box, corner_of
 from recorder.frames.threads import on_thread
 from recorder.preview.baseline import Baseline
 from recorder.preview.difference import Range
@@ -146,8 +146,7 @@ class Preview:
 
         `details` are those of the camera's description: the bits in use and the region of interest.
         """
-        corner = str(details.get("roi", "1,1")).split(",")
-        self.origin = (int(corner[0]) - 1, int(corner[1]) - 1)
+        self.origin = corner_of(details)
         if self._frames != (form, self.origin):
             # In other frames the region would be another part of the image.
             self._frames, self.region = (form, self.origin), None

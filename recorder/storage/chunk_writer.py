@@ -35,11 +35,8 @@ class ChunkWriter:
         self.direct = None if mode == "buffered" else DirectFile.open(path)
         if self.direct is None and mode == "direct":
             raise StorageError(f'{path}: no direct I/O on this disk; set storage.mode = "auto"')
-
-    @property
-    def mode(self) -> str:
-        """How pixels are written: "direct" past the page cache, or "buffered" through it."""
-        return "buffered" if self.direct is None else "direct"
+        # How pixels are written: "direct" past the page cache, or "buffered" through it.
+        self.mode = "buffered" if self.direct is None else "direct"
 
     @property
     def packing(self) -> PackingFigures | None:
@@ -77,6 +74,7 @@ class ChunkWriter:
                 if error.errno != errno.EINVAL or first:
                     raise
                 self.close()
+                self.mode = "buffered"
                 on_buffered()
         write_at(self._fd, address + start, memory[start:stop])
 

@@ -1,12 +1,11 @@
 """A block of frames that was packed on its way to the file."""
 
 from collections.abc import Callable, Iterable, Sequence
-from types import TracebackType
 from typing import Any, NamedTuple, Self
 
 from numpy.typing import NDArray
 
-from recorder.frames.pool import FrameSpan
+from recorder.frames.pool import FrameSpan, Lent
 
 
 class PackingFigures(NamedTuple):
@@ -48,7 +47,7 @@ class PackingFigures(NamedTuple):
         return f"ratio {self.ratio:.2f}, {self.share_as_is:.0%} of the chunks as they are"
 
 
-class PackedSpan:
+class PackedSpan(Lent):
     """All n frames of a block, packed into `data`, whole pages: the block itself is not needed any more.
 
     `metadata` (n,) are the rows of the frames, `computed` what else is stored of each. `data` is valid until
@@ -80,11 +79,3 @@ class PackedSpan:
         give_back, self._give_back = self._give_back, None
         if give_back is not None:
             give_back()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.release()

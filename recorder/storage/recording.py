@@ -95,7 +95,7 @@ class Recording:
     @property
     def mode(self) -> str:
         """How pixels are written: "direct" past the page cache, or "buffered" through it."""
-        return self._mode
+        return self._chunks.mode
 
     @property
     def durable_frames(self) -> int:
@@ -149,8 +149,7 @@ class Recording:
             self._append_losses(losses)
 
     def _note_mode(self) -> None:
-        self._mode = self._chunks.mode
-        self._places.set_text(self._file, "storage_mode", self._mode)
+        self._places.set_text(self._file, "storage_mode", self.mode)
 
     def commit(self) -> None:
         """Give the frames written their rows, and flush: from now on they exist."""

@@ -175,15 +175,14 @@ class FifoReader:
         if self._waiting == 0:
             self._await_frame(deadline_ns)
         is_filled = self._status.is_running and not self._halted
-        if is_filled and self._waiting > self._sound_below:
-            self._makes_room = True
-        makes_room = is_filled and self._makes_room
-        copied = self._copier.skip(slot) if makes_room else self._copier.copy(0, slot)
+        self._makes_room = is_filled and (self._makes_room or self._waiting > self._sound_below)
+        copied = self._copier.skip(slot) if self._makes_room else self._copier.copy(0, slot)
         self._read += 1
         self._waiting -= 1
         self._poll_status()
         self._read_ns = self._polled_ns
-        if copied is not None and not makes_room and (not is_filled or self._waiting < self._sound_below):
+        is_sound = not is_filled or (not self._makes_room and self._waiting < self._sound_below)
+        if copied is not None and is_sound:
             return copied
         self._passed_since_last += 1
         self._passed_total += 1

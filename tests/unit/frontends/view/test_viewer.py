@@ -31,6 +31,13 @@ def probe() -> Iterator[Probe]:
         yield one
 
 
+@pytest.fixture
+def looks_often(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have a file that grows looked at without a rest."""
+    monkeypatch.setattr(viewer, "LOOK_S", 0.01)
+    monkeypatch.setattr(viewer, "LOOK_SHARE", 0.5)
+
+
 def with_losses(path: Path) -> Written:
     """Write 12 frames; 3 are lost behind the first 4, 1 behind the next 4; marks are on 2, 2 and 9."""
     file = Written(path)
@@ -111,11 +118,8 @@ def test_losses_near_each_other_are_one_on_the_line(
     ]
 
 
-async def test_it_plays_and_is_at_the_edge_of_what_grows(
-    tmp_path: Path, probe: Probe, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(viewer, "LOOK_S", 0.01)
-    monkeypatch.setattr(viewer, "LOOK_SHARE", 0.5)
+@pytest.mark.usefixtures("looks_often")
+async def test_it_plays_and_is_at_the_edge_of_what_grows(tmp_path: Path, probe: Probe) -> None:
     file = Written(tmp_path / "grows.h5")
     file.write()
     with opened([file.path], probe) as recording:
@@ -143,11 +147,8 @@ async def test_it_plays_and_is_at_the_edge_of_what_grows(
             assert (shown.told["status"]["verdict"], shown.told["status"]["at_edge"]) == ("complete", False)
 
 
-async def test_the_next_file_of_a_session_follows(
-    tmp_path: Path, probe: Probe, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(viewer, "LOOK_S", 0.01)
-    monkeypatch.setattr(viewer, "LOOK_SHARE", 0.5)
+@pytest.mark.usefixtures("looks_often")
+async def test_the_next_file_of_a_session_follows(tmp_path: Path, probe: Probe) -> None:
     first = Written(tmp_path / "x1.h5")
     first.write()
     with opened([tmp_path / "x*.h5"], probe) as recording:
@@ -176,11 +177,8 @@ async def test_the_next_file_of_a_session_follows(
             third.close()
 
 
-async def test_a_recording_without_a_frame_yet_is_waited_for(
-    tmp_path: Path, probe: Probe, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(viewer, "LOOK_S", 0.01)
-    monkeypatch.setattr(viewer, "LOOK_SHARE", 0.5)
+@pytest.mark.usefixtures("looks_often")
+async def test_a_recording_without_a_frame_yet_is_waited_for(tmp_path: Path, probe: Probe) -> None:
     file = Written(tmp_path / "grows.h5")
     with opened([file.path], probe) as recording:
         async with page(recording, probe) as shown:
