@@ -6,6 +6,7 @@ from typing import Any, NamedTuple, Self
 from numpy.typing import NDArray
 
 from recorder.frames.pool import FrameSpan, Lent
+from recorder.units import format_percent
 
 
 class PackingFigures(NamedTuple):
@@ -44,7 +45,8 @@ class PackingFigures(NamedTuple):
         }  # fmt: skip
 
     def __str__(self) -> str:
-        return f"ratio {self.ratio:.2f}, {self.share_as_is:.0%} of the chunks as they are"
+        share = format_percent(self.as_is, self.chunks or 1)
+        return f"ratio {self.ratio:.2f}, {share} of the chunks as they are"
 
 
 class PackedSpan(Lent):
