@@ -1,9 +1,10 @@
 """What an export is made of: the frames of a part, block by block, and what is known of them."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
 import crc32c
 import numpy as np
@@ -12,6 +13,8 @@ from numpy.typing import NDArray
 from recorder.errors import StorageError
 from recorder.files.export.selection import Part, Shaping
 from recorder.files.opened.frames import Frames
+
+T = TypeVar("T")
 
 # Of the frames read at once, unless one is larger.
 BLOCK_BYTES = 32 * 2**20
@@ -53,6 +56,7 @@ class Content:
     facts: Facts
     progress: Callable[[int], object] = lambda _frames: None
     sums: list[int] = field(default_factory=list)
+    _blocks: Generator[NDArray[Any], None, None] | None = None
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -67,9 +71,19 @@ class Content:
     def blocks(self) -> Iterator[NDArray[Any]]:
         """Yield the frames (k, h, w), C-contiguous, one block after the other in bounded memory."""
         self.sums.clear()
+        self._blocks = ahead(self._read())
+        for block in self._blocks:
+            self.progress(len(block))
+            yield block
+
+    def close(self) -> None:
+        """Have nothing read any more, where not all of `blocks` was taken."""
+        if self._blocks is not None:
+            self._blocks.close()
+
+    def _read(self) -> Iterator[NDArray[Any]]:
         for run in _runs(self.part.indices, max(1, BLOCK_BYTES // self.frames.frame_bytes)):
             block = self.shaping(self.frames[run])
-            self.progress(len(block))
             self.sums += (crc32c.crc32c(frame.data.cast("B")) for frame in block)
             yield block
 
@@ -89,6 +103,16 @@ class Content:
             self.progress(len(block))
         if count != len(self.sums):
             raise StorageError(f"{where}: {count} of {len(self.sums)} frames can be read back")
+
+
+def ahead(items: Iterator[T]) -> Generator[T, None, None]:
+    """Yield items one after the other; while one is used the next is made, on a thread."""
+    end = object()
+    with ThreadPoolExecutor(1, "ahead") as thread:
+        following = thread.submit(next, items, end)
+        while (item := following.result()) is not end:
+            following = thread.submit(next, items, end)
+            yield item  # type: ignore[misc]
 
 
 def _runs(indices: NDArray[np.int64], longest: int) -> Iterator[slice]:

@@ -1,5 +1,6 @@
 """The formats by the endings of names, and carrying out one export."""
 
+import contextlib
 import importlib
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -77,7 +78,7 @@ def export_one(
     StorageError; then nothing is left behind.
     """
     module, known = require_installed(path), FORMATS[ending_of(path)]
-    with partial(path) as hidden:
+    with partial(path) as hidden, contextlib.closing(content):
         on_phase("writing")
         module.write(hidden, content, **options)
         if known.is_lossless:
