@@ -64,7 +64,8 @@ def make_file(
     what = describe(settings, camera, frames_per_chunk)
     if settings.analysis.regions and not what.regions:
         log.warning("analysis.regions = true, and there are none: region NAME X0 Y0 X1 Y1, then save new")
-    return Recording(path, what, settings.storage.mode, settings.storage.reserve)
+    storage = settings.storage
+    return Recording(path, what, storage.mode, storage.reserve, limit=storage.limit)
 
 
 def describe(settings: Settings, camera: CameraDescription, frames_per_chunk: int) -> FileDescription:

@@ -14,7 +14,7 @@ from recorder.frontends.terminal import SafeConsole
 from recorder.units import parse_bytes
 
 # In a narrower table, the figures would be cut off.
-TABLE_WIDTH = 120
+TABLE_WIDTH = 124
 
 
 @click.command()
@@ -42,6 +42,16 @@ TABLE_WIDTH = 120
     help="Write no more than this, in all; it is removed again.",
 )
 @click.option("--small-frames", is_flag=True, help="Measure frames of 128x128 and 256x256 pixels too.")
+@click.option(
+    "--compression",
+    type=click.Choice(["lossless"]),
+    help="Measure the recorder with this storage.compression too, in turn with none.",
+)
+@click.option(
+    "--disk-limit",
+    metavar="RATE",
+    help="Slow the recorder's disk down, for example to 500MB/s, as storage.limit does.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one line of JSON.")
 def bench(
     config_file: Path | None,
@@ -51,13 +61,15 @@ def bench(
     rounds: int,
     limit: str,
     small_frames: bool,
+    compression: str | None,
+    disk_limit: str | None,
     as_json: bool,
 ) -> int:
     """Measure whether this computer keeps up with the camera of CONFIG, and how many times over.
 
     It writes scratch files where CONFIG records, and compares the recorder with the raw disk.
     """
-    settings = load_settings(config_file, overrides, {})
+    settings = load_settings(config_file, overrides, {"--disk-limit": disk_limit})
     try:
         limit_bytes = parse_bytes(limit)
     except ValueError as error:
@@ -67,7 +79,14 @@ def bench(
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     folder = folder or default_folder(settings)
     report = measure(
-        settings, folder, seconds, rounds, limit_bytes, small_frames=small_frames, console=console
+        settings,
+        folder,
+        seconds,
+        rounds,
+        limit_bytes,
+        small_frames=small_frames,
+        compression=compression,
+        console=console,
     )
     if as_json:
         print_json(report.for_json())

@@ -10,6 +10,7 @@ from recorder.settings.model import Settings, load, override
 
 # Options of `run` that set a key of the configuration.
 OPTION_KEYS = {
+    "--disk-limit": "storage.limit",
     "--frames": "recording.frames",
     "--duration": "recording.duration",
     "--output": "recording.output",

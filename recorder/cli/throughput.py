@@ -9,25 +9,23 @@ import math
 import mmap
 import os
 import shutil
-import statistics
 import tempfile
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from rich.console import Console
-from rich.table import Table
 
 from recorder.assembly import build_session
+from recorder.cli.throughput_report import Measurement, Report
 from recorder.errors import StorageError, UsageError
 from recorder.frames.pool import BLOCK_BYTES, PAGE
 from recorder.session.status import Summary
 from recorder.settings.cameras import SimulatedCameraSettings
 from recorder.settings.model import Settings, validate
-from recorder.units import format_bytes
+from recorder.storage.packed_span import PackingFigures
+from recorder.units import format_bytes, format_seconds
 
 # The small frames that are measured too: width and height.
 SMALL_FRAMES = (128, 256)
@@ -37,111 +35,6 @@ CALIBRATION_BYTES = 256 * 2**20
 
 # The room that every measurement leaves free on the disk.
 SPARE_BYTES = 500 * 10**6
-
-
-@dataclass(frozen=True)
-class Measurement:
-    """One measurement: `group` is the frame size ("2560x2160"), `way` what was measured ("raw direct").
-
-    GB/s and CPU s/GB are over the bytes of frames that are durable (of "memcpy": copied), `fps` is frames/s,
-    `ratio` by how much compression made them smaller, 1 without.
-    """
-
-    group: str
-    way: str
-    gb_per_s: float
-    cpu_s_per_gb: float
-    fps: float
-    lost: int = 0
-    ratio: float = 1.0
-
-
-@dataclass
-class Report:
-    """All measurements, and the `rate` of the configured camera in frames/s (inf: as fast as it can).
-
-    `configured` is the group of the configured camera, `frame_bytes` the size of a frame of each group.
-    """
-
-    rate: float
-    configured: str
-    frame_bytes: dict[str, int]
-    measurements: list[Measurement] = field(default_factory=list)
-
-    def of(self, group: str, way: str) -> list[Measurement]:
-        """Return the measurements of a frame size and a way, in the order of the rounds."""
-        return [m for m in self.measurements if (m.group, m.way) == (group, way)]
-
-    def median(self, group: str, way: str) -> float:
-        """Return the median GB/s of a frame size and a way; raises StatisticsError where there is none."""
-        return statistics.median(m.gb_per_s for m in self.of(group, way))
-
-    def ratio(self, group: str, way: str, base: str) -> float:
-        """Return the median, over the rounds, of the ratio of `way` to `base` in GB/s; NaN without a base."""
-        pairs = zip(self.of(group, way), self.of(group, base), strict=False)
-        ratios = [a.gb_per_s / b.gb_per_s for a, b in pairs]
-        return statistics.median(ratios) if ratios else math.nan
-
-    def verdict(self) -> str:
-        """Return a sentence: whether this computer keeps up with the configured camera, and how well."""
-        ways = {
-            m.way for m in self.measurements if m.group == self.configured and m.way.startswith("recorder")
-        }
-        best = max(self.median(self.configured, way) for way in ways)
-        if math.isinf(self.rate):
-            frames = best * 1e9 / self.frame_bytes[self.configured]
-            return f"this computer takes {frames:.0f} frames/s of {self.configured}: {best:.2f} GB/s"
-        camera = f"{self.configured} at {self.rate:g} frames/s"
-        needs = self.frame_bytes[self.configured] * self.rate / 1e9
-        figures = f"{needs:.3g} GB/s needed, {best:.2f} GB/s sustained"
-        times = best / needs
-        if times < 1:
-            return f"this computer does NOT keep up with {camera}: only {times:.2f} of it ({figures})"
-        return f"this computer keeps up with {camera}, {times:.1f} times over ({figures})"
-
-    def rows(self) -> Iterator[dict[str, Any]]:
-        """Yield a row for each frame size and way, by the names of its columns; a missing ratio is NaN."""
-        is_packed = any(m.ratio != 1 for m in self.measurements)
-        for group, way in dict.fromkeys((m.group, m.way) for m in self.measurements):
-            runs = self.of(group, way)
-            yield {
-                "frames": group,
-                "way": way,
-                "GB/s": self.median(group, way),
-                "min": min(m.gb_per_s for m in runs),
-                "max": max(m.gb_per_s for m in runs),
-                "frames/s": statistics.median(m.fps for m in runs),
-                "CPU s/GB": statistics.median(m.cpu_s_per_gb for m in runs),
-                **({"smaller": statistics.median(m.ratio for m in runs)} if is_packed else {}),
-                "of raw direct": self.ratio(group, way, "raw direct"),
-                "of raw buffered": self.ratio(group, way, "raw buffered"),
-            }
-
-    def show(self, console: Console) -> None:
-        """Print the verdict, and the table below it."""
-        verdict = self.verdict()
-        console.print(verdict, highlight=False, style="red" if " NOT " in verdict else "green")
-        rows = list(self.rows())
-        table = Table(title="durable (fsync) throughput; ratios are medians of interleaved pairs")
-        for name in rows[0]:
-            table.add_column(name, justify="left" if name in {"frames", "way"} else "right", no_wrap=True)
-        for row in rows:
-            table.add_row(*(value if isinstance(value, str) else _figure(value) for value in row.values()))
-        console.print(table)
-
-    def for_json(self) -> dict[str, Any]:
-        """Return rows and verdict for JSON, which has no NaN: None in its place."""
-        rows = [
-            {k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in row.items()}
-            for row in self.rows()
-        ]
-        return {"verdict": self.verdict(), "rows": rows}
-
-
-def _figure(value: float) -> str:
-    if math.isnan(value):
-        return "-"
-    return f"{value:,.0f}" if value >= 100 else f"{value:.2f}"
 
 
 def default_folder(settings: Settings) -> Path:
@@ -160,9 +53,12 @@ def measure(
     limit: int,
     *,
     small_frames: bool,
+    compression: str | None,
     console: Console,
 ) -> Report:
     """Measure everything `rounds` times in turn, about `seconds` each, with scratch files in `folder`.
+
+    With `compression` the recorder is measured without it and with it.
 
     At most `limit` bytes of pixels are written in all. Blocks until done, and runs event loops of its own.
     Progress goes to `console`. Raises UsageError for a folder, a camera or a limit that cannot be measured
@@ -190,7 +86,9 @@ def measure(
         path = Path(scratch) / "raw"
         source = _source(BLOCK_BYTES * 4)
         direct = hasattr(os, "O_DIRECT") and _takes_direct(path, source)
-        measurements = len(sizes) * (4 if direct else 2) * rounds
+        modes = ("buffered", "direct") if direct else ("buffered",)
+        compressions = ("none", compression) if compression else (settings.storage.compression,)
+        measurements = len(sizes) * len(modes) * (1 + len(compressions)) * rounds
         calibrating = min(CALIBRATION_BYTES, limit // 10 // BLOCK_BYTES * BLOCK_BYTES)
         most = (limit - calibrating - BLOCK_BYTES) // measurements
         if calibrating == 0 or most < smallest:
@@ -206,12 +104,31 @@ def measure(
         size = max(min(int(seconds * calibration.gb_per_s * 1e9), free, most), smallest)
         written = measurements * size
         console.print(f"{written / 1e9:.1f} GB are written and removed; Ctrl-C ends it", highlight=False)
+        for line in _conditions(settings, camera, compressions):
+            console.print(line, highlight=False)
         for turn in range(rounds):
             console.print(f"round {turn + 1} of {rounds}, {size / 1e6:,.0f} MB each", highlight=False)
             report.measurements.append(_memcpy(configured, frame_bytes[configured], size))
             for group, (width, height) in sizes.items():
-                report.measurements += _one_size(settings, Path(scratch), group, width, height, size, direct)
+                report.measurements += _raw_disk(Path(scratch), group, frame_bytes[group], size, modes)
+                for mode in modes:
+                    for packed in compressions:
+                        report.measurements.append(
+                            _pipeline(settings, Path(scratch), group, width, height, size, mode, packed)
+                        )
     return report
+
+
+def _conditions(
+    settings: Settings, camera: SimulatedCameraSettings, compressions: Sequence[str]
+) -> Iterator[str]:
+    """Yield what decides about the figures, besides this computer."""
+    if set(compressions) != {"none"}:
+        scene = f"{camera.electrons:g} electrons (camera.electrons)"
+        yield f"frames show a scene of {scene}, exposed for {format_seconds(camera.exposure)}"
+    if math.isfinite(settings.storage.limit):
+        limit = f"{settings.storage.limit / 1e6:g} MB/s"
+        yield f"the recorder's disk is slowed down to {limit}, the raw one is not"
 
 
 @contextlib.contextmanager
@@ -224,18 +141,16 @@ def _disk_errors(folder: Path) -> Iterator[None]:
         raise StorageError(f"{folder}: cannot be measured: {error.strerror or error}") from None
 
 
-def _one_size(
-    settings: Settings, scratch: Path, group: str, width: int, height: int, size: int, direct: bool
+def _raw_disk(
+    scratch: Path, group: str, frame: int, size: int, modes: Sequence[str]
 ) -> Iterator[Measurement]:
-    """Measure raw disk and pipeline with frames of one size, one after the other."""
-    frame = 2 * width * height
+    """Measure the disk alone, with pieces as the recorder writes them for frames of so many bytes."""
     piece = _piece(frame)
     source = _source(4 * piece)
-    path = scratch / "raw"
-    for name, way in (("raw buffered", False), *((("raw direct", True),) if direct else ())):
-        yield _raw(path, source, piece, size, direct=way, group=group, name=name, frame=frame)
-    for mode in ("buffered", *(("direct",) if direct else ())):
-        yield _pipeline(settings, scratch, group, width, height, size, mode)
+    for mode in modes:
+        direct = mode == "direct"
+        name = f"raw {mode}"
+        yield _raw(scratch / "raw", source, piece, size, direct=direct, group=group, name=name, frame=frame)
 
 
 def _piece(frame: int) -> int:
@@ -245,24 +160,33 @@ def _piece(frame: int) -> int:
 
 
 def _pipeline(
-    settings: Settings, scratch: Path, group: str, width: int, height: int, size: int, mode: str
+    settings: Settings,
+    scratch: Path,
+    group: str,
+    width: int,
+    height: int,
+    size: int,
+    mode: str,
+    compression: str,
 ) -> Measurement:
     tree = settings.model_dump(exclude_none=True)
     frames = max(1, size // (2 * width * height))
     tree["camera"] |= {"width": width, "height": height, "rate": "max", "faults": []}
     tree["recording"] = {"frames": frames, "output": str(scratch / "pipeline.h5")}
-    tree["storage"] |= {"mode": mode}
+    tree["storage"] |= {"mode": mode, "compression": compression}
     summary = asyncio.run(_record(validate(tree)))
     (scratch / "pipeline.h5").unlink()
     gb = summary.bytes / 1e9
+    packing = summary.packing or PackingFigures()
     return Measurement(
         group,
-        f"recorder {mode}",
+        f"recorder {mode}" + (f", {compression}" if compression != "none" else ""),
         gb / summary.seconds,
         summary.cpu_s / gb,
         summary.frames / summary.seconds,
         summary.lost,
-        summary.packing.ratio if summary.packing else 1.0,
+        packing.ratio,
+        packing.share_as_is if summary.packing else 1.0,
     )
 
 

@@ -92,6 +92,8 @@ class SimulatedCameraSettings(FreeRunningCameraSettings):
     """How many frames are exposed; "max": as many as this computer can."""
     exposure: Exposure = 0.005
     """How long each frame is exposed: the longer, the brighter."""
+    electrons: Annotated[float, Unit("electrons")] = Field(1000.0, gt=0, le=30_000, strict=False)
+    """Of the brightest pixels of the scene at 5 ms of exposure; with more, frames are harder to compress."""
     seed: int = Field(0, ge=0)
     """What the noise is made from: with the same seed and settings, all pixels are the same."""
     # At 100 frames/s, 64 frames cover a pause of 0.64 s.

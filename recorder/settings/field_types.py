@@ -61,6 +61,7 @@ class Unit:
 # What these allow, in words: "must be ...".
 _RATE = '0.001 to 1000000, or "max"'
 _LEVELS = '"auto", "full", or [LOW, HIGH] from 0 to 65535, the lower first'
+_DISK_RATE = 'a size per second, from 1MB/s to 1000GB/s, for example "500MB/s", or "none"'
 _FAN = '"auto", or a speed from 0 to 100 percent'
 _SWITCH = 'true, false or "auto"'
 _REGION = "[x0, y0, x1, y1], the first pixel and the one after the last, from 0"
@@ -71,6 +72,7 @@ _DIFFERENCE = '"auto", "full", or a number more than 0'
 _SYNC_S = (0.1, 3600)
 _SPLIT_S = (1, 7 * 86400)
 _SPLIT_BYTES = (10**6, 2**60)
+_DISK_BYTES = (10**6, 10**12)
 _PIXEL_M = (1e-9, 1e-2)
 
 MAX_PIXEL = 65535
@@ -107,6 +109,14 @@ def _bytes(low: int, high: int, value: object) -> int:
     if not low <= size <= high:
         raise ValueError(f"must be between {format_bytes(low)} and {format_bytes(high)}")
     return size
+
+
+def _disk_rate(value: object) -> float:
+    if value == "none":
+        return math.inf
+    if not isinstance(value, str) or not value.endswith("/s"):
+        raise ValueError(f"must be {_DISK_RATE}")
+    return _bytes(*_DISK_BYTES, value.removesuffix("/s"))
 
 
 def _rate(value: object) -> float:
@@ -213,6 +223,10 @@ def _write_sync_period(seconds: float) -> str:
     return "never" if seconds == math.inf else format_seconds(seconds)
 
 
+def _write_disk_rate(bytes_per_s: float) -> str:
+    return "none" if bytes_per_s == math.inf else f"{format_bytes(int(bytes_per_s))}/s"
+
+
 def _write_rate(rate: float | str) -> float | str:
     return "max" if rate == math.inf else rate
 
@@ -243,6 +257,12 @@ LineTime = Annotated[float, _times(1e-7, 1), _WriteSeconds, _Time]
 Duration = Annotated[float, _times(1e-3, 7 * 86400), _WriteSeconds, _Time]
 PoolSize = Annotated[int, _sizes(2 * 2**20, 2**40), _WriteBytes, _Size]
 Reserve = Annotated[int, _sizes(0, 2**40), _WriteBytes, _Size]
+DiskRate = Annotated[
+    float,
+    BeforeValidator(ParsedBy(_disk_rate, _DISK_RATE)),
+    PlainSerializer(_write_disk_rate),
+    Unit("size/s"),
+]
 SyncPeriod = Annotated[
     float,
     BeforeValidator(ParsedBy(_sync_period, f'{_from_to(*_SYNC_S)}, or "never"')),

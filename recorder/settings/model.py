@@ -1,5 +1,6 @@
 """The settings of a session: read from TOML, validated, frozen; error messages name the key."""
 
+import math
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -21,6 +22,7 @@ from recorder.settings.field_types import (
     BaselineText,
     ColourMap,
     DifferenceRange,
+    DiskRate,
     Duration,
     Frames,
     Levels,
@@ -96,6 +98,8 @@ class StorageSettings(Section):
     """
     compressors: Annotated[int, Unit("threads")] | None = Field(None, ge=1, le=64, examples=[4])
     """How many threads pack; omitted: one for each core but one."""
+    limit: DiskRate = math.inf
+    """At most so much is written, as on a slower disk, to try what happens then."""
 
 
 class RemoteSettings(Section):

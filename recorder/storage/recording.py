@@ -2,6 +2,7 @@
 
 import contextlib
 import logging
+import math
 import os
 import time
 from collections.abc import Callable, Sequence
@@ -18,6 +19,7 @@ from recorder.frames.pool import FrameSpan
 from recorder.storage import layout
 from recorder.storage.chunk_writer import ChunkWriter
 from recorder.storage.direct_io import open_again
+from recorder.storage.disk_limit import DiskLimit
 from recorder.storage.disk_room import DiskRoom
 from recorder.storage.file_addresses import GrowingDataset
 from recorder.storage.file_bytes import OnDisk
@@ -56,13 +58,16 @@ class Recording:
         mode: Literal["auto", "direct", "buffered"] = "auto",
         reserve: int = 0,
         clock: Callable[[], int] = time.perf_counter_ns,
+        limit: float = math.inf,
     ) -> None:
         """Create the file.
 
         Raises UsageError where it exists, DiskFullError where there is no room for a first chunk,
         StorageError where it cannot be made. `reserve` bytes of the disk are left free, for closing in order.
+        Frames are written as slowly as on a disk of `limit` bytes/s.
         """
         self.path = path
+        self._limit = DiskLimit(limit)
         self._room = DiskRoom(path, reserve)
         with self._room.errors("make"), contextlib.ExitStack() as undo:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -136,10 +141,11 @@ class Recording:
         with self._room.errors("write frames to"):
             self._look_for_changes()
             for span in spans:
-                self._room.look_for(self._chunks.room_for(span))
+                size = self._chunks.room_for(span)
+                self._room.look_for(size)
                 total = self._written + len(span)
                 self._hdf5.extend(total)
-                with self._rows.adding(span):
+                with self._rows.adding(span), self._limit.writing(size):
                     self._chunks.write(self._written, span, self._note_mode)
                 self._written = total
             self._lock.note()

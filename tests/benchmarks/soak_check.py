@@ -19,10 +19,12 @@ from pathlib import Path
 from typing import Any
 
 import h5py
+import hdf5plugin  # noqa: F401 - so that packed chunks can be read
 import numpy as np
 
 from recorder.camera import timestamp
 from recorder.camera.simulated.scene import Scene
+from recorder.settings.cameras import SimulatedCameraSettings
 from recorder.storage.layout import DETECTOR
 from recorder.units import parse_seconds
 from tests.system.conftest import COMMAND
@@ -61,7 +63,7 @@ class Checker:
     """Check files in the order in which they were recorded."""
 
     def __init__(self, width: int, height: int) -> None:
-        self._scene = Scene(height, width, 0)
+        self._scene = Scene(height, width, 0, SimulatedCameraSettings().electrons)
         self._run, self._last, self._run_lost = 0, 0, 0
         shown = subprocess.run([*COMMAND, "--help"], capture_output=True, text=True, check=False).stdout
         self._has_verify = any(line.startswith("  verify ") for line in shown.splitlines())

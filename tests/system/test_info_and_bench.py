@@ -118,6 +118,33 @@ def test_bench_measures_and_gives_a_verdict(recorder: Recorder, tmp_path: Path) 
     assert "256x256" in table.out
 
 
+def test_bench_measures_compression_beside_none_on_a_slower_disk(recorder: Recorder, tmp_path: Path) -> None:
+    arguments = (
+        "bench",
+        "--seconds",
+        0.05,
+        "--rounds",
+        1,
+        "--folder",
+        tmp_path,
+        "--set",
+        "camera.electrons=100",
+    )
+    result = recorder(*arguments, "--compression", "lossless", "--disk-limit", "20MB/s", "--json")
+    assert result.code == 0, result.err
+    assert "a scene of 100 electrons" in result.err
+    assert "slowed down to 20 MB/s" in result.err
+    rows = {row["way"]: row for row in result.json["rows"]}
+    plain, packed = rows["recorder buffered"], rows["recorder buffered, lossless"]
+    assert plain["GB/s"] <= 0.02
+    assert (plain["ratio"], plain["% as is"]) == (1, 100)
+    assert packed["ratio"] > 1.5
+    assert packed["% as is"] < 100
+    wrong = recorder(*arguments, "--disk-limit", "500")
+    assert wrong.code == 2
+    assert wrong.err.startswith("recorder: --disk-limit = 500: must be a size per second, from 1MB/s")
+
+
 def test_bench_writes_no_more_than_asked_for(recorder: Recorder, tmp_path: Path) -> None:
     arguments = ("bench", "--seconds", 5, "--rounds", 1, "--folder", tmp_path, "--write")
     told = recorder(*arguments, "200MB", "--json").err

@@ -63,7 +63,7 @@ class SimulatedCamera:
     def open(self) -> CameraDescription:
         """Compute the pictures of the scene, which takes up to seconds, and describe the camera."""
         s = self._settings
-        self._scene = Scene(s.height, s.width, s.seed)
+        self._scene = Scene(s.height, s.width, s.seed, s.electrons)
         form = FrameFormat(s.height, s.width, np.dtype(np.uint16))
         details: dict[str, str | int | float] = {
             "sensor_width": s.width,

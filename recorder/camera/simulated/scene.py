@@ -6,9 +6,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-# Dark offset of a pco.edge, in counts, and the signal of the scene at the reference exposure.
+# Of a pco.edge: offset in counts, electrons per count, noise of the readout in electrons.
 DARK = 100
-BRIGHTEST = 900
+CONVERSION_FACTOR = 0.46
+READ_NOISE = 1.4
+
+# Noise is kept in such parts of a count, so that what is made brighter has noise of its own.
+NOISE_STEPS = 8
+
+# The exposure at which the scene is as bright as it is said to be.
 REFERENCE_EXPOSURE_S = 0.005
 
 # Pictures with noise of their own that follow one another; a few, so that memory goes to the pool.
@@ -24,26 +30,31 @@ _STRIP = 1 << 16
 
 
 class Scene:
-    """Pictures (H, W) uint16 that depend on seed, frame number and exposure alone.
+    """Pictures (H, W) uint16 that depend on size, seed, electrons, frame number and exposure alone.
 
-    Used on the camera thread; making one blocks for up to seconds.
+    `electrons` are those of the brightest pixels at the reference exposure. Used on the camera thread; making
+    one blocks for up to seconds.
     """
 
-    def __init__(self, height: int, width: int, seed: int) -> None:
+    def __init__(self, height: int, width: int, seed: int, electrons: float) -> None:
         self._height, self._width = height, width
         self._size = height * width
         length = (height + DRIFT_ROWS) * width
         fitting = PICTURE_BYTES // (2 * length)
         count = min(MAX_PICTURES, max(MIN_PICTURES, fitting))
-        mean = np.concatenate(list(_blobs(height + DRIFT_ROWS, width, seed)))
-        self._signal = np.empty((count, length), np.uint16)
+        # In counts: the signal, and the noise that it has at the reference exposure.
+        self._signal = np.concatenate(list(_blobs(height + DRIFT_ROWS, width, seed)))
+        self._signal *= np.float32(electrons / CONVERSION_FACTOR)
+        self._noise = np.empty((count, length), np.int16)
         rng = np.random.default_rng(seed)
-        for picture in self._signal:
+        for noise in self._noise:
             for strip in _strips(length):
-                # Shot noise: for these signals a normal of the same variance is as good as a Poisson.
-                noise = rng.standard_normal(strip.stop - strip.start, np.float32) * np.sqrt(mean[strip])
-                picture[strip] = np.maximum(mean[strip] + noise, 0)
-        self._pictures = np.empty_like(self._signal)
+                # A normal of the same variance is as good as a Poisson, but for pixels that are almost dark.
+                variance = self._signal[strip] / np.float32(CONVERSION_FACTOR)
+                variance += np.float32((READ_NOISE / CONVERSION_FACTOR) ** 2)
+                deviation = np.sqrt(variance) * np.float32(NOISE_STEPS)
+                noise[strip] = rng.standard_normal(strip.stop - strip.start, np.float32) * deviation
+        self._pictures = np.empty((count, length), np.uint16)
         self._exposures = [0.0] * count
         for i in range(count):
             self._expose(i, REFERENCE_EXPOSURE_S)
@@ -62,12 +73,14 @@ class Scene:
         return self._pictures[which, start : start + self._size].reshape(self._height, self._width)
 
     def _expose(self, which: int, exposure_s: float) -> None:
-        """Rescale one picture in place, a strip at a time."""
+        """Make one picture anew in place, a strip at a time."""
         gain = np.float32(exposure_s / REFERENCE_EXPOSURE_S)
-        for strip in _strips(self._signal.shape[1]):
-            scaled = self._signal[which, strip] * gain
-            np.minimum(scaled, np.float32(65535 - DARK), out=scaled)
-            scaled += np.float32(DARK)
+        louder = np.float32(np.sqrt(gain) / NOISE_STEPS)
+        for strip in _strips(len(self._signal)):
+            scaled = self._noise[which, strip] * louder
+            scaled += self._signal[strip] * gain
+            scaled += np.float32(DARK + 0.5)
+            np.clip(scaled, 0, 65535, out=scaled)
             self._pictures[which, strip] = scaled
         self._exposures[which] = exposure_s
 
@@ -78,7 +91,7 @@ def _strips(length: int) -> Iterator[slice]:
 
 
 def _blobs(rows: int, columns: int, seed: int) -> Iterator[NDArray[Any]]:
-    """Yield the mean signal in rows, flat, float32: waves of a few lengths and directions."""
+    """Yield the signal, 0 to 1, in rows, flat, float32: waves of a few lengths and directions."""
     rng = np.random.default_rng((seed, 1))
     x = np.arange(columns, dtype=np.float32) / columns
     waves = [(*rng.integers(1, 9, 2), *rng.uniform(0, 2 * np.pi, 2)) for _ in range(4)]
@@ -89,4 +102,4 @@ def _blobs(rows: int, columns: int, seed: int) -> Iterator[NDArray[Any]]:
             line += np.cos(2 * np.pi * kx * x + px).astype(np.float32) * np.float32(
                 np.cos(2 * np.pi * ky * y + py)
             )
-        yield (np.float32(BRIGHTEST / 2) * (1 + line / len(waves))).astype(np.float32)
+        yield np.float32(0.5) * (1 + line / np.float32(len(waves)))

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from recorder.camera import timestamp
 from recorder.camera.base import FrameInfo
 from recorder.camera.simulated.camera import SimulatedCamera
-from recorder.camera.simulated.scene import DARK, Scene
+from recorder.camera.simulated.scene import CONVERSION_FACTOR, DARK, READ_NOISE, Scene
 from recorder.errors import CameraDisconnectedError, CameraError, CameraTimeoutError
 from recorder.settings.cameras import SimulatedCameraSettings
 from recorder.settings.model import Settings, validate
@@ -56,18 +56,33 @@ def test_the_timestamp_has_counter_and_time(clock: Clock) -> None:
 
 
 def test_the_scene_drifts_and_has_shot_noise() -> None:
-    scene = Scene(64, 64, 0)
+    scene = Scene(64, 64, 0, 1000)
     first, second = scene.frame(0, 0.005).astype(float), scene.frame(16, 0.005).astype(float)
-    assert first.min() >= DARK
+    assert first.min() > DARK
     assert first.mean() > 3 * DARK
     # 16 frames later the scene stands 16 rows higher, with the same noise of the same picture.
     assert np.abs(first[16:] - second[:-16]).mean() < np.abs(first - second).mean()
     noise = scene.frame(1, 0.005)[:-1].astype(float) - scene.frame(2, 0.005)[:-1].astype(float)
-    assert 5 < noise.std() < 100
+    assert 5 < noise.std() < 200
+
+
+def test_noise_is_that_of_the_electrons_at_every_exposure() -> None:
+    brightest = 20_000
+    scene = Scene(64, 512, 0, brightest)
+    for exposure_s in (0.0005, 0.005):
+        # The same rows of pictures with noise of their own; the scene moves by one row a frame.
+        one = scene.frame(0, exposure_s)[1:].astype(float)
+        other = scene.frame(1, exposure_s)[:-1].astype(float)
+        electrons = ((one + other) / 2 - DARK) * CONVERSION_FACTOR
+        variance = (one - other) ** 2 / 2 * CONVERSION_FACTOR**2
+        share = electrons / (brightest * exposure_s / 0.005)
+        for low in (0.2, 0.5):
+            inside = (share > low) & (share < low + 0.1)
+            assert variance[inside].mean() == pytest.approx(electrons[inside].mean() + READ_NOISE**2, rel=0.1)
 
 
 def test_a_shorter_exposure_is_darker_and_a_long_one_saturates() -> None:
-    scene = Scene(64, 64, 0)
+    scene = Scene(64, 64, 0, 1000)
     bright = scene.frame(5, 0.005).astype(float).mean() - DARK
     assert scene.frame(5, 0.001).astype(float).mean() - DARK == pytest.approx(bright / 5, rel=0.02)
     assert scene.frame(5, 10.0).max() == 65535

@@ -9,6 +9,7 @@ import pytest
 
 from recorder.files.export import raw_frames
 from recorder.files.export.raw_frames import PAGE, put_frames, read_frames
+from recorder.storage import direct_io
 
 FRAMES = np.arange(40 * 33 * 17, dtype=np.uint16).reshape(40, 33, 17)
 
@@ -26,8 +27,7 @@ def test_what_is_put_is_read_back(
     path = tmp_path / "x"
     path.write_bytes(b"x" * offset)
     if not takes_direct:
-        read = raw_frames.read_into
-        opened = raw_frames.open_to_read
+        read, opened = direct_io.read_into, direct_io.open_to_read
         direct: set[int] = set()
 
         def open_to_read(path: Path, *, past_cache: bool = False) -> int:
