@@ -2,12 +2,14 @@
 
 import errno
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
 from recorder.errors import StorageError
 from recorder.frames.pool import FrameSpan
 from recorder.storage.direct_io import DirectFile, write_at
+from recorder.storage.disk_limit import DiskLimit
 from recorder.storage.hdf5_writer import HDF5Writer
 from recorder.storage.layout import FileDescription
 from recorder.storage.packed_span import PackedSpan, PackingFigures
@@ -16,7 +18,7 @@ from recorder.storage.packed_span import PackedSpan, PackingFigures
 class ChunkWriter:
     """The pixels of a file whose chunks are as large as blocks; `fd` is its descriptor for buffered writes.
 
-    Every method blocks, is called on one thread, and raises OSError or StorageError.
+    Every method blocks, is called on one thread if nothing else is said, and raises OSError or StorageError.
     """
 
     def __init__(
@@ -26,8 +28,10 @@ class ChunkWriter:
         hdf5: HDF5Writer,
         what: FileDescription,
         mode: Literal["auto", "direct", "buffered"],
+        limit: float,
     ) -> None:
-        """Raises StorageError where `mode` is "direct", and the disk cannot."""
+        """Raises StorageError where `mode` is "direct", and the disk cannot. `limit` is in bytes/s."""
+        self._limit = DiskLimit(limit)
         self._path, self._fd, self._hdf5 = path, fd, hdf5
         self._frame_bytes, self._per_chunk = what.format.nbytes, what.frames_per_chunk
         self._chunk_bytes = self._frame_bytes * self._per_chunk
@@ -47,9 +51,12 @@ class ChunkWriter:
         """Return how many bytes of the disk a span takes."""
         return len(span.data) if isinstance(span, PackedSpan) else self._frame_bytes * len(span)
 
-    def write(self, first: int, span: FrameSpan | PackedSpan, on_buffered: Callable[[], object]) -> None:
-        """Write the pixels of frames from index `first` on, for which the dataset has room.
+    def prepare(
+        self, first: int, span: FrameSpan | PackedSpan, on_buffered: Callable[[], object]
+    ) -> Callable[[], None] | None:
+        """Have the library do its part for frames from index `first` on, for which the dataset has room.
 
+        Return what then writes their pixels without it, on whatever thread; None where the library has. Then
         `on_buffered` is called where the disk turns out to take no direct writes.
         """
         chunk, offset = divmod(first, self._per_chunk)
@@ -57,29 +64,41 @@ class ChunkWriter:
             raise AssertionError(f"{span!r} does not follow frame {first} of {self._path}")
         if isinstance(span, PackedSpan):
             self._write_chunk(first, span.data, packed=True)
-            return
+            return None
         memory = span.block.memory[: self._chunk_bytes]
         if self.is_packed and offset == 0:
             # All of the block: what comes later is written again in its place.
             self._write_chunk(first, memory, packed=False)
-            return
+            return None
         address = self._hdf5.chunk_address(chunk * self._per_chunk)
         start, stop = span.start * self._frame_bytes, span.stop * self._frame_bytes
-        if self.direct is not None:
-            try:
-                self.direct.write(memory, start, stop, address)
-                return
-            except OSError as error:
-                # Some file systems open for direct I/O and refuse the first write.
-                if error.errno != errno.EINVAL or first:
-                    raise
-                self.close()
-                self.mode = "buffered"
-                on_buffered()
-        write_at(self._fd, address + start, memory[start:stop])
+        return partial(self._write_in_place, memory, start, stop, address, None if first else on_buffered)
+
+    def _write_in_place(
+        self,
+        memory: memoryview,
+        start: int,
+        stop: int,
+        address: int,
+        on_buffered: Callable[[], object] | None,
+    ) -> None:
+        with self._limit.writing(stop - start):
+            if self.direct is not None:
+                try:
+                    self.direct.write(memory, start, stop, address)
+                    return
+                except OSError as error:
+                    # Some file systems open for direct I/O and refuse the first write.
+                    if error.errno != errno.EINVAL or on_buffered is None:
+                        raise
+                    self.close()
+                    self.mode = "buffered"
+                    on_buffered()
+            write_at(self._fd, address + start, memory[start:stop])
 
     def _write_chunk(self, first: int, data: memoryview, *, packed: bool) -> None:
-        self._hdf5.write_chunk(first, data, packed=packed, direct=self.direct is not None)
+        with self._limit.writing(len(data)):
+            self._hdf5.write_chunk(first, data, packed=packed, direct=self.direct is not None)
         self._packing = self._packing.with_chunk(self._chunk_bytes, len(data), packed=packed)
 
     def close(self) -> None:

@@ -19,7 +19,6 @@ from recorder.frames.pool import FrameSpan
 from recorder.storage import layout
 from recorder.storage.chunk_writer import ChunkWriter
 from recorder.storage.direct_io import open_again
-from recorder.storage.disk_limit import DiskLimit
 from recorder.storage.disk_room import DiskRoom
 from recorder.storage.file_addresses import GrowingDataset
 from recorder.storage.file_bytes import OnDisk
@@ -27,6 +26,7 @@ from recorder.storage.file_sync import FileSync
 from recorder.storage.first_frame import utc_of_first
 from recorder.storage.hdf5_writer import HDF5Writer
 from recorder.storage.packed_span import PackedSpan, PackingFigures
+from recorder.storage.pixel_writes import AHEAD, PixelWrites
 from recorder.storage.records import LossRow, Row, Verdict
 from recorder.storage.uncommitted_rows import UncommittedRows
 from recorder.storage.writer_lock import WriterLock
@@ -67,7 +67,6 @@ class Recording:
         Frames are written as slowly as on a disk of `limit` bytes/s.
         """
         self.path = path
-        self._limit = DiskLimit(limit)
         self._room = DiskRoom(path, reserve)
         with self._room.errors("make"), contextlib.ExitStack() as undo:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -81,7 +80,7 @@ class Recording:
             self._lock = undo.enter_context(WriterLock(path))
             self._fd = self._room.fd = open_again(path)
             undo.callback(os.close, self._fd)
-            self._chunks = ChunkWriter(path, self._fd, self._hdf5, what, mode)
+            self._chunks = ChunkWriter(path, self._fd, self._hdf5, what, mode, limit)
             undo.callback(self._chunks.close)
             self._sync = FileSync(path)
             undo.callback(self._sync.close)
@@ -93,6 +92,7 @@ class Recording:
         self._clock = clock
         self._written = 0  # frames whose pixels are in place, rows or not
         self._rows = UncommittedRows(checksums=what.checksums, regions=what.regions.values())
+        self._pixels = PixelWrites()
         self._committed_ns = clock()
         self._is_closed = False
         self._missing: set[int] = set()  # first numbers of the losses in the file
@@ -115,7 +115,7 @@ class Recording:
     @property
     def commit_due_s(self) -> float | None:
         """Seconds until what is written wants its commit, None where nothing waits for one."""
-        if not self._rows:
+        if not self._rows and not self._pixels:
             return None
         return max(0.0, (self._committed_ns + COMMIT_NS - self._clock()) * 1e-9)
 
@@ -136,23 +136,43 @@ class Recording:
     def append(self, spans: Sequence[FrameSpan | PackedSpan], losses: Sequence[Loss] = ()) -> None:
         """Write frames behind those there are; raises DiskFullError or StorageError.
 
-        Every block but a file's last one must come whole, in one span or in several.
+        Every block but a file's last one must come whole, in one span or in several. The last ones may still
+        be under way afterwards, and are leased until they are written; what becomes of them is said later.
         """
         with self._room.errors("write frames to"):
             self._look_for_changes()
             for span in spans:
-                size = self._chunks.room_for(span)
-                self._room.look_for(size)
-                total = self._written + len(span)
-                self._hdf5.extend(total)
-                with self._rows.adding(span), self._limit.writing(size):
-                    self._chunks.write(self._written, span, self._note_mode)
-                self._written = total
+                self._note_written(leaving=AHEAD - 1)
+                self._room.look_for(self._chunks.room_for(span))
+                self._hdf5.extend(self._written + len(span))
+                self._write(span)
             self._lock.note()
             # A loss is reported after the frames around it exist; if they never do, at the end.
             if losses or self._clock() - self._committed_ns >= COMMIT_NS:
                 self.commit()
             self._append_losses(losses)
+
+    def _write(self, span: FrameSpan | PackedSpan) -> None:
+        """Write a span, or have it written."""
+        if self._chunks.is_packed:
+            # The library writes: all at once, and in turn with what is written without it.
+            self._note_written()
+        write = self._chunks.prepare(self._written, span, self._note_mode)
+        if isinstance(span, PackedSpan):
+            self._rows.add(span.metadata, span.computed)
+        else:
+            self._pixels.begin(span, write or _nothing, self._rows.begin(span))
+        self._written += len(span)
+
+    def _note_written(self, *, leaving: int = 0) -> None:
+        """Take up the rows of what is written by now, and wait until no more spans than these are not."""
+        try:
+            with self._room.errors("write frames to"):
+                for metadata, computed in self._pixels.written(leaving=leaving):
+                    self._rows.add(metadata, computed)
+        except BaseException:
+            self._written -= self._pixels.give_up()
+            raise
 
     def _note_mode(self) -> None:
         self._places.set_text(self._file, "storage_mode", self.mode)
@@ -160,6 +180,7 @@ class Recording:
     def commit(self) -> None:
         """Give the frames written their rows, and flush: from now on they exist."""
         self._committed_ns = self._clock()
+        self._note_written()
         if not self._rows:
             return
         with self._room.errors("commit frames to"):
@@ -180,6 +201,7 @@ class Recording:
 
     def drop_uncommitted(self) -> None:
         """Give up frames that have no rows: closing takes back their room."""
+        self._pixels.give_up()
         self._rows.clear()
 
     def add_rows(self, rows: Sequence[Row]) -> None:
@@ -237,6 +259,7 @@ class Recording:
         """
         problem: StorageError | None = None
         try:
+            self._pixels.give_up()
             if self._hdf5.is_alive:
                 problem = self._first_problem(self._look_for_changes, self._hdf5.flush)
             elif verdict is not Verdict.FAILED:
@@ -292,6 +315,7 @@ class Recording:
         return None
 
     def _close_handles(self) -> None:
+        self._pixels.close()
         self._rows.close()
         if self._rows.without_means:
             log.warning("%s: region means of %d frames were left out", self.path, self._rows.without_means)
@@ -325,6 +349,10 @@ class Recording:
     def _look_for_changes(self) -> None:
         if self._lock.look():
             log.error("%s: %s", self.path, CHANGED)
+
+
+def _nothing() -> None:
+    """What is left to be written of a chunk that the library wrote."""
 
 
 def _utc(seconds: float) -> str:

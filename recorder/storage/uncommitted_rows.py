@@ -1,10 +1,9 @@
 """Rows of frames whose pixels are written, until these frames are committed."""
 
-import contextlib
 import logging
 import threading
-from collections.abc import Callable, Collection, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Collection, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -14,7 +13,6 @@ from recorder.frames.checksum import checksums
 from recorder.frames.metadata import stored_columns
 from recorder.frames.pool import FrameSpan
 from recorder.frames.region_means import Box, means_of
-from recorder.storage.packed_span import PackedSpan
 
 log = logging.getLogger(__name__)
 
@@ -50,29 +48,16 @@ class UncommittedRows:
     def __bool__(self) -> bool:
         return bool(self._metadata)
 
-    @contextlib.contextmanager
-    def adding(self, span: FrameSpan | PackedSpan) -> Iterator[None]:
-        """Add the rows of a span if its pixels are written during `with`; the rest is computed beside.
-
-        Of one that was packed all that is there.
-        """
-        if isinstance(span, PackedSpan):
-            yield
-            self._add(span.metadata, span.computed)
-            return
-        under_way = [kind.thread.submit(kind.compute, span) for kind in self._beside]
-        try:
-            yield
-        finally:
-            computed = [future.result() for future in under_way]
-        # A copy: the block is filled anew long before its rows are committed.
-        self._add(span.metadata.copy(), computed)
+    def begin(self, span: FrameSpan) -> list[Future[NDArray[Any]]]:
+        """Have computed what is stored of the frames of a span besides their metadata, and return that."""
+        return [kind.thread.submit(kind.compute, span) for kind in self._beside]
 
     def compute(self, span: FrameSpan) -> list[NDArray[Any]]:
         """Return what is stored of the frames of a span besides their metadata; on any thread."""
         return [kind.compute(span) for kind in self._beside]
 
-    def _add(self, metadata: NDArray[Any], computed: Sequence[NDArray[Any]]) -> None:
+    def add(self, metadata: NDArray[Any], computed: Sequence[NDArray[Any]]) -> None:
+        """Add the rows (n,) of frames whose pixels are written, and what was computed of them."""
         self._metadata.append(metadata)
         for kind, values in zip(self._beside, computed, strict=True):
             kind.values.append(values)

@@ -109,7 +109,7 @@ async def test_two_hundred_toggles_of_preview_leave_nothing_behind(sitting: Disp
             await asyncio.sleep(0.01)
     ours = {thread.name for thread in threading.enumerate()}
     journal = {"journal_0", "journal sync_0"}
-    assert ours <= {"MainThread", "camera_0", "storage_0", "sync_0", "preview_0", *journal}
+    assert ours <= {"MainThread", "camera_0", "storage_0", "pixels_0", "sync_0", "preview_0", *journal}
     assert [channel.owner for channel in session.run.broadcaster._channels] == ["writer"]
 
 
