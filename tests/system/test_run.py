@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import h5py
+import hdf5plugin  # noqa: F401 - with which others read packed frames
 import numpy as np
 import pytest
 import tifffile
@@ -33,6 +34,13 @@ SMALL = (
 )
 # Its FIFO bears five seconds in which a busy computer does something else.
 FAST = (*SMALL, "--set", "camera.rate=1000", "--set", "camera.fifo=5000")
+
+# Ways of the pixels to the disk.
+WAYS = {
+    "direct": ("--set", "storage.mode=direct"),
+    "buffered": ("--set", "storage.mode=buffered"),
+    "packed": ("--set", "storage.compression=lossless"),
+}
 
 
 def frames_in(path: Path) -> int:
@@ -281,9 +289,9 @@ def test_a_second_ctrl_c_ends_faster_and_the_file_is_valid(tmp_path: Path) -> No
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
-@pytest.mark.parametrize("mode", ["direct", "buffered"])
-def test_a_kill_leaves_every_committed_frame(tmp_path: Path, mode: str) -> None:
-    run = started(tmp_path, *FAST, "--set", f"storage.mode={mode}")
+@pytest.mark.parametrize("way", WAYS)
+def test_a_kill_leaves_every_committed_frame(tmp_path: Path, way: str) -> None:
+    run = started(tmp_path, *FAST, *WAYS[way])
     run.kill()
     run.communicate()
     with h5py.File(tmp_path / "x.h5", "r", swmr=True) as file:
@@ -296,10 +304,9 @@ def test_a_kill_leaves_every_committed_frame(tmp_path: Path, mode: str) -> None:
             assert stamp.number == number == i + 1
 
 
-@pytest.mark.parametrize("mode", ["direct", "buffered"])
-def test_a_reader_never_sees_a_frame_whose_pixels_are_not_there_yet(tmp_path: Path, mode: str) -> None:
-    command = [*COMMAND, "run", "--headless", "--output", "x.h5", "--frames", "3000", *FAST]
-    command += ["--set", f"storage.mode={mode}"]
+@pytest.mark.parametrize("way", WAYS)
+def test_a_reader_never_sees_a_frame_whose_pixels_are_not_there_yet(tmp_path: Path, way: str) -> None:
+    command = [*COMMAND, "run", "--headless", "--output", "x.h5", "--frames", "3000", *FAST, *WAYS[way]]
     looks, seen = 0, 0
     with (
         subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as run,

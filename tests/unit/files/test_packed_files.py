@@ -1,7 +1,9 @@
 """What `verify`, `recover`, `info` and other programs make of recordings whose frames are packed."""
 
+import os
 import random
 import shutil
+import subprocess
 import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -26,6 +28,7 @@ from recorder.storage.file_bytes import OnDisk
 from recorder.storage.layout import DETECTOR
 from recorder.storage.packed_chunk import packed_bytes
 from recorder.storage.records import Verdict
+from tests.conftest import need
 from tests.unit.files.opened.recordings import FORM, PER_CHUNK, Written
 from tests.unit.files.packed import chunk_at, every_third, kill, overwrite, pack, packed_chunk
 
@@ -360,3 +363,13 @@ def test_pytables_reads_them(foreign: tuple[Path, NDArray[Any]]) -> None:
         warnings.simplefilter("ignore", tables.exceptions.DataTypeWarning)
         with tables.open_file(str(path)) as opened:
             assert np.array_equal(opened.get_node(f"/{DETECTOR}/data")[:], frames)
+
+
+def test_h5dump_reads_them(tmp_path: Path, foreign: tuple[Path, NDArray[Any]]) -> None:
+    need(shutil.which("h5dump"), "h5dump (Debian: hdf5-tools)")
+    path, frames = foreign
+    out = tmp_path / "frames"
+    command = ["h5dump", "-d", f"/{DETECTOR}/data", "-b", "LE", "-o", str(out), str(path)]
+    environment = {**os.environ, "HDF5_PLUGIN_PATH": hdf5plugin.PLUGIN_PATH}
+    subprocess.run(command, env=environment, capture_output=True, check=True)
+    assert np.array_equal(np.fromfile(out, frames.dtype).reshape(frames.shape), frames)
