@@ -6,8 +6,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-# Dark offset of a pco.edge, in counts, and the signal of the scene at the reference exposure.
+# Dark offset of a pco.edge, in counts, and the signal of the scene at the reference exposure. A count is an
+# electron, and there is no noise but that of electrons.
 DARK = 100
+ELECTRONS_PER_COUNT = 1.0
 BRIGHTEST = 900
 REFERENCE_EXPOSURE_S = 0.005
 
@@ -36,6 +38,7 @@ class Scene:
         fitting = PICTURE_BYTES // (2 * length)
         count = min(MAX_PICTURES, max(MIN_PICTURES, fitting))
         mean = np.concatenate(list(_blobs(height + DRIFT_ROWS, width, seed)))
+        self._mean = mean
         self._signal = np.empty((count, length), np.uint16)
         rng = np.random.default_rng(seed)
         for picture in self._signal:
@@ -65,10 +68,12 @@ class Scene:
         """Rescale one picture in place, a strip at a time."""
         gain = np.float32(exposure_s / REFERENCE_EXPOSURE_S)
         for strip in _strips(self._signal.shape[1]):
-            scaled = self._signal[which, strip] * gain
-            np.minimum(scaled, np.float32(65535 - DARK), out=scaled)
+            mean = self._mean[strip]
+            # Of so many times the electrons, the noise is the root of that larger.
+            scaled = (self._signal[which, strip] - mean) * np.sqrt(gain) + mean * gain
+            np.clip(scaled, 0, np.float32(65535 - DARK), out=scaled)
             scaled += np.float32(DARK)
-            self._pictures[which, strip] = scaled
+            self._pictures[which, strip] = np.rint(scaled, out=scaled)
         self._exposures[which] = exposure_s
 
 
