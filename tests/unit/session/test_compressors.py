@@ -5,6 +5,7 @@ import threading
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import crc32c
@@ -19,6 +20,7 @@ from recorder.frames.pool import PAGE, Block, FrameFormat, FrameSpan, Pool
 from recorder.session import compressors
 from recorder.session.compressors import PackingChannel
 from recorder.storage import hdf5_writer, layout
+from recorder.storage.dry_run import DryRun
 from recorder.storage.packed_chunk import pack, unpack
 from recorder.storage.packed_span import PackedSpan
 from recorder.storage.recording import Recording
@@ -33,10 +35,11 @@ K = 4
 async def packing(
     count: int = 2, form: FrameFormat = SMALL, file: Recording | None = None
 ) -> AsyncIterator[Any]:
-    """A channel that packs for every file but number 1."""
+    """A channel that packs for every file but number 1, which is a dry run."""
     size = -(-K * form.nbytes // PAGE) * PAGE
-    compute = (lambda _: ()) if file is None else file.compute
-    channel = PackingChannel("writer", lambda index: index != 1, count, size, compute)
+    packed = file or SimpleNamespace(packs=True, ladder=None, compute=lambda *_: ())
+    files: dict[int, Any] = {0: packed, 1: DryRun()}
+    channel = PackingChannel("writer", files.__getitem__, count, size, moves_values=packed.ladder is not None)
     try:
         yield channel
     finally:
