@@ -58,8 +58,9 @@ class NoiseLadder:
     """Levels `fraction` of the noise's standard deviation apart at most, for pixels of up to `top` counts.
 
     A value goes to the nearest level; in the middle between two it goes up as often as down, so that means
-    stay. 0, `top`, and what would come to it are left as they are. Raises ValueError for a `fraction` that is
-    not in (0, 1].
+    stay: where steps become twice as large they move by 0.035 * fraction**2 of the noise of a pixel at most.
+    0, `top`, and what would come to it are left as they are. Raises ValueError for a `fraction` that is not in
+    (0, 1].
     """
 
     noise: NoiseModel
