@@ -93,14 +93,14 @@ class StorageSettings(Section):
     compression: Literal["none", "lossless", "shot-noise"] = "none"
     """"lossless": frames are packed (Blosc, lz4, bitshuffle) as far as the processors allow in time, others
     are stored as they are. To read packed ones, other programs need HDF5's filter 32001 (hdf5plugin).
-    "shot-noise": nearly lossless, and smaller: before that, values become the same that noise makes alike.
+    "shot-noise": nearly lossless, and smaller: values closer than a fraction of their noise become one first.
     """
     noise_fraction: Annotated[float, Unit("standard deviations")] = Field(0.5, ge=0.05, le=1, strict=False)
-    """How far apart such values may be, of a pixel's noise; 0.5 adds 2.1 % to its variance at most."""
+    """That fraction, of the noise of a pixel; 0.5 adds 2.1 % to the variance of the noise at most."""
     conversion_factor: Annotated[float, Unit("electrons/count")] | None = Field(
         None, ge=0.001, le=1000, strict=False, examples=[0.46]
     )
-    """With it "shot-noise" reckons the noise of a pixel; omitted: as the camera tells it, if it does."""
+    """From it "shot-noise" reckons the noise of a pixel; omitted: as the camera tells it, if it does."""
     read_noise: Annotated[float, Unit("electrons")] | None = Field(
         None, ge=0, le=1000, strict=False, examples=[1.5]
     )

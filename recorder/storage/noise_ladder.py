@@ -59,8 +59,8 @@ class NoiseLadder:
 
     A value goes to the nearest level; in the middle between two it goes up as often as down, so that means
     stay: where steps become twice as large they move by 0.035 * fraction**2 of the noise of a pixel at most.
-    0, `top`, and what would come to it are left as they are. Raises ValueError for a `fraction` that is not in
-    (0, 1].
+    0, `top`, and what would come to it are left as they are. Raises ValueError for a `fraction` that is not
+    more than 0, and 1 at most.
     """
 
     noise: NoiseModel

@@ -51,9 +51,9 @@ def measure(frames: NDArray[np.uint16], fraction: float, rounds: int) -> str:
     moving = statistics.median(move_s / pack_s for pack_s, move_s, _ in times)
     both = statistics.median((move_s + again_s) / pack_s for pack_s, move_s, again_s in times)
     return (
-        f"{frames.nbytes / stored:.2f} times smaller, lossless {frames.nbytes / lossless:.2f}; {added:.2%} of "
-        f"the noise's variance added, {ladder.added_variance:.2%} at most; moving takes {moving:.2f} of the time "
-        f"of packing without, both {both:.2f}"
+        f"{frames.nbytes / stored:.2f} times smaller, lossless {frames.nbytes / lossless:.2f}; {added:.2%} "
+        f"of the noise's variance added, {ladder.added_variance:.2%} at most; moving takes {moving:.2f} of "
+        f"the time of packing without, both {both:.2f}"
     )
 
 
