@@ -12,6 +12,7 @@ from recorder.camera.simulated.camera import SimulatedCamera
 from recorder.files.opening import is_recording
 from recorder.files.recorded_source import RecordedSource
 from recorder.frames.region_means import Box, box_in_frame, corner_of
+from recorder.session.camera_noise import noise_ladder
 from recorder.session.session import Session
 from recorder.settings.cameras import SimulatedCameraSettings
 from recorder.settings.model import Settings
@@ -57,11 +58,12 @@ def make_file(
 ) -> FrameFile:
     """Make the file at `path`, or (None) one that only counts frames; blocks, called on the storage thread.
 
-    Raises UsageError where the file exists, StorageError where it cannot be made.
+    Raises UsageError where the file exists, or settings and camera do not go together; StorageError where it
+    cannot be made.
     """
+    what = describe(settings, camera, frames_per_chunk)
     if path is None:
         return DryRun()
-    what = describe(settings, camera, frames_per_chunk)
     if settings.analysis.regions and not what.regions:
         log.warning("analysis.regions = true, and there are none: region NAME X0 Y0 X1 Y1, then save new")
     storage = settings.storage
@@ -69,7 +71,7 @@ def make_file(
 
 
 def describe(settings: Settings, camera: CameraDescription, frames_per_chunk: int) -> FileDescription:
-    """Return what the file says of camera and settings."""
+    """Return what the file says of camera and settings; raises UsageError where they do not go together."""
     details = {name: value for name, value in camera.details.items() if value not in ("", math.inf)}
     across, down = settings.pixel_on_sample(camera.pixel_m)
     return FileDescription(
@@ -84,6 +86,7 @@ def describe(settings: Settings, camera: CameraDescription, frames_per_chunk: in
         pixel_um=(round(across * 1e6, 9), round(down * 1e6, 9)),
         magnification=settings.optics.magnification or 0.0,
         is_packed=settings.storage.compression != "none",
+        ladder=noise_ladder(settings.storage, camera),
     )
 
 

@@ -4,7 +4,7 @@ import contextlib
 import logging
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
@@ -35,6 +35,10 @@ class FrameSource(Protocol):
     @property
     def times_s(self) -> NDArray[np.float64] | None:
         """Times (count,) in s since the first frame, None where the file has none."""
+
+    @property
+    def details(self) -> Mapping[str, str | int | float]:
+        """What the file tells of its pixels, by the names of `CameraDescription.details`."""
 
     def read(self, index: int, slot: NDArray[Any]) -> float:
         """Copy frame `index` (from 0) into `slot` (H, W); return its exposure in s, NaN where unknown.
@@ -84,6 +88,7 @@ class TiffSource:
         height, width = shape[-2:]
         self.format = FrameFormat(height, width, series.dtype.newbyteorder("="))
         interval = self._interval_s()
+        self.details: Mapping[str, str | int | float] = {}
         self.times_s: NDArray[np.float64] | None = None
         if interval is not None:
             self.times_s = np.arange(self.count, dtype=np.float64) * interval
@@ -182,6 +187,7 @@ class PlaybackCamera:
         source = self._source
         rate = source.count / self._length_s if self._length_s else math.inf
         details: dict[str, str | int | float] = {
+            **source.details,
             "source": str(source.path),
             "source_frames": source.count,
             "trigger_mode": "playback",

@@ -12,6 +12,7 @@ from recorder.files.probe import Probe
 from recorder.files.reader import FileInfo
 from recorder.frames.ledger import causes_text
 from recorder.frontends.printing import escaped, print_json, print_line
+from recorder.storage.noise_ladder import LOSSY, lossy_text
 from recorder.units import format_metres, format_seconds
 
 # The longest name of what describes a camera.
@@ -22,7 +23,7 @@ MAX_MARKS = 100
 MAX_EXPOSURES = 8
 
 # What has a line of its own.
-_TOLD = {"description", "serial_number", "x_pixel_size", "y_pixel_size"}
+_TOLD = {"description", "serial_number", "x_pixel_size", "y_pixel_size", *LOSSY}
 
 _COLOURS = {"complete": "green", "failed": "red", "frames lost": "red"}
 
@@ -72,6 +73,7 @@ def _rows(found: FileInfo) -> dict[str, Any]:
         "commands": found.commands,
         "written": f"{found.storage_mode}, {found.frames_per_chunk} frames a chunk",
         **({"compression": _compression(found.compression)} if found.compression else {}),
+        **({"pixels": lossy} if (lossy := lossy_text(found.detector)) else {}),
         "camera": f"{found.camera}, serial {found.serial_number}",
         **{name: value for name, value in found.detector.items() if name not in _TOLD},
     }

@@ -12,6 +12,10 @@ from recorder.files.opened.contents import ask_contents
 from recorder.files.opened.frames import Frames
 from recorder.files.probe import probing
 from recorder.frames.pool import FrameFormat
+from recorder.storage.noise_ladder import LOSSY
+
+# What a file says of the counts of its pixels, which holds for them wherever they are recorded again.
+OF_PIXELS = ("bit_resolution", "binning", "conversion_factor", "read_noise", "dark_offset", *LOSSY)
 
 
 class RecordedSource:
@@ -28,6 +32,8 @@ class RecordedSource:
         self.count = contents.frames
         self.format = FrameFormat(pixels.height, pixels.width, np.dtype(pixels.dtype))
         self.times_s: NDArray[np.float64] | None = contents.columns.get("camera_time_ns")
+        told = {name: contents.values.get(f"instrument/detector/{name}") for name in OF_PIXELS}
+        self.details = {name: value for name, value in told.items() if isinstance(value, str | int | float)}
         self._exposures = contents.columns.get("exposure_s")
         self._frames = Frames([pixels])
 

@@ -5,6 +5,7 @@
 
 Where the pool fills up and the disk has nothing else to do, a block goes to the disk as it is: compression
 costs no frame. Blosc lets other threads run; memory is that of the pool, and some buffers made at the start.
+Where a file wants its values moved to a ladder first, that is done into a buffer: others look at the block.
 """
 
 import asyncio
@@ -13,15 +14,15 @@ import logging
 import mmap
 import threading
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import partial
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from recorder.camera import timestamp
 from recorder.frames.channel import ChannelClosedError, SpanQueue
 from recorder.frames.pool import PAGE, FrameSpan
+from recorder.storage.frame_file import FrameFile
 from recorder.storage.packed_chunk import pack
 from recorder.storage.packed_span import PackedSpan
 
@@ -39,8 +40,8 @@ ENOUGH_READY = 2
 # How often a thread that waits for a buffer looks at the pool again.
 LOOK_S = 0.02
 
-# What is stored of each frame besides pixels and metadata, of the frames of a span; called on any thread.
-Compute = Callable[[FrameSpan], Sequence[NDArray[Any]]]
+# The file that frames of such a `file_index` go to; called on any thread.
+FileOf = Callable[[int], FrameFile]
 
 
 class Work:
@@ -57,21 +58,35 @@ class Work:
 class Compressors:
     """`count` threads that pack; every method may be called on any thread, and only `close` waits.
 
-    `compute` is called on them with each span that is packed: its block is free afterwards. `wake` is called
-    whenever a block is done. Making them blocks while memory is touched.
+    They also compute what else the file stores of a block: it is free afterwards. With `moves_values` files
+    may have a ladder. `wake` is called whenever a block is done. Making them blocks while memory is touched.
     """
 
-    def __init__(self, count: int, block_bytes: int, compute: Compute, wake: Callable[[], object]) -> None:
-        self._compute, self._wake = compute, wake
+    def __init__(
+        self,
+        count: int,
+        block_bytes: int,
+        file_of: FileOf,
+        wake: Callable[[], object],
+        *,
+        moves_values: bool = False,
+    ) -> None:
+        self._file_of, self._wake = file_of, wake
         size = -(-block_bytes // PAGE) * PAGE
-        arena = memoryview(mmap.mmap(-1, size * (count + BUFFERS)))
+        moved = count if moves_values else 0
+        buffers = count + BUFFERS + moved
+        arena = memoryview(mmap.mmap(-1, size * buffers))
         np.frombuffer(arena, np.uint8)[::PAGE] = 0
-        self._free = deque(arena[i * size : (i + 1) * size] for i in range(count + BUFFERS))
+        pieces = [arena[i * size : (i + 1) * size] for i in range(buffers)]
+        self._free = deque(pieces[moved:])
         self._queue: deque[Work] = deque()
         self._changed = threading.Condition()
         self._is_behind = self._is_closing = self._has_failed = False
         self._ready = 0  # blocks that are done and not written yet
-        self._threads = [threading.Thread(target=self._run, name=f"compressor-{i}") for i in range(count)]
+        self._threads = [
+            threading.Thread(target=self._run, args=(room,), name=f"compressor-{i}")
+            for i, room in enumerate(pieces[:moved] or [None] * count)
+        ]
         for thread in self._threads:
             thread.start()
 
@@ -107,10 +122,11 @@ class Compressors:
         for thread in self._threads:
             thread.join()
 
-    def _run(self) -> None:
+    def _run(self, room: memoryview | None) -> None:
+        """Pack what comes; `room` is for the values of a block that are moved."""
         while (task := self._next()) is not None:
             work, buffer = task
-            result = work.span if buffer is None else self._pack(work.span, buffer)
+            result = work.span if buffer is None else self._pack(work.span, buffer, room)
             with self._changed:
                 work.result = result
                 self._ready += 1
@@ -138,10 +154,14 @@ class Compressors:
             self._is_behind = False
         return self._has_failed or (self._is_behind and self._ready < ENOUGH_READY)
 
-    def _pack(self, span: FrameSpan, buffer: memoryview) -> FrameSpan | PackedSpan:
+    def _pack(self, span: FrameSpan, buffer: memoryview, room: memoryview | None) -> FrameSpan | PackedSpan:
         try:
-            size = pack(span.pixels, buffer)
-            computed = self._compute(span) if size else ()
+            file, pixels = self._file_of(span.file_index), span.pixels
+            if file.ladder is not None and room is not None:
+                pixels = np.frombuffer(room, pixels.dtype, pixels.size).reshape(pixels.shape)
+                file.ladder.apply(span.pixels, pixels, exact=timestamp.PIXELS)
+            size = pack(pixels, buffer)
+            computed = file.compute(span, pixels) if size else ()
         except Exception as error:  # whatever the library says, the frames are there
             log.warning("compression: %r; frames are stored as they are from now on", error)
             self._has_failed, size = True, 0
@@ -162,17 +182,17 @@ class Compressors:
 class PackingChannel(SpanQueue):
     """A channel in which whole blocks are packed; what it brings is in the order in which it came.
 
-    Blocks are packed that go to files for which `packs`, called with their index, is true. A part of a block
-    passes as it is: it is written at once, and its chunk stored so.
+    Blocks are packed of the files that want it; `file_of` knows them by their index. A part of a block passes
+    as it is: it is written at once, and its chunk stored so.
     """
 
     def __init__(
-        self, owner: str, packs: Callable[[int], bool], count: int, block_bytes: int, compute: Compute
+        self, owner: str, file_of: FileOf, count: int, block_bytes: int, *, moves_values: bool = False
     ) -> None:
         super().__init__(owner)
-        self._packs = packs
+        self._file_of = file_of
         self._loop = asyncio.get_running_loop()
-        self._compressors = Compressors(count, block_bytes, compute, self._wake)
+        self._compressors = Compressors(count, block_bytes, file_of, self._wake, moves_values=moves_values)
         self._works: deque[Work | None] = deque()  # beside the spans
         self._in_hand = 0
 
@@ -182,7 +202,9 @@ class PackingChannel(SpanQueue):
 
     def _admit(self, span: FrameSpan) -> None:
         is_whole = len(span) == len(span.block.slots)
-        self._works.append(self._compressors.add(span) if is_whole and self._packs(span.file_index) else None)
+        self._works.append(
+            self._compressors.add(span) if is_whole and self._file_of(span.file_index).packs else None
+        )
         super()._admit(span)
 
     async def receive(self) -> list[FrameSpan | PackedSpan]:

@@ -18,6 +18,7 @@ from recorder.session.compressors import PackingChannel
 from recorder.session.file_sequence import FileSequence
 from recorder.session.writer import Writer
 from recorder.settings.model import StorageSettings
+from recorder.storage.noise_ladder import SHOT_NOISE
 
 # How long an aborted run waits for a camera library or a disk that does not return; the SDK of a PCO camera
 # takes 4 s to stop where no frame comes.
@@ -42,10 +43,10 @@ class RunParts:
             return Channel(WRITER)
         return PackingChannel(
             WRITER,
-            lambda index: files[index].file.packs,
+            lambda index: files[index].file,
             settings.compressors or max(1, (os.cpu_count() or 1) - 1),
             block_bytes,
-            lambda span: files[span.file_index].file.compute(span),
+            moves_values=settings.compression == SHOT_NOISE,
         )
 
     @classmethod

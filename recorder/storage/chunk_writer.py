@@ -35,7 +35,8 @@ class ChunkWriter:
         self._path, self._fd, self._hdf5 = path, fd, hdf5
         self._frame_bytes, self._per_chunk = what.format.nbytes, what.frames_per_chunk
         self._chunk_bytes = self._frame_bytes * self._per_chunk
-        self.is_packed, self._packing = what.is_packed, PackingFigures()
+        self.is_packed = what.is_packed
+        self._packing = PackingFigures(largest_error=what.ladder.largest_error if what.ladder else 0)
         self.direct = None if mode == "buffered" else DirectFile.open(path)
         if self.direct is None and mode == "direct":
             raise StorageError(f'{path}: no direct I/O on this disk; set storage.mode = "auto"')

@@ -21,13 +21,14 @@ class DryRun:
     durable_frames = 0
     packs = False
     packing = None
+    ladder = None
 
     def __init__(self) -> None:
         self.frames = self.last_number = 0
 
-    def compute(self, span: FrameSpan) -> Sequence[NDArray[Any]]:
+    def compute(self, span: FrameSpan, pixels: NDArray[Any]) -> Sequence[NDArray[Any]]:
         """Nothing is stored."""
-        del span
+        del span, pixels
         return ()
 
     def append(self, spans: Sequence[FrameSpan | PackedSpan], losses: Sequence[Loss] = ()) -> None:

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from recorder.frames.ledger import Loss
 from recorder.frames.pool import FrameSpan
+from recorder.storage.noise_ladder import NoiseLadder
 from recorder.storage.packed_span import PackedSpan, PackingFigures
 from recorder.storage.records import Row, Verdict
 
@@ -51,8 +52,15 @@ class FrameFile(Protocol):
     def packing(self) -> PackingFigures | None:
         """What packing has done so far, None where nothing is packed; from any thread."""
 
-    def compute(self, span: FrameSpan) -> Sequence[NDArray[Any]]:
-        """Return what is stored of frames besides their metadata, for a span to be packed; on any thread."""
+    @property
+    def ladder(self) -> NoiseLadder | None:
+        """Whose levels pixels are moved to before they are packed, None: they are not; from any thread."""
+
+    def compute(self, span: FrameSpan, pixels: NDArray[Any]) -> Sequence[NDArray[Any]]:
+        """Return what is stored of frames besides their metadata, for a span to be packed; on any thread.
+
+        `pixels` (n, H, W) are those that are stored.
+        """
 
     def append(self, spans: Sequence[FrameSpan | PackedSpan], losses: Sequence[Loss] = ()) -> None:
         """Write frames and losses."""

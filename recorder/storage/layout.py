@@ -36,6 +36,7 @@ from recorder.storage.axes import AXES, add_axes, add_time_axis
 from recorder.storage.boot_id import boot_id
 from recorder.storage.direct_io import write_at
 from recorder.storage.nexus import describe, fixed, make_group
+from recorder.storage.noise_ladder import NoiseLadder
 from recorder.storage.packed_chunk import BLOSC, filter_values
 from recorder.storage.records import ISO_TIME, ROWS, TEXT, WORD, Verdict
 from recorder.storage.superblock import with_checksum
@@ -72,8 +73,8 @@ TABLE_ROWS = 16
 CACHE_BYTES = 2 * COLUMN_ROWS * 8
 CACHE_SLOTS = 101
 
-# Units of what describes the camera, where NeXus wants one.
-UNITS = {"x_pixel_size": "m", "y_pixel_size": "m"}
+# Units of what describes the camera and its pixels, where NeXus wants one.
+UNITS = {"x_pixel_size": "m", "y_pixel_size": "m", "lossy_largest_error": "counts"}
 
 # Counted up when a reader must know. 1: columns under our own names only, no counters in /entry/commands;
 # 2: NeXus' names, ours as links; 3: axes are dimension scales, the column of times is called as its axis and
@@ -101,6 +102,7 @@ class FileDescription:
     pixel_um: tuple[float, float] = (0.0, 0.0)
     magnification: float = 0.0
     is_packed: bool = False  # whether chunks may be packed by Blosc, each for itself
+    ladder: NoiseLadder | None = None  # whose levels the pixels of packed chunks are moved to
 
     @property
     def layout_version(self) -> int:
@@ -207,7 +209,7 @@ def _lay_out(file: h5py.File, path: Path, what: FileDescription) -> None:
     instrument = make_group(entry, "instrument", "NXinstrument")
     _describe_optics(instrument, what)
     detector = make_group(instrument, "detector", "NXdetector")
-    for name, value in what.detector.items():
+    for name, value in {**what.detector, **(what.ladder.details() if what.ladder else {})}.items():
         detector[name] = fixed(value) if isinstance(value, str) else value
         if name in UNITS:
             describe(detector[name], units=UNITS[name])

@@ -10,23 +10,34 @@ from recorder.units import format_percent
 
 
 class PackingFigures(NamedTuple):
-    """How many chunks a file has, and how many of them `as_is`; their `bytes`, and those `stored`."""
+    """How many chunks a file has, and how many of them `as_is`; their `bytes`, and those `stored`.
+
+    In the others values may be moved by `largest_error` counts.
+    """
 
     chunks: int = 0
     as_is: int = 0
     bytes: int = 0
     stored: int = 0
+    largest_error: int = 0
 
     def with_chunk(self, size: int, stored: int, *, packed: bool) -> Self:
         """Return the figures with one more chunk of `size` bytes."""
-        as_is = self.as_is + (not packed)
-        return type(self)(self.chunks + 1, as_is, self.bytes + size, self.stored + stored)
+        return self._replace(
+            chunks=self.chunks + 1,
+            as_is=self.as_is + (not packed),
+            bytes=self.bytes + size,
+            stored=self.stored + stored,
+        )
 
     @classmethod
     def of_all(cls, figures: "Iterable[PackingFigures | None]") -> "PackingFigures | None":
-        """Return the sums of figures of several files, None where none of them has any."""
+        """Return the figures of several files as one: sums, and the largest error; None: there are none."""
         given = [one for one in figures if one is not None]
-        return cls(*map(sum, zip(*given, strict=True))) if given else None
+        if not given:
+            return None
+        total = cls(*map(sum, zip(*given, strict=True)))
+        return total._replace(largest_error=max(one.largest_error for one in given))
 
     @property
     def ratio(self) -> float:
@@ -41,12 +52,16 @@ class PackingFigures(NamedTuple):
     def for_json(self) -> dict[str, Any]:
         """Return what the summary of a session says of it."""
         return {
-            "stored": self.stored, "ratio": round(self.ratio, 3), "as_is": round(self.share_as_is, 4)
-        }  # fmt: skip
+            "stored": self.stored,
+            "ratio": round(self.ratio, 3),
+            "as_is": round(self.share_as_is, 4),
+            "largest_error": self.largest_error,
+        }
 
     def __str__(self) -> str:
         share = format_percent(self.as_is, self.chunks or 1)
-        return f"ratio {self.ratio:.2f}, {share} of the chunks as they are"
+        moved = f", values moved by {self.largest_error} counts at most" if self.largest_error else ""
+        return f"ratio {self.ratio:.2f}, {share} of the chunks as they are{moved}"
 
 
 class PackedSpan(Lent):

@@ -88,6 +88,7 @@ class Recording:
             self._places = self._hdf5.places(self._file)
             self._note_mode()
             undo.pop_all()
+        self.ladder = what.ladder  # whose levels pixels are moved to before they are packed
         self.frames = self.last_number = 0  # committed; the camera's counter of the last one
         self._clock = clock
         self._written = 0  # frames whose pixels are in place, rows or not
@@ -129,9 +130,12 @@ class Recording:
         """What packing has done so far, None where nothing is packed; from any thread."""
         return self._chunks.packing
 
-    def compute(self, span: FrameSpan) -> Sequence[NDArray[Any]]:
-        """Return what is stored of frames besides their metadata, for a span to be packed; on any thread."""
-        return self._rows.compute(span)
+    def compute(self, span: FrameSpan, pixels: NDArray[Any]) -> Sequence[NDArray[Any]]:
+        """Return what is stored of frames besides their metadata, for a span to be packed; on any thread.
+
+        `pixels` (n, H, W) are those that are stored.
+        """
+        return self._rows.compute(span, pixels)
 
     def append(self, spans: Sequence[FrameSpan | PackedSpan], losses: Sequence[Loss] = ()) -> None:
         """Write frames behind those there are; raises DiskFullError or StorageError.

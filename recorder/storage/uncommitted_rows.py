@@ -23,7 +23,7 @@ BUSY_FILL = 0.75
 class _BesideWriting:
     """What is computed of each span on a thread of its own while its pixels are written."""
 
-    def __init__(self, name: str, compute: Callable[[FrameSpan], NDArray[Any]]) -> None:
+    def __init__(self, name: str, compute: Callable[[FrameSpan, NDArray[Any]], NDArray[Any]]) -> None:
         self.thread = ThreadPoolExecutor(1, name)
         self.compute = compute
         self.values: list[NDArray[Any]] = []
@@ -50,11 +50,14 @@ class UncommittedRows:
 
     def begin(self, span: FrameSpan) -> list[Future[NDArray[Any]]]:
         """Have computed what is stored of the frames of a span besides their metadata, and return that."""
-        return [kind.thread.submit(kind.compute, span) for kind in self._beside]
+        return [kind.thread.submit(kind.compute, span, span.pixels) for kind in self._beside]
 
-    def compute(self, span: FrameSpan) -> list[NDArray[Any]]:
-        """Return what is stored of the frames of a span besides their metadata; on any thread."""
-        return [kind.compute(span) for kind in self._beside]
+    def compute(self, span: FrameSpan, pixels: NDArray[Any]) -> list[NDArray[Any]]:
+        """Return what is stored of the frames of a span besides their metadata; on any thread.
+
+        `pixels` (n, H, W) are those that are stored.
+        """
+        return [kind.compute(span, pixels) for kind in self._beside]
 
     def add(self, metadata: NDArray[Any], computed: Sequence[NDArray[Any]]) -> None:
         """Add the rows (n,) of frames whose pixels are written, and what was computed of them."""
@@ -62,10 +65,10 @@ class UncommittedRows:
         for kind, values in zip(self._beside, computed, strict=True):
             kind.values.append(values)
 
-    def _means(self, span: FrameSpan) -> NDArray[np.float64]:
+    def _means(self, span: FrameSpan, pixels: NDArray[Any]) -> NDArray[np.float64]:
         """Return the means (n, R), NaN where frames may soon be lost for want of room."""
         if span.pool_fill() < BUSY_FILL:
-            return means_of(span.pixels, self._regions)
+            return means_of(pixels, self._regions)
         with self._counting:
             if not self.without_means:
                 log.warning(
@@ -102,5 +105,5 @@ class UncommittedRows:
             kind.thread.shutdown()
 
 
-def _checksums(span: FrameSpan) -> NDArray[np.uint32]:
-    return checksums(memoryview(frame).cast("B") for frame in span.pixels)
+def _checksums(_: FrameSpan, pixels: NDArray[Any]) -> NDArray[np.uint32]:
+    return checksums(memoryview(frame).cast("B") for frame in pixels)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from recorder.camera.base import CameraDescription, FrameInfo
 from recorder.camera.simulated.fifo import Exposed, Fifo
-from recorder.camera.simulated.scene import Scene
+from recorder.camera.simulated.scene import CONVERSION_FACTOR, DARK, READ_NOISE, Scene
 from recorder.camera.timestamp import TimestampWriter
 from recorder.errors import CameraDisconnectedError, CameraError, CameraTimeoutError
 from recorder.frames.pool import FrameFormat
@@ -73,6 +73,9 @@ class SimulatedCamera:
             "trigger_mode": "auto sequence",
             "timestamp_mode": "binary",
             "bit_resolution": 16,
+            "conversion_factor": CONVERSION_FACTOR,
+            "read_noise": READ_NOISE,
+            "dark_offset": DARK,
             # As those of a pco.edge 5.5.
             "x_pixel_size": 6.5e-6,
             "y_pixel_size": 6.5e-6,

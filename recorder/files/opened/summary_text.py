@@ -2,6 +2,8 @@
 
 from typing import TYPE_CHECKING
 
+from recorder.storage.noise_ladder import LOSSY, lossy_text
+
 if TYPE_CHECKING:
     from recorder.files.opened.recording import OpenedRecording
 
@@ -15,9 +17,11 @@ def summary_text(recording: "OpenedRecording") -> str:
     lost = int(recording.losses["count"].sum())
     labels = list(dict.fromkeys(recording.marks["label"].tolist()))
     shown = ", ".join(labels[:6]) + (", ..." if len(labels) > 6 else "")
+    pixels = lossy_text({name: recording.metadata.get(f"instrument/detector/{name}") for name in LOSSY})
     lines = [
         f"Recording {recording.files[0].path.name}{more}: {recording.verdict}",
         f"  frames  {' x '.join(map(str, frames.shape))} {frames.dtype}, {frames.nbytes / 1e9:.3f} GB",
+        *([f"  pixels  {pixels}"] if pixels else []),
         f"  time    {seconds:.3f} s from {recording.start} UTC{rate}",
         f"  lost    {lost}" + (f" in {len(recording.losses)} gaps" if lost else ""),
         f"  marks   {len(recording.marks)}" + (f": {shown}" if labels else ""),

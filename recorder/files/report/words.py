@@ -12,14 +12,15 @@ from recorder.camera.base import PIXEL_SIZE
 from recorder.files.clock_fit import ClockFit
 from recorder.files.report.found import Found
 from recorder.files.report.samples import Samples
+from recorder.storage.noise_ladder import LOSSY, lossy_text
 from recorder.storage.records import Verdict
 from recorder.units import format_bytes, format_metres
 
 # What becomes of a mark or loss that has no room in a table.
 MAX_ROWS = 40
 
-# What describes the camera and is told among the facts.
-TOLD = {"description", "serial_number", "bit_resolution", *PIXEL_SIZE}
+# What describes the camera and its pixels, and is told among the facts.
+TOLD = {"description", "serial_number", "bit_resolution", *PIXEL_SIZE, *LOSSY}
 
 # Exposures that are told one by one.
 MAX_EXPOSURES = 6
@@ -280,6 +281,7 @@ def disk_facts(found: Found) -> dict[str, str]:
     unread_s = float(recording.losses["unread_s"].max(initial=0.0))
     told = {
         "written": f"{mode}: {modes.get(mode, '')}".rstrip(": ") if mode else "",
+        "pixels": lossy_text({name: known.get(f"instrument/detector/{name}") for name in LOSSY}),
         "memory for frames": str(recording.settings.get("pool", {}).get("memory", "")),
         "longest time in which no frame was read, before a loss": seconds_text(unread_s) if unread_s else "",
     }

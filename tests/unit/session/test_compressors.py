@@ -5,6 +5,7 @@ import threading
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import crc32c
@@ -14,11 +15,15 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from recorder.camera import timestamp
 from recorder.frames.channel import ChannelClosedError
 from recorder.frames.pool import PAGE, Block, FrameFormat, FrameSpan, Pool
 from recorder.session import compressors
 from recorder.session.compressors import PackingChannel
 from recorder.storage import hdf5_writer, layout
+from recorder.storage.dry_run import DryRun
+from recorder.storage.frame_file import FrameFile
+from recorder.storage.noise_ladder import NoiseLadder, NoiseModel
 from recorder.storage.packed_chunk import pack, unpack
 from recorder.storage.packed_span import PackedSpan
 from recorder.storage.recording import Recording
@@ -31,12 +36,13 @@ K = 4
 
 @asynccontextmanager
 async def packing(
-    count: int = 2, form: FrameFormat = SMALL, file: Recording | None = None
+    count: int = 2, form: FrameFormat = SMALL, file: FrameFile | None = None
 ) -> AsyncIterator[Any]:
-    """A channel that packs for every file but number 1."""
+    """A channel that packs for every file but number 1, which is a dry run."""
     size = -(-K * form.nbytes // PAGE) * PAGE
-    compute = (lambda _: ()) if file is None else file.compute
-    channel = PackingChannel("writer", lambda index: index != 1, count, size, compute)
+    packed = file or SimpleNamespace(packs=True, ladder=None, compute=lambda *_: ())
+    files: dict[int, Any] = {0: packed, 1: DryRun()}
+    channel = PackingChannel("writer", files.__getitem__, count, size, moves_values=packed.ladder is not None)
     try:
         yield channel
     finally:
@@ -298,6 +304,70 @@ async def test_checksums_and_means_are_those_of_the_pixels(tmp_path: Path) -> No
         assert file[layout.DETECTOR]["checksum"][:].tolist() == [crc32c.crc32c(frame) for frame in frames]
         means = file["entry/regions/eye/mean"][:]
         assert means.tolist() == [frame[20:100, 10:90].mean() for frame in frames]
+
+
+# Values that are moved.
+
+LADDER = NoiseLadder(NoiseModel(0.5, 2, 100), 1)
+
+
+def on_levels(frames: NDArray[Any]) -> NDArray[Any]:
+    """Return frames as they are stored where their block was packed; their timestamps stay."""
+    moved: NDArray[Any] = LADDER.table[frames]
+    moved[:, 0, : timestamp.PIXELS] = frames[:, 0, : timestamp.PIXELS]
+    return moved
+
+
+async def test_values_are_moved_in_packed_blocks_and_all_that_is_said_of_them_is_true(tmp_path: Path) -> None:
+    path = tmp_path / "x.h5"
+    box = (10, 20, 90, 100)
+    what = describe(LARGE, checksums=True, regions={"eye": box}, ladder=LADDER)
+    frames = await written(path, LARGE, what)
+    with h5py.File(path) as file:
+        data, detector = file["data"], file[layout.DETECTOR]
+        stored = data[:]
+        masks = [data.id.get_chunk_info(i).filter_mask for i in range(data.id.get_num_chunks())]
+        assert masks.count(0) > 30
+        assert masks.count(1) > 20
+        for chunk, mask in enumerate(masks):
+            part = slice(K * chunk, K * chunk + K)
+            assert (stored[part] == (frames[part] if mask else on_levels(frames[part]))).all()
+        assert (stored != frames).any()
+        assert np.abs(stored - frames.astype(int)).max() <= detector["lossy_largest_error"][()]
+        # Of the pixels in the file, so that whoever reads it finds the same.
+        assert detector["checksum"][:].tolist() == [crc32c.crc32c(frame) for frame in stored]
+        assert file["entry/regions/eye/mean"][:].tolist() == [f[20:100, 10:90].mean() for f in stored]
+        said = {name: detector[name][()] for name in LADDER.details()}
+        assert said == LADDER.details() | {"lossy_method": b"shot-noise"}
+        assert detector["lossy_largest_error"].attrs["units"] == b"counts"
+
+
+async def test_others_who_hold_the_block_see_its_exact_pixels() -> None:
+    pool = Pool(LARGE, K, 8 * K * LARGE.nbytes)
+    file: Any = SimpleNamespace(packs=True, ladder=LADDER, compute=lambda *_: ())
+    async with packing(1, LARGE, file) as channel:
+        for first in (1, 300):
+            with pattern(take(pool), first) as span, span.share("preview") as preview:
+                exact = span.pixels.copy()
+                channel.offer(span)
+                (found,) = await all_of(channel, 1)
+                with found:
+                    assert (pixels_of(found, LARGE) == on_levels(exact)).all()
+                assert (preview.pixels == exact).all()
+    assert pool.leases() == 0
+
+
+async def test_a_file_without_a_ladder_gets_exact_pixels_from_the_same_threads() -> None:
+    pool = Pool(LARGE, K, 8 * K * LARGE.nbytes)
+    file: Any = SimpleNamespace(packs=True, ladder=LADDER, compute=lambda *_: ())
+    async with packing(1, LARGE, file) as channel:
+        file.ladder = None
+        with pattern(take(pool), 1) as span:
+            exact = span.pixels.copy()
+            channel.offer(span)
+        (found,) = await all_of(channel, 1)
+        with found:
+            assert (pixels_of(found, LARGE) == exact).all()
 
 
 async def test_a_disk_that_takes_no_direct_writes_of_the_library_gets_buffered_ones(
