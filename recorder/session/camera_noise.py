@@ -71,8 +71,8 @@ def _value(name: str, setting: float | None, camera: CameraDescription) -> float
             return own
         if name == "conversion_factor" and not 1 / MOST_TIMES <= setting / own <= MOST_TIMES:
             raise ConfigurationError(
-                f"storage.{name} = {setting:g}: {camera.model} says {own:g} {wanted.what}; leave the "
-                "key out to take that"
+                f"storage.{name} = {setting:g}: {camera.model} says {own:g} {wanted.what}; set that, "
+                "or leave the key out"
             )
     if setting is not None:
         return setting

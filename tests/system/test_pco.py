@@ -30,13 +30,19 @@ Act = Callable[[Dispatcher, Rig], Awaitable[None]]
 
 
 async def record(
-    camera: VirtualCamera, path: Path, settings: dict[str, Any], act: Act | None = None, **recording: Any
+    camera: VirtualCamera,
+    path: Path,
+    settings: dict[str, Any],
+    act: Act | None = None,
+    storage: dict[str, Any] | None = None,
+    **recording: Any,
 ) -> Summary:
     """Record from a virtual camera; `act` once it runs. Only one thread may call the SDK."""
     tree = {
         "recording": {"output": str(path), **recording},
         "camera": {"kind": "pco", "exposure": "500us", **settings},
         "pool": {"memory": "100MB"},
+        "storage": storage or {},
     }
     with installed(camera) as rig:
         session = build_session(validate(tree), dry_run=False)
@@ -436,6 +442,22 @@ async def test_a_setting_the_camera_cannot_have_is_refused_before_anything_is_se
     ):
         await record(camera, tmp_path / "x.h5", {"roi": [1, 1, 2562, 100]}, frames=5)
     assert camera.settings.roi == (1, 1, 2560, 2160)
+
+
+async def test_shot_noise_wants_what_no_camera_tells_before_anything_is_recorded(tmp_path: Path) -> None:
+    storage, path = {"compression": "shot-noise"}, tmp_path / "x.h5"
+    for settings, key in (({}, "read_noise"), ({"binning": [2, 2]}, "conversion_factor")):
+        camera = VirtualCamera(EDGE_55)
+        with pytest.raises(ConfigurationError, match=rf"storage\.{key}: missing; .*\bset it, for example"):
+            await record(camera, path, settings, storage=storage, frames=5)
+        assert not camera.recording
+        assert not path.exists()
+    await record(
+        VirtualCamera(EDGE_55), path, {"roi": SMALL}, storage=storage | {"read_noise": 1.5}, frames=5
+    )
+    with opened(path) as file:
+        told = {name: file[DETECTOR][name][()] for name in ("conversion_factor", "read_noise", "dark_offset")}
+    assert told == {"conversion_factor": 0.46, "read_noise": 1.5, "dark_offset": 100}
 
 
 async def test_warnings_of_the_camera_are_told_and_noted(

@@ -72,8 +72,8 @@ NOT_TOLD = 'missing; "shot-noise" needs the {}, and playback does not tell them:
         (
             ("--output", "x.h5"),
             ("storage.conversion_factor=46",),
-            "storage.conversion_factor = 46: simulated pco.edge says 1 electrons per count; leave the key "
-            "out to take that",
+            "storage.conversion_factor = 46: simulated pco.edge says 1 electrons per count; set that, or "
+            "leave the key out",
         ),
     ],
 )

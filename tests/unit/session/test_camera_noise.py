@@ -77,7 +77,7 @@ def test_binned_pixels_are_no_single_ones() -> None:
 @pytest.mark.parametrize("factor", [46, 1 / 0.46, 0.0046])
 def test_a_factor_far_from_the_cameras_own_is_refused(factor: float) -> None:
     with pytest.raises(
-        ConfigurationError, match=r"pco\.edge 5\.5 says 0\.46 electrons per count; leave the key"
+        ConfigurationError, match=r"pco\.edge 5\.5 says 0\.46 electrons per count; set that, or"
     ):
         ladder(TOLD, conversion_factor=factor)
 
