@@ -12,8 +12,6 @@ from recorder.cli.progress import progress_bar
 from recorder.errors import UsageError
 from recorder.files.compress.compressing import Compressed, Progress
 from recorder.files.compress.compressing import compress as compress_file
-from recorder.files.compress.unfinished import remove_leftovers
-from recorder.files.export.target import require_new
 from recorder.files.opened.session_files import SUFFIX
 from recorder.files.opening import require_file
 from recorder.files.probe import Probe
@@ -22,6 +20,9 @@ from recorder.frontends.priority import step_back
 
 # What a new file is called beside the old one: mouse.compressed.h5.
 NAME = ".compressed"
+
+# A process that takes only what others leave over may wait for long.
+PATIENCE = 10.0
 
 
 @click.command()
@@ -33,9 +34,9 @@ NAME = ".compressed"
     show_default=True,
     help="lz4 is twice as fast, and packs less.",
 )
-@click.option("--output", metavar="PATH", type=click.Path(path_type=Path), help="A folder, or a new FILE.h5.")
+@click.option("--output", metavar="PATH", type=click.Path(path_type=Path), help="A folder, or a new file.")
 @click.option(
-    "--in-place", is_flag=True, help="Put the new file into the old one's place, which then is gone."
+    "--in-place", is_flag=True, help="Put the new file into the old one's place, which is gone then."
 )
 def compress(
     files: tuple[Path, ...], codec: Literal["zstd", "lz4"], output: Path | None, in_place: bool
@@ -62,7 +63,7 @@ def compress(
                 interrupted.append(file)
             return 0
 
-        code = each(files, pack, damaged_code=1)
+        code = each(files, pack, damaged_code=1, patience=PATIENCE)
     if interrupted:
         print_error(f"interrupted: {interrupted[0]} is as it was, and nothing else is left")
     return 130 if interrupted else code
@@ -78,11 +79,6 @@ def _target(file: Path, output: Path | None) -> Path:
 
 
 def _pack(file: Path, target: Path | None, codec: str, probe: Probe, go_on: Callable[[], object]) -> None:
-    require_file(file)
-    if target is not None:
-        require_new(target)
-    for leftover in remove_leftovers(target or file.resolve()):
-        print_error(f"{leftover}: left by one that was killed, and removed")
     with progress_bar() as bar:
         task = bar.add_task(file.name, total=None)
 
@@ -95,6 +91,8 @@ def _pack(file: Path, target: Path | None, codec: str, probe: Probe, go_on: Call
             go_on()
 
         done = compress_file(file, probe, target, codec, Progress(begin, advance))
+    for leftover in done.leftovers:
+        print_error(f"{leftover}: left by one that was killed, and removed")
     print_line(f"{file}: {_in_words(done, target)}")
 
 

@@ -4,7 +4,7 @@ import contextlib
 import errno
 import shutil
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import h5py
@@ -23,12 +23,14 @@ from recorder.files.compress import everything_else
 from recorder.files.compress.chunk_reader import ChunkReader
 from recorder.files.compress.packing import choose, packed, read_back
 from recorder.files.compress.source import Source, ask_structure, told
-from recorder.files.compress.unfinished import Unfinished
+from recorder.files.compress.unfinished import Unfinished, remove_leftovers
 from recorder.files.export.target import require_new
 from recorder.files.hdf5_target import hdf5_target
+from recorder.files.journals import journal_of
 from recorder.files.opening import DAMAGE, open_recording
 from recorder.files.probe import Probe
 from recorder.frames.pool import PAGE
+from recorder.storage.atomic_file import new_file
 from recorder.storage.packed_chunk import Codec, codec_of
 
 # What of a file's size samples may tell too little: of its pixels, and besides.
@@ -39,7 +41,8 @@ _ESTIMATE, _BESIDES = 1.02, 2_000_000
 class Compressed:
     """What became of a recording: `path` holds its frames, in `after` bytes instead of `before`.
 
-    `why_not` says why it was left as it is, "" where it was packed.
+    `why_not` says why it was left as it is, "" where it was packed. `leftovers` of one that was killed were
+    removed.
     """
 
     path: Path
@@ -47,6 +50,7 @@ class Compressed:
     before: int
     after: int
     why_not: str = ""
+    leftovers: tuple[Path, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -70,31 +74,49 @@ def compress(
     NotOurFileError and DamagedFileError for what is no sound recording, StorageError where the disk fails;
     then everything is as it was.
     """
-    progress = progress or Progress()
     path = path.resolve()
-    if to is not None:
-        require_new(to)
-    source = Source.of(path, probe)
-    if to is None and not path.stat().st_mode & 0o222:
-        raise UsageError(f"{path}: may not be changed (read-only); leave out --in-place, or allow it")
-    if why_not := _nothing_to_do(source, codec):
-        return Compressed(path, source.structure.frames, source.bytes, source.bytes, why_not)
     final = path if to is None else to
-    with ChunkReader(path, source.structure) as reader, _errors(final):
-        way, share = choose(source, reader, codec)
+    with _errors(final):
+        leftovers = tuple(remove_leftovers(final))
+        if to is not None:
+            require_new(to)
+        done = _compress(path, final, probe, codec, progress or Progress())
+        if not done.why_not:
+            _bring_journal(path, final, probe)
+    return replace(done, leftovers=leftovers)
+
+
+def _compress(path: Path, final: Path, probe: Probe, codec: str, progress: Progress) -> Compressed:
+    source = Source.of(path, probe)
+    if final == path and not path.stat().st_mode & 0o222:
+        raise UsageError(f"{path}: may not be changed (read-only); leave out --in-place, or allow it")
+    stays = Compressed(path, source.structure.frames, source.bytes, source.bytes)
+    if why_not := _nothing_to_do(source, codec):
+        return replace(stays, why_not=why_not)
+    with ChunkReader(path, source.structure) as reader:
+        way, share = choose(reader, codec)
         _require_room(source, final, share, reader.chunk_bytes)
         with Unfinished(final) as new:
             sums = _write(source, reader, way, new.path, progress)
             new.sync()
             after = new.path.stat().st_size
             if after >= source.bytes:
-                why_not = f"it would not become smaller with {codec}"
-                return Compressed(path, len(sums), source.bytes, source.bytes, why_not)
+                return replace(stays, why_not=f"it would not become smaller with {codec}")
             _compare(source, new.path, sums, probe, progress)
             shutil.copystat(path, new.path)
             source.require_unchanged()
-            new.become(in_place=to is None)
+            new.become(in_place=final == path)
     return Compressed(final, len(sums), source.bytes, after)
+
+
+def _bring_journal(path: Path, final: Path, probe: Probe) -> None:
+    """Copy the journal of a recording, if there is one, to where the new file is, if it is not there."""
+    if final.parent.resolve() == path.parent:
+        return
+    with contextlib.suppress(UsageError):
+        journal = journal_of(path, probe)
+        with journal.open("rb") as old, new_file(final.parent / journal.name) as new:
+            shutil.copyfileobj(old, new)
 
 
 def _nothing_to_do(source: Source, codec: str) -> str:
@@ -156,7 +178,7 @@ def _compare(source: Source, new: Path, sums: NDArray[np.uint32], probe: Probe, 
         other = f"what was written ({error})"
     if other:
         raise StorageError(
-            f"{source.path}: stays as it is: {other} does not read back as it was written; look after the disk"
+            f"{source.path}: stays as it is: {other} does not read back as it was written; check the disk"
         )
 
 

@@ -2,7 +2,7 @@
 
 import os
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
@@ -22,7 +22,7 @@ def threads_for(bytes_each: int) -> int:
     return max(2, min(cores + WAITING, MAX_BYTES // max(1, bytes_each)))
 
 
-def in_order(count: int, places: Sequence[S], work: Callable[[int, S], T]) -> Iterator[T]:
+def in_order(count: int, places: Sequence[S], work: Callable[[int, S], T]) -> Generator[T, None, None]:
     """Yield `work(i, place)` for i = 0, 1, ..., carried out on a thread for each of `places`.
 
     A result may use its place until the next one is asked for. What `work` raises is raised here, in its

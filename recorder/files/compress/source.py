@@ -10,7 +10,6 @@ from recorder.files.opening import require_file
 from recorder.files.probe import Probe
 from recorder.files.verify import TIMEOUT_S, TIMEOUT_S_PER_GB
 from recorder.storage.file_bytes import Readable
-from recorder.storage.records import Verdict
 from recorder.storage.superblock import Superblock
 from recorder.storage.writer_lock import is_being_written
 
@@ -39,13 +38,11 @@ class Source:
             raise UsageError(f"{path}: a recorder writes to it; compress it when that has closed it")
         identity, size = _identity(path), path.stat().st_size
         structure = ask_structure(path, probe)
-        if _is_open(path) or any(
-            Verdict.RECORDING in p.text for p in structure.problems if p.check == "closed"
-        ):
-            raise UsageError(f"{path}: its recorder was killed; recorder recover it first")
-        for problem in structure.problems:
-            if problem.kind is Kind.DAMAGE and problem.check != "journal":
-                raise damaged(path, problem.text)
+        wrong = [problem for problem in told(structure) if problem.kind is Kind.DAMAGE]
+        if _is_open(path) or any(problem.check == "closed" for problem in wrong):
+            raise UsageError(f"{path}: was never closed by its recorder; recorder recover does that")
+        if wrong:
+            raise damaged(path, wrong[0].text)
         return cls(path, structure, size, identity)
 
     @property

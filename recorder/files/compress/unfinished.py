@@ -63,7 +63,7 @@ class Unfinished:
 def remove_leftovers(final: Path) -> Iterator[Path]:
     """Remove what was to become `final` when its program was killed; yield each. Raises OSError."""
     is_ours = re.compile(re.escape(f".{final.name}.") + "[0-9a-f]{8}" + re.escape(ENDING)).fullmatch
-    for path in list(final.parent.iterdir()):
+    for path in list(final.parent.iterdir()) if final.parent.is_dir() else []:
         if is_ours(path.name) and path.is_file() and not is_being_written(path):
             path.unlink()
             yield path
