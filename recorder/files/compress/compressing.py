@@ -33,6 +33,9 @@ from recorder.frames.pool import PAGE
 from recorder.storage.atomic_file import new_file
 from recorder.storage.packed_chunk import Codec, codec_of
 
+# What saves less is not worth another file.
+_WORTH = 0.01
+
 # What of a file's size samples may tell too little: of its pixels, and besides.
 _ESTIMATE, _BESIDES = 1.02, 2_000_000
 
@@ -100,8 +103,8 @@ def _compress(path: Path, final: Path, probe: Probe, codec: str, progress: Progr
             sums = _write(source, reader, way, new.path, progress)
             new.sync()
             after = new.path.stat().st_size
-            if after >= source.bytes:
-                return replace(stays, why_not=f"it would not become smaller with {codec}")
+            if after > source.bytes * (1 - _WORTH):
+                return replace(stays, why_not=f"it would hardly become smaller with {codec}")
             _compare(source, new.path, sums, probe, progress)
             shutil.copystat(path, new.path)
             source.require_unchanged()

@@ -46,8 +46,7 @@ def choose(reader: ChunkReader, name: str) -> tuple[Codec, float]:
     place, ways = Place(reader.chunk_bytes), CODECS[name]
     whole, stored = 0, np.zeros(len(ways))
     for number in range(0, reader.count, -(-reader.count // SAMPLES)):
-        # From the middle of the picture, where mostly there is something.
-        pixels = reader.read(number, place)[0].reshape(-1)
+        pixels = reader.read(number, place)[: len(reader.frames(number))].reshape(-1)
         count = min(len(pixels), SAMPLE_BYTES // pixels.itemsize)
         begin = (len(pixels) - count) // 2
         piece = pixels[begin : begin + count]
