@@ -74,8 +74,8 @@ def packed_by_recorder(path: Path) -> None:
     pack(path)
 
 
-def of_layout(name: str) -> Callable[[Path], None]:
-    return lambda path: shutil.copy(DATA / f"{name}.h5", path) and None
+def of_layout(name: str) -> Callable[[Path], object]:
+    return lambda path: shutil.copy(DATA / f"{name}.h5", path)
 
 
 MADE: dict[str, Callable[[Path], object]] = {
@@ -126,7 +126,7 @@ def test_the_way_that_makes_it_smaller_is_chosen(tmp_path: Path, probe: Probe) -
     for name, most in (("low", 40), ("great", 20000)):
         file = Written(tmp_path / f"{name}.h5", FORM, keep=False)
         for seed in range(4):
-            picture = np.random.default_rng(seed).poisson(most, (48, 100)).astype(np.uint16)
+            picture = np.random.default_rng(seed).poisson(most, (4, 48, 100)).astype(np.uint16)
             file.write(picture=picture)
         file.close()
         compress(file.path, probe, tmp_path / f"{name}.small.h5")
@@ -325,7 +325,8 @@ def test_room_is_looked_for_before(recorded: Written, probe: Probe, monkeypatch:
 @pytest.mark.parametrize("in_place", [False, True])
 def test_an_interrupt_leaves_nothing(recorded: Written, probe: Probe, phase: str, in_place: bool) -> None:
     path = recorded.path
-    before, begun = folder(path.parent), []
+    before = folder(path.parent)
+    begun: list[str] = []
 
     def stop(_frames: int) -> None:
         if begun[-1] == phase:
