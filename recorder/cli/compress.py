@@ -17,6 +17,7 @@ from recorder.files.opening import require_file
 from recorder.files.probe import Probe
 from recorder.frontends.printing import print_error, print_line
 from recorder.frontends.priority import step_back
+from recorder.storage.writer_lock import is_being_written
 
 # What a new file is called beside the old one: mouse.compressed.h5.
 NAME = ".compressed"
@@ -44,13 +45,14 @@ def compress(
     """Compress each finished FILE, every pixel as it was, into FILE.compressed.h5 beside it.
 
     All of it is read back from the disk and compared before the new file takes its name; whenever it is
-    interrupted or killed, the old one is whole. It leaves the computer to a recorder that works.
+    interrupted or killed, the old one is whole. Others go first; beside a recorder that writes to the same
+    folder, it takes only what nobody else wants.
     """
     if in_place and output is not None:
         raise UsageError("--in-place and --output contradict each other; leave one of them out")
     if output is not None and output.suffix == SUFFIX and len(files) > 1:
         raise UsageError(f"{output}: one file for {len(files)} recordings; name a folder")
-    step_back(behind_all=True)
+    step_back(behind_all=_a_recorder_works(files, output))
     interrupted: list[Path] = []
     with until_interrupted() as go_on:
 
@@ -67,6 +69,15 @@ def compress(
     if interrupted:
         print_error(f"interrupted: {interrupted[0]} is as it was, and nothing else is left")
     return 130 if interrupted else code
+
+
+def _a_recorder_works(files: tuple[Path, ...], output: Path | None) -> bool:
+    """Return whether a recorder writes to a file beside those that are read or written."""
+    folders = {file.resolve().parent for file in files}
+    if output is not None:
+        folders.add(output.parent if output.suffix == SUFFIX else output)
+    beside = (path for folder in folders for path in folder.glob(f"*{SUFFIX}") if path.is_file())
+    return any(is_being_written(path, may_write=False) for path in beside)
 
 
 def _target(file: Path, output: Path | None) -> Path:

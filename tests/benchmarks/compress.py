@@ -103,7 +103,7 @@ def main() -> None:
     parser.add_argument("--codec", choices=["zstd", "lz4"], default="zstd")
     asked = parser.parse_args()
     # Both as the command is.
-    step_back(behind_all=True)
+    step_back()
     folder = Path(tempfile.mkdtemp(dir=asked.folder))
     try:
         path = record(folder, asked.gigabytes)
