@@ -1,24 +1,21 @@
 """`recorder export`: a recording, or a part of it, in the formats of other programs."""
 
 import contextlib
-import signal
-import threading
 import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from types import FrameType
 from typing import Unpack
 
 import click
 
 import recorder
+from recorder.cli.interruption import until_interrupted
 from recorder.cli.progress import progress_bar
 from recorder.files.export.formats import FORMATS, advice, ending_of, export_one
 from recorder.files.export.request import Options, Output, Request
 from recorder.files.opened.problems import RecoverWarning
 from recorder.files.opened.recording import OpenedRecording
 from recorder.frontends.printing import print_error, print_line
-from recorder.frontends.signals import ending
 
 
 @click.command()
@@ -54,7 +51,7 @@ def export(files: tuple[Path, ...], out: Path, **options: Unpack[Options]) -> in
     """
     request = Request.of(out, options)
     checked = ", read back and compared" if FORMATS[ending_of(out)].is_lossless else ""
-    with _opened(files) as recording, _until_interrupted() as go_on:
+    with _opened(files) as recording, until_interrupted() as go_on:
         outputs = request.outputs(recording)
         if said := advice(outputs[0].path, outputs[0].content):
             print_error(said)
@@ -86,35 +83,6 @@ def _write(output: Output, place: str, go_on: Callable[[], object]) -> None:
 
         output.content.progress = advance
         export_one(output.path, output.content, output.options, tell)
-
-
-@contextlib.contextmanager
-def _until_interrupted() -> Iterator[Callable[[], None]]:
-    """Yield what raises KeyboardInterrupt once Ctrl-C, SIGTERM or a closed terminal has asked for an end.
-
-    It is called between two blocks of frames: raised anywhere, an interrupt leaves threads of libraries at
-    work, or is lost in them. A second one is raised at once.
-    """
-    asked = threading.Event()
-
-    def ask(number: int, frame: FrameType | None) -> None:
-        if asked.is_set():
-            signal.default_int_handler(number, frame)
-        asked.set()
-
-    def go_on() -> None:
-        if asked.is_set():
-            raise KeyboardInterrupt
-
-    # One that is ignored, as under nohup, stays so.
-    before = {number: kind for number in ending() if (kind := signal.getsignal(number)) is not signal.SIG_IGN}
-    for number in before:
-        signal.signal(number, ask)
-    try:
-        yield go_on
-    finally:
-        for number, kind in before.items():
-            signal.signal(number, kind)
 
 
 @contextlib.contextmanager

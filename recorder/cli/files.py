@@ -98,13 +98,18 @@ def recover(files: tuple[Path, ...]) -> int:
     return each(files, repair)
 
 
-def each(files: tuple[Path, ...], act: Callable[[Path, Probe], int], damaged_code: int = 2) -> int:
+def each(
+    files: tuple[Path, ...],
+    act: Callable[[Path, Probe], int],
+    damaged_code: int = 2,
+    patience: float = 1.0,
+) -> int:
     """Do something with each file, whatever became of the others; return the worst exit code.
 
-    `damaged_code` is that of a file which cannot be read.
+    `damaged_code` is that of a file which cannot be read; `patience` that with the process that looks at it.
     """
     codes = [0]
-    with probing() as probe:
+    with probing(patience) as probe:
         for file in files:
             try:
                 codes.append(act(file, probe))

@@ -25,6 +25,7 @@ COMMANDS = {
     "info": "recorder.cli.info:info",
     "verify": "recorder.cli.files:verify",
     "recover": "recorder.cli.files:recover",
+    "compress": "recorder.cli.compress:compress",
     "view": "recorder.cli.view:view",
     "export": "recorder.cli.export:export",
     "report": "recorder.cli.report:report",

@@ -8,7 +8,7 @@ import click
 
 from recorder.errors import UsageError
 from recorder.frontends.printing import print_line
-from recorder.frontends.view.priority import step_back
+from recorder.frontends.priority import step_back
 from recorder.settings.address import split
 
 # A process that takes only what others leave over may wait for long.

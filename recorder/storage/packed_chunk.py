@@ -4,7 +4,8 @@ Source: README_CHUNK_FORMAT.rst of c-blosc 1; H5Zblosc.c for the values that the
 """
 
 import struct
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Literal
 
 import imagecodecs
 from numpy.typing import NDArray
@@ -22,11 +23,38 @@ HEADER_BYTES = _HEADER.size
 # Blosc packs less than this at once (BLOSC_MAX_BUFFERSIZE).
 MAX_CHUNK = 2**31 - 1 - HEADER_BYTES
 
+_SHUFFLES = {"shuffle": 1, "bitshuffle": 2}
+_CODECS = {"lz4": 1, "zstd": 5}
 
-def filter_values(value_bytes: int, chunk_bytes: int) -> tuple[int, ...]:
+# Of both codecs: higher ones take several times as long, and hardly make noise smaller.
+_LEVEL = 1
+
+
+@dataclass(frozen=True)
+class Codec:
+    """What Blosc packs with; each chunk says so itself, so that readers need not know.
+
+    `block_bytes` of a chunk are packed at once (0: as many as Blosc thinks best).
+    """
+
+    name: Literal["lz4", "zstd"]
+    shuffle: Literal["shuffle", "bitshuffle"]
+    block_bytes: int = 0
+
+
+# Fast enough beside a camera.
+LZ4 = Codec("lz4", "bitshuffle")
+
+
+def filter_values(value_bytes: int, chunk_bytes: int, codec: Codec = LZ4) -> tuple[int, ...]:
     """Return the values of the filter for chunks of so many bytes, of pixels of `value_bytes`."""
-    # Versions of the filter and of the format; last are level, bitshuffle and lz4.
-    return (2, 2, value_bytes, chunk_bytes, 1, 2, 1)
+    # First the versions of the filter and of the format.
+    return (2, 2, value_bytes, chunk_bytes, _LEVEL, _SHUFFLES[codec.shuffle], _CODECS[codec.name])
+
+
+def codec_of(values: tuple[int, ...]) -> str:
+    """Return the name of the codec that values of the filter tell of, "" of one that we do not write."""
+    return next((name for name, number in _CODECS.items() if values[6:7] == (number,)), "")
 
 
 def is_size_possible(stored: int, chunk_bytes: int) -> bool:
@@ -62,7 +90,7 @@ def unpack(data: bytes | memoryview, out: memoryview) -> None:
         raise DamagedFileError("a packed chunk is damaged: it holds less than a chunk")
 
 
-def pack(pixels: NDArray[Any], out: memoryview) -> int:
+def pack(pixels: NDArray[Any], out: memoryview, codec: Codec = LZ4) -> int:
     """Pack `pixels`, contiguous, into `out`; return how many bytes of it, whole pages, are to be stored.
 
     Returns 0 where they would take as much room as the pixels. Blocks, and lets other threads run meanwhile.
@@ -71,9 +99,10 @@ def pack(pixels: NDArray[Any], out: memoryview) -> int:
         # The library goes by the size of the array's values, and takes any buffer.
         packed = imagecodecs.blosc_encode(
             pixels.data,  # type: ignore[arg-type]
-            level=1,
-            compressor="lz4",
-            shuffle="bitshuffle",
+            level=_LEVEL,
+            compressor=codec.name,
+            shuffle=codec.shuffle,
+            blocksize=codec.block_bytes or None,
             numthreads=1,
             out=out,  # type: ignore[arg-type]
         )

@@ -37,7 +37,7 @@ class WriterLock:
         self.was_changed = self._is_shortened = False
         # Somebody who asks whether the file is being written has the lock for a moment.
         deadline_s = time.monotonic() + LOCK_S
-        while not _lock(self._fd) and time.monotonic() < deadline_s:
+        while not take_lock(self._fd) and time.monotonic() < deadline_s:
             time.sleep(0.005)
 
     def look(self) -> bool:
@@ -95,12 +95,12 @@ def is_being_written(path: Path, *, may_write: bool = True) -> bool:
             raise
         return False
     try:
-        return not _lock(fd)
+        return not take_lock(fd)
     finally:
         os.close(fd)
 
 
-def _lock(fd: int) -> bool:
+def take_lock(fd: int) -> bool:
     """Take the lock for as long as `fd` is open; False where another handle has it.
 
     Where there are no such locks, none is taken.

@@ -20,7 +20,10 @@ from pynwb.ophys import OnePhotonSeries, OpticalChannel
 from recorder import __version__
 from recorder.errors import UsageError
 from recorder.files.export.content import BLOCK_BYTES, Content, Facts
-from recorder.files.export.hdf5_target import hdf5_target
+from recorder.files.hdf5_target import hdf5_target
+
+# HDF5's own is 1 MB: chunks that were compressed are written as they are.
+BUFFER = 32 * 2**20
 
 # Where `read` finds the frames, and what a series is called.
 SERIES = "OnePhotonSeries"
@@ -142,7 +145,7 @@ def write(path: Path, content: Content) -> None:
     )
     if facts.marks:
         _add_marks(file, facts)
-    with hdf5_target(path) as (target, opened), NWBHDF5IO(file=opened, mode="w") as io:
+    with hdf5_target(path, rdcc_nbytes=BUFFER) as (target, opened), NWBHDF5IO(file=opened, mode="w") as io:
         chunks.before_each = target.check
         io.write(file)
 

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from recorder.files import page_reader
 from recorder.files.export import raw_frames
 from recorder.files.export.raw_frames import PAGE, put_frames, read_frames
 from recorder.storage import direct_io
@@ -40,8 +41,8 @@ def test_what_is_put_is_read_back(
                 raise OSError(errno.EINVAL, "Invalid argument")
             return read(fd, *given)
 
-        monkeypatch.setattr(raw_frames, "open_to_read", open_to_read)
-        monkeypatch.setattr(raw_frames, "read_into", read_into)
+        monkeypatch.setattr(page_reader, "open_to_read", open_to_read)
+        monkeypatch.setattr(page_reader, "read_into", read_into)
     put_frames(path, offset, [FRAMES[:7], FRAMES[7:8], FRAMES[8:]])
     found = [block.copy() for block in read_frames(path, offset, FRAMES.shape, FRAMES.dtype)]
     assert len(found) > 2

@@ -11,7 +11,8 @@ import ome_types
 import pytest
 
 from recorder.errors import StorageError
-from recorder.files.export import hdf5_target, target
+from recorder.files import hdf5_target
+from recorder.files.export import target
 from recorder.files.export.selection import around_marks
 from tests.unit.files.export.test_formats import exported, frames_of
 from tests.unit.files.opened.recordings import Written

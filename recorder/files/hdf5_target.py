@@ -2,13 +2,14 @@
 
 import io
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 import h5py
 
-# The library's own buffer is 1 MB: chunks that were compressed are written as they are.
-_BUFFER = 32 * 2**20
+from recorder.frames.pool import PAGE
+from recorder.storage.direct_io import past_page_cache
 
 
 class HDF5Target(io.RawIOBase):
@@ -18,9 +19,13 @@ class HDF5Target(io.RawIOBase):
     closes in order what will be removed. Whoever brings the data asks `check` between two pieces.
     """
 
-    def __init__(self, path: Path) -> None:
-        """Make the file; raises OSError."""
-        self._file = path.open("x+b", buffering=0)
+    def __init__(self, path: Path, *, exists: bool = False, past_cache: bool = False) -> None:
+        """Make the file, or open an empty one that `exists`; raises OSError.
+
+        `past_cache`: whole pages, from and to where pages begin, go past the page cache where the disk can.
+        """
+        self._file = path.open("r+b" if exists else "x+b", buffering=0)
+        self._past_cache = past_cache
         self.error: OSError | None = None
 
     def check(self) -> None:
@@ -33,10 +38,17 @@ class HDF5Target(io.RawIOBase):
         left = data
         try:
             while left and self.error is None:
-                left = left[self._file.write(left) :]
+                left = left[self._write_some(left) :]
         except OSError as error:
             self.error = error
         return len(data)
+
+    def _write_some(self, data: memoryview) -> int:
+        if self._past_cache and len(data) % PAGE == 0 and self._file.tell() % PAGE == 0:
+            # What is refused there, as from memory that does not begin on a page, the page cache takes.
+            with suppress(OSError), past_page_cache(self._file.fileno()):
+                return self._file.write(data)
+        return self._file.write(data)
 
     def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
         """Read from where `seek` has gone to."""
@@ -65,11 +77,20 @@ class HDF5Target(io.RawIOBase):
 
 
 @contextmanager
-def hdf5_target(path: Path) -> Iterator[tuple[HDF5Target, h5py.File]]:
-    """Yield a new file at `path`, ours and as HDF5 has it; raises OSError where the disk fails."""
-    with HDF5Target(path) as target:
+def hdf5_target(
+    path: Path,
+    *,
+    exists: bool = False,
+    past_cache: bool = False,
+    **options: Any,  # noqa: ANN401 - those of h5py
+) -> Iterator[tuple[HDF5Target, h5py.File]]:
+    """Yield a new file at `path`, ours and as HDF5 has it, with `options` of h5py.File.
+
+    See `HDF5Target`; raises OSError where the disk fails.
+    """
+    with HDF5Target(path, exists=exists, past_cache=past_cache) as target:
         try:
-            with h5py.File(target, "w", rdcc_nbytes=_BUFFER) as file:
+            with h5py.File(target, "w", **options) as file:
                 yield target, file
         except Exception:
             # Whatever the library says then, it is this.
