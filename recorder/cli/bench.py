@@ -44,7 +44,7 @@ TABLE_WIDTH = 124
 @click.option("--small-frames", is_flag=True, help="Measure frames of 128x128 and 256x256 pixels too.")
 @click.option(
     "--compression",
-    type=click.Choice(["lossless"]),
+    type=click.Choice(["lossless", "shot-noise"]),
     help="Measure the recorder with this storage.compression too, in turn with none.",
 )
 @click.option(

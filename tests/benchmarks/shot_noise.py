@@ -1,6 +1,6 @@
 """What "shot-noise" makes of the simulated camera's frames, and what moving their values costs.
 
-python -m tests.benchmarks.shot_noise [--rounds 9] [--width 2560] [--height 2160]
+python -m tests.benchmarks.shot_noise [--rounds 9] [--electrons 1000]
 
 Frames are packed as they are, moved, and packed again, in turn; times are those that the thread works, as
 medians of the ratios of each round.
@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recorder.camera import timestamp
-from recorder.camera.simulated.scene import DARK, ELECTRONS_PER_COUNT, REFERENCE_EXPOSURE_S, Scene
+from recorder.camera.simulated.scene import CONVERSION_FACTOR, DARK, READ_NOISE, REFERENCE_EXPOSURE_S, Scene
 from recorder.storage.noise_ladder import NoiseLadder, NoiseModel
 from recorder.storage.packed_chunk import pack
 
@@ -35,7 +35,7 @@ def seconds(work: Callable[[], object]) -> float:
 def measure(frames: NDArray[np.uint16], fraction: float, rounds: int) -> str:
     """Return what a ladder makes of frames, against packing them as they are."""
     moved, room = np.empty_like(frames), memoryview(bytearray(frames.nbytes))
-    noise = NoiseModel(ELECTRONS_PER_COUNT, 0.0, DARK)
+    noise = NoiseModel(CONVERSION_FACTOR, READ_NOISE, DARK)
     ladder = NoiseLadder(noise, fraction)
 
     def move() -> None:
@@ -63,8 +63,9 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--width", type=int, default=2560)
     parser.add_argument("--height", type=int, default=2160)
+    parser.add_argument("--electrons", type=float, default=1000)
     options = parser.parse_args()
-    scene = Scene(options.height, options.width, 1)
+    scene = Scene(options.height, options.width, 1, options.electrons)
     count = max(1, CHUNK_BYTES // (2 * options.width * options.height))
     frames = np.stack([scene.frame(number, REFERENCE_EXPOSURE_S) for number in range(1, count + 1)])
     for fraction in FRACTIONS:

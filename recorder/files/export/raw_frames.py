@@ -78,7 +78,7 @@ def _read_frames(
     _, height, width = shape
     frame_bytes = height * width * dtype.itemsize
     count = min(shape[0], max(0, path.stat().st_size - offset) // frame_bytes)
-    step = min(count, max(1, BLOCK_BYTES // frame_bytes))
+    step = max(1, min(count, BLOCK_BYTES // frame_bytes))
     # One is looked at, one is read.
     memories = [memory_for(step * frame_bytes) for _ in range(2)]
     with PageReader(path) as file:
