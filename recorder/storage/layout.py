@@ -209,10 +209,7 @@ def _lay_out(file: h5py.File, path: Path, what: FileDescription) -> None:
     instrument = make_group(entry, "instrument", "NXinstrument")
     _describe_optics(instrument, what)
     detector = make_group(instrument, "detector", "NXdetector")
-    for name, value in {**what.detector, **(what.ladder.details() if what.ladder else {})}.items():
-        detector[name] = fixed(value) if isinstance(value, str) else value
-        if name in UNITS:
-            describe(detector[name], units=UNITS[name])
+    tell(detector, {**what.detector, **(what.ladder.details() if what.ladder else {})})
     _make_pixels(detector, what)
     for kind in what.fields:
         name, link = kind.column, kind.alias
@@ -236,6 +233,14 @@ def _lay_out(file: h5py.File, path: Path, what: FileDescription) -> None:
     for row in ROWS:
         table = entry.create_dataset(row.table, (0,), row.dtype(), maxshape=(None,), chunks=(TABLE_ROWS,))
         describe(table, long_name=row.help)
+
+
+def tell(detector: h5py.Group, details: Mapping[str, str | int | float]) -> None:
+    """Add to the detector's group what is known of it, by name."""
+    for name, value in details.items():
+        detector[name] = fixed(value) if isinstance(value, str) else value
+        if name in UNITS:
+            describe(detector[name], units=UNITS[name])
 
 
 def _describe_optics(instrument: h5py.Group, what: FileDescription) -> None:

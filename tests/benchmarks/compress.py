@@ -110,10 +110,10 @@ def main() -> None:
         with probing() as probe:
             source = Source.of(path, probe)
         with ChunkReader(path, source.structure) as reader:
-            codec, _ = choose(reader, asked.codec)
+            way, _ = choose(reader, asked.codec, None)
             size = source.structure.frames * reader.frame_bytes
-        alone = InMemory(path, structure_of(path), codec)
-        print(f"{size / 1e9:.2f} GB, {PROCESSORS} processors, {codec}")
+        alone = InMemory(path, structure_of(path), way.codec)
+        print(f"{size / 1e9:.2f} GB, {PROCESSORS} processors, {way.codec}")
         ratios = []
         for _ in range(asked.pairs):
             packing, unpacking = alone.speeds()

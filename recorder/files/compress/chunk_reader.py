@@ -15,10 +15,11 @@ from recorder.storage.packed_chunk import HEADER_BYTES, unpack
 
 
 class Place:
-    """Memory of one thread: for a chunk as it is, and for a packed one."""
+    """Memory of one thread: for a chunk as it is, for one whose values are moved, and for a packed one."""
 
-    def __init__(self, chunk_bytes: int) -> None:
+    def __init__(self, chunk_bytes: int, *, moves: bool = False) -> None:
         self.chunk = memory_for(chunk_bytes)
+        self.moved = memory_for(chunk_bytes) if moves else None
         self.packed = memory_for(chunk_bytes + HEADER_BYTES)
 
 

@@ -21,7 +21,7 @@ from recorder.errors import (
 )
 from recorder.files.compress import everything_else
 from recorder.files.compress.chunk_reader import ChunkReader
-from recorder.files.compress.packing import choose, packed, read_back
+from recorder.files.compress.packing import Way, choose, packed, read_back
 from recorder.files.compress.source import Source, ask_structure, told
 from recorder.files.compress.unfinished import Unfinished, remove_leftovers
 from recorder.files.export.target import require_new
@@ -31,7 +31,8 @@ from recorder.files.opening import DAMAGE, open_recording
 from recorder.files.probe import Probe
 from recorder.frames.pool import PAGE
 from recorder.storage.atomic_file import new_file
-from recorder.storage.packed_chunk import Codec, codec_of
+from recorder.storage.noise_ladder import NoiseLadder
+from recorder.storage.packed_chunk import codec_of
 
 # What saves less is not worth another file.
 _WORTH = 0.01
@@ -68,9 +69,16 @@ class Progress:
 
 
 def compress(
-    path: Path, probe: Probe, to: Path | None, codec: str = "zstd", progress: Progress | None = None
+    path: Path,
+    probe: Probe,
+    to: Path | None,
+    codec: str = "zstd",
+    ladder: NoiseLadder | None = None,
+    progress: Progress | None = None,
 ) -> Compressed:
     """Pack the recording at `path` into a new file `to`, or in its own place where that is None; blocks.
+
+    With `ladder` the values of its pixels are moved to these levels, and its checksums are those of them.
 
     Every frame and all else is read back from the disk and compared before the new file takes its name; what
     was there before goes last. Raises UsageError where a file may not be packed or `to` is there already,
@@ -83,21 +91,23 @@ def compress(
         leftovers = tuple(remove_leftovers(final))
         if to is not None:
             require_new(to)
-        done = _compress(path, final, probe, codec, progress or Progress())
+        done = _compress(path, final, probe, codec, ladder, progress or Progress())
         if not done.why_not:
             _bring_journal(path, final, probe)
     return replace(done, leftovers=leftovers)
 
 
-def _compress(path: Path, final: Path, probe: Probe, codec: str, progress: Progress) -> Compressed:
+def _compress(
+    path: Path, final: Path, probe: Probe, codec: str, ladder: NoiseLadder | None, progress: Progress
+) -> Compressed:
     source = Source.of(path, probe)
     if final == path and not path.stat().st_mode & 0o222:
         raise UsageError(f"{path}: may not be changed (read-only); leave out --in-place, or allow it")
     stays = Compressed(path, source.structure.frames, source.bytes, source.bytes)
-    if why_not := _nothing_to_do(source, codec):
+    if why_not := _nothing_to_do(source, None if ladder else codec):
         return replace(stays, why_not=why_not)
     with ChunkReader(path, source.structure) as reader:
-        way, share = choose(reader, codec)
+        way, share = choose(reader, codec, ladder)
         _require_room(source, final, share, reader.chunk_bytes)
         with Unfinished(final) as new:
             sums = _write(source, reader, way, new.path, progress)
@@ -105,7 +115,7 @@ def _compress(path: Path, final: Path, probe: Probe, codec: str, progress: Progr
             after = new.path.stat().st_size
             if after > source.bytes * (1 - _WORTH):
                 return replace(stays, why_not=f"it would hardly become smaller with {codec}")
-            _compare(source, new.path, sums, probe, progress)
+            _compare(source, new.path, ladder, sums, probe, progress)
             shutil.copystat(path, new.path)
             source.require_unchanged()
             new.become(in_place=final == path)
@@ -122,10 +132,13 @@ def _bring_journal(path: Path, final: Path, probe: Probe) -> None:
             shutil.copyfileobj(old, new)
 
 
-def _nothing_to_do(source: Source, codec: str) -> str:
+def _nothing_to_do(source: Source, codec: str | None) -> str:
+    """Return why nothing is to be done, "" where something is; `codec` is None where values are moved."""
     structure = source.structure
     if not structure.frames:
         return "it has no frames"
+    if codec is None:
+        return ""
     with _reading(source.path), open_recording(source.path) as file:
         plist = file[everything_else.PIXELS].id.get_create_plist()
         values = plist.get_filter(0)[2] if plist.get_nfilters() else ()
@@ -150,7 +163,7 @@ def _require_room(source: Source, final: Path, share: float, chunk_bytes: int) -
 
 
 def _write(
-    source: Source, reader: ChunkReader, codec: Codec, new: Path, progress: Progress
+    source: Source, reader: ChunkReader, way: Way, new: Path, progress: Progress
 ) -> NDArray[np.uint32]:
     """Write the new file; return the checksum of each frame."""
     progress.begin("compressing", source.structure.frames)
@@ -162,21 +175,30 @@ def _write(
         hdf5_target(new, exists=True, past_cache=True, **form) as (target, file),
     ):
         with _reading(source.path):
-            pixels = everything_else.copy(old, file, codec)
-        with contextlib.closing(packed(source, reader, codec)) as chunks:
+            pixels = everything_else.copy(old, file, way.codec)
+        with contextlib.closing(packed(source, reader, way)) as chunks:
             for chunk in chunks:
                 pixels.write_direct_chunk((chunk.frames.start, 0, 0), chunk.data, int(not chunk.is_packed))
                 target.check()
                 sums.append(chunk.sums)
                 progress.advance(len(chunk.frames))
+        if way.ladder is not None:
+            everything_else.tell_moved(file, way.ladder, np.concatenate(sums))
     return np.concatenate(sums)
 
 
-def _compare(source: Source, new: Path, sums: NDArray[np.uint32], probe: Probe, progress: Progress) -> None:
+def _compare(
+    source: Source,
+    new: Path,
+    ladder: NoiseLadder | None,
+    sums: NDArray[np.uint32],
+    probe: Probe,
+    progress: Progress,
+) -> None:
     """Raise StorageError where the new file does not hold what the old one does."""
     progress.begin("comparing", len(sums))
     try:
-        other = _difference(source, new, sums, probe, progress)
+        other = _difference(source, new, ladder, sums, probe, progress)
     except NotOurFileError as error:
         other = f"what was written ({error})"
     if other:
@@ -185,7 +207,14 @@ def _compare(source: Source, new: Path, sums: NDArray[np.uint32], probe: Probe, 
         )
 
 
-def _difference(source: Source, new: Path, sums: NDArray[np.uint32], probe: Probe, progress: Progress) -> str:
+def _difference(
+    source: Source,
+    new: Path,
+    ladder: NoiseLadder | None,
+    sums: NDArray[np.uint32],
+    probe: Probe,
+    progress: Progress,
+) -> str:
     """Return what of the new file is another than in the old one, "" where nothing is."""
     structure = ask_structure(new, probe)
     if told(structure) != source.problems:
@@ -199,7 +228,7 @@ def _difference(source: Source, new: Path, sums: NDArray[np.uint32], probe: Prob
     if structure.frames != len(sums):
         return f"frame {structure.frames}"
     with h5py.File(new) as file, open_recording(source.path) as old:
-        return everything_else.difference(old, file)
+        return everything_else.difference(old, file, ladder)
 
 
 @contextlib.contextmanager

@@ -4,17 +4,20 @@ A program that came later may have added groups, datasets and attributes of any 
 be copied, as they are addresses in the file; those of dimension scales are made anew.
 """
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from datetime import UTC, datetime
 from typing import Any
 
 import h5py
 import numpy as np
 from h5py import h5a, h5d, h5g, h5o, h5p, h5s, h5t, h5z
+from numpy.typing import NDArray
 
 from recorder.errors import UsageError
+from recorder.frames.metadata import CHECKSUM
 from recorder.storage import layout
 from recorder.storage.nexus import describe
+from recorder.storage.noise_ladder import NoiseLadder
 from recorder.storage.packed_chunk import BLOSC, Codec, filter_values
 
 PIXELS = f"{layout.DETECTOR}/data"
@@ -28,6 +31,8 @@ _DIMENSIONS, _USERS = b"DIMENSION_LIST", b"REFERENCE_LIST"
 
 # What a file may say of itself that is another than in the one it was made of.
 _NOT_COMPARED = {"/": {_CHANGED.encode()}}
+
+_CHECKSUMS = f"{layout.DETECTOR}/{CHECKSUM.column}"
 
 
 def copy(old: h5py.File, new: h5py.File, codec: Codec) -> h5d.DatasetID:
@@ -48,6 +53,17 @@ def copy(old: h5py.File, new: h5py.File, codec: Codec) -> h5d.DatasetID:
     describe(new, **{_CHANGED: datetime.now(UTC).isoformat(timespec="milliseconds")})
     pixels: h5d.DatasetID = new[PIXELS].id
     return pixels
+
+
+def tell_moved(new: h5py.File, ladder: NoiseLadder, sums: NDArray[np.uint32]) -> None:
+    """Have a file say that its pixels were moved to the levels of `ladder`; their checksums are `sums`."""
+    detector, details = new[layout.DETECTOR], ladder.details()
+    for name in details:
+        # A camera may have told some of it.
+        detector.pop(name, None)
+    layout.tell(detector, details)
+    if _CHECKSUMS in new:
+        new[_CHECKSUMS][...] = sums
 
 
 def _copy_group(old: h5py.Group, new: h5py.Group, places: dict[int, str], codec: Codec) -> None:
@@ -109,18 +125,28 @@ def _copy_attributes(old: h5py.HLObject, new: h5py.HLObject) -> None:
             made.write(values, mtype=_memory_type(attribute.get_type(), attribute.dtype))
 
 
-def difference(old: h5py.File, new: h5py.File) -> str:
-    """Return what in `new` is not as in `old`, pixels aside; "" where nothing is."""
-    pairs = zip(_contents(old), _contents(new), strict=False)
+def difference(old: h5py.File, new: h5py.File, ladder: NoiseLadder | None) -> str:
+    """Return what in `new` is not as in `old`, pixels aside; "" where nothing is.
+
+    With `ladder` that is told, and the checksums are others.
+    """
+    moved = ladder.details() if ladder else {}
+    for name, value in moved.items():
+        place = f"/{layout.DETECTOR}/{name}"
+        found = new[place][()] if place in new else None
+        if (found.decode() if isinstance(found, bytes) else found) != value:
+            return place
+    left_out = {f"/{layout.DETECTOR}/{name}" for name in moved} | ({f"/{_CHECKSUMS}"} if moved else set())
+    pairs = zip(_contents(old, left_out), _contents(new, left_out), strict=False)
     for (place, before), (found, now) in pairs:
         if (place, before) != (found, now):
             return min(place, found)
-    lengths = [sum(1 for _ in _contents(file)) for file in (old, new)]
+    lengths = [sum(1 for _ in _contents(file, left_out)) for file in (old, new)]
     return "" if lengths[0] == lengths[1] else "the number of things in it"
 
 
-def _contents(file: h5py.File) -> Iterator[tuple[str, Any]]:
-    """Yield each thing in a file with its place in it, in a form that can be compared."""
+def _contents(file: h5py.File, left_out: Collection[str]) -> Iterator[tuple[str, Any]]:
+    """Yield each thing in a file with its place in it, to be compared, but for some."""
     places: dict[int, str] = {}
     found: list[h5py.Dataset] = []
 
@@ -129,6 +155,8 @@ def _contents(file: h5py.File) -> Iterator[tuple[str, Any]]:
         places[_address(group)] = group.name
         for name in group:
             place = f"{group.name.rstrip('/')}/{name}"
+            if place in left_out:
+                continue
             link = group.get(name, getlink=True)
             if not isinstance(link, h5py.HardLink):
                 yield place, (type(link).__name__, getattr(link, "filename", ""), link.path)

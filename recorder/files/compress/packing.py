@@ -8,10 +8,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from recorder.camera import timestamp
 from recorder.files.checks import Structure
 from recorder.files.compress.chunk_reader import ChunkReader, Place
 from recorder.files.compress.on_threads import in_order, threads_for
 from recorder.files.compress.source import Source, damaged
+from recorder.storage.noise_ladder import NoiseLadder
 from recorder.storage.packed_chunk import LZ4, Codec, pack
 
 # In blocks that Blosc would choose, zstd is slower, and packs less.
@@ -37,41 +39,62 @@ class Chunk:
     sums: NDArray[np.uint32]
 
 
-def choose(reader: ChunkReader, name: str) -> tuple[Codec, float]:
+@dataclass(frozen=True)
+class Way:
+    """How the chunks are packed; with `ladder` their values are moved to its levels before."""
+
+    codec: Codec
+    ladder: NoiseLadder | None
+
+    def moved(self, pixels: NDArray[Any], place: Place) -> NDArray[Any]:
+        """Return the pixels (k, H, W) that are to be stored, in `place` where they are others."""
+        if self.ladder is None or place.moved is None:
+            return pixels
+        moved: NDArray[Any] = np.frombuffer(place.moved, pixels.dtype, pixels.size).reshape(pixels.shape)
+        self.ladder.apply(pixels, moved, exact=timestamp.PIXELS)
+        return moved
+
+
+def choose(reader: ChunkReader, name: str, ladder: NoiseLadder | None) -> tuple[Way, float]:
     """Return how to pack with the codec of this name, and which share of the pixels' bytes that leaves.
 
     Noise that fits into a byte becomes smaller byte by byte, greater noise bit by bit (decision 18): pieces
     from all over the recording are packed either way. Raises DamagedFileError and StorageError.
     """
-    place, ways = Place(reader.chunk_bytes), CODECS[name]
+    place = Place(reader.chunk_bytes, moves=ladder is not None)
+    ways = [Way(codec, ladder) for codec in CODECS[name]]
     whole, stored = 0, np.zeros(len(ways))
     for number in range(0, reader.count, -(-reader.count // SAMPLES)):
-        pixels = reader.read(number, place)[: len(reader.frames(number))].reshape(-1)
+        chunk = ways[0].moved(reader.read(number, place), place)
+        pixels = chunk[: len(reader.frames(number))].reshape(-1)
         count = min(len(pixels), SAMPLE_BYTES // pixels.itemsize)
         begin = (len(pixels) - count) // 2
         piece = pixels[begin : begin + count]
-        stored += [pack(piece, place.packed, codec) or piece.nbytes for codec in ways]
+        stored += [pack(piece, place.packed, way.codec) or piece.nbytes for way in ways]
         whole += piece.nbytes
     best = int(np.argmin(stored))
     return ways[best], float(stored[best]) / whole
 
 
-def packed(source: Source, reader: ChunkReader, codec: Codec) -> Generator[Chunk, None, None]:
+def packed(source: Source, reader: ChunkReader, way: Way) -> Generator[Chunk, None, None]:
     """Yield the chunks of a recording in their order, each valid until the next.
 
     Raises DamagedFileError where pixels cannot be read, or are not those of the file's own checksums,
     StorageError where the disk fails.
     """
     yield from in_order(
-        reader.count, _places(reader), lambda number, place: _packed(source, reader, number, place, codec)
+        reader.count,
+        _places(reader, moves=way.ladder is not None),
+        lambda number, place: _packed(source, reader, number, place, way),
     )
 
 
-def _places(reader: ChunkReader) -> list[Place]:
-    return [Place(reader.chunk_bytes) for _ in range(threads_for(2 * reader.chunk_bytes))]
+def _places(reader: ChunkReader, *, moves: bool = False) -> list[Place]:
+    threads = threads_for((2 + moves) * reader.chunk_bytes)
+    return [Place(reader.chunk_bytes, moves=moves) for _ in range(threads)]
 
 
-def _packed(source: Source, reader: ChunkReader, number: int, place: Place, codec: Codec) -> Chunk:
+def _packed(source: Source, reader: ChunkReader, number: int, place: Place, way: Way) -> Chunk:
     frames, pixels = reader.frames(number), reader.read(number, place)
     sums = reader.sums(number, pixels)
     if source.structure.checksums is not None:
@@ -79,7 +102,10 @@ def _packed(source: Source, reader: ChunkReader, number: int, place: Place, code
         if len(wrong):
             text = f"the pixels of frame {frames[wrong[0]]} are not those of its checksum"
             raise damaged(source.path, text)
-    stored = pack(pixels, place.packed, codec)
+    if way.ladder is not None:
+        pixels = way.moved(pixels, place)
+        sums = reader.sums(number, pixels)
+    stored = pack(pixels, place.packed, way.codec)
     data: Any = place.packed[:stored] if stored else pixels.reshape(-1).view(np.uint8).data
     return Chunk(frames, data, bool(stored), sums)
 

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from recorder.camera import timestamp
 from recorder.errors import DamagedFileError, DiskFullError, NotOurFileError, StorageError, UsageError
 from recorder.files import hdf5_target
 from recorder.files.compress import compressing
@@ -25,6 +26,7 @@ from recorder.files.reader import describe
 from recorder.files.recover import recover
 from recorder.files.verify import verify
 from recorder.storage.layout import DETECTOR
+from recorder.storage.noise_ladder import NoiseLadder, NoiseModel
 from tests.unit.files.compress.conftest import FORM, FRAMES, record
 from tests.unit.files.export.test_robustness import FailingFile
 from tests.unit.files.opened.recordings import Written
@@ -118,6 +120,30 @@ def test_the_filter_says_what_it_is_packed_with(recorded: Written, probe: Probe,
     again = compress(to, probe, recorded.path.with_name("z.h5"), codec)
     assert again.why_not == f"it is compressed with {codec} already"
     assert not recorded.path.with_name("z.h5").exists()
+
+
+def test_values_are_moved_and_all_else_survives(recorded: Written, probe: Probe) -> None:
+    path, to = recorded.path, recorded.path.with_name("y.h5")
+    ladder = NoiseLadder(NoiseModel(0.46, 1.4, 2), 1.0)
+    before, said = everything(path), problems(path, probe)
+    assert compress(path, probe, to, ladder=ladder).why_not == ""
+    after = everything(to)
+    own = {f"/{DETECTOR}/{name}" for name in ("data", "checksum", *ladder.details())}
+    links = {"/data", "/entry/data/data"}
+    changed = {place for place in before.keys() | after.keys() if before.get(place) != after.get(place)}
+    assert own <= changed <= own | links
+    with h5py.File(to) as file:
+        frames = file["data"][:]
+        assert file[DETECTOR]["lossy_method"][()] == b"shot-noise"
+        assert file[DETECTOR]["lossy_largest_error"][()] == ladder.largest_error
+    expected = np.empty_like(recorded.frames)
+    ladder.apply(recorded.frames, expected, exact=timestamp.PIXELS)
+    assert np.array_equal(frames, expected)
+    assert not np.array_equal(frames, recorded.frames)
+    # Its own checksums are those of the pixels that it has.
+    assert problems(to, probe) == said
+    with open_files([to], probe) as opened:
+        assert "shot-noise 1.0: values moved by" in repr(opened)
 
 
 def test_the_way_that_makes_it_smaller_is_chosen(tmp_path: Path, probe: Probe) -> None:
