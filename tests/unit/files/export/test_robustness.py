@@ -44,8 +44,8 @@ def test_a_disk_that_fails_under_hdf5_is_one_line(
     init = hdf5_target.HDF5Target.__init__
     made = []
 
-    def on_a_failing_disk(self: Any, where: Path) -> None:
-        init(self, where)
+    def on_a_failing_disk(self: Any, where: Path, **options: Any) -> None:
+        init(self, where, **options)
         self._file = FailingFile(self._file, writes)
         made.append(self._file)
 
