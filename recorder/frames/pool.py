@@ -29,6 +29,9 @@ PAGE = 4096
 # cause.
 WRITER = "writer"
 
+# Owner of those of frames that wait for a trigger: as many as ever, they are no cause of anything.
+RING = "ring"
+
 # A direct write of 4 MiB and more gets all of the disk's rate, one of 128 KiB half of it; see decision 2.
 BLOCK_BYTES = 8 * 2**20
 
@@ -189,12 +192,16 @@ class FrameSpan(BlockLease):
         """Return which fraction of the pool's blocks is in use, 0 to 1."""
         return self.block._pool.statistics().fill
 
+    def part(self, start: int, stop: int, owner: str, file_index: int) -> "FrameSpan":
+        """Return a lease on frames [start, stop) of the span, counted from its first, for another file."""
+        return FrameSpan(self.block, self.start + start, self.start + stop, owner, file_index)
+
     def share(self, owner: str) -> "FrameSpan":
         """Return another lease on the same frames, held by `owner`."""
         return FrameSpan(self.block, self.start, self.stop, owner, self.file_index)
 
 
-def _physical_bytes() -> float:
+def physical_bytes() -> float:
     """Return the memory of this machine in bytes, inf where the system does not report it."""
     try:
         return float(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
@@ -214,7 +221,7 @@ class Pool:
         self.block_bytes = -(-form.nbytes * frames // PAGE) * PAGE
         count = max(MIN_BLOCKS, min(memory // self.block_bytes, MAX_SLOTS // frames))
         size = count * self.block_bytes
-        if size > _physical_bytes():
+        if size > physical_bytes():
             raise UsageError(f"pool.memory: {size / 1e9:.1f} GB are more than this machine has")
         try:
             self._arena = mmap.mmap(-1, size)
@@ -253,9 +260,9 @@ class Pool:
             self._waited_s += seconds
 
     def largest_holder(self) -> str:
-        """Return the owner that holds most leases, "" where nobody ever had one."""
+        """Return the owner that holds most leases besides the ring, "" where nobody ever had one."""
         with self._changed:
-            return max(self._owners, key=self._owners.__getitem__, default="")
+            return max((o for o in self._owners if o != RING), key=self._owners.__getitem__, default="")
 
     def statistics(self) -> PoolStatistics:
         """Return the current counts."""

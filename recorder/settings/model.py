@@ -10,6 +10,7 @@ from pydantic import Field, ValidationError
 
 from recorder.errors import ConfigurationError, did_you_mean
 from recorder.settings.cameras import CAMERAS, FAULTS, CameraSettings, SimulatedCameraSettings
+from recorder.settings.capture_rules import check_captures
 from recorder.settings.field_types import (
     FUNCTION,
     HIGHEST_GAMMA,
@@ -20,8 +21,10 @@ from recorder.settings.field_types import (
     Address,
     BaselineText,
     ColourMap,
+    ConditionText,
     DifferenceRange,
     Duration,
+    Extent,
     Frames,
     Levels,
     PixelSize,
@@ -56,6 +59,12 @@ class RecordingSettings(Section):
     """The run ends after this time; omitted: it goes on until `stop`, or `frames`."""
     split: SplitText | None = Field(None, examples=["10GB", "10min", 5000])
     """The next file begins after so much of one, no frame lost between; omitted: one file for each run."""
+    pretrigger: Extent | None = Field(None, examples=["2s", 500])
+    """Hold so much in memory, and write it when `capture` or a trigger comes; omitted: write every frame."""
+    posttrigger: Extent | None = Field(None, examples=["3s", 500])
+    """How long a capture goes on, its trigger's frame being the first; omitted: as long as `pretrigger`."""
+    captures: Annotated[int, Unit("captures")] = Field(0, ge=0)
+    """The run ends after so many captures; 0: it goes on until `stop`, `duration` or `frames`."""
     triggers: Annotated[int, Unit("triggers")] | None = Field(None, ge=1, examples=[500])
     """How many triggers the camera gets: at the end of a run they are compared with the frames."""
     pixel_size: PixelSize | None = Field(None, examples=["650nm"])
@@ -151,6 +160,11 @@ class AnalysisSettings(Section):
     """What it is called with beside the frame and its metadata, by name, for example { x = 200, y = 100 }."""
     regions: bool = False
     """Store the mean of each of preview.regions in every frame; those that there are as a file begins."""
+    trigger: ConditionText | None = Field(None, examples=["mean > 1200"])
+    """Capture what recording.pretrigger holds when this begins to be so: of the "mean" of the frame or of a
+    region, by its name, or of a value that the function returns. Looked at in the latest frame, as often as
+    the processor allows.
+    """
 
 
 class Settings(Section):
@@ -255,6 +269,7 @@ def validate(tree: dict[str, Any]) -> Settings:
     try:
         settings = Settings.model_validate(tree)
         settings.to_toml().encode()
+        check_captures(settings)
         return settings
     except UnicodeEncodeError:
         raise ConfigurationError("a text that is not valid UTF-8, a file name perhaps; rename it") from None

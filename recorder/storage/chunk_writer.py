@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Literal
 
 from recorder.errors import StorageError
-from recorder.frames.pool import FrameSpan
+from recorder.frames.pool import PAGE, FrameSpan
 from recorder.storage.direct_io import DirectFile, write_at
 from recorder.storage.hdf5_writer import HDF5Writer
 from recorder.storage.layout import FileDescription
@@ -48,23 +48,30 @@ class ChunkWriter:
         return len(span.data) if isinstance(span, PackedSpan) else self._frame_bytes * len(span)
 
     def write(self, first: int, span: FrameSpan | PackedSpan, on_buffered: Callable[[], object]) -> None:
-        """Write the pixels of frames from index `first` on, for which the dataset has room.
+        """Write the pixels of frames from index `first` on, all of one chunk, for which the dataset has room.
 
         `on_buffered` is called where the disk turns out to take no direct writes.
         """
         chunk, offset = divmod(first, self._per_chunk)
-        if offset != (0 if isinstance(span, PackedSpan) else span.start):
+        if offset + len(span) > self._per_chunk or (isinstance(span, PackedSpan) and offset):
             raise AssertionError(f"{span!r} does not follow frame {first} of {self._path}")
         if isinstance(span, PackedSpan):
             self._write_chunk(first, span.data, packed=True)
             return
         memory = span.block.memory[: self._chunk_bytes]
+        is_in_place = offset == span.start
         if self.is_packed and offset == 0:
             # All of the block: what comes later is written again in its place.
             self._write_chunk(first, memory, packed=False)
-            return
-        address = self._hdf5.chunk_address(chunk * self._per_chunk)
+            if is_in_place:
+                return
+        # Where in the file the block would be: a file may begin with any frame of a block.
+        shift = (offset - span.start) * self._frame_bytes
+        address = self._hdf5.chunk_address(chunk * self._per_chunk) + shift
         start, stop = span.start * self._frame_bytes, span.stop * self._frame_bytes
+        if self.direct is not None and not is_in_place and self._frame_bytes % PAGE:
+            # Memory and file are not at the same place of a page.
+            self._write_buffered(on_buffered)
         if self.direct is not None:
             try:
                 self.direct.write(memory, start, stop, address)
@@ -73,10 +80,14 @@ class ChunkWriter:
                 # Some file systems open for direct I/O and refuse the first write.
                 if error.errno != errno.EINVAL or first:
                     raise
-                self.close()
-                self.mode = "buffered"
-                on_buffered()
+                self._write_buffered(on_buffered)
         write_at(self._fd, address + start, memory[start:stop])
+
+    def _write_buffered(self, on_buffered: Callable[[], object]) -> None:
+        """Write through the page cache from now on."""
+        self.close()
+        self.mode = "buffered"
+        on_buffered()
 
     def _write_chunk(self, first: int, data: memoryview, *, packed: bool) -> None:
         self._hdf5.write_chunk(first, data, packed=packed, direct=self.direct is not None)
