@@ -109,7 +109,8 @@ def progress_line(figures: Statistics, rate: float) -> str:
     memory = f"  {inside} in the camera" if inside is not None else ""
     memory += f", waits for {waits_for}" if waits_for else ""
     captures = f"  {figures.captures}" if figures.captures else ""
-    return f"{frames} frames{memory}  {rate:.1f}/s  {flow / 1e6:.0f} MB/s  {pool}  lost {figures.lost}{left}{captures}"
+    more = f"{left}{captures}"
+    return f"{frames} frames{memory}  {rate:.1f}/s  {flow / 1e6:.0f} MB/s  {pool}  lost {figures.lost}{more}"
 
 
 class _StatusColumn(ProgressColumn):

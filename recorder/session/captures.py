@@ -79,8 +79,6 @@ class Captures:
     def figures(self) -> CaptureFigures:
         """The figures of this moment."""
         frames, seconds = self.ring.held
-        # Of n frames the last one, too, has its time.
-        seconds += self.ring.plan.period_s * (frames > 0)
         capture = self.ring.capture
         return CaptureFigures(
             frames, seconds, self._wanted, self.done, self._limit, capture.frames if capture else None

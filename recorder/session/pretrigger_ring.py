@@ -115,14 +115,14 @@ class PretriggerRing(SpanQueue):
 
     @property
     def held(self) -> tuple[int, float]:
-        """How many of the frames held a trigger of now would get, and over how many s they came."""
+        """How many frames before the newest a trigger of now would get, and how many s they go back."""
         if self.newest is None or not self._spans:
             return 0, 0.0
         window = self.plan.window(self.newest)
         parts = [window.part_of(span.metadata) for span in self._spans]
         count = sum(len(span) - part.start for span, part in zip(self._spans, parts, strict=True))
         first = next(s.metadata[p.start] for s, p in zip(self._spans, parts, strict=True) if p.start < len(s))
-        return count, (self.newest.time_ns - int(first["camera_time_ns"])) * 1e-9
+        return count - 1, (self.newest.time_ns - int(first["camera_time_ns"])) * 1e-9
 
     # Captures.
 

@@ -219,15 +219,14 @@ class Summary:
         losses: Counter[str] = Counter()
         for run in runs:
             losses.update(run.losses)
+        captures = [run.captures for run in runs if run.captures is not None]
         fullest = min(runs, key=lambda run: run.lowest_free / run.blocks if run.blocks else 1.0)
         return replace(
             max(runs, key=lambda run: run.verdict.severity),
             files=tuple(file for run in runs for file in run.files),
             losses=dict(losses),
             packing=PackingFigures.of_all(run.packing for run in runs),
-            captures=sum(counts)
-            if (counts := [r.captures for r in runs if r.captures is not None])
-            else None,
+            captures=sum(captures) if captures else None,
             longest_pause_s=max(run.longest_pause_s for run in runs),
             blocks=fullest.blocks,
             lowest_free=fullest.lowest_free,
