@@ -28,6 +28,7 @@ class Capture:
     failure: RecorderError | None = None
     lacks: str = ""
     made: asyncio.Event = field(default_factory=asyncio.Event)
+    is_booked: bool = False  # told, or counted as lost
     # Where counters are without a gap: the first of them, and its index.
     _begins: list[tuple[int, int]] = field(default_factory=list)
 

@@ -129,33 +129,46 @@ class Captures:
                 )
                 await files.prepare(settings, path, camera, self.ring.frames_per_block, capture.file_index)
                 capture.path = path
-            except RecorderError as error:
-                self.ring.lose(capture, error)
-                self._on_problem(StorageError(f"a capture is lost: {error}"))
+            except Exception as error:  # whatever it is, the frames must not wait for ever
+                known = error if isinstance(error, RecorderError) else StorageError(repr(error))
+                self._on_problem(StorageError(f"a capture is lost: {known}"))
+                self.ring.lose(capture, known)
+                self._book_if_over(capture)
                 return
             self.ring.made(capture)
-            for number, row in list(self._rows):
-                await self._write(capture, number, row)
+            self._book_if_over(capture)
+            try:
+                for number, row in list(self._rows):
+                    await self._write(capture, number, row)
+            except StorageError as error:
+                self._on_problem(error)
 
     def _on_over(self, capture: Capture) -> None:
         self.done += 1
         self._indices.append(self.ring.waits_in)
-        if capture.failure is not None:
-            losses = self.ring.ledger.abandon(
-                capture.frames, 0, capture.trigger - capture.before, time.perf_counter_ns()
-            )
-            for loss in losses:
-                self._on_loss(loss)
-        else:
-            after = capture.frames - capture.before
-            log.info("capture %d: %s, and %d from it on", self.done, self.beginning(capture), after)
+        self._book_if_over(capture)
         if self._limit and self.done >= self._limit:
             self._on_limit()
 
+    def _book_if_over(self, capture: Capture) -> None:
+        """Tell of a capture that has come to its end, and whose file is there, or cannot be."""
+        is_under_way = capture is self.ring.capture and not self.ring.is_closed
+        if is_under_way or capture.is_booked or not capture.made.is_set():
+            return
+        capture.is_booked = True
+        if capture.failure is None:
+            after = capture.frames - capture.before
+            log.info("captured %s, and %d from it on", self.beginning(capture), after)
+            return
+        first, now_ns = capture.trigger - capture.before, time.perf_counter_ns()
+        for loss in self.ring.ledger.abandon(capture.frames, 0, first, now_ns):
+            self._on_loss(loss)
+
     def beginning(self, capture: Capture) -> str:
         """Return where a capture goes, and what it has from before its trigger, for people."""
-        asked = capture.window.asked_before
-        missing = f" of the {asked} asked for: no more were held" if capture.before < asked else ""
+        asked, entry = capture.window.asked_before, self.ring.files[capture.file_index]
+        is_short = entry.asked is not None and capture.trigger - entry.asked.first < asked
+        missing = f" of the {asked} asked for: no more were held" if is_short else ""
         where = f"{capture.path}" if capture.path else "no file"
         return f"{where}, {capture.before} frames before counter {capture.trigger}{missing}"
 
@@ -203,6 +216,8 @@ class Captures:
         if self._tasks:
             await asyncio.wait(set(self._tasks))
         capture = self.ring.capture
+        if capture is not None:
+            self._book_if_over(capture)
         if capture is None or not capture.lacks:
             return ""
         lacks = f"the capture lacks {capture.lacks} of the {_words(self.ring.plan.after)} after its trigger"

@@ -124,6 +124,11 @@ class PretriggerRing(SpanQueue):
         first = next(s.metadata[p.start] for s, p in zip(self._spans, parts, strict=True) if p.start < len(s))
         return count - 1, (self.newest.time_ns - int(first["camera_time_ns"])) * 1e-9
 
+    @property
+    def is_closed(self) -> bool:
+        """Whether no more frames come."""
+        return self._closed
+
     # Captures.
 
     @contextlib.contextmanager

@@ -113,6 +113,11 @@ class OpenedRecording:
         return self._column("frame_number", np.uint64)
 
     @cached_property
+    def relative_frame(self) -> NDArray[np.float64]:
+        """Each frame's count from its capture's trigger (N,): 0 for that one, NaN where there was none."""
+        return self._column("relative_frame", np.float64)
+
+    @cached_property
     def exposure(self) -> NDArray[np.float64]:
         """Exposure of each frame (N,) in s, NaN where the camera does not tell it."""
         return self._column("exposure_s", np.float64)
