@@ -252,11 +252,13 @@ async def quit_(context: CommandContext) -> CommandReply:
     means_it = context.is_replay or (context.is_operator and conversation is None)
     if not (session.running and session.saving) or means_it:
         return _leave(context)
-    path = (session.run.file.path if session.run and session.run.file else None) or "a file"
+    path = session.run.file.path if session.run and session.run.file else None
+    waits = session.run is not None and session.run.captures is not None and path is None
+    does = "frames wait for a trigger" if waits else f"{path or 'a file'} is being saved"
     if conversation is None:
-        raise UsageError(f"{path} is being saved; quit now stops, closes the file and leaves")
+        raise UsageError(f"{does}; quit now stops, closes the file and leaves")
     conversation.ask("leave?", "quit now")
-    raise UsageError(f"{path} is being saved; stop, close the file and leave? y/N (quit now does not ask)")
+    raise UsageError(f"{does}; stop, close the file and leave? y/N (quit now does not ask)")
 
 
 @command(ends_run=True, turn=Turn.LAST)

@@ -56,5 +56,5 @@ def _advice(needed: int) -> str:
     machine = physical_bytes()
     if needed > machine:
         return f"this machine has {machine / 1e9:.0f} GB: hold less"
-    step = 10**7 if needed < 10**9 else 10**8
-    return f'set pool.memory = "{format_bytes(-(-needed // step) * step)}"'
+    size = f"{-(-needed // 10**7) * 10}MB" if needed < 10**9 else f"{-(-needed // 10**8) / 10:.1f}GB"
+    return f'set pool.memory = "{size}"'

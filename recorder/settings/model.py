@@ -161,9 +161,8 @@ class AnalysisSettings(Section):
     regions: bool = False
     """Store the mean of each of preview.regions in every frame; those that there are as a file begins."""
     trigger: ConditionText | None = Field(None, examples=["mean > 1200"])
-    """Capture what recording.pretrigger holds when this begins to be so: of the "mean" of the frame or of a
-    region, by its name, or of a value that the function returns. Looked at in the latest frame, as often as
-    the processor allows.
+    """Capture when this begins to hold: of the "mean" of the latest frame or of a region (its name), or of
+    a value that the function returns.
     """
 
 
