@@ -10,20 +10,28 @@ if TYPE_CHECKING:
     from recorder.settings.model import Settings
 
 
+def check_pretrigger_given(settings: "Settings") -> None:
+    """Raise ConfigurationError where captures are asked for, and nothing is held for them.
+
+    A configuration may have such settings without an effect; a session may not.
+    """
+    recording = settings.recording
+    alone = {
+        "recording.posttrigger": recording.posttrigger,
+        "recording.captures": recording.captures or None,
+        "analysis.trigger": settings.analysis.trigger,
+    }
+    for key, value in alone.items():
+        if recording.pretrigger is None and value is not None:
+            raise ConfigurationError(
+                f'{key} = {value}: needs recording.pretrigger, for example "2s": what is held in memory'
+            )
+
+
 def check_captures(settings: "Settings") -> None:
     """Raise ConfigurationError where what is set about captures does not go together."""
     recording, condition = settings.recording, settings.analysis.trigger
     if recording.pretrigger is None:
-        alone = {
-            "recording.posttrigger": recording.posttrigger,
-            "recording.captures": recording.captures or None,
-            "analysis.trigger": condition,
-        }
-        for key, value in alone.items():
-            if value is not None:
-                raise ConfigurationError(
-                    f'{key} = {value}: needs recording.pretrigger, for example "2s": what is held in memory'
-                )
         return
     if (recording.posttrigger if recording.posttrigger is not None else recording.pretrigger) == 0:
         raise ConfigurationError("recording.posttrigger: at least 1, the frame of the trigger")

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from recorder.assembly import make_camera
 from recorder.errors import ConfigurationError
 from recorder.preview.trigger import Trigger
 from recorder.settings.model import validate
@@ -53,7 +54,6 @@ RING = {"pretrigger": 5}
 @pytest.mark.parametrize(
     ("tree", "message"),
     [
-        ({"analysis": {"trigger": "mean > 5"}}, "analysis.trigger = mean > 5: needs recording.pretrigger"),
         (
             {"recording": RING, "analysis": {"trigger": "maen > 5"}},
             "no region maen in preview.regions, .* did you mean mean",
@@ -68,8 +68,6 @@ RING = {"pretrigger": 5}
         ),
         ({"recording": RING, "analysis": {"trigger": "mean => 5"}}, 'trigger = "mean => 5": must be NAME'),
         ({"recording": RING, "analysis": {"trigger": "mean > high"}}, "high is no number; write NAME"),
-        ({"recording": {"posttrigger": 5}}, "recording.posttrigger = 5: needs recording.pretrigger"),
-        ({"recording": {"captures": 5}}, "recording.captures = 5: needs recording.pretrigger"),
         ({"recording": {"pretrigger": 0}}, "recording.posttrigger: at least 1"),
         ({"recording": {"pretrigger": -1}}, r"recording.pretrigger = -1: must be a time \(.*, or a number"),
         ({"recording": {"pretrigger": "2"}}, "a time needs a unit"),
@@ -87,6 +85,19 @@ RING = {"pretrigger": 5}
 def test_what_does_not_go_together_is_refused(tree: dict[str, Any], message: str) -> None:
     with pytest.raises(ConfigurationError, match=message):
         validate(tree)
+
+
+@pytest.mark.parametrize(
+    ("tree", "message"),
+    [
+        ({"analysis": {"trigger": "mean > 5"}}, "analysis.trigger = mean > 5: needs recording.pretrigger"),
+        ({"recording": {"posttrigger": 5}}, "recording.posttrigger = 5: needs recording.pretrigger"),
+        ({"recording": {"captures": 5}}, "recording.captures = 5: needs recording.pretrigger"),
+    ],
+)
+def test_no_camera_is_made_for_captures_of_nothing(tree: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConfigurationError, match=message):
+        make_camera(validate(tree))
 
 
 def test_a_function_may_return_any_value() -> None:
