@@ -71,7 +71,7 @@ class FrameFormat:
 class PoolStatistics:
     """Counts of blocks, `lowest_free` since the start, and the camera thread's waits for a free one.
 
-    `waits` is how often it waited, `waited_s` for how long in all.
+    `waits` is how often it waited, `waited_s` for how long in all; `held` blocks wait for a trigger.
     """
 
     blocks: int
@@ -79,11 +79,13 @@ class PoolStatistics:
     lowest_free: int
     waits: int
     waited_s: float
+    held: int = 0
 
     @property
     def fill(self) -> float:
-        """Fraction of the blocks in use, 0 to 1."""
-        return 1 - self.free / self.blocks
+        """Fraction of the blocks in use, 0 to 1, of those that are not held for a trigger anyway."""
+        used = self.blocks - self.free - self.held
+        return max(0, used) / max(1, self.blocks - self.held)
 
 
 class Block:
@@ -217,7 +219,7 @@ class Pool:
     """
 
     def __init__(self, form: FrameFormat, frames: int, memory: int) -> None:
-        self.format = form
+        self.format, self.frames_per_block = form, frames
         self.block_bytes = -(-form.nbytes * frames // PAGE) * PAGE
         count = max(MIN_BLOCKS, min(memory // self.block_bytes, MAX_SLOTS // frames))
         size = count * self.block_bytes
@@ -236,6 +238,7 @@ class Pool:
         self._lowest = count
         self._waits = 0
         self._waited_s = 0.0
+        self.held = 0  # by a ring, as it says; read on any thread
         self._owners: Counter[str] = Counter()
         self._changed = threading.Condition()
 
@@ -267,7 +270,8 @@ class Pool:
     def statistics(self) -> PoolStatistics:
         """Return the current counts."""
         with self._changed:
-            return PoolStatistics(self._count, len(self._free), self._lowest, self._waits, self._waited_s)
+            free = len(self._free)
+            return PoolStatistics(self._count, free, self._lowest, self._waits, self._waited_s, self.held)
 
     def leases(self) -> int:
         """Return how many leases are not released yet."""

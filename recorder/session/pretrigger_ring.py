@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 from recorder.errors import CameraError, RecorderError
 from recorder.frames.channel import SpanQueue
 from recorder.frames.ledger import Cause, Ledger
-from recorder.frames.pool import RING, WRITER, FrameSpan
+from recorder.frames.pool import RING, WRITER, FrameSpan, Pool
 from recorder.frames.timeline import Timeline
 from recorder.session.capture import Capture
 from recorder.session.capture_window import CapturePlan, Moment
@@ -26,7 +26,7 @@ ENDED = "no frame to capture: the run ended before one came"
 
 
 class PretriggerRing(SpanQueue):
-    """Hold what `plan` says, in `most_blocks` at most; hand on captures to the channel `writer`.
+    """Hold what `plan` says, in `most_blocks` of `pool` at most; hand on captures to the channel `writer`.
 
     Used on the event loop's thread, and waits for nothing. Every frame is noted in `timeline` as it comes.
     `on_begin` is called with a capture whose file is to be made, which `made` or `lose` answers; `on_over`
@@ -38,8 +38,8 @@ class PretriggerRing(SpanQueue):
         self,
         writer: SpanQueue,
         plan: CapturePlan,
-        frames_per_block: int,
         most_blocks: int,
+        pool: Pool,
         files: FileSequence,
         timeline: Timeline,
         ledger: Ledger,
@@ -53,8 +53,8 @@ class PretriggerRing(SpanQueue):
         self.waits_in = files.current_index
         self.delivered = self.saved = 0
         self._writer, self.files, self.timeline, self.ledger = writer, files, timeline, ledger
-        self.frames_per_block, self._most_blocks = frames_per_block, most_blocks
-        self._blocks = 0  # that are held
+        self.frames_per_block, self._most_blocks = pool.frames_per_block, most_blocks
+        self._pool = pool
         self._gone: Moment | None = None  # the last frame that is not held any more
         self._last_saved = 0
         self._kept: list[Moment] = []  # frames that a trigger may still name
@@ -86,13 +86,13 @@ class PretriggerRing(SpanQueue):
         self._trim()
 
     def _hold(self, span: FrameSpan) -> None:
-        self._blocks += not self._spans or self._spans[-1].block is not span.block
+        self._pool.held += not self._spans or self._spans[-1].block is not span.block
         self._admit(span)
 
     def _let_go(self) -> None:
         with self._spans.popleft() as span:
             self._gone = Moment.of(span.metadata[-1])
-            self._blocks -= not self._spans or self._spans[0].block is not span.block
+            self._pool.held -= not self._spans or self._spans[0].block is not span.block
 
     def _trim(self) -> None:
         """Let go of what no trigger can ask for any more, and of what the pool has no room for."""
@@ -101,7 +101,7 @@ class PretriggerRing(SpanQueue):
         while self._spans:
             rows = self._spans[0].metadata
             is_wanted = window.part_of(rows).start < len(rows)
-            if is_wanted and self._blocks <= self._most_blocks:
+            if is_wanted and self._pool.held <= self._most_blocks:
                 return
             self._let_go()
 

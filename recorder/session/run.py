@@ -228,7 +228,7 @@ class Run:
             self._channel = RunParts.channel(self._settings.storage, self.files, pool.block_bytes)
             intake: SpanQueue = self._channel
             if ring is not None:
-                self.captures = self._make_captures(ring, description, per_block, self._channel)
+                self.captures = self._make_captures(ring, description, pool, self._channel)
                 intake = self.captures.ring
             books = self.files, self.ledger, None if self.captures else self.timeline
             writer = Writer(*books, self._on_disk_failure, self._losses.add, self._channel)
@@ -243,10 +243,10 @@ class Run:
                 self._become(State.CLOSED)
             self._camera_thread.shutdown(wait=False)
 
-    def _make_captures(self, blocks: int, camera: CameraDescription, k: int, to: SpanQueue) -> Captures:
-        """Have frames wait for triggers, in so many blocks of k, before they come to the writer's channel."""
+    def _make_captures(self, most: int, camera: CameraDescription, pool: Pool, to: SpanQueue) -> Captures:
+        """Have frames wait for triggers, in blocks of the pool, before they come to the writer's channel."""
         plan = CapturePlan.of(self._settings.recording, camera.rate)
-        ring = PretriggerRing(to, plan, k, blocks, self.files, self.timeline, self.ledger)
+        ring = PretriggerRing(to, plan, most, pool, self.files, self.timeline, self.ledger)
         naming = self._settings.recording.captures, camera, self._next_capture, self._indices
         told = self._note_problem, self._losses.add, partial(self.stop, FinishReason.LIMIT)
         return Captures(ring, *naming, *told)

@@ -28,6 +28,9 @@ KINDS: dict[str, dict[str, Any]] = {
 }
 MB = 2**20
 
+# How long the program takes to begin, and its caches to fill, on a busy machine.
+SETTLES_S = 20
+
 
 def look_at(path: Path, before: int, after: int) -> str:
     """Return what is wrong with a capture, "" where it holds exactly what was asked for."""
@@ -103,8 +106,8 @@ def wait(asked: argparse.Namespace, root: Path) -> None:
         began_s = time.monotonic()
         while process.poll() is None:
             passed_s = time.monotonic() - began_s
-            # The first seconds fill the ring.
-            if passed_s > parse_seconds(asked.before) + 5:
+            # Before, the pool is made and the ring fills.
+            if passed_s > parse_seconds(asked.before) + SETTLES_S:
                 memory.append(resident_bytes(process.pid))
                 if len(memory) % 60 == 1:
                     print(f"{passed_s:.0f} s: {memory[-1] / MB:.1f} MB", flush=True)
