@@ -15,6 +15,7 @@ from recorder.frames.region_means import Box, box_in_frame, corner_of
 from recorder.session.camera_noise import noise_ladder
 from recorder.session.session import Session
 from recorder.settings.cameras import SimulatedCameraSettings
+from recorder.settings.capture_rules import check_pretrigger_given
 from recorder.settings.model import Settings
 from recorder.settings.pco_camera import PcoCameraSettings
 from recorder.storage.dry_run import DryRun
@@ -43,6 +44,7 @@ def make_camera(
     `notify` is called with what a real camera reports of its health, `mark` with the events that it saw, on
     any thread. Raises UsageError.
     """
+    check_pretrigger_given(settings)
     camera, recording = settings.camera, settings.recording
     if isinstance(camera, SimulatedCameraSettings):
         return SimulatedCamera(camera)

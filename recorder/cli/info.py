@@ -11,6 +11,7 @@ from recorder.files import reader
 from recorder.files.probe import Probe
 from recorder.files.reader import FileInfo
 from recorder.frames.ledger import causes_text
+from recorder.frames.metadata import TRIGGER_NUMBER
 from recorder.frontends.printing import escaped, print_json, print_line
 from recorder.storage.noise_ladder import LOSSY, lossy_text
 from recorder.units import format_metres, format_seconds
@@ -23,7 +24,7 @@ MAX_MARKS = 100
 MAX_EXPOSURES = 8
 
 # What has a line of its own.
-_TOLD = {"description", "serial_number", "x_pixel_size", "y_pixel_size", *LOSSY}
+_TOLD = {"description", "serial_number", "x_pixel_size", "y_pixel_size", TRIGGER_NUMBER, *LOSSY}
 
 _COLOURS = {"complete": "green", "failed": "red", "frames lost": "red"}
 
@@ -60,6 +61,7 @@ def _rows(found: FileInfo) -> dict[str, Any]:
         "verdict": found.verdict,
         "ended": found.cause or "not yet, or killed",
         "frames": f"{found.frames} of {found.width}x{found.height} {found.dtype}, {found.bytes / 1e9:.3f} GB",
+        **({"capture": _capture(found.capture)} if found.capture else {}),
         "lost": f"{found.lost}" + (f" ({causes_text(found.losses)})" if found.losses else ""),
         "time": f"{found.start_time} to {found.end_time or 'now'}" if found.frames else "no frame has come",
         "rate": f"{found.rate:.3f} frames/s over {found.seconds:.3f} s of the camera's clock",
@@ -77,6 +79,10 @@ def _rows(found: FileInfo) -> dict[str, Any]:
         "camera": f"{found.camera}, serial {found.serial_number}",
         **{name: value for name, value in found.detector.items() if name not in _TOLD},
     }
+
+
+def _capture(found: Mapping[str, int]) -> str:
+    return f"{found['before']} frames before counter {found['trigger_number']}, {found['after']} from it on"
 
 
 def _compression(found: Mapping[str, float]) -> str:

@@ -171,8 +171,9 @@ def _pipeline(
 ) -> Measurement:
     tree = settings.model_dump(exclude_none=True)
     frames = max(1, size // (2 * width * height))
-    tree["camera"] |= {"width": width, "height": height, "rate": "max", "faults": []}
+    tree["camera"] |= {"width": width, "height": height, "rate": "max", "faults": [], "events": []}
     tree["recording"] = {"frames": frames, "output": str(scratch / "pipeline.h5")}
+    tree["analysis"].pop("trigger", None)
     tree["storage"] |= {"mode": mode, "compression": compression}
     summary = asyncio.run(_record(validate(tree)))
     (scratch / "pipeline.h5").unlink()

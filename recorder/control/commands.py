@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 # They register their commands.
+from recorder.control import capture_commands as _capture_commands  # noqa: F401
 from recorder.control import mark_commands as _mark_commands  # noqa: F401
 from recorder.control import metadata_commands as _metadata_commands  # noqa: F401
 from recorder.control import schedule_commands as _schedule_commands  # noqa: F401
@@ -152,6 +153,7 @@ async def save(context: CommandContext, state: Saving | None = None) -> CommandR
     """Write frames into a new file from now on, or go on without writing any; or tell which it is."""
     if state is None:
         return CommandReply(saving_text(context.session), only_tells=True)
+    _check_writes_all(context)
     path, number = await context.session.save(state == "on", None, context.first)
     return CommandReply(f"saving {path}" if path else "saving nothing", number=number)
 
@@ -159,10 +161,17 @@ async def save(context: CommandContext, state: Saving | None = None) -> CommandR
 @command(changes_frames=True, turn=Turn.WHEN_OVER)
 async def save_new(context: CommandContext, name: Word = "") -> CommandReply:
     """Go on in the next file, called NAME if you like; no frame is lost between the two."""
+    _check_writes_all(context)
     path, number = await context.session.save(True, name or None, context.first)
     return CommandReply(
         f"saving {path}{'' if context.session.running else ' from the next start on'}", number=number
     )
+
+
+def _check_writes_all(context: CommandContext) -> None:
+    run = context.session.run
+    if context.session.running and run is not None and run.captures is not None:
+        raise UsageError("frames wait for a trigger (recording.pretrigger): capture saves them")
 
 
 @command(turn=Turn.FOR_A_FRAME)
@@ -243,11 +252,13 @@ async def quit_(context: CommandContext) -> CommandReply:
     means_it = context.is_replay or (context.is_operator and conversation is None)
     if not (session.running and session.saving) or means_it:
         return _leave(context)
-    path = (session.run.file.path if session.run and session.run.file else None) or "a file"
+    path = session.run.file.path if session.run and session.run.file else None
+    waits = session.run is not None and session.run.captures is not None and path is None
+    does = "frames wait for a trigger" if waits else f"{path or 'a file'} is being saved"
     if conversation is None:
-        raise UsageError(f"{path} is being saved; quit now stops, closes the file and leaves")
+        raise UsageError(f"{does}; quit now stops, closes the file and leaves")
     conversation.ask("leave?", "quit now")
-    raise UsageError(f"{path} is being saved; stop, close the file and leave? y/N (quit now does not ask)")
+    raise UsageError(f"{does}; stop, close the file and leave? y/N (quit now does not ask)")
 
 
 @command(ends_run=True, turn=Turn.LAST)

@@ -29,6 +29,9 @@ LEFT_OUT = {
     "page": ("preview.web", "preview.window"),
 }
 
+# What called for captures then: they are in the journal, as commands.
+REPEATED = ("analysis.trigger",)
+
 # A journal has none of these, and a password that others know would be none.
 TOKENS = ("remote.token", "preview.token")
 
@@ -41,10 +44,10 @@ def settings_for_replay(settings: Settings, wanted: Collection[str]) -> tuple[Se
     tree, defaults = settings.model_dump(exclude_none=True), Settings().model_dump(exclude_none=True)
     unwanted = [key for part, keys in LEFT_OUT.items() if part not in wanted for key in keys]
     gone = []
-    for key in (*unwanted, *TOKENS):
+    for key in (*REPEATED, *unwanted, *TOKENS):
         section, _, name = key.partition(".")
         value = tree[section].pop(name, None)
-        if key not in TOKENS and value != defaults[section].get(name):
+        if key in unwanted and value != defaults[section].get(name):
             gone.append(key)
     return validate(tree), tuple(gone)
 

@@ -13,16 +13,21 @@ MAX_LABEL = 64
 LISTED = 10
 
 
+def check_label(command_name: str, label: str) -> None:
+    """Raise UsageError for a label that a mark cannot have."""
+    if len(label.encode()) > MAX_LABEL:
+        size = len(label.encode())
+        raise UsageError(f"{command_name}: a label of {size} bytes (UTF-8); the longest has {MAX_LABEL}")
+    if label == TAKEN_BACK:
+        raise UsageError(
+            f"{command_name}: {label} is what stands in the file for a mark taken back; choose another label"
+        )
+
+
 @command(turn=Turn.FOR_A_FRAME)
 async def mark(context: CommandContext, label: Label, *text: Word) -> CommandReply:
     """Mark the frame being exposed now with LABEL, and TEXT if you like."""
-    if len(label.encode()) > MAX_LABEL:
-        size = len(label.encode())
-        raise UsageError(f"mark: a label of {size} bytes (UTF-8); the longest has {MAX_LABEL}")
-    if label == TAKEN_BACK:
-        raise UsageError(
-            f"mark: {label} is what stands in the file for a mark taken back; choose another label"
-        )
+    check_label("mark", label)
     placed = await context.session.mark(
         label, " ".join(text), context.source, context.entered_ns, context.first
     )
@@ -30,11 +35,10 @@ async def mark(context: CommandContext, label: Label, *text: Word) -> CommandRep
     if placed is None or placed.frame is None:
         return CommandReply(f"{said}; its frame is known once the camera's memory is read out")
     if not placed.saved:
-        counter = placed.frame.number
-        return CommandReply(
-            f"{said} on the frame with counter {counter}, in no file: the journal alone has it",
-            number=counter,
-        )
+        counter, run = placed.frame.number, context.session.run
+        waits = run is not None and run.captures is not None
+        kept = "a capture that holds it has it too" if waits else "the journal alone has it"
+        return CommandReply(f"{said} on the frame with counter {counter}, in no file: {kept}", number=counter)
     where = f"frame {placed.frame.index} (counter {placed.frame.number})"
     return CommandReply(f"{said} on {where}", placed.frame)
 

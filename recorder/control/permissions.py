@@ -44,6 +44,9 @@ KEY_RULES = {
     "recording.duration": _BY_RUN,
     "recording.triggers": _BY_RUN,
     "recording.split": _BY_RUN,
+    "recording.pretrigger": _BY_RUN,
+    "recording.posttrigger": _BY_RUN,
+    "recording.captures": _BY_RUN,
     "recording.pixel_size": _BY_RUN,
     "optics.magnification": _BY_RUN,
     "camera.source": KeyRule("run", clients=False),
@@ -77,6 +80,7 @@ KEY_RULES = {
     "analysis.function": _BY_PROGRAM_AT_CONSOLE,
     "analysis.options": _BY_PROGRAM_AT_CONSOLE,
     "analysis.regions": _BY_RUN,
+    "analysis.trigger": _BY_PROGRAM,
 }
 
 

@@ -28,6 +28,7 @@ def status_line(session: Session) -> str:
     written = f"{figures.frames} frames written ({figures.durable} durable)"
     parts = [
         f"{figures.state.value}, {saving}",
+        *([str(figures.captures)] if figures.captures else []),
         f"{written if is_saved else f'{figures.unsaved} frames not written'}, {camera.frames} delivered, "
         f"{figures.lost} lost",
         _rate(session, figures),
@@ -60,8 +61,11 @@ def status_table(session: Session) -> Table:
         rows.append(
             ("written", f"{figures.frames} frames, {size:.2f} GB; {figures.durable} survive a power cut")
         )
+    if figures.captures:
+        rows.append(("captures", str(figures.captures)))
     if figures.unsaved:
-        rows.append(("not saved", f"{figures.unsaved} frames came while nothing was saved"))
+        why = "no capture has asked for" if figures.captures else "came while nothing was saved"
+        rows.append(("not saved", f"{figures.unsaved} frames {why}"))
     rows += [
         ("camera", f"{camera.frames} frames delivered, {figures.lost} lost"),
         ("rate", _rate(session, figures)),
@@ -162,6 +166,8 @@ def saving_text(session: Session) -> str:
     if not session.saving:
         return "saving nothing; save on writes a file"
     figures = session.statistics()
+    if session.running and figures is not None and figures.captures is not None:
+        return f"{figures.captures}; capture saves what is held"
     if session.running and figures is not None and figures.path is not None:
         return f"saving {figures.path}"
     return "not running; the next start saves into a new file"

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from recorder.errors import DamagedFileError, UsageError
 from recorder.files.opening import DAMAGE, filters, open_recording
-from recorder.frames.metadata import COLUMNS, FrameField
+from recorder.frames.metadata import COLUMNS, RELATIVE, TRIGGER_NUMBER, FrameField
 from recorder.storage import layout
 from recorder.storage.file_addresses import FileAddresses, GrowingDataset
 from recorder.storage.file_bytes import Readable
@@ -88,7 +88,8 @@ class FileInfo:
     times smaller the frames are in the file (`ratio`), and of how many `chunks`, how many are stored
     `as_they_are`; None of a file without. Of `mark_rows`, `time_s`
     is the time of the marked frame, as `frame_time` has it (None: it is not there). `start_time` and
-    `end_time` are those of the first and the last exposure.
+    `end_time` are those of the first and the last exposure. Of frames around a trigger, `capture` has its
+    counter (`trigger_number`), and how many frames are `before` it and from it on (`after`).
     """
 
     path: Path
@@ -116,6 +117,7 @@ class FileInfo:
     camera: str
     serial_number: str
     detector: dict[str, Any]
+    capture: dict[str, int] | None
     optics: dict[str, float]
     metadata: dict[str, MetadataValue]
 
@@ -180,9 +182,19 @@ def _describe(path: Path) -> FileInfo:
             camera=_text(detector["description"]),
             serial_number=_text(detector["serial_number"]),
             detector={name: _value(detector[name]) for name in detector if name not in per_frame},
+            capture=_capture(detector, frames),
             optics=optics(file),
             metadata=read_metadata(entry),
         )
+
+
+def _capture(detector: h5py.Group, frames: int) -> dict[str, int] | None:
+    relative = column(detector, RELATIVE)
+    if relative is None:
+        return None
+    before = int((relative[:frames] < 0).sum())
+    number = int(detector[TRIGGER_NUMBER][()])
+    return {"trigger_number": number, "before": before, "after": frames - before}
 
 
 def _end(start: str, closed: str, times: NDArray[np.float64], exposures: NDArray[np.float64]) -> str:

@@ -91,13 +91,21 @@ class Ledger:
         """
         return 0.0 if self.first_time_ns is None else (host_time_ns - self.first_time_ns) * 1e-9
 
+    def see(self, metadata: NDArray[Any]) -> None:
+        """Note when the first frame of the run came, where frames are accounted for later, or never."""
+        if self.first_time_ns is None:
+            self.first_time_ns = int(metadata["host_time_ns"][0])
+
+    def begin_at(self, number: int) -> None:
+        """Count from counter `number` on: of the frames since the last one nothing was asked."""
+        self.last_number = number - 1
+
     def account(self, metadata: NDArray[Any], position: int) -> list[Loss]:
         """Count the frames of rows of metadata (n,), n >= 1, in the camera's order.
 
         `position` is the first one's index in its file. Returns the losses found between and before them.
         """
-        if self.first_time_ns is None:
-            self.first_time_ns = int(metadata["host_time_ns"][0])
+        self.see(metadata)
         numbers = metadata["frame_number"].astype(np.int64)
         steps = np.diff(numbers, prepend=self.last_number)
         self.last_number = int(numbers[-1])

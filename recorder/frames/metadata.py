@@ -18,6 +18,10 @@ from numpy.typing import NDArray
 NUMBERS_BEGIN = "numbers_begin"
 
 
+# That in a file of frames around a trigger: the counter of the trigger's frame.
+TRIGGER_NUMBER = "trigger_number"
+
+
 @dataclass(frozen=True)
 class FrameField:
     """One value of each frame.
@@ -90,8 +94,13 @@ STORED = tuple(field for field in FIELDS if field.column)
 # Worked out by the writer, where storage.checksum asks for it.
 CHECKSUM = FrameField("checksum", np.uint32, "CRC-32C of the frame's pixels", column="checksum")
 
+# Worked out by the writer, in a file of frames around a trigger.
+RELATIVE = FrameField(
+    "relative_frame", np.int64, "counted from the trigger's frame, which is 0", column="relative_frame"
+)
+
 # Every column that a file may have.
-COLUMNS = (*STORED, CHECKSUM)
+COLUMNS = (*STORED, RELATIVE, CHECKSUM)
 
 # One row of a block's metadata.
 METADATA = np.dtype([(field.name, field.dtype) for field in FIELDS], align=True)

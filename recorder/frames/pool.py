@@ -29,6 +29,9 @@ PAGE = 4096
 # cause.
 WRITER = "writer"
 
+# Owner of those of frames that wait for a trigger: as many as ever, they are no cause of anything.
+RING = "ring"
+
 # A direct write of 4 MiB and more gets all of the disk's rate, one of 128 KiB half of it; see decision 2.
 BLOCK_BYTES = 8 * 2**20
 
@@ -68,7 +71,7 @@ class FrameFormat:
 class PoolStatistics:
     """Counts of blocks, `lowest_free` since the start, and the camera thread's waits for a free one.
 
-    `waits` is how often it waited, `waited_s` for how long in all.
+    `waits` is how often it waited, `waited_s` for how long in all; `held` blocks wait for a trigger.
     """
 
     blocks: int
@@ -76,11 +79,13 @@ class PoolStatistics:
     lowest_free: int
     waits: int
     waited_s: float
+    held: int = 0
 
     @property
     def fill(self) -> float:
-        """Fraction of the blocks in use, 0 to 1."""
-        return 1 - self.free / self.blocks
+        """Fraction of the blocks in use, 0 to 1, of those that are not held for a trigger anyway."""
+        used = self.blocks - self.free - self.held
+        return max(0, used) / max(1, self.blocks - self.held)
 
 
 class Block:
@@ -189,12 +194,16 @@ class FrameSpan(BlockLease):
         """Return which fraction of the pool's blocks is in use, 0 to 1."""
         return self.block._pool.statistics().fill
 
+    def part(self, start: int, stop: int, owner: str, file_index: int) -> "FrameSpan":
+        """Return a lease on frames [start, stop) of the span, counted from its first, for another file."""
+        return FrameSpan(self.block, self.start + start, self.start + stop, owner, file_index)
+
     def share(self, owner: str) -> "FrameSpan":
         """Return another lease on the same frames, held by `owner`."""
         return FrameSpan(self.block, self.start, self.stop, owner, self.file_index)
 
 
-def _physical_bytes() -> float:
+def physical_bytes() -> float:
     """Return the memory of this machine in bytes, inf where the system does not report it."""
     try:
         return float(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
@@ -210,11 +219,11 @@ class Pool:
     """
 
     def __init__(self, form: FrameFormat, frames: int, memory: int) -> None:
-        self.format = form
+        self.format, self.frames_per_block = form, frames
         self.block_bytes = -(-form.nbytes * frames // PAGE) * PAGE
         count = max(MIN_BLOCKS, min(memory // self.block_bytes, MAX_SLOTS // frames))
         size = count * self.block_bytes
-        if size > _physical_bytes():
+        if size > physical_bytes():
             raise UsageError(f"pool.memory: {size / 1e9:.1f} GB are more than this machine has")
         try:
             self._arena = mmap.mmap(-1, size)
@@ -229,6 +238,7 @@ class Pool:
         self._lowest = count
         self._waits = 0
         self._waited_s = 0.0
+        self.held = 0  # by a ring, as it says; read on any thread
         self._owners: Counter[str] = Counter()
         self._changed = threading.Condition()
 
@@ -253,14 +263,15 @@ class Pool:
             self._waited_s += seconds
 
     def largest_holder(self) -> str:
-        """Return the owner that holds most leases, "" where nobody ever had one."""
+        """Return the owner that holds most leases besides the ring, "" where nobody ever had one."""
         with self._changed:
-            return max(self._owners, key=self._owners.__getitem__, default="")
+            return max((o for o in self._owners if o != RING), key=self._owners.__getitem__, default="")
 
     def statistics(self) -> PoolStatistics:
         """Return the current counts."""
         with self._changed:
-            return PoolStatistics(self._count, len(self._free), self._lowest, self._waits, self._waited_s)
+            free = len(self._free)
+            return PoolStatistics(self._count, free, self._lowest, self._waits, self._waited_s, self.held)
 
     def leases(self) -> int:
         """Return how many leases are not released yet."""

@@ -108,7 +108,9 @@ def progress_line(figures: Statistics, rate: float) -> str:
     waits_for = figures.acquisition.waits_for if figures.acquisition else ""
     memory = f"  {inside} in the camera" if inside is not None else ""
     memory += f", waits for {waits_for}" if waits_for else ""
-    return f"{frames} frames{memory}  {rate:.1f}/s  {flow / 1e6:.0f} MB/s  {pool}  lost {figures.lost}{left}"
+    captures = f"  {figures.captures}" if figures.captures else ""
+    more = f"{left}{captures}"
+    return f"{frames} frames{memory}  {rate:.1f}/s  {flow / 1e6:.0f} MB/s  {pool}  lost {figures.lost}{more}"
 
 
 class _StatusColumn(ProgressColumn):

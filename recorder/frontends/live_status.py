@@ -36,6 +36,7 @@ class LiveStatus:
     unanswered: str  # what the disk or the camera has not answered for too long
     marks: int  # made in this session
     labels: list[str]  # the last ones, the newest first
+    captures: str = ""  # how what waits for a trigger stands, "" where every frame is written
     packed: float | None = None  # by how much compression makes frames smaller, None where there is none
 
     def for_json(self) -> dict[str, Any]:
@@ -76,5 +77,6 @@ def live_status(session: Session, recent: RateMeter) -> LiveStatus:
         unanswered=now.unanswered if running and now else "",
         marks=session.marks.count,
         labels=list(session.marks.labels),
+        captures=str(now.captures) if running and now and now.captures else "",
         packed=now.packing.ratio if running and now and now.packing else None,
     )

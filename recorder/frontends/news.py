@@ -83,6 +83,8 @@ class News(EventLog):
         if now - self._number_at > SILENT_S + 2 * exposure_s:
             waits = f"; the camera waits for {camera.waits_for}" if camera and camera.waits_for else ""
             return "silent", f"no frame has come since{waits}"
+        if figures.captures is not None:
+            return "live", "frames wait for a trigger" if figures.captures.under_way is None else ""
         if not self._session.saving or figures.path is None:
             return "not saving", "not saving: the frames are shown, and are in no file"
         return "live", ""

@@ -41,6 +41,7 @@ async def session_context(session: Session, *, attended: bool = False) -> AsyncI
         dispatch = Dispatcher(session, journal)
         session.on_end.append(note_end)
         session.on_next_file.append(note_next_file)
+        session.observers.on_trigger = dispatch.capture
         session.on_remark = lambda text: dispatch.execute_soon(f"note {text}", "camera")
         try:
             async with (

@@ -53,11 +53,13 @@ def summary_text(summary: Summary) -> str:
 def _frames(summary: Summary) -> str:
     """Return how many frames there are, and where, and how many are in no file."""
     if not summary.files:
-        return f"{summary.frames + summary.unsaved} frames in no file"
+        armed = ", as no capture asked for them" if summary.captures == 0 else ""
+        return f"{summary.frames + summary.unsaved} frames in no file{armed}"
     files = [f"{path}" if len(summary.files) == 1 else f"{path} ({frames})" for path, frames in summary.files]
     more = f" and {len(files) - MAX_FILES} more before these" if len(files) > MAX_FILES else ""
     were = "was" if summary.unsaved == 1 else "were"
-    unsaved = f"; {summary.unsaved} more {were} exposed while saving was off" if summary.unsaved else ""
+    why = "exposed while saving was off" if summary.captures is None else "not asked for by a capture"
+    unsaved = f"; {summary.unsaved} more {were} {why}" if summary.unsaved else ""
     return f"{summary.frames} frames in {', '.join(files[-MAX_FILES:])}{more}{unsaved}"
 
 

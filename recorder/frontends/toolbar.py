@@ -66,6 +66,8 @@ def toolbar(
         ),
         ToolbarItem(f"preview {'on' if now.preview else 'off'}", 8),
     ]
+    if now.captures:
+        items[1:2] = [items[1]] * bool(now.saving) + [ToolbarItem(now.captures, 2)]
     if now.unanswered:
         items.insert(0, ToolbarItem(now.unanswered, 0, alarm=True))
     if math.isfinite(now.temperature):

@@ -7,6 +7,7 @@ import logging
 import sys
 from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import Executor
+from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -34,6 +35,13 @@ MAX_NAME = 64
 
 Function = Callable[[NDArray[Any], Mapping[str, Any]], Any]
 Store = Callable[[int, Mapping[str, float]], Awaitable[None]]
+
+# Entered with a frame's metadata while the function looks at it; what it gives is called with the values.
+Looking = Callable[[Mapping[str, Any]], AbstractContextManager[Callable[[Mapping[str, float]], object]]]
+
+
+def _nobody(metadata: Mapping[str, Any]) -> AbstractContextManager[Callable[[Mapping[str, float]], object]]:
+    return nullcontext(lambda values: None)
 
 
 def find(settings: AnalysisSettings) -> Function | None:
@@ -103,11 +111,14 @@ class Analysis:
         self._in_a_row = MAX_CONSECUTIVE_ERRORS
         log.warning("analysis: the function does not return; it is switched off, the recording goes on")
 
-    async def watch(self, broadcaster: Broadcaster, executor: Executor, store: Store) -> None:
+    async def watch(
+        self, broadcaster: Broadcaster, executor: Executor, store: Store, looking: Looking = _nobody
+    ) -> None:
         """Call the function with frames of a run on `executor`, until cancelled or given up.
 
         `store(number, values)` is awaited for each result, with the frame's counter; frames are skipped while
-        too many wait for it. Errors of the function are logged and counted.
+        too many wait for it. Errors of the function are logged and counted. Whoever wants to know at once of
+        a frame and its values is told by `looking`.
         """
         channel = LatestChannel("analysis")
         disconnect = broadcaster.connect(channel, eager=True)
@@ -129,7 +140,9 @@ class Analysis:
                     # Over a read-only buffer: the flag of an array alone could be reset by the function.
                     pixels = span.pixels[-1]
                     frame = np.frombuffer(memoryview(pixels).toreadonly(), pixels.dtype).reshape(pixels.shape)
-                    values = await on_thread(executor, self._call, frame, metadata)
+                    with looking(metadata) as tell:
+                        values = await on_thread(executor, self._call, frame, metadata)
+                        tell(values)
                     del frame, pixels
                 if values:
                     self.latest = values

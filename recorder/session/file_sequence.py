@@ -11,8 +11,6 @@ waited for on another, so that neither holds up frames.
 import asyncio
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from enum import Enum
 from pathlib import Path
 
 from recorder.camera.base import CameraDescription
@@ -22,7 +20,9 @@ from recorder.frames.pool import FrameSpan
 from recorder.session.background_sync import BackgroundSync
 from recorder.session.disk_thread import DiskThread
 from recorder.session.pending_writes import PendingWrites
+from recorder.session.session_file import FileState, FrameCounts, SessionFile
 from recorder.settings.model import Settings
+from recorder.storage.dry_run import DryRun
 from recorder.storage.frame_file import FrameFile
 from recorder.storage.packed_span import PackedSpan, PackingFigures
 from recorder.storage.records import Row, Verdict
@@ -35,60 +35,6 @@ MakeFile = Callable[[Settings, Path | None, CameraDescription, int], FrameFile]
 # How long a file whose frames are complete waits for rows under way, and those of a moment just before.
 HOLD_S = 2.0
 LINGER_S = 0.25
-
-
-class FileState(Enum):
-    """Where a file stands."""
-
-    PREPARED = "prepared"
-    CURRENT = "current"
-    RETIRING = "retiring"
-    CLOSED = "closed"
-    WITHDRAWN = "withdrawn"
-
-
-@dataclass
-class SessionFile:
-    """One file of the session: `received` frames were meant for it, `lost` are missing among them.
-
-    `began_s` is the time in s from the run's first frame to the file's first, from which its rows count;
-    None: it has not come.
-    """
-
-    file: FrameFile
-    state: FileState = FileState.PREPARED
-    received: int = 0
-    lost: int = 0
-    began_s: float | None = None
-
-    @property
-    def takes_rows(self) -> bool:
-        """Whether rows of its frames can still be written."""
-        return self.file.path is not None and not self.is_over
-
-    def counted(self, losses: Sequence[Loss]) -> list[Loss]:
-        """Return losses with their times counted from the file's first frame."""
-        return [replace(loss, elapsed_s=loss.elapsed_s - (self.began_s or 0.0)) for loss in losses]
-
-    @property
-    def is_over(self) -> bool:
-        """Whether nothing more can be written."""
-        return self.state in {FileState.CLOSED, FileState.WITHDRAWN}
-
-
-@dataclass(frozen=True)
-class FrameCounts:
-    """Frames committed: `saved` in files, `durable` of them survive a power cut, `unsaved` are in no file."""
-
-    saved: int
-    durable: int
-    unsaved: int
-    packing: PackingFigures | None  # what compression has done, None where there is none
-
-    @property
-    def all(self) -> int:
-        """All that came."""
-        return self.saved + self.unsaved
 
 
 class FileSequence:
@@ -157,10 +103,22 @@ class FileSequence:
 
     # From one file to the next.
 
+    def expect(self) -> int:
+        """Add a file that `prepare` makes later; return its index. Until then its frames are in none."""
+        self._files.append(SessionFile(DryRun()))
+        return len(self._files) - 1
+
     async def prepare(
-        self, settings: Settings, path: Path | None, camera: CameraDescription, frames_per_block: int
+        self,
+        settings: Settings,
+        path: Path | None,
+        camera: CameraDescription,
+        frames_per_block: int,
+        expected: int | None = None,
     ) -> int:
-        """Make a file for frames to come (None: for frames that are not saved); return its index.
+        """Make a file for frames to come, the one that is `expected`, or another (None); return its index.
+
+        Without a path it is one for frames that are not saved.
 
         Raises UsageError or StorageError: then nothing has changed.
         """
@@ -182,8 +140,9 @@ class FileSequence:
         except BaseException:
             await call("removing a file", file.discard)
             raise
-        self._files.append(SessionFile(file))
-        return len(self._files) - 1
+        index = self.expect() if expected is None else expected
+        self._files[index].file = file
+        return index
 
     async def withdraw(self, file_index: int) -> None:
         """Remove a file that no frame will go to; a second time does nothing."""
@@ -206,7 +165,7 @@ class FileSequence:
             before.state = FileState.RETIRING
             path = self.current.file.path
             cause = "saving was switched off" if path is None else f"saving went on in {path.name}"
-            task = asyncio.ensure_future(self._retire(before, cause))
+            task = asyncio.ensure_future(self._retire(before, before.ends or cause))
             self._retiring.add(task)
             task.add_done_callback(self._has_retired)
         if self._kept and self.current.takes_rows:

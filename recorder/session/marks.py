@@ -100,6 +100,7 @@ class Marks:
             found = await moment
             if found is None:
                 raise CameraError("no frame to mark: the run ended before one came")
+            found = found if run.captures is None else run.captures.place_of(found)
             elapsed_s = run.ledger.elapsed_s(mark.host_ns)
             # In a memory that goes round, the frames of a moment before the first one are overwritten.
             is_gone = goes_round and found.index == 0 and elapsed_s < 0

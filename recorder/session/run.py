@@ -13,6 +13,7 @@ import logging
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -20,23 +21,28 @@ from recorder.camera.acquisition_result import AcquisitionResult, StopCondition
 from recorder.camera.base import Camera, CameraDescription
 from recorder.errors import CameraError, StorageError
 from recorder.frames.broadcaster import Broadcaster
-from recorder.frames.channel import Channel
+from recorder.frames.channel import Channel, SpanQueue
 from recorder.frames.ledger import Cause, Ledger
 from recorder.frames.pool import Pool
 from recorder.frames.threads import on_thread
 from recorder.frames.timeline import FrameRef, Timeline
 from recorder.session import run_parts, status
+from recorder.session.capture_window import CapturePlan
+from recorder.session.captures import Captures, NextCapture, no_captures
 from recorder.session.compressors import PackingChannel
 from recorder.session.disk_space import warn_of_little_room
-from recorder.session.file_sequence import FileSequence, FileState
+from recorder.session.file_sequence import FileSequence
 from recorder.session.loss_logger import LossLogger
+from recorder.session.pretrigger_memory import ring_blocks
+from recorder.session.pretrigger_ring import PretriggerRing
 from recorder.session.run_parts import RunParts
+from recorder.session.run_summary import summary_of
 from recorder.session.run_watch import RunWatch, unanswered
 from recorder.session.status import FinishReason, RunOutcome, State, Statistics, Summary
 from recorder.session.writer import Writer
 from recorder.settings.model import Settings
 from recorder.storage.frame_file import FrameFile
-from recorder.storage.records import AnalysisRow, Row
+from recorder.storage.records import AnalysisRow, MarkRow, Row
 
 log = logging.getLogger(__name__)
 
@@ -46,10 +52,17 @@ T = TypeVar("T")
 class Run:
     """Record `camera` once, as `settings` say, into files of `files`, the first of them at `path`.
 
-    Everything is called from the event loop's thread.
+    `next_capture` names those of frames around triggers. Everything is called from the event loop's thread.
     """
 
-    def __init__(self, camera: Camera, files: FileSequence, settings: Settings, path: Path | None) -> None:
+    def __init__(
+        self,
+        camera: Camera,
+        files: FileSequence,
+        settings: Settings,
+        path: Path | None,
+        next_capture: NextCapture = no_captures,
+    ) -> None:
         self.until = StopCondition(settings.recording.frames, settings.recording.duration)
         self.state = State.IDLE
         self.files = files
@@ -57,9 +70,11 @@ class Run:
         self.timeline = Timeline()
         self.ledger = Ledger()
         self.marks = 0
+        self.captures: Captures | None = None
         # Set once the camera thread has begun.
         self.armed = asyncio.Event()
         self._camera, self._settings, self._path = camera, settings, path
+        self._next_capture = next_capture
         # Those of the session's files that are this run's.
         self._indices: list[int] = []
         self._outcome = RunOutcome()
@@ -125,9 +140,11 @@ class Run:
     async def add_row(self, file_index: int, row: Row, frame: int = -1) -> bool:
         """Append a row to the file that holds its frame; False where none does, or it cannot be written.
 
-        A current file that cannot be written ends the run.
+        A current file that cannot be written ends the run. Captures take rows about their own frames.
         """
         try:
+            if self.captures is not None and isinstance(row, MarkRow | AnalysisRow):
+                return await self.captures.add_row(row)
             return await self.files.add_row(file_index, row, frame)
         except StorageError as error:
             if file_index == self.files.current_index and self.parts is not None:
@@ -175,7 +192,7 @@ class Run:
             state=self.state,
             elapsed_s=time.perf_counter() - self._began_s if self._began_s else 0.0,
             frames=counts.saved,
-            unsaved=counts.unsaved,
+            unsaved=counts.unsaved + (self.captures.unsaved if self.captures else 0),
             lost=self.ledger.lost,
             frame_bytes=parts.description.format.nbytes if parts else 0,
             acquisition=parts.acquisition.statistics() if parts else None,
@@ -187,6 +204,7 @@ class Run:
             durable=counts.durable,
             packing=counts.packing,
             unanswered=unanswered(self.files, parts.acquisition) if parts else "",
+            captures=self.captures.figures if self.captures else None,
         )
 
     # Its course.
@@ -201,24 +219,37 @@ class Run:
         try:
             description = await on_thread(self._camera_thread, self._camera.open)
             per_block = description.format.frames_per_block(description.rate)
-            memory = self._settings.pool.memory
+            ring = ring_blocks(self._settings, description, per_block)
             # The run before, and its pool, are held by references in a circle: their memory comes back first.
             gc.collect()
-            pool = await on_thread(self._camera_thread, Pool, description.format, per_block, memory)
+            size = per_block, self._settings.pool.memory
+            pool = await on_thread(self._camera_thread, Pool, description.format, *size)
             await self._make_first_file(description, per_block)
             self._channel = RunParts.channel(self._settings.storage, self.files, pool.block_bytes)
-            told = self._on_disk_failure, self._losses.add
-            writer = Writer(self.files, self.ledger, self.timeline, *told, self._channel)
-            timeout_s = self._settings.camera.timeout_s
-            self.parts = RunParts.of(self._camera, description, pool, per_block, writer, timeout_s)
+            intake: SpanQueue = self._channel
+            if ring is not None:
+                self.captures = self._make_captures(ring, description, pool, self._channel)
+                intake = self.captures.ring
+            books = self.files, self.ledger, None if self.captures else self.timeline
+            writer = Writer(*books, self._on_disk_failure, self._losses.add, self._channel)
+            made = description, pool, per_block, writer, intake
+            self.parts = RunParts.of(self._camera, *made, self._settings.camera.timeout_s)
             return await self._record(self.parts)
         finally:
             if self._channel is not None:
                 self._channel.end()
-            await self._close_camera()
+            await run_parts.close_camera(self._camera_thread, self._camera)
             if self.state is not State.CLOSED:
                 self._become(State.CLOSED)
             self._camera_thread.shutdown(wait=False)
+
+    def _make_captures(self, most: int, camera: CameraDescription, pool: Pool, to: SpanQueue) -> Captures:
+        """Have frames wait for triggers, in blocks of the pool, before they come to the writer's channel."""
+        plan = CapturePlan.of(self._settings.recording, camera.rate)
+        ring = PretriggerRing(to, plan, most, pool, self.files, self.timeline, self.ledger)
+        naming = self._settings.recording.captures, camera, self._next_capture, self._indices
+        told = self._note_problem, self._losses.add, partial(self.stop, FinishReason.LIMIT)
+        return Captures(ring, *naming, *told)
 
     async def _make_first_file(self, description: CameraDescription, per_block: int) -> None:
         index = await self.files.prepare(self._settings, self._path, description, per_block)
@@ -253,13 +284,14 @@ class Run:
             fault = error
             self.abort(FinishReason.FAULT, Cause.STORAGE)
             parts.broadcaster.deliver()
-            parts.writer.channel.discard()
+            parts.intake.discard()
         self.timeline.close()
         await self._finish(parts, result, fault)
         self._become(State.CLOSED)
         if fault is not None:
             raise fault
-        return self._summary(parts, time.perf_counter() - self._began_s, time.process_time() - cpu_s)
+        entries, cpu_s = [self.files[index] for index in self._indices], time.process_time() - cpu_s
+        return summary_of(self.statistics(), self._outcome, self.ledger, entries, self.marks, cpu_s)
 
     async def _acquire(self, parts: RunParts) -> AcquisitionResult:
         """Have the camera thread read until it is done, then let the writer finish."""
@@ -282,11 +314,14 @@ class Run:
         now_ns = time.perf_counter_ns()
         self._outcome.error = parts.writer.failure or result.error or self._outcome.error
         self._outcome.set_reason(FinishReason.CAMERA if result.error else FinishReason.LIMIT)
+        if self.captures is not None:
+            self._outcome.lacks = await self.captures.settle()
         losses = await parts.writer.settle(now_ns)
         self._outcome.error = self._outcome.error or parts.writer.failure
         last_exposed, trailing = result.last_exposed, result.trailing_cause
         if fault is not None:
             last_exposed, trailing = parts.acquisition.statistics().last_number, Cause.STORAGE
+        last_exposed = self.captures.ring.asked_by(last_exposed) if self.captures else last_exposed
         file = self.files.current.file
         trailing_losses = self.ledger.close(last_exposed, trailing, file.frames, now_ns)
         for loss in trailing_losses:
@@ -308,41 +343,6 @@ class Run:
         except StorageError as error:
             self._outcome.error = self._outcome.error or error
         self._outcome.error = self._outcome.error or parts.writer.failure
-
-    async def _close_camera(self) -> None:
-        try:
-            async with asyncio.timeout(run_parts.ABORT_GRACE_S):
-                await asyncio.wrap_future(self._camera_thread.submit(self._camera.close))
-        except Exception as error:  # whatever a library raises, the recording is over and told
-            log.warning("the camera could not be closed: %s", error or "its library does not return")
-
-    def _summary(self, parts: RunParts, seconds: float, cpu_s: float) -> Summary:
-        verdict, cause = self._outcome.of_run(self.ledger.lost)
-        acquisition, pool = parts.acquisition.statistics(), parts.pool.statistics()
-        last, counts = self.files.current, self.files.counts(self._indices)
-        entries = [self.files[i] for i in self._indices]
-        files = [e.file for e in entries if e.state is not FileState.WITHDRAWN]
-        return Summary(
-            files=tuple((file.path, file.frames) for file in files if file.path),
-            verdict=verdict,
-            cause=cause,
-            frames=counts.saved,
-            unsaved=counts.unsaved,
-            durable=counts.durable,
-            lost=self.ledger.lost,
-            losses=self.ledger.by_cause(),
-            marks=self.marks,
-            seconds=seconds,
-            cpu_s=cpu_s,
-            bytes=counts.saved * parts.description.format.nbytes,
-            mode=last.file.mode,
-            longest_pause_s=acquisition.longest_pause_s,
-            blocks=pool.blocks,
-            lowest_free=pool.lowest_free,
-            exit_code=status.EXIT_CODES[verdict],
-            reason=self._outcome.reason,
-            packing=counts.packing,
-        )
 
     def _become(self, state: State) -> None:
         if state not in status.TRANSITIONS[self.state]:

@@ -1,9 +1,11 @@
 """What looks at the frames of a run beside the writer: the preview and the user's analysis."""
 
 import asyncio
+import contextlib
 import logging
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +13,9 @@ from recorder.camera.base import PIXEL_SIZE
 from recorder.preview import analysis, snapshot
 from recorder.preview.levels import bits_of
 from recorder.preview.live import Preview
+from recorder.preview.trigger import Trigger
+from recorder.session.capture_window import Moment
+from recorder.session.pretrigger_ring import PretriggerRing
 from recorder.session.run import Run
 from recorder.settings.model import Settings
 from recorder.storage.atomic_file import new_file
@@ -31,6 +36,12 @@ class RunObservers:
         """Raises UsageError where the settings name an analysis that cannot be found."""
         self.preview = Preview(settings.preview)
         function = analysis.find(settings.analysis)
+        self._trigger = Trigger(settings.analysis.trigger) if settings.analysis.trigger else None
+        if self._trigger is not None:
+            function = self._trigger.measuring(function, lambda: (self.preview.regions, self.preview.origin))
+        # What carries out a capture that the analysis calls for: of a counter, for a reason.
+        self.on_trigger: Callable[[int, str], Awaitable[object]] | None = None
+        self._triggered: set[asyncio.Task[None]] = set()
         self.analysis = analysis.Analysis(function) if function else None
         self._preview_thread = ThreadPoolExecutor(1, "preview")
         self._analysis_thread = ThreadPoolExecutor(1, "analysis")
@@ -47,6 +58,8 @@ class RunObservers:
         """Look at no further frame; an analysis that hangs is given up for good."""
         for task in self._tasks:
             task.cancel()
+        if self._triggered:
+            await asyncio.wait(self._triggered, timeout=LEAVE_S)
         ended, hung = await asyncio.wait(self._tasks, timeout=LEAVE_S)
         if hung and self.analysis is not None:
             self.analysis.give_up()
@@ -69,7 +82,34 @@ class RunObservers:
     async def _analyse(self, run: Run) -> None:
         await run.armed.wait()
         if self.analysis is not None and not self.analysis.given_up and run.broadcaster is not None:
-            await self.analysis.watch(run.broadcaster, self._analysis_thread, run.add_analysis)
+            looking = partial(self._looking, run)
+            await self.analysis.watch(run.broadcaster, self._analysis_thread, run.add_analysis, looking)
+
+    @contextlib.contextmanager
+    def _looking(
+        self, run: Run, metadata: Mapping[str, Any]
+    ) -> Iterator[Callable[[Mapping[str, float]], None]]:
+        """Keep what a capture of a frame would hold while the frame is looked at, and call for one."""
+        if run.captures is None or self._trigger is None:
+            yield lambda values: None
+            return
+        ring, trigger = run.captures.ring, self._trigger
+        moment = Moment(metadata["frame_number"], metadata["camera_time_ns"])
+
+        def tell(values: Mapping[str, float]) -> None:
+            if trigger.fires(values) and self.on_trigger is not None:
+                capturing = self._capture(ring, moment, f"{trigger.name} {values[trigger.name]:.6g}")
+                task = asyncio.create_task(capturing)
+                self._triggered.add(task)
+                task.add_done_callback(self._triggered.discard)
+
+        with ring.keeping(moment):
+            yield tell
+
+    async def _capture(self, ring: PretriggerRing, moment: Moment, reason: str) -> None:
+        if self.on_trigger is not None:
+            with ring.keeping(moment):
+                await self.on_trigger(moment.number, reason)
 
     async def write_snapshot(
         self,

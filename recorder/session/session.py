@@ -14,6 +14,7 @@ from recorder.frames.timeline import FrameRef
 from recorder.preview import snapshot
 from recorder.preview.analysis import Analysis
 from recorder.preview.live import Preview
+from recorder.session.capture_names import CaptureNames
 from recorder.session.file_sequence import FileSequence, MakeFile
 from recorder.session.marks import Mark, Marks, PlacedMark
 from recorder.session.paths import new_path
@@ -51,7 +52,8 @@ class Session:
         self.path = None if dry_run else new_path(settings, first=True)
         self.run: Run | None = None
         self.runs = 0
-        self._observers = RunObservers(settings)
+        self.observers = RunObservers(settings)
+        self._capture_names = CaptureNames(self)
         self.leaving = asyncio.Event()
         self.files = FileSequence(make_file, settings.storage.durable_every)
         self._make_camera = make_camera
@@ -103,12 +105,12 @@ class Session:
     @property
     def preview(self) -> Preview:
         """What shows the frames."""
-        return self._observers.preview
+        return self.observers.preview
 
     @property
     def analysis(self) -> Analysis | None:
         """The user's analysis, None where there is none."""
-        return self._observers.analysis
+        return self.observers.analysis
 
     # Runs.
 
@@ -122,12 +124,12 @@ class Session:
         if self.running:
             raise UsageError("already running; stop comes before start")
         path = None
-        if self.saving:
+        if self.saving and self.settings.recording.pretrigger is None:
             # The first file is where the journal stands; the next ones have names of their own.
             path = self.path if self.runs == 0 else new_path(self.settings, self._next_name)
         camera = self._camera or self._make_camera(self.settings, self._on_health, self._on_event)
         self._camera = None
-        self.run = run = Run(camera, self.files, self.settings, path)
+        self.run = run = Run(camera, self.files, self.settings, path, self._capture_names)
         self.runs += 1
         self._task = asyncio.create_task(self._follow(run))
         armed = asyncio.ensure_future(run.armed.wait())
@@ -138,7 +140,7 @@ class Session:
 
     async def _follow(self, run: Run) -> Summary:
         """Carry out a run, with its preview and analysis, and remember how it ended."""
-        self._observers.follow(run, self.settings)
+        self.observers.follow(run, self.settings)
         try:
             async with splitting(run, self.settings.recording.split, self._next_file):
                 summary = await run.run()
@@ -146,7 +148,7 @@ class Session:
             self._error = error
             summary = Summary.of_nothing(str(error))
         finally:
-            await self._observers.leave()
+            await self.observers.leave()
         self._summaries.append(summary)
         self.last_summary = summary
         for tell in self.on_end:
@@ -185,7 +187,7 @@ class Session:
             await self.stopped()
             self._is_closed = True
             self._close_unused_camera()
-            self._observers.close()
+            self.observers.close()
             await self.files.close()
         if self._error is not None and len(self._summaries) == 1:
             raise self._error
@@ -199,7 +201,8 @@ class Session:
         """Return the figures of the run, None before the first."""
         return self.run.statistics() if self.run else None
 
-    def _running(self) -> Run:
+    def current_run(self) -> Run:
+        """Return the run under way; raises UsageError where there is none, or not yet."""
         if self.run is None or not self.running:
             raise UsageError("not running; start comes first")
         if self.run.state is not State.RUNNING:
@@ -217,7 +220,7 @@ class Session:
         Returns where the mark is, None where that is not known before the camera's own memory is read out.
         Raises CameraError where there is no frame.
         """
-        return await self.marks.place(self._running(), Mark(label, text, source, host_ns), number)
+        return await self.marks.place(self.current_run(), Mark(label, text, source, host_ns), number)
 
     async def expose(self, seconds: float, first: int | None = None) -> tuple[float, FrameRef | None]:
         """Change the exposure from now on, or from counter `first` on; the next runs keep it.
@@ -225,7 +228,7 @@ class Session:
         Returns what the camera made of it, and the first frame whose own metadata shows it (None: none came,
         or the camera's frames do not tell).
         """
-        run = self._running()
+        run = self.current_run()
         before = run.timeline.last
 
         def change(camera: Camera) -> float:
@@ -254,7 +257,7 @@ class Session:
 
     async def trigger(self) -> None:
         """Expose one frame now."""
-        await self._running().ask_camera(lambda camera: camera.trigger())
+        await self.current_run().ask_camera(lambda camera: camera.trigger())
 
     async def save(
         self, on: bool, name: str | None = None, first: int | None = None
@@ -265,12 +268,12 @@ class Session:
         """
         if on and self.dry_run:
             raise UsageError("this is a dry run: no file is written")
-        if self.running and self._running().records_inside:
+        if self.running and self.current_run().records_inside:
             raise UsageError("the camera records into its own memory, for one file: stop, then start")
         path = new_path(self.settings, name, promised=self.promised) if on else None
         number = None
         if self.running:
-            run = self._running()
+            run = self.current_run()
             if path is not None:
                 self.promised.add(path)
             try:
@@ -290,7 +293,7 @@ class Session:
 
         `beside_file`: of `path` only the name counts, in the folder of the recording.
         """
-        run = self._running()
+        run = self.current_run()
         if path is not None:
             snapshot.check_name(path)
         if run.broadcaster is None:
@@ -304,7 +307,7 @@ class Session:
         on_sensor_m = run.description.pixel_m if run.description else (0.0, 0.0)
         details = run.description.details if run.description else {}
         pixel_m = self.settings.pixel_on_sample(on_sensor_m)
-        await self._observers.write_snapshot(taken, path, details, pixel_m)
+        await self.observers.write_snapshot(taken, path, details, pixel_m)
         return path, taken.number
 
     def set(self, key: str, value: str) -> Settings:

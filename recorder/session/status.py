@@ -12,6 +12,7 @@ from typing import Any, Self
 from recorder.camera.acquisition_result import AcquisitionStatistics
 from recorder.errors import RecorderError
 from recorder.frames.pool import PoolStatistics
+from recorder.session.capture_figures import CaptureFigures
 from recorder.session.writer import WriterStatistics
 from recorder.settings.model import Settings
 from recorder.storage.packed_span import PackingFigures
@@ -69,14 +70,14 @@ class RunOutcome:
 
     `error` ended the run; `trouble` is what went wrong in a file while the recording went on in it or in the
     next one: that file says so itself, and of the run it is known. `differ` says that triggers gave no frame,
-    or more than one.
+    or more than one; `lacks` what the last capture was cut short of.
     """
 
     def __init__(self) -> None:
         self.reason: FinishReason | None = None
         self.error: RecorderError | None = None
         self.trouble: RecorderError | None = None
-        self.differ, self.has_missed = "", False
+        self.differ, self.has_missed, self.lacks = "", False, ""
 
     def compare_triggers(self, settings: Settings, exposed: int) -> None:
         """Note where other frames were exposed than the triggers expected call for, and log it.
@@ -134,7 +135,8 @@ class RunOutcome:
             return verdict, f"internal error: {fault!r}"
         if self.differ and verdict in {Verdict.FRAMES_LOST, Verdict.COMPLETE}:
             return verdict, self.differ
-        return verdict, self.reason.value if self.reason else ""
+        cause = self.reason.value if self.reason else ""
+        return verdict, f"{cause}; {self.lacks}" if self.lacks else cause
 
 
 @dataclass(frozen=True)
@@ -156,6 +158,7 @@ class Statistics:
     durable: int  # committed, and certain to survive a power cut
     unanswered: str  # what the disk or the camera has not answered for too long, "" where both do
     packing: PackingFigures | None  # what compression has done, None where there is none
+    captures: CaptureFigures | None = None  # what waits for a trigger, None where every frame is written
 
     @property
     def rate(self) -> float:
@@ -196,6 +199,7 @@ class Summary:
     reason: FinishReason | None = None
     journal: Path | None = None
     packing: PackingFigures | None = None
+    captures: int | None = None  # that were complete, None where every frame was written
 
     @property
     def file(self) -> Path | None:
@@ -215,12 +219,14 @@ class Summary:
         losses: Counter[str] = Counter()
         for run in runs:
             losses.update(run.losses)
+        captures = [run.captures for run in runs if run.captures is not None]
         fullest = min(runs, key=lambda run: run.lowest_free / run.blocks if run.blocks else 1.0)
         return replace(
             max(runs, key=lambda run: run.verdict.severity),
             files=tuple(file for run in runs for file in run.files),
             losses=dict(losses),
             packing=PackingFigures.of_all(run.packing for run in runs),
+            captures=sum(captures) if captures else None,
             longest_pause_s=max(run.longest_pause_s for run in runs),
             blocks=fullest.blocks,
             lowest_free=fullest.lowest_free,
@@ -245,6 +251,7 @@ class Summary:
             "seconds": round(self.seconds, 6),
             "bytes": self.bytes,
             **({} if self.packing is None else self.packing.for_json()),
+            **({} if self.captures is None else {"captures": self.captures}),
             "fps": round((self.frames + self.unsaved) / self.seconds, 3) if self.seconds else 0.0,
             "MBps": round(self.bytes / self.seconds / 1e6, 3) if self.seconds else 0.0,
         }

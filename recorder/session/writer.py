@@ -13,7 +13,8 @@ from recorder.frames.ledger import Ledger, Loss
 from recorder.frames.pool import WRITER, FrameSpan
 from recorder.frames.timeline import Timeline
 from recorder.session.compressors import PackingChannel
-from recorder.session.file_sequence import FileSequence, SessionFile
+from recorder.session.file_sequence import FileSequence
+from recorder.session.session_file import SessionFile
 from recorder.storage.packed_span import PackedSpan
 
 
@@ -32,14 +33,15 @@ class Writer:
 
     After a StorageError nothing more is written: `failure` has it, `on_failure` is called at once, and what
     still comes is given back and counted as lost. `on_loss` hears of every gap as it is found. `channel` is a
-    plain one where none is given.
+    plain one where none is given. Without a `timeline` somebody else notes the frames there. A span without
+    frames ends the file before, and begins the one that it names.
     """
 
     def __init__(
         self,
         files: FileSequence,
         ledger: Ledger,
-        timeline: Timeline,
+        timeline: Timeline | None,
         on_failure: Callable[[], object],
         on_loss: Callable[[Loss], object],
         channel: Channel | PackingChannel | None = None,
@@ -70,9 +72,12 @@ class Writer:
             try:
                 for file_index, group in itertools.groupby(spans, attrgetter("file_index")):
                     if file_index != self.files.current_index and self.failure is None:
+                        await self._book_end()
                         self._before.append(self.files.current)
                         await self._attempt(self.files.switch_to(file_index))
-                    batch = list(group)
+                    batch = [span for span in group if len(span)]
+                    if not batch:
+                        continue
                     self._unsaved += self._account(batch)
                     if self.failure is None and await self._attempt(self.files.append(batch, self._unsaved)):
                         self._unsaved = []
@@ -84,16 +89,34 @@ class Writer:
         """Book spans of one file in ledger and timeline; return the losses found."""
         entry = self.files.current
         losses = []
+        if entry.asked is not None and not entry.received:
+            self._ledger.begin_at(entry.asked.first)
         for span in spans:
             losses += self._ledger.account(span.metadata, entry.received)
             if not entry.received:
                 entry.began_s = self._ledger.elapsed_s(int(span.metadata["host_time_ns"][0]))
-            self._timeline.note(span.metadata, self.files.current_index, entry.received)
+            if self._timeline is not None:
+                self._timeline.note(span.metadata, self.files.current_index, entry.received)
             entry.received += len(span)
+        self._tell(entry, losses)
+        return losses
+
+    def _tell(self, entry: SessionFile, losses: Sequence[Loss]) -> None:
         for loss in losses:
             entry.lost += loss.count
             self._on_loss(loss)
-        return losses
+
+    async def _book_end(self) -> None:
+        """Book what is missing behind the last frame of the current file, as far as it was asked for."""
+        entry = self.files.current
+        if entry.asked is None or entry.asked.last is None:
+            return
+        now_ns = time.perf_counter_ns()
+        losses = self._ledger.close(entry.asked.last, entry.asked.cause, entry.received, now_ns)
+        self._tell(entry, losses)
+        self._unsaved += losses
+        if self._unsaved and await self._attempt(self.files.append([], self._unsaved)):
+            self._unsaved = []
 
     def fail(self, error: StorageError) -> None:
         """End the run for trouble with the disk; the first counts."""

@@ -68,6 +68,24 @@ class Disconnect(Section):
 Fault = Annotated[Drop | Stall | Silence | SdkError | Disconnect, Field(discriminator="kind")]
 
 
+class Flash(Section):
+    """Be brighter for some frames, as a stimulus makes them: something for a trigger to find."""
+
+    at: Counter = Field(ge=1, examples=[500])
+    """The first frame that is brighter."""
+    frames: Frames = Field(10, ge=1)
+    """How many are."""
+    brighter: Annotated[float, Unit("times")] = Field(2.0, ge=0.0, le=1000, strict=False)
+    """How many times as much light there is."""
+    every: Frames | None = Field(None, ge=1, examples=[1000])
+    """It comes again after so many frames; omitted: once."""
+
+    def includes(self, number: int) -> bool:
+        """Return whether the frame with this counter is brighter."""
+        since = number - self.at
+        return since >= 0 and (since if self.every is None else since % self.every) < self.frames
+
+
 class FreeRunningCameraSettings(Section):
     """A camera that needs no trigger."""
 
@@ -101,6 +119,8 @@ class SimulatedCameraSettings(FreeRunningCameraSettings):
     """Depth of the camera's own FIFO: frames that are exposed while nobody reads them."""
     faults: tuple[Fault, ...] = Field((), strict=False)
     """What goes wrong, and at which frames, to try what happens then."""
+    events: tuple[Flash, ...] = Field((), strict=False)
+    """What happens in the picture, and at which frames: flashes of light, to try triggers."""
 
 
 class PlaybackCameraSettings(FreeRunningCameraSettings):

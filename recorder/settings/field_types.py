@@ -6,6 +6,7 @@ says of a type, `ParsedBy.allowed` and `Unit`, stands beside its parser.
 
 import contextlib
 import math
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -68,12 +69,17 @@ _REGION = "[x0, y0, x1, y1], the first pixel and the one after the last, from 0"
 _BASELINE = 'a time from 0.05s to 10min, or "running" and a time'
 _SPLIT = 'a size ("10GB", from 1 MB on), a time ("10min", from 1 s on), or a number of frames'
 _DIFFERENCE = '"auto", "full", or a number more than 0'
+_EXTENT = 'a time ("2s", from 1ms to 1h), or a number of frames'
+_CONDITION = "NAME > NUMBER or NAME < NUMBER, for example mean > 1200"
 
 _SYNC_S = (0.1, 3600)
 _SPLIT_S = (1, 7 * 86400)
 _SPLIT_BYTES = (10**6, 2**60)
 _DISK_BYTES = (10**6, 10**12)
 _PIXEL_M = (1e-9, 1e-2)
+_EXTENT_S = (1e-3, 3600)
+
+_CONDITION_PARTS = re.compile(r"\s*([\w-][\w.-]*)\s*([<>])\s*(\S+)\s*")
 
 MAX_PIXEL = 65535
 
@@ -197,6 +203,39 @@ def _split(value: object) -> int | str:
     raise ValueError(f"must be {_SPLIT}")
 
 
+def split_extent(value: int | str) -> tuple[float, Literal["frames", "s"]]:
+    """Return how long something lasts that is given as "2s", or as a number of frames."""
+    return (value, "frames") if isinstance(value, int) else (parse_seconds(value), "s")
+
+
+def _extent(value: object) -> int | str:
+    if type(value) is int and value >= 0:
+        return value
+    if isinstance(value, str):
+        return format_seconds(_seconds(*_EXTENT_S, value))
+    raise ValueError(f"must be {_EXTENT}")
+
+
+def split_condition(text: str) -> tuple[str, Literal["<", ">"], float]:
+    """Return name, sign and number of a condition such as "mean > 1200"; raises ValueError."""
+    parts = _CONDITION_PARTS.fullmatch(text)
+    if parts is None:
+        raise ValueError(f"must be {_CONDITION}")
+    name, sign, number = parts.groups()
+    try:
+        limit = float(number)
+    except ValueError:
+        limit = math.nan
+    if not math.isfinite(limit):
+        raise ValueError(f"{number} is no number; write {_CONDITION}")
+    return name, ">" if sign == ">" else "<", limit
+
+
+def _condition(value: object) -> str:
+    name, sign, limit = split_condition(str(value))
+    return f"{name} {sign} {limit:.12g}"
+
+
 def _region_box(value: object) -> tuple[int, int, int, int]:
     if isinstance(value, list | tuple) and len(value) == 4 and all(type(v) is int for v in value):
         x0, y0, x1, y1 = value
@@ -294,6 +333,9 @@ PreviewMode = Literal["raw", "difference", "dff"]
 RegionBox = Annotated[tuple[int, int, int, int], BeforeValidator(ParsedBy(_region_box, _REGION))]
 RegionName = Annotated[str, StringConstraints(pattern=REGION_NAME)]
 SplitText = Annotated[int | str, BeforeValidator(ParsedBy(_split, _SPLIT))]
+# So many frames, or a time, before a trigger and after it.
+Extent = Annotated[int | str, BeforeValidator(ParsedBy(_extent, _EXTENT))]
+ConditionText = Annotated[str, BeforeValidator(ParsedBy(_condition, _CONDITION))]
 BaselineText = Annotated[str, BeforeValidator(ParsedBy(_baseline, _BASELINE))]
 DifferenceRange = Annotated[
     float | Literal["auto", "full"], BeforeValidator(ParsedBy(_difference_range, _DIFFERENCE))

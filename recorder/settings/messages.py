@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, get_args
 
 from pydantic import BaseModel
 
@@ -34,8 +34,9 @@ def explain(error: dict[str, Any], root: type[BaseModel], models: SettingsModels
             known = models.faults[str(part)]
         else:
             field = known.model_fields.get(str(part))
-            if field is not None and isinstance(field.annotation, type):
-                known = field.annotation if issubclass(field.annotation, BaseModel) else known
+            # Of a list of sections, that of each.
+            for kind in () if field is None else (field.annotation, *get_args(field.annotation)):
+                known = kind if isinstance(kind, type) and issubclass(kind, BaseModel) else known
             keys.append(str(part))
     name = ".".join(keys)[:MAX_SHOWN]
     match error["type"]:

@@ -11,6 +11,7 @@ from pydantic import Field, ValidationError
 
 from recorder.errors import ConfigurationError, did_you_mean
 from recorder.settings.cameras import CAMERAS, FAULTS, CameraSettings, SimulatedCameraSettings
+from recorder.settings.capture_rules import check_captures
 from recorder.settings.field_types import (
     FUNCTION,
     HIGHEST_GAMMA,
@@ -21,9 +22,11 @@ from recorder.settings.field_types import (
     Address,
     BaselineText,
     ColourMap,
+    ConditionText,
     DifferenceRange,
     DiskRate,
     Duration,
+    Extent,
     Frames,
     Levels,
     PixelSize,
@@ -58,6 +61,12 @@ class RecordingSettings(Section):
     """The run ends after this time; omitted: it goes on until `stop`, or `frames`."""
     split: SplitText | None = Field(None, examples=["10GB", "10min", 5000])
     """The next file begins after so much of one, no frame lost between; omitted: one file for each run."""
+    pretrigger: Extent | None = Field(None, examples=["2s", 500])
+    """Hold so much in memory, and write it when `capture` or a trigger comes; omitted: write every frame."""
+    posttrigger: Extent | None = Field(None, examples=["3s", 500])
+    """How long a capture goes on, its trigger's frame being the first; omitted: as long as `pretrigger`."""
+    captures: Annotated[int, Unit("captures")] = Field(0, ge=0)
+    """The run ends after so many captures; 0: it goes on until `stop`, `duration` or `frames`."""
     triggers: Annotated[int, Unit("triggers")] | None = Field(None, ge=1, examples=[500])
     """How many triggers the camera gets: at the end of a run they are compared with the frames."""
     pixel_size: PixelSize | None = Field(None, examples=["650nm"])
@@ -170,6 +179,10 @@ class AnalysisSettings(Section):
     """What it is called with beside the frame and its metadata, by name, for example { x = 200, y = 100 }."""
     regions: bool = False
     """Store the mean of each of preview.regions in every frame; those that there are as a file begins."""
+    trigger: ConditionText | None = Field(None, examples=["mean > 1200"])
+    """Capture when this begins to hold: of the "mean" of the latest frame or of a region (its name), or of
+    a value that the function returns.
+    """
 
 
 class Settings(Section):
@@ -274,6 +287,7 @@ def validate(tree: dict[str, Any]) -> Settings:
     try:
         settings = Settings.model_validate(tree)
         settings.to_toml().encode()
+        check_captures(settings)
         return settings
     except UnicodeEncodeError:
         raise ConfigurationError("a text that is not valid UTF-8, a file name perhaps; rename it") from None

@@ -15,7 +15,7 @@ from pydantic import BaseModel, BeforeValidator, PlainSerializer
 from pydantic.fields import FieldInfo
 
 from recorder.errors import UsageError, did_you_mean
-from recorder.settings.cameras import CAMERAS, FAULTS
+from recorder.settings.cameras import CAMERAS, FAULTS, Flash
 from recorder.settings.field_types import PATTERNS, ParsedBy, Unit
 from recorder.settings.model import SECTIONS
 from recorder.settings.pco_camera import LineSettings
@@ -87,6 +87,8 @@ def _tables() -> Iterator[TableReference]:
             if "faults" in camera.model_fields:
                 for fault, fault_model in FAULTS.items():
                     yield _table("camera.faults", fault_model, fault, (kind,), repeated=True)
+            if "events" in camera.model_fields:
+                yield _table("camera.events", Flash, "", (kind,), repeated=True)
             if "lines" in camera.model_fields:
                 yield _table("camera.lines", LineSettings, "", (kind,), repeated=True)
 

@@ -2,12 +2,11 @@
 
 import errno
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 from typing import Literal
 
 from recorder.errors import StorageError
-from recorder.frames.pool import FrameSpan
+from recorder.frames.pool import PAGE, FrameSpan
 from recorder.storage.direct_io import DirectFile, write_at
 from recorder.storage.disk_limit import DiskLimit
 from recorder.storage.hdf5_writer import HDF5Writer
@@ -55,47 +54,69 @@ class ChunkWriter:
     def prepare(
         self, first: int, span: FrameSpan | PackedSpan, on_buffered: Callable[[], object]
     ) -> Callable[[], None] | None:
-        """Have the library do its part for frames from index `first` on, for which the dataset has room.
+        """Have the library do its part for frames from index `first` on, all of one chunk.
 
-        Return what then writes their pixels without it, on whatever thread; None where the library has. Then
-        `on_buffered` is called where the disk turns out to take no direct writes.
+        The dataset has room for them. Return what then writes their pixels without it, on whatever thread;
+        None where the library has. Then `on_buffered` is called where the disk takes no direct writes.
         """
         chunk, offset = divmod(first, self._per_chunk)
-        if offset != (0 if isinstance(span, PackedSpan) else span.start):
+        if offset + len(span) > self._per_chunk or (isinstance(span, PackedSpan) and offset):
             raise AssertionError(f"{span!r} does not follow frame {first} of {self._path}")
         if isinstance(span, PackedSpan):
             self._write_chunk(first, span.data, packed=True)
             return None
         memory = span.block.memory[: self._chunk_bytes]
+        is_in_place = offset == span.start
         if self.is_packed and offset == 0:
             # All of the block: what comes later is written again in its place.
             self._write_chunk(first, memory, packed=False)
-            return None
-        address = self._hdf5.chunk_address(chunk * self._per_chunk)
+            if is_in_place:
+                return None
+        # Where in the file the block would be: a file may begin with any frame of a block.
+        shift = (offset - span.start) * self._frame_bytes
+        address = self._hdf5.chunk_address(chunk * self._per_chunk) + shift
         start, stop = span.start * self._frame_bytes, span.stop * self._frame_bytes
-        return partial(self._write_in_place, memory, start, stop, address, None if first else on_buffered)
+        # Otherwise memory and file may be at different places of a page.
+        is_aligned = is_in_place or self._frame_bytes % PAGE == 0
 
-    def _write_in_place(
+        def write() -> None:
+            with self._limit.writing(stop - start):
+                self._write_at(
+                    address, memory, start, stop, on_buffered, direct=is_aligned, is_first=not first
+                )
+
+        return write
+
+    def _write_at(
         self,
+        address: int,
         memory: memoryview,
         start: int,
         stop: int,
-        address: int,
-        on_buffered: Callable[[], object] | None,
+        on_buffered: Callable[[], object],
+        *,
+        direct: bool,
+        is_first: bool,
     ) -> None:
-        with self._limit.writing(stop - start):
-            if self.direct is not None:
-                try:
-                    self.direct.write(memory, start, stop, address)
-                    return
-                except OSError as error:
-                    # Some file systems open for direct I/O and refuse the first write.
-                    if error.errno != errno.EINVAL or on_buffered is None:
-                        raise
-                    self.close()
-                    self.mode = "buffered"
-                    on_buffered()
-            write_at(self._fd, address + start, memory[start:stop])
+        """Write memory[start:stop] where it is in a block that begins at `address` of the file."""
+        if self.direct is not None and not direct:
+            self._write_buffered(on_buffered)
+        if self.direct is not None:
+            try:
+                self.direct.write(memory, start, stop, address)
+                return
+            except OSError as error:
+                # Some file systems open for direct I/O and refuse the first write.
+                if error.errno != errno.EINVAL or not is_first:
+                    raise
+                self._write_buffered(on_buffered)
+        write_at(self._fd, address + start, memory[start:stop])
+
+    def _write_buffered(self, on_buffered: Callable[[], object]) -> None:
+        """Write through the page cache from now on."""
+        self.close()
+        self.mode = "buffered"
+        on_buffered()
 
     def _write_chunk(self, first: int, data: memoryview, *, packed: bool) -> None:
         with self._limit.writing(len(data)):

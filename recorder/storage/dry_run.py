@@ -35,7 +35,8 @@ class DryRun:
         """Count the frames."""
         del losses
         self.frames += sum(len(span) for span in spans)
-        self.last_number = int(spans[-1].metadata["frame_number"][-1])
+        if spans:
+            self.last_number = int(spans[-1].metadata["frame_number"][-1])
 
     def commit(self) -> None:
         """Nothing waits."""

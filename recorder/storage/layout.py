@@ -29,7 +29,7 @@ from numpy.typing import DTypeLike
 
 from recorder import __version__
 from recorder.errors import UsageError
-from recorder.frames.metadata import COLUMNS, STORED, FrameField
+from recorder.frames.metadata import CHECKSUM, COLUMNS, RELATIVE, TRIGGER_NUMBER, FrameField
 from recorder.frames.pool import PAGE, FrameFormat
 from recorder.frames.region_means import Box
 from recorder.storage.axes import AXES, add_axes, add_time_axis
@@ -112,7 +112,15 @@ class FileDescription:
     @property
     def fields(self) -> tuple[FrameField, ...]:
         """The fields of a frame that the detector has columns for, in their order."""
-        return COLUMNS if self.checksums else STORED
+        left_out = {RELATIVE} if self.trigger is None else set()
+        left_out |= set() if self.checksums else {CHECKSUM}
+        return tuple(field for field in COLUMNS if field not in left_out)
+
+    @property
+    def trigger(self) -> int | None:
+        """The counter of the frame from which the others are counted, None where there is none."""
+        number = self.detector.get(TRIGGER_NUMBER)
+        return None if number is None else int(number)
 
     @property
     def columns(self) -> tuple[str, ...]:

@@ -30,12 +30,13 @@ class _BesideWriting:
 
 
 class UncommittedRows:
-    """Metadata of frames, and what of checksums and means of `regions` is wanted.
+    """Metadata of frames, and what of checksums, means of `regions` and counts from a `trigger` is wanted.
 
     Used from one thread, but for `compute`.
     """
 
-    def __init__(self, *, checksums: bool, regions: Collection[Box] = ()) -> None:
+    def __init__(self, *, checksums: bool, regions: Collection[Box] = (), trigger: int | None = None) -> None:
+        self._trigger = trigger
         self.first: NDArray[Any] | None = None  # the file's first row, from which its clocks count
         self.without_means = 0  # frames whose means were not taken, for want of time
         self._counting = threading.Lock()
@@ -84,12 +85,14 @@ class UncommittedRows:
     def columns(self, metadata: NDArray[Any]) -> list[NDArray[Any]]:
         """Return the values (n,) of each of the file's columns, for its rows `metadata` (n,).
 
-        Those of the metadata come first, then the checksum, then the mean of each region.
+        Those of the metadata come first, then the count from the trigger, where there is one, the checksum,
+        and the mean of each region.
         """
         first = metadata[0] if self.first is None else self.first
         computed = (np.concatenate(kind.values) for kind in self._beside)
         return [
             *stored_columns(metadata, first),
+            *([] if self._trigger is None else [metadata["frame_number"].astype(np.int64) - self._trigger]),
             *(row for values in computed for row in np.atleast_2d(values.T)),
         ]
 

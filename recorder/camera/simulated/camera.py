@@ -120,6 +120,9 @@ class SimulatedCamera:
                 raise CameraTimeoutError("the frames of this time were lost on the way")
             exposed, backlog = self._next(deadline_ns)
         np.copyto(slot, self._scene.frame(exposed.number, exposed.exposure_s))
+        for flash in self._settings.events:
+            if flash.includes(exposed.number):
+                self._scene.brighten(slot, flash.brighter)
         time_ns = CLOCK_START_NS + exposed.start_ns - self._armed_ns
         self._stamp.write(slot, exposed.number, time_ns)
         swing = SWING_C * math.sin(2 * math.pi * exposed.number / SWING_FRAMES)

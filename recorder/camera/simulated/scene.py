@@ -72,6 +72,12 @@ class Scene:
         start = row * self._width
         return self._pictures[which, start : start + self._size].reshape(self._height, self._width)
 
+    @staticmethod
+    def brighten(frame: NDArray[Any], times: float) -> None:
+        """Make a frame (H, W) look as with so many times the light, in place."""
+        light = (frame.astype(np.float32) - np.float32(DARK)) * np.float32(times) + np.float32(DARK)
+        frame[:] = np.clip(light, 0, 65535)
+
     def _expose(self, which: int, exposure_s: float) -> None:
         """Make one picture anew in place, a strip at a time."""
         gain = np.float32(exposure_s / REFERENCE_EXPOSURE_S)

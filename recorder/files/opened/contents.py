@@ -39,6 +39,18 @@ Value = str | int | float | list[int] | list[float]
 
 
 @dataclass(frozen=True)
+class RecordedFile:
+    """One file of a recording, whose frames are [first, first + frames) of it; `start` in UTC."""
+
+    path: Path
+    first: int
+    frames: int
+    start: np.datetime64
+    verdict: str
+    cause: str
+
+
+@dataclass(frozen=True)
 class Contents:
     """A file without its pixels.
 

@@ -6,7 +6,6 @@ import os
 import tomllib
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
@@ -18,7 +17,13 @@ from numpy.typing import NDArray
 from recorder.errors import DamagedFileError, UsageError
 from recorder.files.opened.analysis_libraries import dask_array, data_array
 from recorder.files.opened.clips import Clips, clips_around
-from recorder.files.opened.contents import Contents, Value, ask_contents, require_one_form
+from recorder.files.opened.contents import (
+    Contents,
+    RecordedFile,
+    Value,
+    ask_contents,
+    require_one_form,
+)
 from recorder.files.opened.following import follow
 from recorder.files.opened.frames import Frames
 from recorder.files.opened.problems import RecoverWarning, problems_of
@@ -34,18 +39,6 @@ if TYPE_CHECKING:
     import xarray
 
     from recorder.files.export.request import Options
-
-
-@dataclass(frozen=True)
-class RecordedFile:
-    """One file of a recording, whose frames are [first, first + frames) of it; `start` in UTC."""
-
-    path: Path
-    first: int
-    frames: int
-    start: np.datetime64
-    verdict: str
-    cause: str
 
 
 class OpenedRecording:
@@ -111,6 +104,11 @@ class OpenedRecording:
     def frame_number(self) -> NDArray[np.uint64]:
         """The camera's own counter (N,); where frames are missing, it has a gap."""
         return self._column("frame_number", np.uint64)
+
+    @cached_property
+    def relative_frame(self) -> NDArray[np.float64]:
+        """Each frame's count from its capture's trigger (N,): 0 for that one, NaN where there was none."""
+        return self._column("relative_frame", np.float64)
 
     @cached_property
     def exposure(self) -> NDArray[np.float64]:

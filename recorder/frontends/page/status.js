@@ -14,7 +14,7 @@ function standingWord({ standing: { kind } }) {
 // The figures of a session.
 function sessionParts(s) {
   return [
-    [standingWord(s), s.standing.kind === "failed"], [s.saving ? `saving ${s.saving}` : "not saving", !s.saving], [`counter ${s.number}`],
+    [standingWord(s), s.standing.kind === "failed"], [s.saving ? `saving ${s.saving}` : s.captures ? "" : "not saving", !s.saving], [s.captures], [`counter ${s.number}`],
     [`${s.rate.toFixed(1)}/s`], [`${s.MBps.toFixed(0)} MB/s`], [`buffer ${(s.pool * 100).toFixed(0)} %`, s.pool > 0.5],
     [s.packed === null ? "" : `packed ${s.packed.toFixed(1)}x`], [s.unanswered, true], [s.saving ? `${s.durable} on the disk` : ""], [`lost ${s.lost}`, s.lost > 0],
     [`exposure ${s.exposure}`], [s.temperature === null ? "" : `${s.temperature.toFixed(1)} °C`],

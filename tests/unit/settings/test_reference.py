@@ -90,7 +90,7 @@ def test_a_wrong_key_is_one_line_with_the_nearest() -> None:
 def test_a_section_and_a_table_are_found_too() -> None:
     assert [table.header for table in find("camera.lines")] == ["[camera]", "[[camera.lines]]"]
     assert {table.kind for table in find("camera.exposure")} == {"simulated", "pco"}
-    assert len(find("camera")) == 9
+    assert len(find("camera")) == 10
     assert [key.name for key in find("pool")[0].keys] == ["memory"]
 
 

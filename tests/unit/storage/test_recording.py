@@ -194,8 +194,9 @@ def test_a_reader_sees_frames_with_their_commit_and_not_before(tmp_path: Path, c
 def test_a_block_out_of_place_is_refused(tmp_path: Path) -> None:
     recording = Recording(tmp_path / "x.h5", describe())
     pool = Pool(EVEN, 4, 1)
-    with fill(take(pool), 1, 2, 1) as span, pytest.raises(AssertionError, match="does not follow"):
-        recording.append([span])
+    refused = pytest.raises(AssertionError, match="does not follow")
+    with fill(take(pool), 0, 2, 1) as first, fill(take(pool), 0, 3, 3) as across, refused:
+        recording.append([first, across])
     end(recording, Verdict("failed"), "")
 
 
