@@ -1,0 +1,332 @@
+"""All cameras of a rig: lines go to them at one moment, and what becomes of one is told and acted on."""
+
+import asyncio
+import logging
+import time
+import weakref
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from itertools import count
+from typing import Any
+
+from recorder.control.command_types import Conversation
+from recorder.control.registry import turn_of
+from recorder.errors import RecorderError, UsageError
+from recorder.frontends.rig.camera_process import CameraAnswer, CameraProcess
+from recorder.frontends.rig.lines import command_of, for_camera
+from recorder.session.status import FinishReason
+from recorder.settings.rig import OnFailure
+from recorder.storage.records import Verdict
+
+log = logging.getLogger(__name__)
+
+# Answers that come within this time are told together: of two cameras that say the same, once.
+TOGETHER_S = 0.3
+
+# Takes the cameras that answered, and what all of them did.
+Tell = Callable[[tuple[str, ...], CameraAnswer], None]
+
+
+@dataclass
+class _Asked:
+    """What of a conversation each camera's process knows it by, and which cameras have asked a question."""
+
+    number: int
+    names: tuple[str, ...] = ()
+
+
+@dataclass
+class Rig:
+    """The processes of all cameras, by name, `master` the one that is started last ("": none).
+
+    `tell` is called with what concerns nobody's line: text, and whether it is of something that failed.
+    `leaving` is set once the rig is to be left; `on_change` is called when a camera has another file or end.
+    On the event loop's thread.
+    """
+
+    cameras: dict[str, CameraProcess]
+    master: str
+    on_failure: OnFailure
+    on_change: Callable[[], None] = lambda: None
+    leaving: asyncio.Event = field(default_factory=asyncio.Event)
+    tell: Callable[[str, bool], None] = lambda text, failed: log.log(
+        logging.ERROR if failed else logging.INFO, "%s", text
+    )
+
+    def __post_init__(self) -> None:
+        self._starting: set[str] = set()
+        self._asked: weakref.WeakKeyDictionary[Conversation, _Asked] = weakref.WeakKeyDictionary()
+        self._numbers = count(1)
+        self._is_interrupted = 0
+        self._heard = asyncio.Event()
+
+    # How they stand.
+
+    @property
+    def names(self) -> list[str]:
+        """The names of the cameras."""
+        return list(self.cameras)
+
+    @property
+    def alive(self) -> list[CameraProcess]:
+        """The cameras whose processes run."""
+        return [camera for camera in self.cameras.values() if camera.is_alive]
+
+    @property
+    def running(self) -> bool:
+        """Whether any camera records, or is being started."""
+        return bool(self._starting) or any(camera.running for camera in self.cameras.values())
+
+    def is_over(self) -> bool:
+        """Whether no camera records, and none was merely stopped: there is nothing to wait for."""
+        if self.running:
+            return False
+        stopped = [c for c in self.alive if c.end is not None and c.end.reason == FinishReason.STOPPED.name]
+        return not stopped
+
+    def hear(self, camera: CameraProcess, told: dict[str, Any]) -> None:
+        """Act on what a camera's process has told."""
+        self._heard.set()
+        match told["event"]:
+            case "log":
+                level = logging.getLevelNamesMapping().get(str(told["level"]).upper(), logging.INFO)
+                log.log(level, "%s: %s", camera.name, told["text"])
+            case "told":
+                self.tell(f"{camera.name}: {told['text']}", told["status"] != "ok")
+            case "end" if camera.end is not None:
+                if camera.end.verdict == Verdict.FAILED and camera.name not in self._starting:
+                    self._on_failure(camera, camera.end.cause)
+                elif not self.leaving.is_set():
+                    self.tell(f"{camera.name}: {camera.end.text.splitlines()[0]}", False)
+                self.on_change()
+            case "file" | "gone" | "summary" | "figures":
+                if told["event"] == "gone" and camera.died and camera.ready.is_set():
+                    self._on_failure(camera, camera.died)
+                self.on_change()
+
+    def _on_failure(self, camera: CameraProcess, why: str) -> None:
+        self.tell(f"{camera.name} failed: {why}", True)
+        others = [other for other in self.alive if other is not camera and other.running]
+        if not others:
+            return
+        names = ", ".join(other.name for other in others)
+        if self.on_failure == "go on":
+            self.tell(f'{names}: going on, as rig.on_failure = "go on" says', False)
+            return
+        self.tell(f'{names}: stopping, as rig.on_failure = "stop all" says', True)
+        for other in self._in_order(others):
+            other.send("stop", "script", 0, time.perf_counter_ns())
+
+    def _in_order(self, cameras: Iterable[CameraProcess]) -> list[CameraProcess]:
+        """Return cameras in the order in which they are stopped: that which triggers the others first."""
+        return sorted(cameras, key=lambda camera: camera.name != self.master)
+
+    # What is done to them.
+
+    async def begin(self) -> None:
+        """Start all processes; raises RecorderError where one does not, all the reasons in it."""
+        begun = await asyncio.gather(*(c.begin() for c in self.cameras.values()), return_exceptions=True)
+        failures = [error for error in begun if isinstance(error, BaseException)]
+        for error in failures:
+            if not isinstance(error, RecorderError):
+                raise error
+        if failures:
+            raise RecorderError("; ".join(map(str, failures)))
+
+    async def start(self, source: str = "script", conversation: int = 0, tell: Tell | None = None) -> bool:
+        """Begin a run of all cameras: those that are triggered are armed before the one that triggers them.
+
+        Where one fails to, those that this has begun are stopped; returns whether none failed.
+        """
+        if not self.alive:
+            raise UsageError("no camera is there any more: quit, then recorder rig again")
+        self._starting = {camera.name for camera in self.alive}
+        answers: dict[str, CameraAnswer] = {}
+        try:
+            for stage in ([c for c in self.alive if c.name != self.master], [self.cameras.get(self.master)]):
+                cameras = [c for c in stage if c is not None and c.is_alive]
+                at_ns = time.perf_counter_ns()
+                sent = {c.name: c.send("start", source, conversation, at_ns) for c in cameras}
+                await _told(sent, tell)
+                answers |= {name: answer.result() for name, answer in sent.items()}
+                if any(answer.status == "failed" for answer in answers.values()):
+                    break
+        finally:
+            self._starting = set()
+            self._heard.set()
+        failed = [name for name, answer in answers.items() if answer.status == "failed"]
+        begun = [self.cameras[name] for name, answer in answers.items() if answer.status == "ok"]
+        if failed and begun:
+            names = ", ".join(camera.name for camera in begun)
+            self.tell(f"{names}: stopped again, as {', '.join(failed)} could not be started", True)
+            await self.stop(begun)
+        self.on_change()
+        return not failed
+
+    async def stop(self, cameras: Sequence[CameraProcess] | None = None) -> None:
+        """Stop what runs, the master first, and wait until all is over."""
+        running = [c for c in (self.alive if cameras is None else cameras) if c.running]
+        at_ns = time.perf_counter_ns()
+        await asyncio.gather(*(c.send("stop", "script", 0, at_ns) for c in self._in_order(running)))
+        await self.until(lambda: not any(c.running for c in running))
+
+    async def until(self, condition: Callable[[], bool]) -> None:
+        """Return once a condition on what the cameras have told holds."""
+        while not condition():
+            self._heard.clear()
+            await self._heard.wait()
+
+    def interrupt(self) -> int:
+        """Ask every camera to stop as by Ctrl-C, the second time to abort; return how often it was."""
+        self._is_interrupted += 1
+        self.leaving.set()
+        for camera in self._in_order(self.alive):
+            camera.signal()
+        return self._is_interrupted
+
+    async def leave(self) -> None:
+        """Stop all cameras and end their processes in order."""
+        self.leaving.set()
+        if not self._is_interrupted:
+            await self.stop()
+            at_ns = time.perf_counter_ns()
+            for camera in self.alive:
+                camera.send("quit now", "script", 0, at_ns)
+        await asyncio.gather(*(camera.gone.wait() for camera in self.cameras.values() if camera.is_alive))
+
+    # Lines.
+
+    async def execute(self, line: str, conversation: Conversation, tell: Tell) -> None:
+        """Carry out a line given now, for all cameras or one; `tell` is called with each answer.
+
+        Raises UsageError where it is wrong: then no camera has heard of it.
+        """
+        at_ns = time.perf_counter_ns()
+        rest = _without_target(line)
+        async with conversation.turns.taken(turn_of(rest)) as answered:
+            asked = self._asked.setdefault(conversation, _Asked(next(self._numbers)))
+            on_yes, names = conversation.on_yes, asked.names
+            conversation.ask("", "")
+            asked.names = ()
+            word = line.strip().lower()
+            if on_yes and word in {"y", "yes", "n", "no"}:
+                if names:
+                    sent = {name: self._send(name, word, conversation, at_ns) for name in names}
+                    await _told(sent, tell)
+                    return
+                if word in {"n", "no"}:
+                    tell((), CameraAnswer("ok", "going on", "going on"))
+                    return
+                line = on_yes
+            await self._execute(line, conversation, asked, at_ns, tell, answered)
+
+    async def _execute(
+        self,
+        line: str,
+        conversation: Conversation,
+        asked: _Asked,
+        at_ns: int,
+        tell: Tell,
+        answered: Callable[[], None],
+    ) -> None:
+        found = command_of(line, self.names)
+        if found is None:
+            return
+        name, command, rest = found
+        is_quit = command.name in {"quit", "quit now"}
+        if is_quit and name:
+            raise UsageError(
+                f"{line.strip()}: one leaves all cameras together; {name}: stop ends its recording"
+            )
+        if is_quit:
+            self._quit(command.name, conversation)
+            tell((), CameraAnswer("ok", "leaving", "leaving"))
+            return
+        if command.name == "start" and not name:
+            await self.start(conversation.source, asked.number, tell)
+            return
+        cameras = [self.cameras[name]] if name else self.alive
+        if not cameras:
+            raise UsageError("no camera is there any more: quit, then recorder rig again")
+        if command.name == "help":
+            # All know the same.
+            cameras = [camera for camera in cameras if camera.is_alive][:1] or cameras
+        sent = {}
+        for camera in self._in_order(cameras) if command.ends_run else cameras:
+            own = rest if name else for_camera(rest, camera.name)
+            sent[camera.name] = self._send(camera.name, own, conversation, at_ns)
+        await _told(sent, tell)
+        answered()
+        self._note_questions(conversation, asked, {name: answer.result() for name, answer in sent.items()})
+
+    def _send(
+        self, name: str, line: str, conversation: Conversation, at_ns: int
+    ) -> "asyncio.Future[CameraAnswer]":
+        number = self._asked[conversation].number
+        return self.cameras[name].send(line, conversation.source, number, at_ns)
+
+    def _note_questions(
+        self, conversation: Conversation, asked: _Asked, answers: dict[str, CameraAnswer]
+    ) -> None:
+        """Have the next line be the answer to what the cameras ask, where they do."""
+        asked.names = tuple(name for name, answer in answers.items() if answer.question)
+        if asked.names:
+            question = answers[asked.names[0]].question
+            conversation.ask(f"{', '.join(asked.names)}: {question}", "y")
+
+    def _quit(self, name: str, conversation: Conversation) -> None:
+        """Leave; where frames are being saved and somebody can be asked, raise UsageError with a question."""
+        saving = [c.name for c in self.alive if c.running and c.live is not None and c.live.saving]
+        if name == "quit" and saving and conversation.source != "script":
+            conversation.ask("leave?", "quit now")
+            are = "is" if len(saving) == 1 else "are"
+            raise UsageError(
+                f"{', '.join(saving)} {are} being saved; stop, close the files and leave? y/N "
+                "(quit now does not ask)"
+            )
+        self.leaving.set()
+
+    async def execute_for_client(self, line: str, conversation: Conversation) -> dict[str, Any]:
+        """Execute a line for a program; return status and message of all, and the answer of each camera."""
+        answers: dict[str, dict[str, Any]] = {}
+        texts: list[str] = []
+        statuses = {"ok"}
+
+        def note(names: tuple[str, ...], answer: CameraAnswer) -> None:
+            statuses.add(answer.status)
+            texts.append(f"{', '.join(names)}: {answer.message}" if names else answer.message)
+            for name in names:
+                fields = {"status": answer.status, "message": answer.message}
+                answers[name] = {**fields, "effective_frame": answer.effective_frame}
+
+        try:
+            await self.execute(line, conversation, note)
+        except RecorderError as error:
+            statuses.add("refused")
+            texts.append(str(error))
+        worst = next(status for status in ("failed", "refused", "ok") if status in statuses)
+        text = "; ".join(texts)
+        if text and conversation.source == "remote":
+            self.tell(f"remote: {line.strip()[:120]}: {text}", worst != "ok")
+        return {"status": worst, "message": text, "cameras": answers}
+
+
+def _without_target(line: str) -> str:
+    """Return what a line is to do, whichever camera it is for."""
+    head, colon, rest = line.partition(":")
+    return rest if colon and len(head.split()) == 1 else line
+
+
+async def _told(sent: dict[str, "asyncio.Future[CameraAnswer]"], tell: Tell | None) -> None:
+    """Wait for the answers and tell them as they come, those that say the same together."""
+    waiting = dict(sent)
+    while waiting:
+        await asyncio.wait(waiting.values(), return_when=asyncio.FIRST_COMPLETED)
+        if len(waiting) > 1:
+            await asyncio.wait(waiting.values(), timeout=TOGETHER_S)
+        groups: dict[CameraAnswer, list[str]] = {}
+        for name in [name for name, answer in waiting.items() if answer.done()]:
+            groups.setdefault(waiting.pop(name).result(), []).append(name)
+        for answer, names in groups.items():
+            if tell is not None:
+                tell(tuple(names), answer)
