@@ -51,6 +51,20 @@ class CameraAnswer:
     effective_frame: int | None = None
 
 
+class SentLine:
+    """A line on its way: its `answer` to come, and `over`, set once what it began is over too."""
+
+    def __init__(self) -> None:
+        self.answer: asyncio.Future[CameraAnswer] = asyncio.get_running_loop().create_future()
+        self.over = asyncio.Event()
+
+    def end(self, why: str) -> None:
+        """Have it be over, whatever has come of it."""
+        if not self.answer.done():
+            self.answer.set_result(CameraAnswer("failed", why, why))
+        self.over.set()
+
+
 @dataclass
 class CameraEnd:
     """How run `run` ended (from 1), or at last all of a camera's.
@@ -91,7 +105,7 @@ class CameraProcess:
         self.gone = asyncio.Event()
         self._command = list(command)
         self._on_event = on_event
-        self._answers: dict[int, asyncio.Future[CameraAnswer]] = {}
+        self._sent: dict[int, SentLine] = {}
         self._count = 0
         self._process: asyncio.subprocess.Process | None = None
         self._told: list[str] = []
@@ -133,26 +147,21 @@ class CameraProcess:
             told = self.died or f"its process takes no line within {READY_S:g} s"
             raise RecorderError(f"{self.name}: {told}")
 
-    def send(self, line: str, source: str, conversation: int, at_ns: int) -> "asyncio.Future[CameraAnswer]":
-        """Send a line that was given at `at_ns` (`time.perf_counter_ns`); return its answer to come."""
-        answer: asyncio.Future[CameraAnswer] = asyncio.get_running_loop().create_future()
+    def send(self, line: str, source: str, conversation: int, at_ns: int) -> SentLine:
+        """Send a line that was given at `at_ns` (`time.perf_counter_ns`)."""
+        sent = SentLine()
         if not self.is_alive:
-            answer.set_result(CameraAnswer("failed", self.died or "has left", self.died or "has left"))
-            return answer
+            sent.end(self.died or "has left")
+            return sent
         self._count += 1
-        self._answers[self._count] = answer
-        asked = {
-            "id": self._count,
-            "line": line,
-            "source": source,
-            "conversation": conversation,
-            "at_ns": at_ns,
-        }
+        self._sent[self._count] = sent
+        asked = {"id": self._count, "line": line, "source": source}
+        asked |= {"conversation": conversation, "at_ns": at_ns}
         assert self._process is not None
         assert self._process.stdin is not None
         # Some bytes into a pipe that its reader empties at once; what a hanging one leaves is kept in memory.
         self._process.stdin.write(json.dumps(asked).encode() + b"\n")
-        return answer
+        return sent
 
     async def leave(self) -> None:
         """Have the process end in order, by the end of its standard input, and wait for it."""
@@ -191,10 +200,9 @@ class CameraProcess:
         self.running = False
         self.live = None
         self.gone.set()
-        for answer in self._answers.values():
-            if not answer.done():
-                answer.set_result(CameraAnswer("failed", self.died or "has left", self.died or "has left"))
-        self._answers.clear()
+        for sent in self._sent.values():
+            sent.end(self.died or "has left")
+        self._sent.clear()
         self._on_event(self, {"event": "gone"})
 
     def _why(self, code: int) -> str:
@@ -237,12 +245,16 @@ class CameraProcess:
             case "file":
                 self._note_files(told["path"])
             case "answer":
-                answer = self._answers.pop(told["id"], None)
-                if answer is not None and not answer.done():
-                    answer.set_result(_answer(told))
-                elif answer is None and told["status"] != "ok":
+                sent = self._sent.get(told["id"])
+                if sent is not None and not sent.answer.done():
+                    sent.answer.set_result(_answer(told))
+                elif told["status"] != "ok":
                     # What a line began has failed, after it was answered.
                     log.error("%s: %s", self.name, told["text"])
+            case "over":
+                # An empty line has no answer.
+                if (sent := self._sent.pop(told["id"], None)) is not None:
+                    sent.end("no answer")
             case "end" | "summary":
                 self._note_files(*(one["file"] for one in told["files"]))
                 words = {

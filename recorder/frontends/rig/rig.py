@@ -12,7 +12,7 @@ from typing import Any
 from recorder.control.command_types import Conversation
 from recorder.control.registry import turn_of
 from recorder.errors import RecorderError, UsageError
-from recorder.frontends.rig.camera_process import CameraAnswer, CameraProcess
+from recorder.frontends.rig.camera_process import CameraAnswer, CameraProcess, SentLine
 from recorder.frontends.rig.lines import command_of, for_camera
 from recorder.session.status import FinishReason
 from recorder.settings.rig import OnFailure
@@ -148,7 +148,7 @@ class Rig:
                 at_ns = time.perf_counter_ns()
                 sent = {c.name: c.send("start", source, conversation, at_ns) for c in cameras}
                 await _told(sent, tell)
-                answers |= {name: answer.result() for name, answer in sent.items()}
+                answers |= {name: line.answer.result() for name, line in sent.items()}
                 if any(answer.status == "failed" for answer in answers.values()):
                     break
         finally:
@@ -167,8 +167,8 @@ class Rig:
         """Stop what runs, the master first, and wait until all is over."""
         running = [c for c in (self.alive if cameras is None else cameras) if c.running]
         at_ns = time.perf_counter_ns()
-        await asyncio.gather(*(c.send("stop", "script", 0, at_ns) for c in self._in_order(running)))
-        await self.until(lambda: not any(c.running for c in running))
+        stopping = [c.send("stop", "script", 0, at_ns) for c in self._in_order(running)]
+        await asyncio.gather(*(line.over.wait() for line in stopping))
 
     async def until(self, condition: Callable[[], bool]) -> None:
         """Return once a condition on what the cameras have told holds."""
@@ -213,6 +213,7 @@ class Rig:
                 if names:
                     sent = {name: self._send(name, word, conversation, at_ns) for name in names}
                     await _told(sent, tell)
+                    await _over(sent)
                     return
                 if word in {"n", "no"}:
                     tell((), CameraAnswer("ok", "going on", "going on"))
@@ -257,11 +258,10 @@ class Rig:
             sent[camera.name] = self._send(camera.name, own, conversation, at_ns)
         await _told(sent, tell)
         answered()
-        self._note_questions(conversation, asked, {name: answer.result() for name, answer in sent.items()})
+        self._note_questions(conversation, asked, {name: line.answer.result() for name, line in sent.items()})
+        await _over(sent)
 
-    def _send(
-        self, name: str, line: str, conversation: Conversation, at_ns: int
-    ) -> "asyncio.Future[CameraAnswer]":
+    def _send(self, name: str, line: str, conversation: Conversation, at_ns: int) -> SentLine:
         number = self._asked[conversation].number
         return self.cameras[name].send(line, conversation.source, number, at_ns)
 
@@ -317,12 +317,12 @@ def _without_target(line: str) -> str:
     return rest if colon and len(head.split()) == 1 else line
 
 
-async def _told(sent: dict[str, "asyncio.Future[CameraAnswer]"], tell: Tell | None) -> None:
+async def _told(sent: dict[str, SentLine], tell: Tell | None) -> None:
     """Wait for the answers and tell them as they come, those that say the same together."""
-    waiting = dict(sent)
+    waiting = {name: line.answer for name, line in sent.items()}
     while waiting:
         await asyncio.wait(waiting.values(), return_when=asyncio.FIRST_COMPLETED)
-        if len(waiting) > 1:
+        if not all(answer.done() for answer in waiting.values()):
             await asyncio.wait(waiting.values(), timeout=TOGETHER_S)
         groups: dict[CameraAnswer, list[str]] = {}
         for name in [name for name, answer in waiting.items() if answer.done()]:
@@ -330,3 +330,9 @@ async def _told(sent: dict[str, "asyncio.Future[CameraAnswer]"], tell: Tell | No
         for answer, names in groups.items():
             if tell is not None:
                 tell(tuple(names), answer)
+
+
+async def _over(sent: dict[str, SentLine]) -> None:
+    """Wait until what lines began is over."""
+    for line in sent.values():
+        await line.over.wait()
