@@ -4,10 +4,10 @@
 <- {"event": "answer", "id": 7, "status": "ok", "message": "mark trial3 on frame 512 (counter 513)", ...}
 
 `at_ns` is when the line was given, by the clock that all programs of a computer have in common
-(`time.perf_counter_ns`); without it the line counts as given when it comes. Nothing runs before `start`. `over`
-follows an answer once what the line began is over, such as a run that `stop` ends. Unasked come `figures` twice
-a second, and `log`, `told` (what others did), `file`, `end` of a run, and at last `summary`. Where standard input
-ends, so does the session, in order: nobody could end it otherwise.
+(`time.perf_counter_ns`); without it the line counts as given when it comes. Nothing runs before `start`.
+`over` follows an answer once what the line began is over, such as a run that `stop` ends. Unasked come
+`figures` twice a second, and `log`, `told` (what others did), `file`, `end` of a run, and at last `summary`.
+Where standard input ends, so does the session, in order: nobody could end it otherwise.
 """
 
 import asyncio

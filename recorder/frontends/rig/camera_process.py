@@ -54,14 +54,16 @@ class CameraAnswer:
 class SentLine:
     """A line on its way: its `answer` to come, and `over`, set once what it began is over too."""
 
-    def __init__(self) -> None:
+    def __init__(self, line: str) -> None:
+        self.line = line
         self.answer: asyncio.Future[CameraAnswer] = asyncio.get_running_loop().create_future()
         self.over = asyncio.Event()
 
     def end(self, why: str) -> None:
         """Have it be over, whatever has come of it."""
         if not self.answer.done():
-            self.answer.set_result(CameraAnswer("failed", why, why))
+            text = f"{self.line}: {why}"
+            self.answer.set_result(CameraAnswer("failed", why, text))
         self.over.set()
 
 
@@ -149,7 +151,7 @@ class CameraProcess:
 
     def send(self, line: str, source: str, conversation: int, at_ns: int) -> SentLine:
         """Send a line that was given at `at_ns` (`time.perf_counter_ns`)."""
-        sent = SentLine()
+        sent = SentLine(line)
         if not self.is_alive:
             sent.end(self.died or "has left")
             return sent

@@ -6,6 +6,7 @@ import time
 import weakref
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import count
 from typing import Any
 
@@ -101,7 +102,8 @@ class Rig:
                 self.on_change()
             case "file" | "gone" | "summary" | "figures":
                 if told["event"] == "gone" and camera.died and camera.ready.is_set():
-                    self._on_failure(camera, camera.died)
+                    helps = "".join(f"; recorder recover {file}" for file in list(camera.files)[-1:])
+                    self._on_failure(camera, f"{camera.died}{helps}")
                 self.on_change()
 
     def _on_failure(self, camera: CameraProcess, why: str) -> None:
@@ -252,6 +254,7 @@ class Rig:
         if command.name == "help":
             # All know the same.
             cameras = [camera for camera in cameras if camera.is_alive][:1] or cameras
+            tell = partial(_told_by_all, tell)
         sent = {}
         for camera in self._in_order(cameras) if command.ends_run else cameras:
             own = rest if name else for_camera(rest, camera.name)
@@ -315,6 +318,12 @@ def _without_target(line: str) -> str:
     """Return what a line is to do, whichever camera it is for."""
     head, colon, rest = line.partition(":")
     return rest if colon and len(head.split()) == 1 else line
+
+
+def _told_by_all(tell: Tell, names: tuple[str, ...], answer: CameraAnswer) -> None:
+    """Tell an answer that any camera would have given."""
+    del names
+    tell((), answer)
 
 
 async def _told(sent: dict[str, SentLine], tell: Tell | None) -> None:
