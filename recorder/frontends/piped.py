@@ -153,18 +153,23 @@ def _fields(summary: Summary) -> dict[str, Any]:
     }
 
 
+def _file_of(session: Session) -> str:
+    """Return the file that frames go to, or went to at last; "" where there is none."""
+    file = session.run.file if session.run else None
+    return str(file.path) if file is not None and file.path is not None else ""
+
+
 def _send_figures(output: Output, session: Session, recent: RateMeter) -> None:
     if output.is_behind:
         return
     figures = session.statistics()
-    path = figures.path if figures else None
     output.send(
         "figures",
         live=vars(live_status(session, recent)),
         run=session.runs,
         running=session.running,
         frames=figures.frames if figures else 0,
-        path=str(path) if path else "",
+        path=_file_of(session),
     )
 
 
@@ -181,6 +186,7 @@ def _send_answer(output: Output, answer: Answer, session: Session) -> None:
             effective_frame=result.effective_frame,
             table=answer.table,
             question=conversation.question,
+            path=_file_of(session),
             run=session.runs,
             running=session.running,
         )

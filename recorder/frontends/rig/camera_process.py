@@ -247,6 +247,7 @@ class CameraProcess:
             case "file":
                 self._note_files(told["path"])
             case "answer":
+                self._note_files(told.get("path", ""))
                 sent = self._sent.get(told["id"])
                 if sent is not None and not sent.answer.done():
                     sent.answer.set_result(_answer(told))
