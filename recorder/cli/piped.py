@@ -10,8 +10,8 @@ from recorder.session.status import Summary
 from recorder.settings.model import Settings
 
 
-def record_piped(settings: Settings, *, attended: bool) -> int:
-    """Run a session that another program leads, to its end; return the exit code.
+def record_piped(settings: Settings, name: str, *, attended: bool) -> int:
+    """Run the session of camera `name` that another program leads, to its end; return the exit code.
 
     `attended`: somebody sits at this computer. Raises RecorderError where there is no session at all.
     """
@@ -22,6 +22,7 @@ def record_piped(settings: Settings, *, attended: bool) -> int:
     async def whole_session() -> Summary:
         with piped.logged() as output:
             session = assembly.build_session(settings, dry_run=False)
+            session.name = name
             async with session_context(session, attended=attended) as dispatch:
                 with headless.handle_signals(session):
                     return await piped.run(session, dispatch, output)

@@ -130,7 +130,7 @@ def _load(path: Path, overrides: Sequence[str], options: Mapping[str, str | None
 
 def _command(camera: settings.RigCamera, paths: RigPaths, *, attended: bool) -> list[str]:
     """Return how a camera's process is started."""
-    command = [sys.executable, "-m", "recorder", "run", "--piped"]
+    command = [sys.executable, "-m", "recorder", "run", "--piped", camera.name]
     command += [str(camera.config)] if camera.config is not None else []
     for text in (*camera.overrides, f"recording.output={paths.cameras[camera.name]}"):
         command += ["--set", text]

@@ -38,7 +38,7 @@ TRIAL = "60s"
 )
 @click.option("--dry-run", is_flag=True, help="Do everything but write the file.")
 @click.option("--json", "as_json", is_flag=True, help="Print one line of JSON at the end, and nothing else.")
-@click.option("--piped", is_flag=True, hidden=True, help="Be one camera of a rig: recorder.frontends.piped.")
+@click.option("--piped", hidden=True, metavar="NAME", help="Be this camera of a rig: frontends.piped.")
 @click.option("--attended", is_flag=True, hidden=True, help="Of a rig at whose console somebody sits.")
 @click.option("--cpus", hidden=True, metavar="0,1", help="Use these processors alone.")
 @click.option(
@@ -54,7 +54,7 @@ def run(
     script: Path | None,
     dry_run: bool,
     as_json: bool,
-    piped: bool,
+    piped: str | None,
     attended: bool,
     cpus: str | None,
     profile: Path | None,
@@ -69,7 +69,7 @@ def run(
         # Imported only for a rig's cameras.
         from recorder.cli.piped import record_piped  # noqa: PLC0415
 
-        return record_piped(load_settings(config_file, overrides, {}), attended=attended)
+        return record_piped(load_settings(config_file, overrides, {}), piped, attended=attended)
     if not is_headless and not has_terminal():
         is_headless = True
         # The simulated camera as it is, which nobody can stop by typing: somebody tries this program.

@@ -27,6 +27,7 @@ from recorder.control.dispatcher import Answer, Dispatcher
 from recorder.errors import RecorderError
 from recorder.frontends.live_status import live_status
 from recorder.frontends.rate_meter import RateMeter
+from recorder.frontends.session_context import with_journal
 from recorder.frontends.terminal import summary_text
 from recorder.frontends.terminal_writer import TerminalWriter
 from recorder.session.session import Session
@@ -132,7 +133,7 @@ async def run(session: Session, dispatch: Dispatcher, output: Output) -> Summary
             log.warning("the program that gave the commands has ended: stopping")
     finally:
         try:
-            summary = await session.close()
+            summary = with_journal(await session.close(), dispatch)
         except RecorderError as error:
             summary = Summary.of_nothing(str(error))
         for task in (taking, ended, leaving):
@@ -186,6 +187,7 @@ def _send_answer(output: Output, answer: Answer, session: Session) -> None:
             effective_frame=result.effective_frame,
             table=answer.table,
             question=conversation.question,
+            only_tells=answer.only_tells,
             path=_file_of(session),
             run=session.runs,
             running=session.running,

@@ -40,7 +40,7 @@ _OF_EVENT = {"event", "run", "running", "reason", "exit_code", "text"}
 class CameraAnswer:
     """What a camera answered to a line: fields as in `CommandResult`, `text` and `table` for people.
 
-    `question`: what y as the next line would mean yes to.
+    `question`: what y as the next line would mean yes to; `only_tells`: nothing was changed.
     """
 
     status: str
@@ -49,6 +49,7 @@ class CameraAnswer:
     table: Table = ()
     question: str = ""
     effective_frame: int | None = None
+    only_tells: bool = False
 
 
 class SentLine:
@@ -165,13 +166,6 @@ class CameraProcess:
         self._process.stdin.write(json.dumps(asked).encode() + b"\n")
         return sent
 
-    async def leave(self) -> None:
-        """Have the process end in order, by the end of its standard input, and wait for it."""
-        if self._process is not None and self._process.stdin is not None:
-            with contextlib.suppress(OSError):
-                self._process.stdin.close()
-        await self.gone.wait()
-
     def signal(self) -> None:
         """Ask the process to stop; a second time to abort, a third to end at once."""
         if self._process is not None and not self.gone.is_set():
@@ -179,15 +173,14 @@ class CameraProcess:
             with contextlib.suppress(OSError):
                 self._process.send_signal(number)
 
-    def kill(self) -> None:
-        """End the process at once; what it had committed stays."""
-        if self._process is not None and not self.gone.is_set():
-            with contextlib.suppress(OSError):
-                self._process.kill()
-
     async def close(self) -> None:
-        """Wait until all that the process said is heard; kill it where it still runs."""
-        self.kill()
+        """Have the process end in order, by the end of its standard input, and wait until it has.
+
+        However long that takes: it may hold frames.
+        """
+        if self._process is not None and self._process.stdin is not None:
+            with contextlib.suppress(OSError):
+                self._process.stdin.close()
         if self._task is not None:
             await self._task
 
@@ -294,4 +287,5 @@ def _answer(told: dict[str, Any]) -> CameraAnswer:
         table,
         told.get("question", ""),
         told.get("effective_frame"),
+        told.get("only_tells", False),
     )

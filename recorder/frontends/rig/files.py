@@ -48,6 +48,15 @@ def new_paths(rig: settings.Rig, output: str | None) -> RigPaths:
 
     Raises UsageError where a name is taken, or is none.
     """
+    paths = _new_paths(rig, output)
+    for path in (paths.rig, *paths.cameras.values()):
+        there = next((folder for folder in path.parents if folder.exists()), None)
+        if there is not None and not there.is_dir():
+            raise UsageError(f"{there}: not a folder, and {path.name} is to be in it")
+    return paths
+
+
+def _new_paths(rig: settings.Rig, output: str | None) -> RigPaths:
     if output is not None and output.endswith(".h5"):
         path = Path(output)
         paths = _paths(rig, path.parent, path.name.removesuffix(".h5").removesuffix(".rig"))

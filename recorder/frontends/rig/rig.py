@@ -13,6 +13,7 @@ from typing import Any
 from recorder.control.command_types import Conversation
 from recorder.control.registry import turn_of
 from recorder.errors import RecorderError, UsageError
+from recorder.frontends.rig.answers import ClientAnswers, Tell, over, told, told_by_all
 from recorder.frontends.rig.camera_process import CameraAnswer, CameraProcess, SentLine
 from recorder.frontends.rig.lines import command_of, for_camera
 from recorder.session.status import FinishReason
@@ -21,11 +22,8 @@ from recorder.storage.records import Verdict
 
 log = logging.getLogger(__name__)
 
-# Answers that come within this time are told together: of two cameras that say the same, once.
-TOGETHER_S = 0.3
-
-# Takes the cameras that answered, and what all of them did.
-Tell = Callable[[tuple[str, ...], CameraAnswer], None]
+# How much of a line that others gave is shown.
+MAX_SHOWN = 120
 
 
 @dataclass
@@ -85,15 +83,15 @@ class Rig:
         stopped = [c for c in self.alive if c.end is not None and c.end.reason == FinishReason.STOPPED.name]
         return not stopped
 
-    def hear(self, camera: CameraProcess, told: dict[str, Any]) -> None:
+    def hear(self, camera: CameraProcess, event: dict[str, Any]) -> None:
         """Act on what a camera's process has told."""
         self._heard.set()
-        match told["event"]:
+        match event["event"]:
             case "log":
-                level = logging.getLevelNamesMapping().get(str(told["level"]).upper(), logging.INFO)
-                log.log(level, "%s: %s", camera.name, told["text"])
+                level = logging.getLevelNamesMapping().get(str(event["level"]).upper(), logging.INFO)
+                log.log(level, "%s: %s", camera.name, event["text"])
             case "told":
-                self.tell(f"{camera.name}: {told['text']}", told["status"] != "ok")
+                self.tell(f"{camera.name}: {event['text']}", event["status"] != "ok")
             case "end" if camera.end is not None:
                 if camera.end.verdict == Verdict.FAILED and camera.name not in self._starting:
                     self._on_failure(camera, camera.end.cause)
@@ -101,7 +99,7 @@ class Rig:
                     self.tell(f"{camera.name}: {camera.end.text.splitlines()[0]}", False)
                 self.on_change()
             case "file" | "gone" | "summary" | "figures":
-                if told["event"] == "gone" and camera.died and camera.ready.is_set():
+                if event["event"] == "gone" and camera.died and camera.ready.is_set():
                     helps = "".join(f"; recorder recover {file}" for file in list(camera.files)[-1:])
                     self._on_failure(camera, f"{camera.died}{helps}")
                 self.on_change()
@@ -149,7 +147,7 @@ class Rig:
                 cameras = [c for c in stage if c is not None and c.is_alive]
                 at_ns = time.perf_counter_ns()
                 sent = {c.name: c.send("start", source, conversation, at_ns) for c in cameras}
-                await _told(sent, tell)
+                await told(sent, tell)
                 answers |= {name: line.answer.result() for name, line in sent.items()}
                 if any(answer.status == "failed" for answer in answers.values()):
                     break
@@ -214,8 +212,8 @@ class Rig:
             if on_yes and word in {"y", "yes", "n", "no"}:
                 if names:
                     sent = {name: self._send(name, word, conversation, at_ns) for name in names}
-                    await _told(sent, tell)
-                    await _over(sent)
+                    await told(sent, tell)
+                    await over(sent)
                     return
                 if word in {"n", "no"}:
                     tell((), CameraAnswer("ok", "going on", "going on"))
@@ -254,15 +252,15 @@ class Rig:
         if command.name == "help":
             # All know the same.
             cameras = [camera for camera in cameras if camera.is_alive][:1] or cameras
-            tell = partial(_told_by_all, tell)
+            tell = partial(told_by_all, tell)
         sent = {}
         for camera in self._in_order(cameras) if command.ends_run else cameras:
             own = rest if name else for_camera(rest, camera.name)
             sent[camera.name] = self._send(camera.name, own, conversation, at_ns)
-        await _told(sent, tell)
+        await told(sent, tell)
         answered()
         self._note_questions(conversation, asked, {name: line.answer.result() for name, line in sent.items()})
-        await _over(sent)
+        await over(sent)
 
     def _send(self, name: str, line: str, conversation: Conversation, at_ns: int) -> SentLine:
         number = self._asked[conversation].number
@@ -291,57 +289,19 @@ class Rig:
 
     async def execute_for_client(self, line: str, conversation: Conversation) -> dict[str, Any]:
         """Execute a line for a program; return status and message of all, and the answer of each camera."""
-        answers: dict[str, dict[str, Any]] = {}
-        texts: list[str] = []
-        statuses = {"ok"}
-
-        def note(names: tuple[str, ...], answer: CameraAnswer) -> None:
-            statuses.add(answer.status)
-            texts.append(f"{', '.join(names)}: {answer.message}" if names else answer.message)
-            for name in names:
-                fields = {"status": answer.status, "message": answer.message}
-                answers[name] = {**fields, "effective_frame": answer.effective_frame}
-
+        answers = ClientAnswers()
         try:
-            await self.execute(line, conversation, note)
+            await self.execute(line, conversation, answers.note)
         except RecorderError as error:
-            statuses.add("refused")
-            texts.append(str(error))
-        worst = next(status for status in ("failed", "refused", "ok") if status in statuses)
-        text = "; ".join(texts)
-        if text and conversation.source == "remote":
-            self.tell(f"remote: {line.strip()[:120]}: {text}", worst != "ok")
-        return {"status": worst, "message": text, "cameras": answers}
+            answers.refuse(str(error))
+        if answers.did_something:
+            self.tell(
+                f"{conversation.source}: {line.strip()[:MAX_SHOWN]}: {answers.text}", answers.status != "ok"
+            )
+        return answers.fields
 
 
 def _without_target(line: str) -> str:
     """Return what a line is to do, whichever camera it is for."""
     head, colon, rest = line.partition(":")
     return rest if colon and len(head.split()) == 1 else line
-
-
-def _told_by_all(tell: Tell, names: tuple[str, ...], answer: CameraAnswer) -> None:
-    """Tell an answer that any camera would have given."""
-    del names
-    tell((), answer)
-
-
-async def _told(sent: dict[str, SentLine], tell: Tell | None) -> None:
-    """Wait for the answers and tell them as they come, those that say the same together."""
-    waiting = {name: line.answer for name, line in sent.items()}
-    while waiting:
-        await asyncio.wait(waiting.values(), return_when=asyncio.FIRST_COMPLETED)
-        if not all(answer.done() for answer in waiting.values()):
-            await asyncio.wait(waiting.values(), timeout=TOGETHER_S)
-        groups: dict[CameraAnswer, list[str]] = {}
-        for name in [name for name, answer in waiting.items() if answer.done()]:
-            groups.setdefault(waiting.pop(name).result(), []).append(name)
-        for answer, names in groups.items():
-            if tell is not None:
-                tell(tuple(names), answer)
-
-
-async def _over(sent: dict[str, SentLine]) -> None:
-    """Wait until what lines began is over."""
-    for line in sent.values():
-        await line.over.wait()
