@@ -89,7 +89,8 @@ def compare(rig: OpenedRig) -> None:
         apart.append(abs(begins[0] - begins[1]))
     interval = float(np.median(np.diff(rig["left"].time)))
     print(
-        f"{len(labels)} marks in both files, {sum(gap < interval * 1.05 for gap in apart)} of them on frames of "
+        f"{len(labels)} marks in both files, "
+        f"{sum(gap < interval * 1.05 for gap in apart)} of them on frames of "
         f"one moment; the furthest {max(apart) / interval:.2f} frame intervals apart"
     )
     print(rig.aligned())

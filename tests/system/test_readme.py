@@ -220,7 +220,7 @@ def test_every_line_of_the_synopsis_runs(folder: Path, recording: Path, tmp_path
         name, _, rest = usage.partition(" ")
         ran.append(name)
         if name in {"send", "view", "rig"}:
-            continue  # to a recorder that listens: the next test; until it is ended: tests.system.test_view, test_rig
+            continue  # to a recorder that listens: the next test; until they are ended: test_view, test_rig
         words: list[object] = []
         for optional, needed in re.findall(r"\[([^\]]+)\]|(\S+)", rest):
             part = optional or needed
