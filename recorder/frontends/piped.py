@@ -154,10 +154,15 @@ def _fields(summary: Summary) -> dict[str, Any]:
     }
 
 
-def _file_of(session: Session) -> str:
-    """Return the file that frames go to, or went to at last; "" where there is none."""
+def _standing(session: Session) -> dict[str, Any]:
+    """Return how the session stands: the file is that which frames go to, or went to at last."""
     file = session.run.file if session.run else None
-    return str(file.path) if file is not None and file.path is not None else ""
+    return {
+        "run": session.runs,
+        "running": session.running,
+        "saving": session.running and session.saving,
+        "path": str(file.path) if file is not None and file.path is not None else "",
+    }
 
 
 def _send_figures(output: Output, session: Session, recent: RateMeter) -> None:
@@ -167,10 +172,8 @@ def _send_figures(output: Output, session: Session, recent: RateMeter) -> None:
     output.send(
         "figures",
         live=vars(live_status(session, recent)),
-        run=session.runs,
-        running=session.running,
+        **_standing(session),
         frames=figures.frames if figures else 0,
-        path=_file_of(session),
     )
 
 
@@ -188,9 +191,7 @@ def _send_answer(output: Output, answer: Answer, session: Session) -> None:
             table=answer.table,
             question=conversation.question,
             only_tells=answer.only_tells,
-            path=_file_of(session),
-            run=session.runs,
-            running=session.running,
+            **_standing(session),
         )
     elif answer.source != "camera" and not answer.only_tells:
         source = "" if answer.is_planned else f"{answer.source}: "

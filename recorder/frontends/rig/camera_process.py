@@ -97,7 +97,7 @@ class CameraProcess:
     ) -> None:
         self.name = name
         self.live: LiveStatus | None = None
-        self.running = False
+        self.running = self.saving = False
         self.frames = 0
         self.files: dict[Path, None] = {}
         self.runs = 0
@@ -231,16 +231,14 @@ class CameraProcess:
     def _note(self, kind: str, told: dict[str, Any]) -> None:
         """Keep what an event says."""
         self.running, self.runs = told.get("running", self.running), told.get("run", self.runs)
+        self.saving = self.running and told.get("saving", self.saving)
+        self._note_files(told.get("path", ""))
         match kind:
             case "ready":
                 self.ready.set()
             case "figures":
                 self.live, self.frames = LiveStatus(**told["live"]), told["frames"]
-                self._note_files(told["path"])
-            case "file":
-                self._note_files(told["path"])
             case "answer":
-                self._note_files(told.get("path", ""))
                 sent = self._sent.get(told["id"])
                 if sent is not None and not sent.answer.done():
                     sent.answer.set_result(_answer(told))

@@ -138,6 +138,8 @@ class Rig:
 
         Where one fails to, those that this has begun are stopped; returns whether none failed.
         """
+        if self.leaving.is_set():
+            return False
         if not self.alive:
             raise UsageError("no camera is there any more: quit, then recorder rig again")
         self._starting = {camera.name for camera in self.alive}
@@ -277,7 +279,7 @@ class Rig:
 
     def _quit(self, name: str, conversation: Conversation) -> None:
         """Leave; where frames are being saved and somebody can be asked, raise UsageError with a question."""
-        saving = [c.name for c in self.alive if c.running and c.live is not None and c.live.saving]
+        saving = [c.name for c in self.alive if c.saving]
         if name == "quit" and saving and conversation.source != "script":
             conversation.ask("leave?", "quit now")
             are = "is" if len(saving) == 1 else "are"

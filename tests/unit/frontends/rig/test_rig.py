@@ -2,8 +2,6 @@
 
 import asyncio
 import logging
-from collections.abc import Callable
-from typing import Any
 
 import pytest
 
@@ -157,10 +155,10 @@ async def test_what_a_camera_asks_is_answered_to_it_alone() -> None:
         await bench.type("y")
 
 
-async def test_quit_asks_while_frames_are_saved(live: Callable[[str], Any]) -> None:
+async def test_quit_asks_while_frames_are_saved() -> None:
     bench = Bench()
     await bench.rig.start()
-    bench.cameras["right"].live = live("x_right.h5")
+    bench.cameras["right"].saving = True
     with pytest.raises(UsageError, match="right is being saved; stop, close the files and leave"):
         await bench.type("quit")
     await bench.type("n")
@@ -183,15 +181,6 @@ async def test_programs_get_all_answers_as_one() -> None:
     assert bench.events == ["! remote: mark a: left: on frame 3; right: not running"]
     told = await bench.rig.execute_for_client("lfet: mark a", Conversation("remote"))
     assert (told["status"], told["cameras"]) == ("refused", {})
-
-
-@pytest.fixture
-def live() -> Callable[[str], Any]:
-    from dataclasses import replace
-
-    from tests.unit.frontends.test_toolbar import NOW
-
-    return lambda saving: replace(NOW, saving=saving)
 
 
 def test_what_a_camera_logs_has_its_name(caplog: pytest.LogCaptureFixture) -> None:
