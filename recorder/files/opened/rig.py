@@ -22,6 +22,9 @@ from recorder.storage.rig_file import RIG
 # clocks and triggers leave.
 NEAREST = 0.51
 
+# The first question to a process has it import what it needs: seconds, on a busy computer.
+TABLE_S = 20.0
+
 
 @dataclass(frozen=True)
 class RigTable:
@@ -238,7 +241,7 @@ def open_rig_file(path: str | os.PathLike[str], probe: Probe | None = None) -> O
     if probe is None:
         with probing() as looking:
             return open_rig_file(place, looking)
-    table = probe.ask(read_table, place)
+    table = probe.ask(read_table, place, TABLE_S)
     recordings: dict[str, OpenedRecording] = {}
     try:
         for name, files in table.files.items():
