@@ -5,9 +5,10 @@
 
 `at_ns` is when the line was given, by the clock that all programs of a computer have in common
 (`time.perf_counter_ns`); without it the line counts as given when it comes. Nothing runs before `start`.
-`over` follows an answer once what the line began is over, such as a run that `stop` ends. Unasked come
-`figures` twice a second, and `log`, `told` (what others did), `file`, `end` of a run, and at last `summary`.
-Where standard input ends, so does the session, in order: nobody could end it otherwise.
+`over` follows an answer once what the line began is over, such as a run that `stop` ends. `{"interrupt": 1}`
+is Ctrl-C, 2 the second one. Unasked come `figures` twice a second, and `log`, `told` (what others did), `file`,
+`end` of a run, and at last `summary`. Where standard input ends, so does the session, in order: nobody could
+end it otherwise.
 """
 
 import asyncio
@@ -205,6 +206,9 @@ async def _take_lines(lines: _Lines, dispatch: Dispatcher, output: Output) -> No
         while True:
             try:
                 asked = cast("dict[str, Any]", json.loads(await lines.queue.get()))
+                if "interrupt" in asked:
+                    _interrupt(dispatch.session, abort=asked["interrupt"] != 1)
+                    continue
                 line, source = str(asked["line"]), str(asked.get("source", "console"))
                 at_ns = None if asked.get("at_ns") is None else int(asked["at_ns"])
                 line_id, key = asked.get("id"), str(asked.get("conversation"))
@@ -213,6 +217,15 @@ async def _take_lines(lines: _Lines, dispatch: Dispatcher, output: Output) -> No
                 continue
             conversation = conversations.setdefault(key, Conversation(source))
             under_way.create_task(_carry_out(dispatch, output, line, conversation, line_id, at_ns))
+
+
+def _interrupt(session: Session, *, abort: bool) -> None:
+    """End the session as Ctrl-C does."""
+    session.leaving.set()
+    if abort:
+        session.abort()
+    else:
+        session.stop(FinishReason.INTERRUPTED)
 
 
 async def _carry_out(

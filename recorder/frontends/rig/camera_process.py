@@ -21,6 +21,9 @@ log = logging.getLogger(__name__)
 # How long a process may take until it takes lines; imports on a busy computer.
 READY_S = 60.0
 
+# After so many, to stop and to abort, a process is ended at once.
+INTERRUPTIONS = 2
+
 # The longest line that is read from a process: the figures of a session are 1 kB.
 MAX_LINE = 2**20
 
@@ -160,18 +163,25 @@ class CameraProcess:
         self._sent[self._count] = sent
         asked = {"id": self._count, "line": line, "source": source}
         asked |= {"conversation": conversation, "at_ns": at_ns}
-        assert self._process is not None
-        assert self._process.stdin is not None
-        # Some bytes into a pipe that its reader empties at once; what a hanging one leaves is kept in memory.
-        self._process.stdin.write(json.dumps(asked).encode() + b"\n")
+        self._write(asked)
         return sent
 
-    def signal(self) -> None:
-        """Ask the process to stop; a second time to abort, a third to end at once."""
-        if self._process is not None and not self.gone.is_set():
-            number = getattr(signal, "CTRL_BREAK_EVENT", signal.SIGTERM)
+    def interrupt(self, times: int) -> None:
+        """Have it stop as by Ctrl-C, the second time abort, the third time end at once."""
+        if not self.is_alive:
+            return
+        if times > INTERRUPTIONS:
+            assert self._process is not None
             with contextlib.suppress(OSError):
-                self._process.send_signal(number)
+                self._process.kill()
+        else:
+            self._write({"interrupt": times})
+
+    def _write(self, told: dict[str, Any]) -> None:
+        """Write into the pipe; what a process that hangs does not read is kept in memory."""
+        assert self._process is not None
+        assert self._process.stdin is not None
+        self._process.stdin.write(json.dumps(told).encode() + b"\n")
 
     async def close(self) -> None:
         """Have the process end in order, by the end of its standard input, and wait until it has.

@@ -56,7 +56,7 @@ class Rig:
         self._starting: set[str] = set()
         self._asked: weakref.WeakKeyDictionary[Conversation, _Asked] = weakref.WeakKeyDictionary()
         self._numbers = count(1)
-        self._is_interrupted = 0
+        self._interrupted = 0
         self._heard = asyncio.Event()
 
     # How they stand.
@@ -179,17 +179,17 @@ class Rig:
             await self._heard.wait()
 
     def interrupt(self) -> int:
-        """Ask every camera to stop as by Ctrl-C, the second time to abort; return how often it was."""
-        self._is_interrupted += 1
+        """Have every camera stop as by Ctrl-C, then abort, then end at once; return how often it was."""
+        self._interrupted += 1
         self.leaving.set()
         for camera in self._in_order(self.alive):
-            camera.signal()
-        return self._is_interrupted
+            camera.interrupt(self._interrupted)
+        return self._interrupted
 
     async def leave(self) -> None:
         """Stop all cameras and end their processes in order."""
         self.leaving.set()
-        if not self._is_interrupted:
+        if not self._interrupted:
             await self.stop()
             at_ns = time.perf_counter_ns()
             for camera in self.alive:

@@ -97,3 +97,21 @@ async def test_one_that_does_not_read_holds_up_nobody() -> None:
     assert left._process is not None
     left._process.kill()
     await left.close()
+
+
+async def test_it_is_interrupted_by_words_and_at_last_ended() -> None:
+    heard: list[Any] = []
+    script = "for line in sys.stdin:\n    tell(event='log', level='info', text=line.strip())"
+    left = camera(script)
+    left._on_event = lambda _, told: heard.append(told.get("text"))
+    await left.begin()
+    left.interrupt(1)
+    left.interrupt(2)
+    while len(heard) < 3:
+        await asyncio.sleep(0.01)
+    assert heard == [None, '{"interrupt": 1}', '{"interrupt": 2}']
+    left.interrupt(3)
+    await left.gone.wait()
+    assert left.died
+    left.interrupt(4)
+    await left.close()
