@@ -18,6 +18,7 @@ from recorder.frontends.printing import escaped, print_error
 # The module and function of each, in the order in which help lists them; imported when they are called.
 COMMANDS = {
     "run": "recorder.cli.run:run",
+    "rig": "recorder.cli.rig:rig",
     "replay": "recorder.cli.replay:replay",
     "send": "recorder.cli.send:send",
     "cameras": "recorder.cli.cameras:cameras",

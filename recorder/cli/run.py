@@ -14,6 +14,7 @@ from recorder.cli.options import (
     has_terminal,
     load_settings,
 )
+from recorder.cli.processors import use_only
 from recorder.cli.record import record
 from recorder.control.dispatcher import Dispatcher
 from recorder.control.script import read_script, run_script
@@ -37,6 +38,9 @@ TRIAL = "60s"
 )
 @click.option("--dry-run", is_flag=True, help="Do everything but write the file.")
 @click.option("--json", "as_json", is_flag=True, help="Print one line of JSON at the end, and nothing else.")
+@click.option("--piped", hidden=True, metavar="NAME", help="Be this camera of a rig: frontends.piped.")
+@click.option("--attended", is_flag=True, hidden=True, help="Of a rig at whose console somebody sits.")
+@click.option("--cpus", hidden=True, metavar="0,1", help="Use these processors alone.")
 @click.option(
     "--profile", type=click.Path(path_type=Path), metavar="FILE", help="Write profiles for SnakeViz."
 )
@@ -50,12 +54,22 @@ def run(
     script: Path | None,
     dry_run: bool,
     as_json: bool,
+    piped: str | None,
+    attended: bool,
+    cpus: str | None,
     profile: Path | None,
 ) -> int:
     """Record the camera of CONFIG (default: a simulated one of modest size) into a file.
 
     Exit code: 0 complete, 1 failed, 2 wrong arguments, 3 frames were lost, 130 interrupted.
     """
+    if cpus:
+        use_only([int(cpu) for cpu in cpus.split(",")])
+    if piped:
+        # Imported only for a rig's cameras.
+        from recorder.cli.piped import record_piped  # noqa: PLC0415
+
+        return record_piped(load_settings(config_file, overrides, {}), piped, attended=attended)
     if not is_headless and not has_terminal():
         is_headless = True
         # The simulated camera as it is, which nobody can stop by typing: somebody tries this program.

@@ -105,13 +105,15 @@ class Dispatcher:
         result = await asyncio.shield(task)
         return {"status": "ok", "message": ""} if result is None else dict(vars(result))
 
-    async def converse(self, line: str, conversation: Conversation) -> CommandResult | None:
+    async def converse(
+        self, line: str, conversation: Conversation, entered_ns: int | None = None
+    ) -> CommandResult | None:
         """Execute a line of somebody who can be asked, as `execute` does, or take it as the answer: y or n.
 
         What y stands for, such as `quit now`, is a line of its own. Lines are carried out in the order in
-        which they were given, each as `Turn` says.
+        which they were given, each as `Turn` says. The line was given at `entered_ns` (None: now).
         """
-        entered_ns = time.perf_counter_ns()
+        entered_ns = time.perf_counter_ns() if entered_ns is None else entered_ns
         async with conversation.turns.taken(turn_of(line)) as answered:
             return await self._converse(line, conversation, entered_ns, answered)
 

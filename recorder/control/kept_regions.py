@@ -22,6 +22,11 @@ log = logging.getLogger(__name__)
 NAME = "preview-regions.toml"
 
 
+def _place(session: Session, recording: Path) -> Path:
+    """Return the file beside `recording`; of one camera among several it is its own."""
+    return recording.with_name(f"preview-regions-{session.name}.toml" if session.name else NAME)
+
+
 def set_regions(session: Session, regions: Mapping[str, Box]) -> None:
     """Have these regions from now on, in the settings too; raises UsageError where they cannot be."""
     tree = session.settings.model_dump(exclude_none=True)
@@ -34,7 +39,7 @@ async def keep_session_regions(session: Session, regions: Mapping[str, Box]) -> 
     """Have these regions from now on, and in the next session in this folder; raises as `set_regions`."""
     set_regions(session, regions)
     if session.path is not None:
-        await asyncio.to_thread(keep_regions, session.path.with_name(NAME), session.preview.regions)
+        await asyncio.to_thread(keep_regions, _place(session, session.path), session.preview.regions)
 
 
 def keep_regions(path: Path, regions: Mapping[str, Box]) -> None:
@@ -61,7 +66,7 @@ def restore_regions(session: Session) -> None:
     """
     if session.path is None:
         return
-    path = session.path.with_name(NAME)
+    path = _place(session, session.path)
     try:
         kept = tomllib.loads(path.read_text(encoding="utf-8"))["preview"]["regions"]
         set_regions(session, {**kept, **session.settings.preview.regions})

@@ -2,6 +2,7 @@
 
 import logging
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from recorder.control.dispatcher import Dispatcher
@@ -11,10 +12,11 @@ from recorder.errors import UsageError
 log = logging.getLogger(__name__)
 
 
-def read_script(path: Path) -> list[str]:
+def read_script(path: Path, read_line: Callable[[str], object] = parse) -> list[str]:
     """Read a script (`path` "-": standard input) and return its lines, without empty ones and comments.
 
-    Blocks until all is read. Raises UsageError that names the first wrong line, or why it cannot be read.
+    `read_line` returns None for an empty line, and raises UsageError for a wrong one. Blocks until all is
+    read. Raises UsageError that names the first wrong line, or why it cannot be read.
     """
     name = "standard input" if str(path) == "-" else str(path)
     try:
@@ -25,7 +27,7 @@ def read_script(path: Path) -> list[str]:
     lines = []
     for number, line in enumerate(text.splitlines(), 1):
         try:
-            if parse(line) is not None:
+            if read_line(line) is not None:
                 lines.append(line)
         except UsageError as error:
             raise UsageError(f"--script {name}, line {number}: {error}") from None

@@ -10,6 +10,7 @@ from recorder.errors import DamagedFileError, NotOurFileError, UsageError
 from recorder.storage import layout
 from recorder.storage.file_bytes import Changed, Readable
 from recorder.storage.packed_chunk import BLOSC
+from recorder.storage.rig_file import RIG
 from recorder.storage.superblock import Superblock
 
 # No sensor has more.
@@ -90,6 +91,11 @@ def check_layout(file: h5py.File, path: Path) -> None:
 
     Looks at what never changes after the file was made, and may therefore not be damaged by a power cut.
     """
+    if RIG in file:
+        files = ", ".join(bytes(row["file"]).decode(errors="replace") for row in file[RIG]["files"][:8])
+        raise NotOurFileError(
+            f"{path}: the file of a rig, without frames; name those of its cameras: {files}"
+        )
     missing = [
         name for name in (f"{layout.DETECTOR}/data", "entry/losses", "entry/verdict") if name not in file
     ]

@@ -12,10 +12,9 @@ import hmac
 import json
 import logging
 from collections.abc import AsyncIterator
-from typing import Any
+from typing import Any, Protocol
 
 from recorder.control.command_types import Conversation
-from recorder.control.dispatcher import Dispatcher
 from recorder.control.registry import MAX_LINE
 from recorder.errors import UsageError
 from recorder.frontends.token_gate import Entrance, StrangerLog
@@ -37,10 +36,17 @@ LINES_PER_S = 500
 UNDER_WAY = 64
 
 
+class TakesLines(Protocol):
+    """What carries out the lines of programs: a session's dispatcher, or a rig."""
+
+    async def execute_for_client(self, line: str, conversation: Conversation) -> dict[str, Any]:
+        """Execute a line; return the fields of its answer."""
+
+
 class RemoteServer:
     """Serve clients until closed; none of them can delay the recording or another client."""
 
-    def __init__(self, dispatch: Dispatcher, token: str) -> None:
+    def __init__(self, dispatch: TakesLines, token: str) -> None:
         self._dispatch, self._token = dispatch, token
         self._clients: set[asyncio.Task[None]] = set()
 
@@ -113,7 +119,7 @@ async def _answer(writer: asyncio.StreamWriter, message: dict[str, object]) -> N
 
 
 @contextlib.asynccontextmanager
-async def serve_remote(settings: RemoteSettings, dispatch: Dispatcher) -> AsyncIterator[None]:
+async def serve_remote(settings: RemoteSettings, dispatch: TakesLines) -> AsyncIterator[None]:
     """Run the server during `with`, where `settings.listen` asks for one, and log its address.
 
     An empty `settings.token` means a new one, which is logged too. Raises UsageError where the address cannot

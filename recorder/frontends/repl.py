@@ -1,72 +1,25 @@
 """The console: a prompt under a scrolling log, with a toolbar that shows how the recording goes."""
 
 import asyncio
-import contextlib
 import logging
-import os
-import sys
-from collections.abc import Awaitable, Callable, Iterable, Iterator
-from pathlib import Path
-from typing import TextIO, cast
+from collections.abc import Awaitable, Callable
 
 from prompt_toolkit import PromptSession
-from prompt_toolkit.application import create_app_session, get_app
-from prompt_toolkit.auto_suggest import AutoSuggestFromHistory
-from prompt_toolkit.completion import CompleteEvent, Completer, Completion
-from prompt_toolkit.document import Document
+from prompt_toolkit.application import get_app
 from prompt_toolkit.formatted_text import StyleAndTextTuples
-from prompt_toolkit.history import FileHistory, History, InMemoryHistory
-from prompt_toolkit.input import Input, create_input
-from prompt_toolkit.output import ColorDepth, Output, create_output
-from prompt_toolkit.output.vt100 import Vt100_Output
-from prompt_toolkit.patch_stdout import patch_stdout
 
 from recorder.control.command_types import CommandResult, Conversation
 from recorder.control.completion import complete
 from recorder.control.dispatcher import Dispatcher, log_unseen
-from recorder.frontends.above_prompt import STYLE, AbovePrompt, text_columns
+from recorder.frontends.above_prompt import text_columns
 from recorder.frontends.console_text import ConsoleAnswers, table_text, welcome
 from recorder.frontends.inline_preview import InlinePreview
 from recorder.frontends.live_status import live_status
+from recorder.frontends.prompt import REFRESH_S, at_terminal, make_prompt
 from recorder.frontends.rate_meter import RateMeter
-from recorder.frontends.terminal_kind import colour_bits
-from recorder.frontends.terminal_writer import TerminalWriter
 from recorder.frontends.toolbar import toolbar
 from recorder.session.session import Session
 from recorder.session.status import FinishReason, Summary
-
-# The toolbar is drawn twice a second: up to date, and a light load also over a slow ssh.
-REFRESH_S = 0.5
-
-# Where the terminal says how many bits of colour it has.
-COLOURS = {1: ColorDepth.DEPTH_1_BIT, 24: ColorDepth.DEPTH_24_BIT}
-
-
-class CommandCompleter(Completer):
-    """Complete commands for prompt_toolkit: the words that may follow, each with its meaning."""
-
-    def __init__(self, session: Session) -> None:
-        self._session = session
-
-    def get_completions(self, document: Document, complete_event: CompleteEvent) -> Iterable[Completion]:
-        """Yield the words that may complete the one before the cursor, or follow it."""
-        del complete_event
-        before = document.text_before_cursor
-        word = "" if not before or before[-1].isspace() else before.split()[-1]
-        for text, meaning in complete(before, self._session):
-            yield Completion(text, -len(word), display_meta=meaning)
-
-
-def _history() -> History:
-    """Return a history that survives restarts, where its file can be had."""
-    home = os.environ.get("LOCALAPPDATA") or os.environ.get("XDG_STATE_HOME") or "~/.local/state"
-    path = Path(home).expanduser() / "recorder" / "history"
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.touch()
-    except OSError:
-        return InMemoryHistory()
-    return FileHistory(str(path))
 
 
 async def run(
@@ -88,28 +41,10 @@ async def run(
             last[:] = toolbar(live_status(session, recent), picture, columns, text, camera)
         return [*last]
 
-    keyboard, output = _unechoed(create_input()), create_output(stdout=sys.stderr if on_stderr else None)
-    prompt: PromptSession[str] = PromptSession(
-        history=_history(),
-        completer=CommandCompleter(session),
-        complete_while_typing=True,
-        auto_suggest=AutoSuggestFromHistory(),
-        bottom_toolbar=shown,
-        refresh_interval=REFRESH_S,
-        style=STYLE,
-        color_depth=COLOURS.get(colour_bits(os.environ) or 0),
-        input=keyboard,
-        output=output,
-    )
+    prompt = make_prompt(lambda text: complete(text, session), shown, on_stderr=on_stderr)
     here = InlinePreview(session, prompt)
     # Answers and logged lines go where the prompt is.
-    with (
-        _written_apart(output),
-        keyboard.raw_mode(),
-        create_app_session(keyboard, output),
-        patch_stdout(raw=True),
-    ):
-        above = AbovePrompt()
+    with at_terminal(prompt) as above:
         logging.basicConfig(level=logging.INFO, handlers=[above], force=True)
         answers = ConsoleAnswers(above.show, text_columns)
         dispatch.on_answer = answers.on_answer
@@ -144,34 +79,6 @@ async def run(
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
-
-
-def _unechoed(keyboard: Input) -> Input:
-    """Return a keyboard that stays in raw mode while something is printed above the prompt.
-
-    What is typed in that moment, or before the next prompt, waits for it; the terminal would echo it.
-    """
-    # What is printed needs no other mode.
-    keyboard.cooked_mode = contextlib.nullcontext  # type: ignore[method-assign]
-    return keyboard
-
-
-@contextlib.contextmanager
-def _written_apart(output: Output) -> Iterator[None]:
-    """Have a thread write to the terminal during `with`; at its end all is written that can be."""
-    # On Windows what is written needs a mode of the console that is set around it.
-    if sys.platform == "win32" or not isinstance(output, Vt100_Output):
-        yield
-        return
-    stream = output.stdout
-    writer = TerminalWriter(stream)
-    output.stdout = cast("TextIO", writer)
-    try:
-        yield
-    finally:
-        writer.close()
-        # What the end of the session has to say is still printed.
-        output.stdout = stream
 
 
 async def _ended(session: Session) -> None:

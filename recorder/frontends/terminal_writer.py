@@ -32,6 +32,11 @@ class TerminalWriter:
         self._queue.put(text)
         return len(text)
 
+    @property
+    def is_behind(self) -> bool:
+        """Whether a text waits for those before it."""
+        return not self._queue.empty()
+
     def flush(self) -> None:
         """Do nothing: every text is written as soon as the terminal takes it."""
 

@@ -50,6 +50,25 @@ def toolbar(
     """
     if now.state == "opening":
         return [("", " opening the camera")]
+    shown = line_of(figures(now, picture, columns), columns)
+    return [*shown, *hint_below(hint(typed, camera), columns)]
+
+
+def line_of(items: list[ToolbarItem], columns: int) -> list[tuple[str, str]]:
+    """Return style and text of a line of figures, as many as fit."""
+    shown: list[tuple[str, str]] = []
+    for item in items_that_fit(items, columns):
+        shown += [("class:alarm" if item.alarm else "", f" {item.text} "), ("class:hint", "│")]
+    return shown[:-1]
+
+
+def hint_below(text: str, columns: int) -> list[tuple[str, str]]:
+    """Return style and text of the lines of help under the figures."""
+    return [("class:hint", f"\n {line}") for line in _cut(text, columns - 1)]
+
+
+def figures(now: LiveStatus, picture: Picture | None, columns: int) -> list[ToolbarItem]:
+    """Return the figures of a session whose camera is open."""
     items = [
         ToolbarItem(State(now.state).plain, 0),
         ToolbarItem(
@@ -80,11 +99,7 @@ def toolbar(
         items.insert(3, ToolbarItem(f"waits for {now.waits_for}", 4))
     if picture is not None:
         items.append(ToolbarItem(f"{picture.min}..{picture.mean:.0f}..{picture.max}", 11))
-    items += [ToolbarItem(f"{name} {value:.5g}", 12) for name, value in now.analysis.items()]
-    shown: list[tuple[str, str]] = []
-    for item in items_that_fit(items, columns):
-        shown += [("class:alarm" if item.alarm else "", f" {item.text} "), ("class:hint", "│")]
-    return [*shown[:-1], *(("class:hint", f"\n {line}") for line in _cut(hint(typed, camera), columns - 1))]
+    return items + [ToolbarItem(f"{name} {value:.5g}", 12) for name, value in now.analysis.items()]
 
 
 def _short(name: str, columns: int) -> str:

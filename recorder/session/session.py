@@ -47,6 +47,7 @@ class Session:
     ) -> None:
         """Raises UsageError for what cannot work; nothing is opened."""
         self.settings = settings
+        self.name = ""  # that of the camera, where there are several
         self.dry_run = dry_run
         self.saving = not dry_run
         self.path = None if dry_run else new_path(settings, first=True)

@@ -52,6 +52,7 @@ class FinishReason(Enum):
     STOPPED = "stopped"
     INTERRUPTED = "interrupted by the operator"
     ABORTED = "aborted by the operator"
+    ABANDONED = "interrupted: the program that gave the commands has ended"
     DISK_FULL = "stopped in time before the disk was full"
     CAMERA = "camera error"
     STORAGE = "storage error"
@@ -59,7 +60,7 @@ class FinishReason(Enum):
 
 
 FAILURES = {FinishReason.DISK_FULL, FinishReason.CAMERA, FinishReason.STORAGE, FinishReason.FAULT}
-INTERRUPTIONS = {FinishReason.INTERRUPTED, FinishReason.ABORTED}
+INTERRUPTIONS = {FinishReason.INTERRUPTED, FinishReason.ABORTED, FinishReason.ABANDONED}
 
 # By verdict.
 EXIT_CODES = {Verdict.COMPLETE: 0, Verdict.FAILED: 1, Verdict.FRAMES_LOST: 3, Verdict.INTERRUPTED: 130}

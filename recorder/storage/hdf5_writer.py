@@ -53,6 +53,7 @@ class HDF5Writer:
                 self._columns: list[h5d.DatasetID] = [self._file[path].id for path in what.columns]
                 self._tables: dict[str, h5d.DatasetID] = {row.table: entry[row.table].id for row in ROWS}
                 self._start = h5a.open(detector[layout.TIME_COLUMN].id, b"start")
+                self._host_zero = h5a.open(detector[layout.HOST_COLUMN].id, layout.HOST_ZERO.encode())
                 self._frame_shape = self._pixels.shape[1:]
         except BaseException:
             self.let_go()
@@ -91,10 +92,11 @@ class HDF5Writer:
                     return
             self._pixels.write_direct_chunk(place, data, mask)
 
-    def set_start(self, moment: str) -> None:
-        """Say from when on the column of times counts; reaches the file with the next columns."""
+    def set_start(self, moment: str, host_ns: int) -> None:
+        """Say from when on times and arrivals count; reaches the file with the next columns."""
         with self._guard():
             self._start.write(np.array(moment.encode(), ISO_TIME))
+            self._host_zero.write(np.array(host_ns, np.int64))
 
     def write_columns(self, begin: int, columns: Sequence[NDArray[Any]]) -> None:
         """Write values (n,) of each stored field from row `begin` on, and have readers see them."""

@@ -54,6 +54,11 @@ OPTICS = "optics"
 # What is on the disk for certain: how many frames, then how many rows of each table.
 DURABLE = "durable"
 
+# The column of arrivals; its attribute says which moment of the host's monotonic clock it counts from, in ns
+# (`time.perf_counter_ns`, 0: not known yet): so files of one start of the computer have one clock in common.
+HOST_COLUMN = "host_time"
+HOST_ZERO = "start_ns"
+
 # The column against which plotting programs show the frames, and its name as the axis of time.
 TIME_COLUMN = "start_time"
 TIME_AXIS = AXES[0]
@@ -228,6 +233,7 @@ def _lay_out(file: h5py.File, path: Path, what: FileDescription) -> None:
             detector[link] = h5py.SoftLink(f"/{DETECTOR}/{name}")
     # What the stamps count from; known with the first frame, as long as it will be.
     detector[TIME_COLUMN].attrs.create("start", b"", dtype=ISO_TIME)
+    detector[HOST_COLUMN].attrs.create(HOST_ZERO, 0, dtype=np.int64)
 
     data = make_group(entry, "data", "NXdata", signal="data")
     data["data"] = h5py.SoftLink(f"/{DETECTOR}/data")

@@ -196,7 +196,7 @@ class Recording:
                 # The wall clock is looked at once, and brought back to the first frame.
                 moment = utc_of_first(metadata, self._clock)
                 self._places.set_text(self._file, "start_time", moment)
-                self._hdf5.set_start(moment)
+                self._hdf5.set_start(moment, int(metadata["host_time_ns"][0]))
                 self._rows.first = metadata[0]
             self._hdf5.write_columns(self.frames, self._rows.columns(metadata))
             # From here on readers see them, whatever becomes of the superblock.

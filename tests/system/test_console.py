@@ -30,6 +30,7 @@ class Terminal:
         *arguments: str,
         environment: Mapping[str, str] | None = None,
         size: tuple[int, int] = (30, 150),
+        command: tuple[str, ...] = ("run", "--output", "x.h5", *LITTLE_MEMORY, *DEEP),
     ) -> None:
         import pty
 
@@ -38,7 +39,7 @@ class Terminal:
         self.resize(*size)
         ours = {"TERM": "xterm", "XDG_STATE_HOME": str(folder / "state"), "DISPLAY": ""}
         self.run = subprocess.Popen(
-            [*COMMAND, "run", "--output", "x.h5", *LITTLE_MEMORY, *DEEP, *arguments],
+            [*COMMAND, *command, *arguments],
             cwd=folder,
             stdin=child,
             stdout=child,

@@ -57,7 +57,9 @@ class Contents:
     `columns` have a value for each frame, by the name of `frames.metadata`; `regions` the mean of each region
     whose means are stored, by its name; `tables` their rows, text as text; `values` every single value under
     /entry, by its path there; `said` what the user said of it, at its end. `start` is the UTC of the first
-    frame (NaT: not known); `without_pixels` frames have a row only.
+    frame (NaT: not known); `host_zero_ns` the moment of the host's monotonic clock from which arrivals count
+    (0: not known), in the start of the computer that is called `boot_id`; `without_pixels` frames have a row
+    only.
     """
 
     pixels: FilePixels
@@ -68,6 +70,8 @@ class Contents:
     said: dict[str, MetadataValue]
     start: np.datetime64
     without_pixels: int
+    host_zero_ns: int = 0
+    boot_id: str = ""
 
     @property
     def path(self) -> Path:
@@ -207,7 +211,14 @@ def _read(path: Path, since: int) -> Contents:
             said=read_metadata(entry),
             start=_start(detector, entry),
             without_pixels=claimed - frames,
+            host_zero_ns=int(_attribute(detector, layout.HOST_COLUMN, layout.HOST_ZERO, 0)),
+            boot_id=bytes(_attribute(entry, layout.DURABLE, "boot_id", b"")).decode(errors="replace"),
         )
+
+
+def _attribute(group: h5py.Group, name: str, attribute: str, default: object) -> Any:  # noqa: ANN401
+    """Return an attribute of a dataset, the default in files of before it."""
+    return group[name].attrs.get(attribute, default) if name in group else default
 
 
 def _values(entry: h5py.Group) -> dict[str, Value]:
