@@ -70,8 +70,8 @@ NOT_TOLD = 'missing; "shot-noise" needs the {}, and playback does not tell them:
         (
             ("--output", "x.h5"),
             ("storage.conversion_factor=46",),
-            f"storage.conversion_factor = 46: simulated pco.edge says {ELECTRONS_PER_COUNT:g} electrons per count; set that, or "
-            "leave the key out",
+            f"storage.conversion_factor = 46: simulated pco.edge says {ELECTRONS_PER_COUNT:g} electrons "
+            "per count; set that, or leave the key out",
         ),
     ],
 )
