@@ -70,6 +70,7 @@ def _rows(found: FileInfo) -> dict[str, Any]:
         **({"means of": ", ".join(found.regions)} if found.regions else {}),
         "marks": found.marks,
         "commands": found.commands,
+        **({"signals": _signals(found.signals)} if found.signals else {}),
         "written": f"{found.storage_mode}, {found.frames_per_chunk} frames a chunk",
         **({"compression": _compression(found.compression)} if found.compression else {}),
         "camera": f"{found.camera}, serial {found.serial_number}",
@@ -80,6 +81,10 @@ def _rows(found: FileInfo) -> dict[str, Any]:
 def _compression(found: Mapping[str, float]) -> str:
     share = 100 * found["as_they_are"] / max(1, found["chunks"])
     return f"{found['ratio']:.2f} times smaller, {share:.3g} % of the chunks stored as they are"
+
+
+def _signals(rows: Mapping[str, int]) -> str:
+    return ", ".join(f"{name} {count} rows" for name, count in rows.items())
 
 
 def _pixels(sizes_m: Mapping[str, float]) -> str:

@@ -23,7 +23,7 @@ from recorder.storage.axes import AXES, AXES_SINCE
 from recorder.storage.file_addresses import FileAddresses, GrowingDataset
 from recorder.storage.file_bytes import Readable
 from recorder.storage.layout import JOURNAL_SUFFIX
-from recorder.storage.records import ROWS, Verdict, fitted
+from recorder.storage.records import ROWS, SignalLossRow, SignalNameRow, SignalRow, Verdict, fitted
 
 
 class Kind(StrEnum):
@@ -224,6 +224,24 @@ def check_rows(subject: Subject) -> Iterator[Problem]:
                     yield _damage("rows", f"entry/{table}, row {i}: frame {frames[i]} has another number")
 
 
+def check_signals(subject: Subject) -> Iterator[Problem]:
+    """Rows of signals are about frames of this file and have a name, and none was lost."""
+    if SignalRow.table not in subject.entry:
+        return
+    table, names = subject.entry[SignalRow.table], len(subject.entry[SignalNameRow.table])
+    for part in table.iter_chunks():
+        rows = table[part]
+        wrong = (rows["frame"] < -1) | (rows["frame"] >= len(subject.numbers)) | (rows["signal"] >= names)
+        if wrong.any():
+            i = int(np.argmax(wrong))
+            at, frame, signal = part[0].start + i, rows["frame"][i], rows["signal"][i]
+            yield _damage("signals", f"entry/signals, row {at}: frame {frame} or name {signal} is not there")
+            break
+    for row in subject.entry[SignalLossRow.table][:]:
+        name, cause = (bytes(row[column]).decode(errors="replace") for column in ("name", "cause"))
+        yield Problem(Kind.LOSS, "signals", f"{row['count']} rows of {name} were lost: they {cause}")
+
+
 def check_journal(subject: Subject) -> Iterator[Problem]:
     """The file's commands are those of the journal, where one stands beside it."""
     journal = subject.path.with_suffix(JOURNAL_SUFFIX)
@@ -254,6 +272,7 @@ CHECKS: tuple[Check, ...] = (
     check_times,
     check_chunks,
     check_rows,
+    check_signals,
     check_journal,
 )
 

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from recorder.errors import DamagedFileError, UsageError
 from recorder.files.opening import DAMAGE, filters, open_recording
+from recorder.files.signal_tables import signal_counts
 from recorder.frames.metadata import COLUMNS, FrameField
 from recorder.storage import layout
 from recorder.storage.file_addresses import FileAddresses, GrowingDataset
@@ -106,6 +107,7 @@ class FileInfo:
     marks: int
     mark_rows: list[dict[str, Any]]
     commands: int
+    signals: dict[str, int]  # rows, by the name of their signal
     start_time: str
     end_time: str
     seconds: float
@@ -170,6 +172,7 @@ def _describe(path: Path) -> FileInfo:
             marks=_standing(entry["marks"]),
             mark_rows=[_mark(row, times) for row in entry["marks"][:]],
             commands=len(entry["commands"]),
+            signals=signal_counts(entry),
             start_time=_text(entry["start_time"]),
             end_time=_end(_text(entry["start_time"]), _text(entry["end_time"]), times, exposures),
             seconds=seconds,

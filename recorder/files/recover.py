@@ -177,7 +177,10 @@ def _is_readable(content: Changed, path: Path, presence: Presence) -> bool:
     try:
         with _opened(content, path) as file:
             for name in presence.tables:
-                _ = file["entry"][name][:]
+                table = file["entry"][name]
+                # Signals may be more than fits into memory.
+                for part in table.iter_chunks():
+                    _ = table[part]
             lengths = {len(column[:]) for column in columns(file)}
             pixels = file[layout.DETECTOR]["data"]
             return {present_frames(file, content.size), len(pixels)} | lengths == {presence.frames}

@@ -4,6 +4,8 @@
 <- {"status": "ok", ...}      or the connection is closed
 -> mark trial3
 <- {"status": "ok", "message": "mark trial3 on frame 512 (counter 513)", "effective_frame": 512}
+
+After `stream`, lines are rows of signals: see `remote_stream`.
 """
 
 import asyncio
@@ -18,6 +20,8 @@ from recorder.control.command_types import Conversation
 from recorder.control.dispatcher import Dispatcher
 from recorder.control.registry import MAX_LINE
 from recorder.errors import UsageError
+from recorder.frontends import remote_stream
+from recorder.frontends.lines import Lines
 from recorder.frontends.token_gate import Entrance, StrangerLog
 from recorder.settings import address
 from recorder.settings.model import RemoteSettings
@@ -35,6 +39,9 @@ LINES_PER_S = 500
 
 # How many lines of a client may be under way at once: an answer may wait for a frame, the next line does not.
 UNDER_WAY = 64
+
+# What is answered, in its order; None: nothing more.
+Answers = asyncio.Queue["asyncio.Task[dict[str, Any]] | None"]
 
 
 class RemoteServer:
@@ -76,12 +83,16 @@ class RemoteServer:
 
     async def _take_lines(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Carry out lines as they come, and answer them in their order."""
-        conversation = Conversation("remote")
-        answers: asyncio.Queue[asyncio.Task[dict[str, Any]] | None] = asyncio.Queue(UNDER_WAY)
+        conversation, lines = Conversation("remote"), Lines(reader, 4 * MAX_LINE)
+        answers: Answers = asyncio.Queue(UNDER_WAY)
         answering = asyncio.ensure_future(_answer_all(answers, writer))
         try:
-            while line := await reader.readline():
+            while line := await lines.one():
                 text = line.decode(errors="replace").strip()
+                if text == remote_stream.WORD:
+                    if not await self._stream(lines, answers):
+                        return
+                    continue
                 await answers.put(asyncio.create_task(self._dispatch.execute_for_client(text, conversation)))
                 await asyncio.sleep(1 / LINES_PER_S)
                 if answering.done():
@@ -92,6 +103,21 @@ class RemoteServer:
             answering.cancel()
             await asyncio.gather(answering, return_exceptions=True)
 
+    async def _stream(self, lines: Lines, answers: Answers) -> bool:
+        """Take rows of signals until their end; False where the connection ended."""
+
+        def tell(answer: dict[str, Any]) -> None:
+            # One who does not read is not held up.
+            with contextlib.suppress(asyncio.QueueFull):
+                answers.put_nowait(asyncio.create_task(_given(answer)))
+
+        stream = remote_stream.RowStream(self._dispatch, tell)
+        tell({"status": "ok", "message": remote_stream.WELCOME})
+        if not await stream.take_all(lines):
+            return False
+        await answers.put(asyncio.create_task(stream.ended()))
+        return True
+
     async def close(self) -> None:
         """Close all connections; commands under way go on until `Dispatcher.close`."""
         for task in self._clients:
@@ -99,11 +125,13 @@ class RemoteServer:
         await asyncio.gather(*self._clients, return_exceptions=True)
 
 
-async def _answer_all(
-    answers: "asyncio.Queue[asyncio.Task[dict[str, Any]] | None]", writer: asyncio.StreamWriter
-) -> None:
+async def _answer_all(answers: Answers, writer: asyncio.StreamWriter) -> None:
     while (task := await answers.get()) is not None:
         await _answer(writer, await task)
+
+
+async def _given(answer: dict[str, Any]) -> dict[str, Any]:
+    return answer
 
 
 async def _answer(writer: asyncio.StreamWriter, message: dict[str, object]) -> None:

@@ -6,6 +6,7 @@ import logging
 import math
 import time
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from pathlib import Path
 
 from recorder.camera.base import Camera, CameraEvent
@@ -19,6 +20,7 @@ from recorder.session.marks import Mark, Marks, PlacedMark
 from recorder.session.paths import new_path
 from recorder.session.run import Run
 from recorder.session.run_observers import RunObservers
+from recorder.session.signals import Signals
 from recorder.session.splitting import splitting
 from recorder.session.status import FinishReason, State, Statistics, Summary
 from recorder.settings.model import Settings, override
@@ -67,6 +69,7 @@ class Session:
         self.last_summary: Summary | None = None
         self._error: RecorderError | None = None
         self.marks = Marks()
+        self.signals = Signals()
         # Called with each run's summary when it is over, with the next file of a run before frames go to it,
         # and with what the camera tells of its health.
         self.on_end: list[Callable[[Summary], Awaitable[None]]] = []
@@ -140,13 +143,15 @@ class Session:
         """Carry out a run, with its preview and analysis, and remember how it ended."""
         self._observers.follow(run, self.settings)
         try:
-            async with splitting(run, self.settings.recording.split, self._next_file):
+            split = self.settings.recording.split
+            async with self.signals.following(run), splitting(run, split, self._next_file):
                 summary = await run.run()
         except RecorderError as error:
             self._error = error
             summary = Summary.of_nothing(str(error))
         finally:
             await self._observers.leave()
+        summary = replace(summary, signals=self.signals.figures)
         self._summaries.append(summary)
         self.last_summary = summary
         for tell in self.on_end:
@@ -271,8 +276,7 @@ class Session:
         number = None
         if self.running:
             run = self._running()
-            if path is not None:
-                self.promised.add(path)
+            self.promised.add(path)
             try:
                 if path is not None:
                     for tell in self.on_next_file:
@@ -303,8 +307,7 @@ class Session:
             path = beside.with_name(path.name if path else f"{beside.stem}_counter{taken.number}.tif")
         on_sensor_m = run.description.pixel_m if run.description else (0.0, 0.0)
         details = run.description.details if run.description else {}
-        pixel_m = self.settings.pixel_on_sample(on_sensor_m)
-        await self._observers.write_snapshot(taken, path, details, pixel_m)
+        await self._observers.write_snapshot(taken, path, details, self.settings.pixel_on_sample(on_sensor_m))
         return path, taken.number
 
     def set(self, key: str, value: str) -> Settings:

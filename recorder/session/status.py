@@ -4,7 +4,7 @@ import logging
 import math
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from pathlib import Path
 from typing import Any, Self
@@ -12,6 +12,7 @@ from typing import Any, Self
 from recorder.camera.acquisition_result import AcquisitionStatistics
 from recorder.errors import RecorderError
 from recorder.frames.pool import PoolStatistics
+from recorder.session.signal_figures import SignalFigures
 from recorder.session.writer import WriterStatistics
 from recorder.settings.model import Settings
 from recorder.storage.packed_span import PackingFigures
@@ -196,6 +197,7 @@ class Summary:
     reason: FinishReason | None = None
     journal: Path | None = None
     packing: PackingFigures | None = None
+    signals: SignalFigures = field(default_factory=SignalFigures)
 
     @property
     def file(self) -> Path | None:
@@ -221,6 +223,7 @@ class Summary:
             files=tuple(file for run in runs for file in run.files),
             losses=dict(losses),
             packing=PackingFigures.of_all(run.packing for run in runs),
+            signals=SignalFigures.of_all(run.signals for run in runs),
             longest_pause_s=max(run.longest_pause_s for run in runs),
             blocks=fullest.blocks,
             lowest_free=fullest.lowest_free,
@@ -242,6 +245,7 @@ class Summary:
             "durable": self.durable,
             "lost": self.lost,
             "marks": self.marks,
+            **self.signals.for_json(),
             "seconds": round(self.seconds, 6),
             "bytes": self.bytes,
             **({} if self.packing is None else self.packing.for_json()),

@@ -9,6 +9,7 @@
 /entry/data                 NXdata: links, and the axes of a frame (storage.axes)
 /entry/sample, user, notes, metadata          what the user said of the recording (storage.user_metadata)
 /entry/marks, commands, losses, analysis, metadata_changes    tables (storage.records), one row each
+/entry/signals, signal_names, signal_losses    tables, too: what was measured beside the camera
 /entry/regions/NAME         NXdata: the mean of a region in each frame, a column too, where it is asked for
 /entry/durable              how much of it is on the disk for certain, for `recover`
 /entry/configuration        the settings as used, TOML
@@ -63,9 +64,6 @@ ALIGN_FROM = 16 * 1024
 
 # A column's chunk: 4096 rows of 8 bytes are what one flush writes anew.
 COLUMN_ROWS = 4096
-
-# A table's chunk: one flush writes it anew for every mark.
-TABLE_ROWS = 16
 
 # HDF5's cache for each dataset: rows are written once and in order, so that one chunk of a column is enough.
 # Its default of 8 MB would fill with every column over the first minutes and look like a leak.
@@ -232,7 +230,7 @@ def _lay_out(file: h5py.File, path: Path, what: FileDescription) -> None:
         if column != f"{DETECTOR}/{TIME_COLUMN}":
             add_time_axis(file[column], detector)
     for row in ROWS:
-        table = entry.create_dataset(row.table, (0,), row.dtype(), maxshape=(None,), chunks=(TABLE_ROWS,))
+        table = entry.create_dataset(row.table, (0,), row.dtype(), maxshape=(None,), chunks=(row.chunk_rows,))
         describe(table, long_name=row.help)
 
 

@@ -25,7 +25,7 @@ from recorder.storage.file_sync import FileSync
 from recorder.storage.first_frame import utc_of_first
 from recorder.storage.hdf5_writer import HDF5Writer
 from recorder.storage.packed_span import PackedSpan, PackingFigures
-from recorder.storage.records import LossRow, Row, Verdict
+from recorder.storage.records import LossRow, Row, RowBlock, Verdict, blocks_of
 from recorder.storage.uncommitted_rows import UncommittedRows
 from recorder.storage.writer_lock import WriterLock
 
@@ -182,8 +182,18 @@ class Recording:
         with self._room.errors("write rows to"):
             self._append_rows(rows)
 
+    def add_blocks(self, blocks: Sequence[RowBlock]) -> None:
+        """Append rows as `add_rows` does, many at once."""
+        self.commit()
+        with self._room.errors("write rows to"):
+            self._append_blocks(blocks)
+
     def _append_rows(self, rows: Sequence[Row]) -> None:
-        self._hdf5.append_rows(rows)
+        self._append_blocks(blocks_of(rows))
+
+    def _append_blocks(self, blocks: Sequence[RowBlock]) -> None:
+        for block in blocks:
+            self._hdf5.append_block(block)
         self._look_for_changes()
         self._lock.seal(self._hdf5.allocated())
 

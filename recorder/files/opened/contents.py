@@ -24,7 +24,7 @@ from recorder.frames.metadata import COLUMNS
 from recorder.storage import layout
 from recorder.storage.file_addresses import FileAddresses, GrowingDataset
 from recorder.storage.file_bytes import Readable
-from recorder.storage.records import ROWS, Verdict
+from recorder.storage.records import ROWS, SignalRow, Verdict
 from recorder.storage.superblock import Superblock
 from recorder.storage.user_metadata import MetadataValue, read_metadata
 
@@ -45,7 +45,8 @@ class Contents:
     `columns` have a value for each frame, by the name of `frames.metadata`; `regions` the mean of each region
     whose means are stored, by its name; `tables` their rows, text as text; `values` every single value under
     /entry, by its path there; `said` what the user said of it, at its end. `start` is the UTC of the first
-    frame (NaT: not known); `without_pixels` frames have a row only.
+    frame (NaT: not known); `without_pixels` frames have a row only. It has `signal_rows` rows of signals,
+    which are read where they are asked for.
     """
 
     pixels: FilePixels
@@ -56,6 +57,7 @@ class Contents:
     said: dict[str, MetadataValue]
     start: np.datetime64
     without_pixels: int
+    signal_rows: int = 0
 
     @property
     def path(self) -> Path:
@@ -190,7 +192,8 @@ def _read(path: Path, since: int) -> Contents:
             ),
             columns={name: values[since:frames] for name, values in stored.items()},
             regions={name: values[since:frames] for name, values in means.items()},
-            tables={row.table: table(entry.get(row.table), row) for row in ROWS},
+            tables={row.table: table(entry.get(row.table), row) for row in ROWS if row is not SignalRow},
+            signal_rows=len(entry[SignalRow.table]) if SignalRow.table in entry else 0,
             values=_values(entry),
             said=read_metadata(entry),
             start=_start(detector, entry),

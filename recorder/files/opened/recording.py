@@ -6,7 +6,6 @@ import os
 import tomllib
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
@@ -21,10 +20,10 @@ from recorder.files.opened.clips import Clips, clips_around
 from recorder.files.opened.contents import Contents, Value, ask_contents, require_one_form
 from recorder.files.opened.following import follow
 from recorder.files.opened.frames import Frames
+from recorder.files.opened.happened import Happened, RecordedFile
 from recorder.files.opened.problems import RecoverWarning, problems_of
 from recorder.files.opened.session_files import files_meant
 from recorder.files.opened.summary_text import summary_text
-from recorder.files.opened.tables import joined, standing
 from recorder.files.opened.traces import Roi, trace
 from recorder.files.probe import Probe, probing
 from recorder.storage.user_metadata import MetadataValue
@@ -36,19 +35,7 @@ if TYPE_CHECKING:
     from recorder.files.export.request import Options
 
 
-@dataclass(frozen=True)
-class RecordedFile:
-    """One file of a recording, whose frames are [first, first + frames) of it; `start` in UTC."""
-
-    path: Path
-    first: int
-    frames: int
-    start: np.datetime64
-    verdict: str
-    cause: str
-
-
-class OpenedRecording:
+class OpenedRecording(Happened):
     """One recording: a file, or several files of one session in the order of their first frames.
 
     What is not pixels is in memory; pixels are read as `frames` is indexed. Nothing is ever written. Of a
@@ -67,8 +54,8 @@ class OpenedRecording:
         require_one_form(contents)
         self.contents = tuple(contents)
         self._frames.have([file.pixels for file in self.contents])
-        for name, value in vars(type(self)).items():
-            if isinstance(value, cached_property):
+        for name in dir(type(self)):
+            if isinstance(getattr(type(self), name), cached_property):
                 vars(self).pop(name, None)
 
     # The frames, and what is known of each.
@@ -144,46 +131,6 @@ class OpenedRecording:
     def _column(self, name: str, dtype: type[np.generic]) -> NDArray[Any]:
         columns = [file.columns.get(name, np.full(file.frames, np.nan)) for file in self.contents]
         return np.concatenate(columns).astype(dtype, copy=False)
-
-    # What happened. Arrays with named columns; pandas.DataFrame(rec.marks) takes them as they are.
-
-    @cached_property
-    def marks(self) -> NDArray[np.void]:
-        """The marks that were not taken back: frame, elapsed_s, label, text, source, number.
-
-        `frame` is an index into `frames` (-1: its frame is not there), `number` the camera's counter,
-        `elapsed_s` the moment in s after the first frame of its file.
-        """
-        return standing(self._table("marks"))
-
-    @cached_property
-    def losses(self) -> NDArray[np.void]:
-        """The gaps: after_frame, count, cause, elapsed_s, first_missing, unread_s.
-
-        `count` frames are missing behind index `after_frame` (-1: before the first).
-        """
-        return self._table("losses")
-
-    @cached_property
-    def commands(self) -> NDArray[np.void]:
-        """The commands, as the journal has them: seq, time, frame, source, command, status, message, ..."""
-        return self._table("commands")
-
-    @cached_property
-    def analysis(self) -> NDArray[np.void]:
-        """What the user's own function returned: frame, frame_number, name, value."""
-        return self._table("analysis")
-
-    def _table(self, name: str) -> NDArray[np.void]:
-        parts = []
-        for file, entry in zip(self.contents, self.files, strict=True):
-            part = file.tables[name].copy()
-            for column in {"frame", "effective_frame", "after_frame"} & set(part.dtype.names or ()):
-                # Before the first frame of a later file is behind the last one of that before it.
-                is_there = part[column] >= (-1 if column == "after_frame" else 0)
-                part[column][is_there] += entry.first
-            parts.append(part)
-        return joined(parts)
 
     # What is made of them.
 
