@@ -63,6 +63,7 @@ def _rows(found: FileInfo) -> dict[str, Any]:
         "time": f"{found.start_time} to {found.end_time or 'now'}" if found.frames else "no frame has come",
         "rate": f"{found.rate:.3f} frames/s over {found.seconds:.3f} s of the camera's clock",
         "exposure": _exposures(found.exposures),
+        **({"channels": f"{', '.join(found.channels)}, in turn"} if found.channels else {}),
         **({"pixel on the sample": on_sample} if on_sample else {}),
         **({"pixel size": on_sensor} if on_sensor else {}),
         **({"magnification": found.optics["magnification"]} if "magnification" in found.optics else {}),
@@ -84,7 +85,7 @@ def _compression(found: Mapping[str, float]) -> str:
 
 
 def _signals(rows: Mapping[str, int]) -> str:
-    return ", ".join(f"{name} {count} rows" for name, count in rows.items())
+    return ", ".join(f"{name} {count} row{'s' * (count != 1)}" for name, count in rows.items())
 
 
 def _pixels(sizes_m: Mapping[str, float]) -> str:

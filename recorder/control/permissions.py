@@ -44,6 +44,7 @@ KEY_RULES = {
     "recording.duration": _BY_RUN,
     "recording.triggers": _BY_RUN,
     "recording.split": _BY_RUN,
+    "recording.channels": _BY_RUN,
     "recording.pixel_size": _BY_RUN,
     "optics.magnification": _BY_RUN,
     "camera.source": KeyRule("run", clients=False),

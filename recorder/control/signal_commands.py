@@ -4,23 +4,27 @@ import math
 from typing import Annotated
 
 from recorder.control.command_types import CommandContext, CommandReply
-from recorder.control.registry import Argument, Word, command, joined
+from recorder.control.registry import Argument, command, joined
 from recorder.control.turns import Turn
 from recorder.errors import UsageError
 
 # No clock counts so many seconds.
 MOST_SECONDS = 1e12
 
-Name = Annotated[str, Argument(str, "the name of a signal")]
-
 
 def number_of(word: str) -> float:
-    """Return the number that a word is, nan and inf among them; raises UsageError."""
+    """Return the number that a word is, nan and inf among them; raises ValueError that shows how to write it."""
+    if word == "@":
+        raise ValueError("the time of a sender's clock is for rows of a stream, over a connection")
     try:
         # Python takes 1_000 for a number.
         return float(word if "_" not in word else "")
     except ValueError:
-        raise UsageError(f'"{word[:80]}" is no number; write it as 0.3, -12, 1e-3 or nan') from None
+        raise ValueError("not a number, for example 0.3, -12, 1e-3 or nan") from None
+
+
+Name = Annotated[str, Argument(str, "the name of a signal")]
+SignalNumber = Annotated[float, Argument(number_of, "a number", {"0.3": ""})]
 
 
 def row_of(words: list[str]) -> tuple[str, list[float], float]:
@@ -28,32 +32,32 @@ def row_of(words: list[str]) -> tuple[str, list[float], float]:
 
     Raises UsageError.
     """
-    sender_s = math.nan
-    if "@" in words:
-        at = words.index("@")
-        if len(words) != at + 2 or not abs(sender_s := number_of(words[at + 1])) < MOST_SECONDS:
-            raise UsageError("after @ comes one time, in seconds of your clock: lick 0.3 @ 12.3456")
-        words = words[:at]
     name, *numbers = words
-    return name, [number_of(word) for word in numbers], sender_s
+    sender_s, word = math.nan, ""
+    try:
+        if "@" in numbers:
+            at = numbers.index("@")
+            if len(numbers) != at + 2 or not abs(sender_s := float(numbers[at + 1])) < MOST_SECONDS:
+                raise UsageError(
+                    f"{name[:80]}: after @ comes one time in s of your clock: {name[:80]} 0.3 @ 12.3456"
+                )
+            numbers = numbers[:at]
+        return name, [number_of(word) for word in numbers], sender_s
+    except ValueError as error:
+        raise UsageError(f"{name[:80]}: {error}") from None
 
 
 @command(turn=Turn.FOR_A_FRAME)
-async def value(context: CommandContext, name: Name, *numbers: Word) -> CommandReply:
+async def value(context: CommandContext, name: Name, *numbers: SignalNumber) -> CommandReply:
     """Store NUMBERS as a row of signal NAME, beside the frame being exposed now: value pupil 0.3 0.5 12.
 
     The first row of a name says how many numbers all have, 8 at most; nan is one. Many rows a second come as
     a stream, over a connection to the remote control server.
     """
-    if "@" in numbers:
-        raise UsageError(
-            "value: @ gives the time of a sender's clock, in a stream of the remote control server"
-        )
-    values = [number_of(word) for word in numbers]
     signals = context.session.signals
     is_new = name not in signals.columns
-    frame, is_saved = await signals.store(name, values, context.entered_ns, context.first)
-    said = joined(["value", name, *numbers]) + (", a new signal" if is_new else "")
+    frame, is_saved = await signals.store(name, numbers, context.entered_ns, context.first)
+    said = joined(["value", name, *(f"{number:.12g}" for number in numbers)]) + ", a new signal" * is_new
     if frame is None:
         return CommandReply(f"{said}; its frame is known once the camera's memory is read out")
     if not is_saved:

@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 
 from recorder.errors import DamagedFileError, UsageError
 from recorder.files.opening import DAMAGE, open_recording
-from recorder.files.reader import column, columns
-from recorder.frames.metadata import CHECKSUM, NUMBERS_BEGIN, STORED
+from recorder.files.reader import channel_names, column, columns
+from recorder.frames.metadata import CHANNEL, CHECKSUM, NUMBERS_BEGIN, STORED, channel_of
 from recorder.storage import layout
 from recorder.storage.axes import AXES, AXES_SINCE
 from recorder.storage.file_addresses import FileAddresses, GrowingDataset
@@ -171,6 +171,15 @@ def check_numbers(subject: Subject) -> Iterator[Problem]:
         yield _damage("losses", "entry/losses has rows about frames that are not there")
 
 
+def check_channels(subject: Subject) -> Iterator[Problem]:
+    """Frames are of the channels in turn, by their numbers."""
+    of, names = column(subject.detector, CHANNEL), channel_names(subject.detector)
+    if of is not None:
+        wrong = np.flatnonzero(of[:] != channel_of(subject.numbers, max(1, len(names))))
+        if len(wrong):
+            yield _damage("channels", f"frame {wrong[0]} is of another channel than its number says")
+
+
 def check_times(subject: Subject) -> Iterator[Problem]:
     """Times rise from frame to frame, and exposures are positive or not known."""
     fields = {field.name: column(subject.detector, field) for field in STORED}
@@ -269,6 +278,7 @@ CHECKS: tuple[Check, ...] = (
     check_axes,
     check_lengths,
     check_numbers,
+    check_channels,
     check_times,
     check_chunks,
     check_rows,

@@ -90,8 +90,13 @@ STORED = tuple(field for field in FIELDS if field.column)
 # Worked out by the writer, where storage.checksum asks for it.
 CHECKSUM = FrameField("checksum", np.uint32, "CRC-32C of the frame's pixels", column="checksum")
 
+# Which of `recording.channels` a frame is of, where there are some.
+CHANNEL = FrameField(
+    "channel", np.uint8, "index into names: the light of the frame, by the camera's counter", column="channel"
+)
+
 # Every column that a file may have.
-COLUMNS = (*STORED, CHECKSUM)
+COLUMNS = (*STORED, CHANNEL, CHECKSUM)
 
 # One row of a block's metadata.
 METADATA = np.dtype([(field.name, field.dtype) for field in FIELDS], align=True)
@@ -105,3 +110,11 @@ def stored_columns(metadata: NDArray[Any], first: NDArray[Any]) -> Iterator[NDAr
     for field in STORED:
         values = metadata[field.name]
         yield (values - first[field.name]) * 1e-9 if field.is_clock else values
+
+
+def channel_of(numbers: NDArray[np.integer[Any]], channels: int) -> NDArray[np.uint8]:
+    """Return which of so many channels frames (n,) are of that take turns, from their counters.
+
+    The first frame after arming, whose counter is 1, is of the first: a frame that is lost shifts nothing.
+    """
+    return ((numbers.astype(np.int64) - 1) % channels).astype(np.uint8)

@@ -77,7 +77,7 @@ class RowStream:
 
     @property
     def _told(self) -> str:
-        return f"{self._rows.total()} rows taken, {self._refused} refused"
+        return f"rows: {self._rows.total()} taken, {self._refused} refused"
 
     def _take(self, lines: list[str], arrived_ns: int) -> None:
         """Take the rows of lines that arrived together."""

@@ -18,7 +18,7 @@ class SignalFigures:
         return bool(self.saved or self.unsaved or self.lost)
 
     def __str__(self) -> str:
-        kinds = ((self.saved, "rows"), (self.unsaved, "not saved"), (self.lost, "lost"))
+        kinds = ((self.saved, "saved"), (self.unsaved, "not saved"), (self.lost, "lost"))
         return ", ".join(_told(rows, words) for rows, words in kinds if rows)
 
     @classmethod

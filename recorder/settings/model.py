@@ -19,6 +19,7 @@ from recorder.settings.field_types import (
     TOKEN,
     Address,
     BaselineText,
+    ChannelNames,
     ColourMap,
     DifferenceRange,
     Duration,
@@ -56,6 +57,8 @@ class RecordingSettings(Section):
     """The run ends after this time; omitted: it goes on until `stop`, or `frames`."""
     split: SplitText | None = Field(None, examples=["10GB", "10min", 5000])
     """The next file begins after so much of one, no frame lost between; omitted: one file for each run."""
+    channels: ChannelNames = Field(default_factory=list, examples=[["blue", "violet"]])
+    """Kinds of light that frames are exposed with in turn, the first one with the first; empty: one kind."""
     triggers: Annotated[int, Unit("triggers")] | None = Field(None, ge=1, examples=[500])
     """How many triggers the camera gets: at the end of a run they are compared with the frames."""
     pixel_size: PixelSize | None = Field(None, examples=["650nm"])

@@ -30,7 +30,7 @@ from numpy.typing import DTypeLike
 
 from recorder import __version__
 from recorder.errors import UsageError
-from recorder.frames.metadata import COLUMNS, STORED, FrameField
+from recorder.frames.metadata import CHANNEL, CHECKSUM, COLUMNS, FrameField
 from recorder.frames.pool import PAGE, FrameFormat
 from recorder.frames.region_means import Box
 from recorder.storage.axes import AXES, add_axes, add_time_axis
@@ -94,6 +94,7 @@ class FileDescription:
     detector: Mapping[str, str | int | float]
     configuration: str
     checksums: bool = False
+    channels: tuple[str, ...] = ()  # that frames are of in turns
     regions: Mapping[str, Box] = field(default_factory=dict)  # whose means are stored
     metadata: Mapping[str, MetadataValue] = field(default_factory=dict)
     pixel_um: tuple[float, float] = (0.0, 0.0)
@@ -108,7 +109,8 @@ class FileDescription:
     @property
     def fields(self) -> tuple[FrameField, ...]:
         """The fields of a frame that the detector has columns for, in their order."""
-        return COLUMNS if self.checksums else STORED
+        beside = {CHECKSUM: self.checksums, CHANNEL: bool(self.channels)}
+        return tuple(field for field in COLUMNS if beside.get(field, True))
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -217,6 +219,8 @@ def _lay_out(file: h5py.File, path: Path, what: FileDescription) -> None:
         _make_column(detector, name, kind.stored_dtype, kind.meaning, kind.unit)
         if link not in {"", name}:
             detector[link] = h5py.SoftLink(f"/{DETECTOR}/{name}")
+    if what.channels:
+        detector[CHANNEL.column].attrs["names"] = np.array([name.encode() for name in what.channels], WORD)
     # What the stamps count from; known with the first frame, as long as it will be.
     detector[TIME_COLUMN].attrs.create("start", b"", dtype=ISO_TIME)
 

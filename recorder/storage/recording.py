@@ -87,7 +87,9 @@ class Recording:
         self.frames = self.last_number = 0  # committed; the camera's counter of the last one
         self._clock = clock
         self._written = 0  # frames whose pixels are in place, rows or not
-        self._rows = UncommittedRows(checksums=what.checksums, regions=what.regions.values())
+        self._rows = UncommittedRows(
+            checksums=what.checksums, regions=what.regions.values(), channels=len(what.channels)
+        )
         self._committed_ns = clock()
         self._is_closed = False
         self._missing: set[int] = set()  # first numbers of the losses in the file

@@ -19,7 +19,7 @@ from recorder.files.opened.pixels import FilePixels
 from recorder.files.opened.tables import table
 from recorder.files.opening import DAMAGE, open_recording
 from recorder.files.probe import TIMEOUT_S, Probe
-from recorder.files.reader import ATTEMPT_S, MAX_ATTEMPTS, column
+from recorder.files.reader import ATTEMPT_S, MAX_ATTEMPTS, channel_names, column
 from recorder.frames.metadata import COLUMNS
 from recorder.storage import layout
 from recorder.storage.file_addresses import FileAddresses, GrowingDataset
@@ -46,7 +46,7 @@ class Contents:
     whose means are stored, by its name; `tables` their rows, text as text; `values` every single value under
     /entry, by its path there; `said` what the user said of it, at its end. `start` is the UTC of the first
     frame (NaT: not known); `without_pixels` frames have a row only. It has `signal_rows` rows of signals,
-    which are read where they are asked for.
+    which are read where they are asked for; `channels` are what its column of that name means.
     """
 
     pixels: FilePixels
@@ -58,6 +58,7 @@ class Contents:
     start: np.datetime64
     without_pixels: int
     signal_rows: int = 0
+    channels: tuple[str, ...] = ()
 
     @property
     def path(self) -> Path:
@@ -193,6 +194,7 @@ def _read(path: Path, since: int) -> Contents:
             columns={name: values[since:frames] for name, values in stored.items()},
             regions={name: values[since:frames] for name, values in means.items()},
             tables={row.table: table(entry.get(row.table), row) for row in ROWS if row is not SignalRow},
+            channels=channel_names(detector),
             signal_rows=len(entry[SignalRow.table]) if SignalRow.table in entry else 0,
             values=_values(entry),
             said=read_metadata(entry),

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Self, Unpack
 import numpy as np
 from numpy.typing import NDArray
 
-from recorder.errors import DamagedFileError, UsageError
+from recorder.errors import DamagedFileError, UsageError, did_you_mean
 from recorder.files.opened.analysis_libraries import dask_array, data_array
 from recorder.files.opened.clips import Clips, clips_around
 from recorder.files.opened.contents import Contents, Value, ask_contents, require_one_form
@@ -26,6 +26,7 @@ from recorder.files.opened.session_files import files_meant
 from recorder.files.opened.summary_text import summary_text
 from recorder.files.opened.traces import Roi, trace
 from recorder.files.probe import Probe, probing
+from recorder.frames.metadata import CHANNEL
 from recorder.storage.user_metadata import MetadataValue
 
 if TYPE_CHECKING:
@@ -128,6 +129,33 @@ class OpenedRecording(Happened):
             for name in names
         }
 
+    @cached_property
+    def channels(self) -> tuple[str, ...]:
+        """The names of the channels, the kinds of light that frames were exposed with in turn; () without."""
+        return tuple(dict.fromkeys(name for file in self.contents for name in file.channels))
+
+    @cached_property
+    def channel(self) -> NDArray[np.int64]:
+        """Which of `channels` each frame (N,) is of, as an index; -1 where its file has none."""
+        parts = []
+        for file in self.contents:
+            places = np.array([self.channels.index(name) for name in file.channels], np.int64)
+            of = file.columns.get(CHANNEL.name)
+            parts.append(np.full(file.frames, -1) if of is None else places[of])
+        return np.concatenate(parts)
+
+    def of_channel(self, name: str) -> NDArray[np.int64]:
+        """Return the indices (n,) of the frames of a channel: `rec.frames[rec.of_channel("blue")]`.
+
+        Raises UsageError where there is no such channel.
+        """
+        if name not in self.channels:
+            known = (
+                f"; there are {', '.join(self.channels)}" if self.channels else ": recorded without channels"
+            )
+            raise UsageError(f'no channel "{name}"{did_you_mean(name, self.channels) or known}')
+        return np.flatnonzero(self.channel == self.channels.index(name))
+
     def _column(self, name: str, dtype: type[np.generic]) -> NDArray[Any]:
         columns = [file.columns.get(name, np.full(file.frames, np.nan)) for file in self.contents]
         return np.concatenate(columns).astype(dtype, copy=False)
@@ -181,6 +209,8 @@ class OpenedRecording(Happened):
         Raises UsageError where xarray is missing (extra `analysis`).
         """
         coordinates = {"time": self.time, "utc": self.utc, "frame_number": self.frame_number}
+        if self.channels:
+            coordinates["channel"] = np.array([*self.channels, ""])[self.channel]
         attributes = {"title": str(self.metadata.get("title", "")), "verdict": self.verdict}
         attributes |= {"units": "counts", "start": str(self.start)}
         frames = self.dask() if dask else self._frames

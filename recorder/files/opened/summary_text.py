@@ -22,7 +22,7 @@ def summary_text(recording: "OpenedRecording") -> str:
         f"  lost    {lost}" + (f" in {len(recording.losses)} gaps" if lost else ""),
         f"  marks   {len(recording.marks)}" + (f": {shown}" if labels else ""),
         *(
-            [f"  signals {rows} rows"]
+            [f"  signals {rows} row{'s' * (rows > 1)}"]
             if (rows := sum(file.signal_rows for file in recording.contents))
             else []
         ),
