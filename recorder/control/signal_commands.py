@@ -1,5 +1,6 @@
 """The commands about signals: numbers that are stored beside the frames."""
 
+import contextlib
 import math
 from typing import Annotated
 
@@ -13,7 +14,7 @@ MOST_SECONDS = 1e12
 
 
 def number_of(word: str) -> float:
-    """Return the number that a word is, nan and inf among them; raises ValueError that shows how to write it."""
+    """Return the number that a word is, nan and inf too; raises ValueError that shows how to write it."""
     if word == "@":
         raise ValueError("the time of a sender's clock is for rows of a stream, over a connection")
     try:
@@ -33,15 +34,15 @@ def row_of(words: list[str]) -> tuple[str, list[float], float]:
     Raises UsageError.
     """
     name, *numbers = words
-    sender_s, word = math.nan, ""
+    sender_s = math.nan
+    if "@" in numbers:
+        at = numbers.index("@")
+        with contextlib.suppress(ValueError):
+            sender_s = float(" ".join(numbers[at + 1 :]))
+        if not abs(sender_s) < MOST_SECONDS:
+            raise UsageError(f"{name[:80]}: after @ comes one time in s of your clock: NAME 0.3 @ 12.3456")
+        numbers = numbers[:at]
     try:
-        if "@" in numbers:
-            at = numbers.index("@")
-            if len(numbers) != at + 2 or not abs(sender_s := float(numbers[at + 1])) < MOST_SECONDS:
-                raise UsageError(
-                    f"{name[:80]}: after @ comes one time in s of your clock: {name[:80]} 0.3 @ 12.3456"
-                )
-            numbers = numbers[:at]
         return name, [number_of(word) for word in numbers], sender_s
     except ValueError as error:
         raise UsageError(f"{name[:80]}: {error}") from None

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from recorder.errors import DamagedFileError, UsageError
 from recorder.files.opening import DAMAGE, open_recording
 from recorder.files.reader import channel_names, column, columns
+from recorder.files.signal_tables import parts_of
 from recorder.frames.metadata import CHANNEL, CHECKSUM, NUMBERS_BEGIN, STORED, channel_of
 from recorder.storage import layout
 from recorder.storage.axes import AXES, AXES_SINCE
@@ -238,14 +239,16 @@ def check_signals(subject: Subject) -> Iterator[Problem]:
     if SignalRow.table not in subject.entry:
         return
     table, names = subject.entry[SignalRow.table], len(subject.entry[SignalNameRow.table])
-    for part in table.iter_chunks():
-        rows = table[part]
+    before = 0
+    for rows in parts_of(table):
         wrong = (rows["frame"] < -1) | (rows["frame"] >= len(subject.numbers)) | (rows["signal"] >= names)
         if wrong.any():
             i = int(np.argmax(wrong))
-            at, frame, signal = part[0].start + i, rows["frame"][i], rows["signal"][i]
-            yield _damage("signals", f"entry/signals, row {at}: frame {frame} or name {signal} is not there")
+            frame, signal = rows["frame"][i], rows["signal"][i]
+            text = f"entry/signals, row {before + i}: frame {frame} or name {signal} is not there"
+            yield _damage("signals", text)
             break
+        before += len(rows)
     for row in subject.entry[SignalLossRow.table][:]:
         name, cause = (bytes(row[column]).decode(errors="replace") for column in ("name", "cause"))
         yield Problem(Kind.LOSS, "signals", f"{row['count']} rows of {name} were lost: they {cause}")

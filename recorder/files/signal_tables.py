@@ -1,12 +1,21 @@
 """The tables of signals in a file: which there are, and how many rows each has."""
 
+from collections.abc import Iterator
+
 import h5py
 import numpy as np
+from numpy.typing import NDArray
 
 from recorder.storage.records import MAX_VALUES, SignalNameRow, SignalRow
 
 # What is read at once, in rows.
 READ_ROWS = 1 << 16
+
+
+def parts_of(table: h5py.Dataset) -> Iterator[NDArray[np.void]]:
+    """Yield the rows of a table that may be more than fits into memory, some at a time."""
+    for first in range(0, len(table), READ_ROWS):
+        yield table[first : first + READ_ROWS]
 
 
 def signal_names(entry: h5py.Group) -> list[tuple[str, int]]:
