@@ -49,16 +49,16 @@ def row_of(words: list[str]) -> tuple[str, list[float], float]:
 
 
 @command(turn=Turn.FOR_A_FRAME)
-async def value(context: CommandContext, name: Name, *numbers: SignalNumber) -> CommandReply:
-    """Store NUMBERS as a row of signal NAME, beside the frame being exposed now: value pupil 0.3 0.5 12.
+async def value(context: CommandContext, name: Name, *number: SignalNumber) -> CommandReply:
+    """Store numbers as a row of signal NAME, beside the frame being exposed now: value pupil 0.3 0.5 12.
 
     The first row of a name says how many numbers all have, 8 at most; nan is one. Many rows a second come as
     a stream, over a connection to the remote control server.
     """
     signals = context.session.signals
     is_new = name not in signals.columns
-    frame, is_saved = await signals.store(name, numbers, context.entered_ns, context.first)
-    said = joined(["value", name, *(f"{number:.12g}" for number in numbers)]) + ", a new signal" * is_new
+    frame, is_saved = await signals.store(name, number, context.entered_ns, context.first)
+    said = joined(["value", name, *(f"{one:.12g}" for one in number)]) + ", a new signal" * is_new
     if frame is None:
         return CommandReply(f"{said}; its frame is known once the camera's memory is read out")
     if not is_saved:
