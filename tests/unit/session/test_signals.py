@@ -2,7 +2,9 @@
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 
 import h5py
@@ -14,9 +16,12 @@ from recorder.camera.simulated.camera import SimulatedCamera
 from recorder.errors import UsageError
 from recorder.files.checks import Kind, structure_of
 from recorder.files.opened.signals import Signal, read_signals
+from recorder.frontends.terminal import summary_text
 from recorder.session import signals as module
 from recorder.session.session import Session
+from recorder.session.signal_figures import SignalFigures
 from recorder.session.signals import waiting_rows
+from recorder.session.status import Summary
 from recorder.settings.model import validate
 from recorder.storage.layout import DETECTOR
 from recorder.storage.recording import Recording
@@ -170,3 +175,14 @@ async def test_a_row_without_a_later_frame_is_about_the_last(session: Session, t
     await session.close()
     assert frame is not None
     assert stored(tmp_path / "x.h5", "lick")[1] == [frame.number]
+
+
+def test_a_summary_tells_of_rows_and_those_lost() -> None:
+    figures = SignalFigures.of_all(
+        [SignalFigures(Counter(lick=3)), SignalFigures(Counter(lick=2, wheel=1), lost=Counter(wheel=7))]
+    )
+    summary = replace(Summary.of_runs([]), signals=figures)
+    told = summary_text(summary)
+    assert "signals 6 saved (lick 5, wheel 1), 7 lost (wheel 7)" in told
+    assert "nothing lost" not in told
+    assert "nothing lost" in summary_text(Summary.of_runs([]))
