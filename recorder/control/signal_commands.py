@@ -42,10 +42,13 @@ def row_of(words: list[str]) -> tuple[str, list[float], float]:
         if not abs(sender_s) < MOST_SECONDS:
             raise UsageError(f"{name[:80]}: after @ comes one time in s of your clock: NAME 0.3 @ 12.3456")
         numbers = numbers[:at]
-    try:
-        return name, [number_of(word) for word in numbers], sender_s
-    except ValueError as error:
-        raise UsageError(f"{name[:80]}: {error}") from None
+    values = []
+    for word in numbers:
+        try:
+            values.append(number_of(word))
+        except ValueError as error:
+            raise UsageError(f'{name[:80]} "{word[:80]}": {error}') from None
+    return name, values, sender_s
 
 
 @command(turn=Turn.FOR_A_FRAME)

@@ -46,7 +46,7 @@ NAME = re.compile(r"[^\W\d][\w.-]{0,31}")
 
 Seconds = NDArray[np.float64]
 
-NO_ROOM = "came faster than the disk took them"
+NO_ROOM = "found no room in memory"
 AT_THE_END = "not written when the run ended"
 
 # A row as it waits: which signal, its numbers, the moment it is about and when it came by the host's clock.

@@ -22,8 +22,8 @@ def test_a_row_has_a_name_numbers_and_perhaps_the_time_of_its_sender() -> None:
 @pytest.mark.parametrize(
     ("line", "told"),
     [
-        ("lick up", "lick: not a number, for example 0.3, -12, 1e-3 or nan"),
-        ("lick 1_000", "lick: not a number"),
+        ("lick up", 'lick "up": not a number, for example 0.3, -12, 1e-3 or nan'),
+        ("lick 1_000", 'lick "1_000": not a number'),
         ("lick 1 @", "lick: after @ comes one time in s of your clock: NAME 0.3 @ 12.3456"),
         ("lick 1 @ 2 3", "after @ comes one time"),
         ("lick 1 @ nan", "after @ comes one time"),

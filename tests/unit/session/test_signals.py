@@ -128,7 +128,7 @@ async def test_without_room_rows_are_lost_and_counted(
     assert ended.for_json()["signals_lost"] == {"wheel": 15}
     told = [problem for problem in structure_of(tmp_path / "x.h5").problems if problem.check == "signals"]
     assert [(problem.kind, problem.text) for problem in told] == [
-        (Kind.LOSS, "15 rows of wheel were lost: they came faster than the disk took them")
+        (Kind.LOSS, "15 rows of wheel were lost: they found no room in memory")
     ]
 
 
