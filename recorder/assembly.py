@@ -83,6 +83,7 @@ def describe(settings: Settings, camera: CameraDescription, frames_per_chunk: in
         detector={"description": camera.model, "serial_number": camera.serial, **details},
         configuration=settings.to_toml(),
         checksums=settings.storage.checksum,
+        channels=tuple(settings.recording.channels),
         regions=_regions(settings, camera) if settings.analysis.regions else {},
         metadata=settings.metadata.values,
         pixel_um=(round(across * 1e6, 9), round(down * 1e6, 9)),

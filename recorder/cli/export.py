@@ -31,6 +31,7 @@ from recorder.frontends.printing import print_error, print_line
 @click.option("--before", default="0.2s", show_default=True, help="So much before each mark.")
 @click.option("--after", default="0.6s", show_default=True, help="So much after it.")
 @click.option("--every", default="1", metavar="N", help="Of these frames, every n-th only.")
+@click.option("--channel", metavar="NAME", help="Of these, the frames of one channel, such as blue.")
 @click.option("--roi", metavar="X,Y,W,H", help="This part of each frame, in pixels from 0 on.")
 @click.option("--bin", default="1", metavar="N", help="Means of n x n pixels.")
 @click.option(

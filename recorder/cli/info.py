@@ -66,6 +66,7 @@ def _rows(found: FileInfo) -> dict[str, Any]:
         "time": f"{found.start_time} to {found.end_time or 'now'}" if found.frames else "no frame has come",
         "rate": f"{found.rate:.3f} frames/s over {found.seconds:.3f} s of the camera's clock",
         "exposure": _exposures(found.exposures),
+        **({"channels": f"{', '.join(found.channels)}, in turn"} if found.channels else {}),
         **({"pixel on the sample": on_sample} if on_sample else {}),
         **({"pixel size": on_sensor} if on_sensor else {}),
         **({"magnification": found.optics["magnification"]} if "magnification" in found.optics else {}),
@@ -73,6 +74,7 @@ def _rows(found: FileInfo) -> dict[str, Any]:
         **({"means of": ", ".join(found.regions)} if found.regions else {}),
         "marks": found.marks,
         "commands": found.commands,
+        **({"signals": _signals(found.signals)} if found.signals else {}),
         "written": f"{found.storage_mode}, {found.frames_per_chunk} frames a chunk",
         **({"compression": _compression(found.compression)} if found.compression else {}),
         **({"pixels": lossy} if (lossy := lossy_text(found.detector)) else {}),
@@ -88,6 +90,10 @@ def _capture(found: Mapping[str, int]) -> str:
 def _compression(found: Mapping[str, float]) -> str:
     share = 100 * found["as_they_are"] / max(1, found["chunks"])
     return f"{found['ratio']:.2f} times smaller, {share:.3g} % of the chunks stored as they are"
+
+
+def _signals(rows: Mapping[str, int]) -> str:
+    return ", ".join(f"{name} {count} row{'s' * (count != 1)}" for name, count in rows.items())
 
 
 def _pixels(sizes_m: Mapping[str, float]) -> str:

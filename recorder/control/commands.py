@@ -11,6 +11,7 @@ from recorder.control import capture_commands as _capture_commands  # noqa: F401
 from recorder.control import mark_commands as _mark_commands  # noqa: F401
 from recorder.control import metadata_commands as _metadata_commands  # noqa: F401
 from recorder.control import schedule_commands as _schedule_commands  # noqa: F401
+from recorder.control import signal_commands as _signal_commands  # noqa: F401
 from recorder.control.command_types import CommandContext, CommandReply
 from recorder.control.help_text import described, help_lines, help_table
 from recorder.control.permissions import changed_keys, check_keys, is_plain_name

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from recorder.control.key_help import choices, keys_of
 from recorder.control.registry import (
+    CHANNEL,
     COMMAND,
     COMMANDS,
     COUNTER_WORDS,
@@ -89,6 +90,9 @@ def _arguments(found: Command, words: list[str], session: Session | None) -> Ite
             yield name, f"{x1 - x0} x {y1 - y0} pixels from {x0}, {y0}"
         if argument.what == REGION:
             yield "all", "show none of them"
+    elif session is not None and argument.what == CHANNEL:
+        yield from ((name, "show this one only") for name in session.settings.recording.channels)
+        yield "all", "show all of them"
     elif session is not None and _is_value(found, at):
         yield from _values(session, words[-1])
     else:

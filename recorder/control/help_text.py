@@ -7,7 +7,7 @@ from recorder.control.registry import COMMANDS, Command
 
 # The groups with the first words of their commands, in the order in which they are shown.
 GROUPS = {
-    "marks": ("mark", "marks", "unmark", "note", "meta"),
+    "marks": ("mark", "marks", "unmark", "note", "meta", "value", "signals"),
     "files": ("save", "snapshot"),
     "camera": ("exposure", "set", "trigger"),
     "preview": ("preview", "baseline", "region"),

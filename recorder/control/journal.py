@@ -9,7 +9,7 @@ import contextlib
 import json
 import logging
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -167,6 +167,10 @@ class Journal:
         """Append a remark: frames of run `run` go to a next file, also where no command asked for it."""
         await self._append({"next_file": file.name, "run": run})
 
+    async def note_stream(self, rows: Mapping[str, int], refused: int, run: int) -> None:
+        """Append a remark: a stream of signals has ended, whose rows, by name, are in the files alone."""
+        await self._append({"stream": dict(rows), "refused": refused, "run": run, "time": utc_now()})
+
     async def end(self, run: int, last_number: int, verdict: str) -> None:
         """Append how run `run` ended, with its last frame's counter."""
         await self._append({"end_of_run": run, "last_number": last_number, "verdict": verdict})
@@ -224,11 +228,15 @@ def utc_now() -> str:
 
 @dataclass(frozen=True)
 class JournalContents:
-    """What a journal holds: configuration, commands, and the last counter of each run that ended (by run)."""
+    """What a journal holds: configuration, commands, and the last counter of each run that ended (by run).
+
+    `streamed` rows of signals were stored, of which it has nothing else.
+    """
 
     settings: Settings
     entries: tuple[JournalEntry, ...]
     last_numbers: dict[int, int]
+    streamed: int = 0
 
 
 def read_journal(path: Path) -> JournalContents:
@@ -251,9 +259,10 @@ def read_journal(path: Path) -> JournalContents:
         settings = validate(header["configuration"])
         entries = tuple(_entry(row) for row in rows if "seq" in row)
         ends = {int(row["end_of_run"]): int(row["last_number"]) for row in rows if "end_of_run" in row}
+        streamed = sum(sum(map(int, row["stream"].values())) for row in rows if "stream" in row)
     except (ValueError, LookupError, TypeError, AttributeError, RecursionError, OverflowError) as error:
         raise NotOurFileError(f"{path}: not a journal of this recorder: {error}") from None
-    return JournalContents(settings, entries, ends)
+    return JournalContents(settings, entries, ends, streamed)
 
 
 def _entry(row: dict[str, Any]) -> JournalEntry:

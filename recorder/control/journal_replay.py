@@ -60,6 +60,10 @@ async def replay_journal(
     What was refused is left out; what is refused now is logged. `align`: at the same frames (camera's
     counter), or at the same time after the first frame of the run.
     """
+    if journal.streamed:
+        log.warning(
+            "%d rows of signals that were streamed are not repeated: no journal has them", journal.streamed
+        )
     waiting: list[asyncio.Task[None]] = []
     ended: JournalEntry | None = None
     for entry in journal.entries:

@@ -47,6 +47,7 @@ KEY_RULES = {
     "recording.pretrigger": _BY_RUN,
     "recording.posttrigger": _BY_RUN,
     "recording.captures": _BY_RUN,
+    "recording.channels": _BY_RUN,
     "recording.pixel_size": _BY_RUN,
     "optics.magnification": _BY_RUN,
     "camera.source": KeyRule("run", clients=False),

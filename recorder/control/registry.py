@@ -87,6 +87,7 @@ Word = Annotated[str, Argument(str, "a word")]
 LABEL = "a label"
 SETTING = "a setting"
 COMMAND = "a command"
+CHANNEL = "the name of a channel"
 REGION, REGION_NAME = "a region", "the name of a region"
 CommandName = Annotated[str, Argument(str, COMMAND)]
 Label = Annotated[str, Argument(str, LABEL)]

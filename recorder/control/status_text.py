@@ -41,6 +41,7 @@ def status_line(session: Session) -> str:
         *([figures.unanswered] if figures.unanswered else []),
         *([f"disk {figures.free_bytes / 1e9:.1f} GB free"] if figures.path else []),
         *([f"compression {figures.packing}"] if figures.packing else []),
+        *([f"signals {session.signals.figures}"] if session.signals.figures else []),
         f"preview {_preview(session)}",
     ]
     if analysis := _analysis(session):
@@ -88,6 +89,8 @@ def status_table(session: Session) -> Table:
         rows.append(("compression", f"{figures.packing}; {stored:.0f} MB/s to the disk"))
     if figures.path:
         rows.append(("disk", f"{figures.free_bytes / 1e9:.1f} GB free"))
+    if session.signals.figures:
+        rows.append(("signals", str(session.signals.figures)))
     rows.append(("preview", _preview(session)))
     if analysis := _analysis(session):
         rows.append(("analysis", analysis))

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 
 from recorder.control.command_types import CommandContext, CommandReply, PictureContext
 from recorder.control.registry import (
+    CHANNEL,
     Argument,
     Meanings,
     Number,
@@ -67,7 +68,9 @@ Range = Annotated[
     str, Argument(str, "a number more than 0", {"auto": "what the picture has", "full": "all there can be"})
 ]
 
-# Takes out all regions, unless one is called so.
+Channel = Annotated[str, Argument(str, CHANNEL)]
+
+# Takes out all regions, unless one is called so; shows all channels, of which none is called so.
 ALL = "all"
 
 
@@ -134,7 +137,28 @@ async def preview_mode(context: PictureContext, mode: Mode) -> CommandReply:
         # Counts are no percent.
         preview.range = "auto"
     preview.mode = mode
-    return CommandReply(f"mode {mode}{'' if mode == 'raw' else f', baseline {preview.baseline.text}'}")
+    if mode == "raw":
+        return CommandReply("mode raw")
+    is_mixed = preview.channels and not preview.channel
+    mixed = f"; the channels are mixed: preview channel {preview.channels[0]} shows one" if is_mixed else ""
+    return CommandReply(f"mode {mode}, baseline {preview.baseline.text}{mixed}")
+
+
+@command()
+async def preview_channel(context: CommandContext, name: Channel = "") -> CommandReply:
+    """Show frames of one channel only, or of all: preview channel blue; or tell which one is shown.
+
+    recording.channels has their names. What is recorded are all.
+    """
+    preview, channels = context.preview, context.session.settings.recording.channels
+    if not name:
+        known = f"; there are {', '.join(channels)}" if channels else "; recording.channels names none"
+        return CommandReply(f"channel {preview.channel or ALL}{known}", only_tells=True)
+    if name != ALL and name not in channels:
+        known = did_you_mean(name, channels) or f"; {', '.join(channels) or 'recording.channels names none'}"
+        raise UsageError(f'no channel "{name[:80]}"{known}')
+    preview.show_channel("" if name == ALL else name)
+    return CommandReply(f"channel {name}")
 
 
 @command(live="preview.range")

@@ -16,14 +16,15 @@ from numpy.typing import NDArray
 
 from recorder.errors import DamagedFileError, UsageError
 from recorder.files.opening import DAMAGE, open_recording
-from recorder.files.reader import column, columns
-from recorder.frames.metadata import CHECKSUM, NUMBERS_BEGIN, STORED
+from recorder.files.reader import channel_names, column, columns
+from recorder.files.signal_tables import parts_of
+from recorder.frames.metadata import CHANNEL, CHECKSUM, NUMBERS_BEGIN, STORED, channel_of
 from recorder.storage import layout
 from recorder.storage.axes import AXES, AXES_SINCE
 from recorder.storage.file_addresses import FileAddresses, GrowingDataset
 from recorder.storage.file_bytes import Readable
 from recorder.storage.layout import JOURNAL_SUFFIX
-from recorder.storage.records import ROWS, Verdict, fitted
+from recorder.storage.records import ROWS, SignalLossRow, SignalNameRow, SignalRow, Verdict, fitted
 
 
 class Kind(StrEnum):
@@ -171,6 +172,15 @@ def check_numbers(subject: Subject) -> Iterator[Problem]:
         yield _damage("losses", "entry/losses has rows about frames that are not there")
 
 
+def check_channels(subject: Subject) -> Iterator[Problem]:
+    """Frames are of the channels in turn, by their numbers."""
+    of, names = column(subject.detector, CHANNEL), channel_names(subject.detector)
+    if of is not None:
+        wrong = np.flatnonzero(of[:] != channel_of(subject.numbers, max(1, len(names))))
+        if len(wrong):
+            yield _damage("channels", f"frame {wrong[0]} is of another channel than its number says")
+
+
 def check_times(subject: Subject) -> Iterator[Problem]:
     """Times rise from frame to frame, and exposures are positive or not known."""
     fields = {field.name: column(subject.detector, field) for field in STORED}
@@ -224,6 +234,26 @@ def check_rows(subject: Subject) -> Iterator[Problem]:
                     yield _damage("rows", f"entry/{table}, row {i}: frame {frames[i]} has another number")
 
 
+def check_signals(subject: Subject) -> Iterator[Problem]:
+    """Rows of signals are about frames of this file and have a name, and none was lost."""
+    if SignalRow.table not in subject.entry:
+        return
+    table, names = subject.entry[SignalRow.table], len(subject.entry[SignalNameRow.table])
+    before = 0
+    for rows in parts_of(table):
+        wrong = (rows["frame"] < -1) | (rows["frame"] >= len(subject.numbers)) | (rows["signal"] >= names)
+        if wrong.any():
+            i = int(np.argmax(wrong))
+            frame, signal = rows["frame"][i], rows["signal"][i]
+            text = f"entry/signals, row {before + i}: frame {frame} or name {signal} is not there"
+            yield _damage("signals", text)
+            break
+        before += len(rows)
+    for row in subject.entry[SignalLossRow.table][:]:
+        name, cause = (bytes(row[column]).decode(errors="replace") for column in ("name", "cause"))
+        yield Problem(Kind.LOSS, "signals", f"{row['count']} rows of {name} were lost: they {cause}")
+
+
 def check_journal(subject: Subject) -> Iterator[Problem]:
     """The file's commands are those of the journal, where one stands beside it."""
     journal = subject.path.with_suffix(JOURNAL_SUFFIX)
@@ -251,9 +281,11 @@ CHECKS: tuple[Check, ...] = (
     check_axes,
     check_lengths,
     check_numbers,
+    check_channels,
     check_times,
     check_chunks,
     check_rows,
+    check_signals,
     check_journal,
 )
 

@@ -122,11 +122,12 @@ class Presence:
             offset = dtype.fields[name][1]  # type: ignore[index]
             if offset + 8 > table.row_bytes or not count:
                 continue
-            content = np.frombuffer(table.read_rows(file, 0, count), np.uint8).reshape(count, -1)
-            values = np.ascontiguousarray(content[:, offset : offset + 8]).view("<i8")[:, 0]
             new = self.frames - 1 if name == "after_frame" else -1
-            for i in np.flatnonzero(values >= self.frames):
-                file.write(table.address_of(int(i)) + offset, new.to_bytes(8, "little", signed=True))
+            for _, begin, end in table.pieces(0, count):
+                content = np.frombuffer(table.read_rows(file, begin, end), np.uint8).reshape(end - begin, -1)
+                values = np.ascontiguousarray(content[:, offset : offset + 8]).view("<i8")[:, 0]
+                for i in np.flatnonzero(values >= self.frames) + begin:
+                    file.write(table.address_of(int(i)) + offset, new.to_bytes(8, "little", signed=True))
 
 
 def _present(file: FileBytes, dataset: GrowingDataset, first: int, stop: int, is_zero_possible: bool) -> int:

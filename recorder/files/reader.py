@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from recorder.errors import DamagedFileError, UsageError
 from recorder.files.opening import DAMAGE, filters, open_recording
-from recorder.frames.metadata import COLUMNS, RELATIVE, TRIGGER_NUMBER, FrameField
+from recorder.files.signal_tables import signal_counts
+from recorder.frames.metadata import CHANNEL, COLUMNS, RELATIVE, TRIGGER_NUMBER, FrameField
 from recorder.storage import layout
 from recorder.storage.file_addresses import FileAddresses, GrowingDataset
 from recorder.storage.file_bytes import Readable
@@ -44,6 +45,13 @@ def columns(file: h5py.File) -> list[h5py.Dataset]:
     found = (column(file[layout.DETECTOR], field) for field in COLUMNS)
     means = (region["mean"] for region in file.get(layout.REGIONS, {}).values())
     return [*(dataset for dataset in found if dataset is not None), *means]
+
+
+def channel_names(detector: h5py.Group) -> tuple[str, ...]:
+    """Return the names of the channels that the frames are of in turn, none in a file without."""
+    if (dataset := column(detector, CHANNEL)) is None:
+        return ()
+    return tuple(bytes(name).decode(errors="replace") for name in dataset.attrs["names"])
 
 
 def optics(file: h5py.File) -> dict[str, float]:
@@ -107,10 +115,12 @@ class FileInfo:
     marks: int
     mark_rows: list[dict[str, Any]]
     commands: int
+    signals: dict[str, int]  # rows, by the name of their signal
     start_time: str
     end_time: str
     seconds: float
     rate: float
+    channels: list[str]  # that the frames are of in turn
     regions: dict[str, list[int]]
     storage_mode: str
     compression: dict[str, float] | None
@@ -172,10 +182,12 @@ def _describe(path: Path) -> FileInfo:
             marks=_standing(entry["marks"]),
             mark_rows=[_mark(row, times) for row in entry["marks"][:]],
             commands=len(entry["commands"]),
+            signals=signal_counts(entry),
             start_time=_text(entry["start_time"]),
             end_time=_end(_text(entry["start_time"]), _text(entry["end_time"]), times, exposures),
             seconds=seconds,
             rate=(frames - 1) / seconds if seconds else 0.0,
+            channels=list(channel_names(detector)),
             regions={name: group["box"][:].tolist() for name, group in file.get(layout.REGIONS, {}).items()},
             storage_mode=_text(entry["storage_mode"]),
             compression=_compression(path, file, frames) if filters(data) else None,

@@ -30,6 +30,7 @@ from recorder.files.opening import DAMAGE, check_layout, require_file, show_clos
 from recorder.files.presence import Presence
 from recorder.files.probe import Probe
 from recorder.files.reader import columns, present_frames
+from recorder.files.signal_tables import parts_of
 from recorder.storage import layout
 from recorder.storage.direct_io import open_again
 from recorder.storage.file_addresses import FileAddresses
@@ -177,7 +178,8 @@ def _is_readable(content: Changed, path: Path, presence: Presence) -> bool:
     try:
         with _opened(content, path) as file:
             for name in presence.tables:
-                _ = file["entry"][name][:]
+                for _ in parts_of(file["entry"][name]):
+                    pass
             lengths = {len(column[:]) for column in columns(file)}
             pixels = file[layout.DETECTOR]["data"]
             return {present_frames(file, content.size), len(pixels)} | lengths == {presence.frames}

@@ -99,8 +99,13 @@ RELATIVE = FrameField(
     "relative_frame", np.int64, "counted from the trigger's frame, which is 0", column="relative_frame"
 )
 
+# Which of `recording.channels` a frame is of, where there are some.
+CHANNEL = FrameField(
+    "channel", np.uint8, "index into names: the light of the frame, by the camera's counter", column="channel"
+)
+
 # Every column that a file may have.
-COLUMNS = (*STORED, RELATIVE, CHECKSUM)
+COLUMNS = (*STORED, RELATIVE, CHANNEL, CHECKSUM)
 
 # One row of a block's metadata.
 METADATA = np.dtype([(field.name, field.dtype) for field in FIELDS], align=True)
@@ -114,3 +119,11 @@ def stored_columns(metadata: NDArray[Any], first: NDArray[Any]) -> Iterator[NDAr
     for field in STORED:
         values = metadata[field.name]
         yield (values - first[field.name]) * 1e-9 if field.is_clock else values
+
+
+def channel_of(numbers: NDArray[np.integer[Any]], channels: int) -> NDArray[np.uint8]:
+    """Return which of so many channels frames (n,) are of that take turns, from their counters.
+
+    The first frame after arming, whose counter is 1, is of the first: a frame that is lost shifts nothing.
+    """
+    return ((numbers.astype(np.int64) - 1) % channels).astype(np.uint8)

@@ -32,6 +32,19 @@ class FrameRef:
     index: int
 
 
+@dataclass(frozen=True)
+class Moments:
+    """Which frames were exposed at some moments (n,): files and indices (n,), of those that are `known` (n,).
+
+    `time_s` is each moment on the axis of the times of its frame's file: s since the first frame's begin.
+    """
+
+    known: NDArray[np.bool_]
+    files: NDArray[np.int64]
+    indices: NDArray[np.int64]
+    time_s: NDArray[np.floating[Any]]
+
+
 Answer = Callable[[NDArray[Any], int, int], FrameRef | None]
 
 
@@ -48,6 +61,8 @@ class Timeline:
         self._window_began_ns = 0
         self._shortest_ns: list[int] = []
         self._is_closed = False
+        # When the first frame of each file began, by the camera's clock.
+        self._began_ns: dict[int, int] = {}
         self.last: FrameRef | None = None
 
     def note(self, rows: NDArray[Any], file_index: int, index: int) -> None:
@@ -56,6 +71,7 @@ class Timeline:
         The rows are copied. Sets the futures of the frames found among them.
         """
         rows = rows.copy()
+        self._began_ns.setdefault(file_index, int(rows["camera_time_ns"][0]))
         self._metadata.append((rows, file_index, index))
         self.last = FrameRef(int(rows["frame_number"][-1]), file_index, index + len(rows) - 1)
         exposed_ns = np.nan_to_num(rows["exposure_s"]) * 1e9
@@ -107,6 +123,41 @@ class Timeline:
             return before or FrameRef(int(rows["frame_number"][0]), file_index, index)
 
         return self._ask(answer, or_last=True)
+
+    def frames_at(self, host_ns: NDArray[np.int64], settled_ns: int) -> Moments | None:
+        """Find the frames of many moments (n,) as `frame_at` does, without waiting.
+
+        None before the first frame. A moment's frame is known once a later one has come, the run has ended,
+        or it was before `settled_ns`: a later one would have come by now.
+        """
+        if not self._metadata:
+            return None
+        begins = np.concatenate([rows["camera_time_ns"] for rows, _, _ in self._metadata])
+        lengths = [len(rows) for rows, _, _ in self._metadata]
+        files = np.repeat([file_index for _, file_index, _ in self._metadata], lengths)
+        indices = np.concatenate([index + np.arange(len(rows)) for rows, _, index in self._metadata])
+        at_ns = host_ns - min(self._shortest_ns)
+        place = np.maximum(np.searchsorted(begins, at_ns, "right") - 1, 0)
+        known = (at_ns < begins[-1]) | (host_ns < settled_ns) | self._is_closed
+        zero_ns = np.array([self._began_ns[int(file)] for file in files[place]], np.int64)
+        return Moments(known, files[place], indices[place], (at_ns - zero_ns) * 1e-9)
+
+    def apart_s(self, file_index: int, other: int) -> float:
+        """Return by how much the first frame of a file began later than that of another, in s."""
+        first_ns, other_ns = (self._began_ns.get(file, 0) for file in (file_index, other))
+        return (first_ns - other_ns) * 1e-9
+
+    def middle_of(self, number: int) -> int | None:
+        """Return when the frame with this counter was being exposed, by the host's monotonic clock, in ns.
+
+        None where its metadata is not kept.
+        """
+        for rows, _, _ in self._metadata:
+            found = rows[rows["frame_number"] == number]
+            if len(found):
+                half_s = float(np.nan_to_num(found["exposure_s"][0])) / 2
+                return int(found["camera_time_ns"][0]) + round(half_s * 1e9) + min(self._shortest_ns)
+        return None
 
     def first_exposed_for(self, seconds: float, after_number: int) -> asyncio.Future[FrameRef | None]:
         """Find the first frame after counter `after_number` whose metadata has this exposure, to 0.1 %.

@@ -4,6 +4,8 @@
 <- {"status": "ok", ...}      or the connection is closed
 -> mark trial3
 <- {"status": "ok", "message": "mark trial3 on frame 512 (counter 513)", "effective_frame": 512}
+
+After `stream`, lines are rows of signals: see `remote_stream`.
 """
 
 import asyncio
@@ -15,8 +17,11 @@ from collections.abc import AsyncIterator
 from typing import Any, Protocol
 
 from recorder.control.command_types import Conversation
+from recorder.control.dispatcher import Dispatcher
 from recorder.control.registry import MAX_LINE
 from recorder.errors import UsageError
+from recorder.frontends import remote_stream
+from recorder.frontends.lines import Lines
 from recorder.frontends.token_gate import Entrance, StrangerLog
 from recorder.settings import address
 from recorder.settings.model import RemoteSettings
@@ -34,6 +39,11 @@ LINES_PER_S = 500
 
 # How many lines of a client may be under way at once: an answer may wait for a frame, the next line does not.
 UNDER_WAY = 64
+
+NO_STREAM = "stream: a rig takes none; send rows to the door of one camera, or lines: value NAME NUMBER..."
+
+# What is answered, in its order; None: nothing more.
+Answers = asyncio.Queue["asyncio.Task[dict[str, Any]] | None"]
 
 
 class TakesLines(Protocol):
@@ -82,12 +92,16 @@ class RemoteServer:
 
     async def _take_lines(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Carry out lines as they come, and answer them in their order."""
-        conversation = Conversation("remote")
-        answers: asyncio.Queue[asyncio.Task[dict[str, Any]] | None] = asyncio.Queue(UNDER_WAY)
+        conversation, lines = Conversation("remote"), Lines(reader, 4 * MAX_LINE)
+        answers: Answers = asyncio.Queue(UNDER_WAY)
         answering = asyncio.ensure_future(_answer_all(answers, writer))
         try:
-            while line := await reader.readline():
+            while line := await lines.one():
                 text = line.decode(errors="replace").strip()
+                if text == remote_stream.WORD:
+                    if not await self._stream(lines, answers):
+                        return
+                    continue
                 await answers.put(asyncio.create_task(self._dispatch.execute_for_client(text, conversation)))
                 await asyncio.sleep(1 / LINES_PER_S)
                 if answering.done():
@@ -98,6 +112,24 @@ class RemoteServer:
             answering.cancel()
             await asyncio.gather(answering, return_exceptions=True)
 
+    async def _stream(self, lines: Lines, answers: Answers) -> bool:
+        """Take rows of signals until their end; False where the connection ended."""
+
+        def tell(answer: dict[str, Any]) -> None:
+            # One who does not read is not held up.
+            with contextlib.suppress(asyncio.QueueFull):
+                answers.put_nowait(asyncio.create_task(_given(answer)))
+
+        if not isinstance(self._dispatch, Dispatcher):
+            tell({"status": "error", "message": NO_STREAM})
+            return True
+        stream = remote_stream.RowStream(self._dispatch, tell)
+        tell({"status": "ok", "message": remote_stream.WELCOME})
+        if not await stream.take_all(lines):
+            return False
+        await answers.put(asyncio.create_task(stream.ended()))
+        return True
+
     async def close(self) -> None:
         """Close all connections; commands under way go on until `Dispatcher.close`."""
         for task in self._clients:
@@ -105,11 +137,13 @@ class RemoteServer:
         await asyncio.gather(*self._clients, return_exceptions=True)
 
 
-async def _answer_all(
-    answers: "asyncio.Queue[asyncio.Task[dict[str, Any]] | None]", writer: asyncio.StreamWriter
-) -> None:
+async def _answer_all(answers: Answers, writer: asyncio.StreamWriter) -> None:
     while (task := await answers.get()) is not None:
         await _answer(writer, await task)
+
+
+async def _given(answer: dict[str, Any]) -> dict[str, Any]:
+    return answer
 
 
 async def _answer(writer: asyncio.StreamWriter, message: dict[str, object]) -> None:

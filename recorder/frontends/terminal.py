@@ -41,7 +41,9 @@ def summary_text(summary: Summary) -> str:
     parts = [f"{size}, {figures['fps']:.1f} frames/s, {figures['MBps']:.0f} MB/s"]
     if summary.packing:
         parts.append(f"compression {summary.packing}")
-    if not summary.lost:
+    if summary.signals:
+        parts.append(f"signals {summary.signals}")
+    if not summary.lost and not summary.signals.lost:
         parts.append("nothing lost")
     if summary.blocks:
         most = format_percent(summary.blocks - summary.lowest_free, summary.blocks)

@@ -8,10 +8,12 @@ from concurrent.futures import Executor
 from functools import partial
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from recorder.frames.broadcaster import Broadcaster
 from recorder.frames.channel import ChannelClosedError, LatestChannel
+from recorder.frames.metadata import channel_of
 from recorder.frames.pool import FrameFormat
 from recorder.frames.region_means import Box, corner_of
 from recorder.frames.threads import on_thread
@@ -46,7 +48,8 @@ class Preview:
     time. `latest` is the last picture, None while off, `means` are those of the regions in its frame, which
     came at `taken_s` of the host's clock; `origin` is the place (x, y) of the frames on the sensor, from 0;
     `pixel_um` is what a pixel is of the specimen, in um, None: not known; `facts` is what else displays tell
-    of the frame. Where pictures `stand`, because none may come after it, a display has the last one at once.
+    of the frame. Of frames that are of `channels` in turn, those of `channel` are shown, "": all. Where
+    pictures `stand`, because none may come after it, a display has the last one at once.
     """
 
     def __init__(self, settings: PreviewSettings) -> None:
@@ -56,6 +59,8 @@ class Preview:
         self.colours: ColourMap = settings.colours
         self.region: Region | None = None
         self.pixel_um: float | None = None
+        self.channels: tuple[str, ...] = ()
+        self.channel = ""
         self.stand = False
         self.facts: Mapping[str, Any] = {}
         self.regions: dict[str, Box] = dict(settings.regions)
@@ -177,7 +182,9 @@ class Preview:
                     (span,) = await channel.receive()
                     began_s = loop.time()
                     with span:
-                        frame, row = span.pixels[-1], span.metadata[-1]
+                        if (at := self.newest(span.metadata["frame_number"])) is None:
+                            continue
+                        frame, row = span.pixels[at], span.metadata[at]
                         taken_s = int(row["host_time_ns"]) * 1e-9
                         about = (int(row["frame_number"]), taken_s, float(row["exposure_s"]))
                         made = await on_thread(executor, self.maker(renderer), frame, *about)
@@ -198,6 +205,19 @@ class Preview:
                 disconnect()
                 channel.discard()
                 self._channel = None
+
+    def newest(self, numbers: NDArray[Any]) -> int | None:
+        """Return which frame of these counters (n,) to show: the last of the channel, None where none is."""
+        if self.channel not in self.channels:
+            return len(numbers) - 1
+        of = channel_of(numbers, len(self.channels)) == self.channels.index(self.channel)
+        return int(np.flatnonzero(of)[-1]) if of.any() else None
+
+    def show_channel(self, name: str) -> None:
+        """Show frames of this channel only, "": of all; a baseline is taken anew."""
+        if name != self.channel:
+            self.channel = name
+            self.baseline.begin()
 
     def maker(self, renderer: Renderer, *, sees: bool = True) -> Maker:
         """Return a function for the preview thread: a picture of a frame, as the displays are set now.

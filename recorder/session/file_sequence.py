@@ -25,7 +25,7 @@ from recorder.settings.model import Settings
 from recorder.storage.dry_run import DryRun
 from recorder.storage.frame_file import FrameFile
 from recorder.storage.packed_span import PackedSpan, PackingFigures
-from recorder.storage.records import Row, Verdict
+from recorder.storage.records import Row, RowBlock, Verdict, blocks_of
 
 log = logging.getLogger(__name__)
 
@@ -217,8 +217,7 @@ class FileSequence:
     async def append(self, spans: Sequence[FrameSpan | PackedSpan], losses: Sequence[Loss]) -> None:
         """Write frames of the current file, and losses; raises StorageError."""
         entry = self.current
-        counted = entry.counted(losses)
-        await self._storage_thread.call("writing frames", entry.file.append, spans, counted)
+        await self._storage_thread.call("writing frames", entry.file.append, spans, entry.counted(losses))
         self.sync.soon(self.current.file)
 
     async def commit(self) -> None:
@@ -236,11 +235,15 @@ class FileSequence:
         entry = self._files[file_index]
         if not entry.takes_rows:
             return False
-        counted = row.counted_from(entry.began_s)
-        await self._storage_thread.call("writing rows", _add_row, entry.file, counted, frame)
-        if entry is self.current:
-            self.sync.soon(entry.file)
+        await self.add_blocks(file_index, blocks_of([row.counted_from(entry.began_s)]), frame)
         return True
+
+    async def add_blocks(self, file_index: int, blocks: Sequence[RowBlock], frame: int) -> None:
+        """Append rows about frames up to `frame` to a file that takes some; raises as `add_row` does."""
+        file = self._files[file_index].file
+        await self._storage_thread.call("writing rows", _add_blocks, file, blocks, frame)
+        if file_index == self._current:
+            self.sync.soon(file)
 
     def keep(self, row: Row) -> None:
         """Keep a row of what was done while no file was there for the next file."""
@@ -299,8 +302,8 @@ def _commit_or_drop(file: FrameFile) -> None:
         file.drop_uncommitted()
 
 
-def _add_row(file: FrameFile, row: Row, frame: int) -> None:
+def _add_blocks(file: FrameFile, blocks: Sequence[RowBlock], frame: int) -> None:
     file.commit()
     if frame >= file.frames:
         raise StorageError(f"frame {frame} never reached the disk")
-    file.add_rows([row])
+    file.add_blocks(blocks)

@@ -71,6 +71,7 @@ class RunObservers:
         await run.armed.wait()
         if (parts := run.parts) is None:
             raise AssertionError("a run that is armed has its parts")
+        self.preview.channels = tuple(settings.recording.channels)
         self.preview.pixel_um = settings.pixel_on_sample(parts.description.pixel_m)[0] * 1e6 or None
 
         def is_busy() -> bool:

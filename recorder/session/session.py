@@ -6,6 +6,7 @@ import logging
 import math
 import time
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from pathlib import Path
 
 from recorder.camera.base import Camera, CameraEvent
@@ -20,6 +21,7 @@ from recorder.session.marks import Mark, Marks, PlacedMark
 from recorder.session.paths import new_path
 from recorder.session.run import Run
 from recorder.session.run_observers import RunObservers
+from recorder.session.signals import Signals
 from recorder.session.splitting import splitting
 from recorder.session.status import FinishReason, State, Statistics, Summary
 from recorder.settings.model import Settings, override
@@ -70,6 +72,7 @@ class Session:
         self.last_summary: Summary | None = None
         self._error: RecorderError | None = None
         self.marks = Marks()
+        self.signals = Signals()
         # Called with each run's summary when it is over, with the next file of a run before frames go to it,
         # and with what the camera tells of its health.
         self.on_end: list[Callable[[Summary], Awaitable[None]]] = []
@@ -143,13 +146,15 @@ class Session:
         """Carry out a run, with its preview and analysis, and remember how it ended."""
         self.observers.follow(run, self.settings)
         try:
-            async with splitting(run, self.settings.recording.split, self._next_file):
+            split = self.settings.recording.split
+            async with self.signals.following(run), splitting(run, split, self._next_file):
                 summary = await run.run()
         except RecorderError as error:
             self._error = error
             summary = Summary.of_nothing(str(error))
         finally:
             await self.observers.leave()
+        summary = replace(summary, signals=self.signals.figures)
         self._summaries.append(summary)
         self.last_summary = summary
         for tell in self.on_end:

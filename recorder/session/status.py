@@ -4,7 +4,7 @@ import logging
 import math
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from pathlib import Path
 from typing import Any, Self
@@ -13,6 +13,7 @@ from recorder.camera.acquisition_result import AcquisitionStatistics
 from recorder.errors import RecorderError
 from recorder.frames.pool import PoolStatistics
 from recorder.session.capture_figures import CaptureFigures
+from recorder.session.signal_figures import SignalFigures
 from recorder.session.writer import WriterStatistics
 from recorder.settings.model import Settings
 from recorder.storage.packed_span import PackingFigures
@@ -201,6 +202,7 @@ class Summary:
     journal: Path | None = None
     packing: PackingFigures | None = None
     captures: int | None = None  # that were complete, None where every frame was written
+    signals: SignalFigures = field(default_factory=SignalFigures)
 
     @property
     def file(self) -> Path | None:
@@ -228,6 +230,7 @@ class Summary:
             losses=dict(losses),
             packing=PackingFigures.of_all(run.packing for run in runs),
             captures=sum(captures) if captures else None,
+            signals=SignalFigures.of_all(run.signals for run in runs),
             longest_pause_s=max(run.longest_pause_s for run in runs),
             blocks=fullest.blocks,
             lowest_free=fullest.lowest_free,
@@ -249,6 +252,7 @@ class Summary:
             "durable": self.durable,
             "lost": self.lost,
             "marks": self.marks,
+            **self.signals.for_json(),
             "seconds": round(self.seconds, 6),
             "bytes": self.bytes,
             **({} if self.packing is None else self.packing.for_json()),

@@ -68,6 +68,7 @@ _SWITCH = 'true, false or "auto"'
 _REGION = "[x0, y0, x1, y1], the first pixel and the one after the last, from 0"
 _BASELINE = 'a time from 0.05s to 10min, or "running" and a time'
 _SPLIT = 'a size ("10GB", from 1 MB on), a time ("10min", from 1 s on), or a number of frames'
+_CHANNELS = 'the names of 2 to 8 kinds of light in their turn, such as ["blue", "violet"]'
 _DIFFERENCE = '"auto", "full", or a number more than 0'
 _EXTENT = 'a time ("2s", from 1ms to 1h), or a number of frames'
 _CONDITION = "NAME > NUMBER or NAME < NUMBER, for example mean > 1200"
@@ -244,6 +245,17 @@ def _region_box(value: object) -> tuple[int, int, int, int]:
     raise ValueError(f"must be {_REGION}")
 
 
+def _channels(value: object) -> list[str]:
+    if value == []:
+        return []
+    names = [name for name in value if isinstance(name, str)] if isinstance(value, list | tuple) else []
+    is_whole = isinstance(value, list | tuple) and len(names) == len(value) == len(set(names))
+    # "all" is what shows every channel.
+    if is_whole and 2 <= len(names) <= 8 and all(re.match(REGION_NAME, n) and n != "all" for n in names):
+        return names
+    raise ValueError(f"must be {_CHANNELS}, each once, of letters, digits, dots, dashes and underscores")
+
+
 def _difference_range(value: object) -> float | Literal["auto", "full"]:
     if value == "auto" or value == "full":  # noqa: PLR1714 - so that the type is known
         return value
@@ -331,6 +343,8 @@ Switch = Annotated[bool | Literal["auto"], BeforeValidator(ParsedBy(_switch, _SW
 PreviewMode = Literal["raw", "difference", "dff"]
 # x0, y0, x1, y1 in the frame, counted from 0: the first pixel, and the one after the last.
 RegionBox = Annotated[tuple[int, int, int, int], BeforeValidator(ParsedBy(_region_box, _REGION))]
+# Empty: frames are all of one kind.
+ChannelNames = Annotated[list[str], BeforeValidator(ParsedBy(_channels, _CHANNELS))]
 RegionName = Annotated[str, StringConstraints(pattern=REGION_NAME)]
 SplitText = Annotated[int | str, BeforeValidator(ParsedBy(_split, _SPLIT))]
 # So many frames, or a time, before a trigger and after it.

@@ -21,6 +21,7 @@ from recorder.settings.field_types import (
     TOKEN,
     Address,
     BaselineText,
+    ChannelNames,
     ColourMap,
     ConditionText,
     DifferenceRange,
@@ -67,6 +68,8 @@ class RecordingSettings(Section):
     """How long a capture goes on, its trigger's frame being the first; omitted: as long as `pretrigger`."""
     captures: Annotated[int, Unit("captures")] = Field(0, ge=0)
     """The run ends after so many captures; 0: it goes on until `stop`, `duration` or `frames`."""
+    channels: ChannelNames = Field(default_factory=list, examples=[["blue", "violet"]])
+    """Kinds of light that frames are exposed with in turn, the first one with the first; empty: one kind."""
     triggers: Annotated[int, Unit("triggers")] | None = Field(None, ge=1, examples=[500])
     """How many triggers the camera gets: at the end of a run they are compared with the frames."""
     pixel_size: PixelSize | None = Field(None, examples=["650nm"])

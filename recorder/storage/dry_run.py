@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from recorder.frames.ledger import Loss
 from recorder.frames.pool import FrameSpan
 from recorder.storage.packed_span import PackedSpan
-from recorder.storage.records import Row, Verdict
+from recorder.storage.records import Row, RowBlock, Verdict
 
 
 class DryRun:
@@ -45,6 +45,9 @@ class DryRun:
         """Nothing waits."""
 
     def add_rows(self, rows: Sequence[Row]) -> None:
+        """Nothing is kept."""
+
+    def add_blocks(self, blocks: Sequence[RowBlock]) -> None:
         """Nothing is kept."""
 
     def finish(self, losses: Sequence[Loss] = ()) -> None:

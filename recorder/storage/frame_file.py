@@ -10,7 +10,7 @@ from recorder.frames.ledger import Loss
 from recorder.frames.pool import FrameSpan
 from recorder.storage.noise_ladder import NoiseLadder
 from recorder.storage.packed_span import PackedSpan, PackingFigures
-from recorder.storage.records import Row, Verdict
+from recorder.storage.records import Row, RowBlock, Verdict
 
 
 class FrameFile(Protocol):
@@ -73,6 +73,9 @@ class FrameFile(Protocol):
 
     def add_rows(self, rows: Sequence[Row]) -> None:
         """Append rows to their tables, after the rows of the frames written so far."""
+
+    def add_blocks(self, blocks: Sequence[RowBlock]) -> None:
+        """Append rows as `add_rows` does, many at once."""
 
     def finish(self, losses: Sequence[Loss] = ()) -> None:
         """Commit all frames and losses; rows may still be added."""

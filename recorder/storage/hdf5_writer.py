@@ -6,7 +6,6 @@ it still writes goes nowhere, and `Recording.close` puts the file in order. Used
 """
 
 import contextlib
-import itertools
 import os
 import sys
 import tempfile
@@ -24,7 +23,7 @@ from recorder.storage import layout
 from recorder.storage.direct_io import past_page_cache
 from recorder.storage.file_addresses import FileAddresses
 from recorder.storage.file_bytes import FileBytes
-from recorder.storage.records import ISO_TIME, ROWS, Row
+from recorder.storage.records import ISO_TIME, ROWS, RowBlock
 
 
 class HDF5Writer:
@@ -107,17 +106,14 @@ class HDF5Writer:
             for dataset in (self._pixels, *self._columns):
                 dataset.flush()
 
-    def append_rows(self, rows: Sequence[Row]) -> None:
-        """Append rows to their tables, and have readers see them."""
-        for _, group in itertools.groupby(rows, type):
-            same = list(group)
-            kind = type(same[0])
-            values = np.array([row.packed() for row in same], kind.dtype())
-            table = self._tables[kind.table]
-            with self._guard():
-                _append(table, self.rows[kind.table], values)
-                table.flush()
-            self.rows[kind.table] += len(same)
+    def append_block(self, block: RowBlock) -> None:
+        """Append rows of one kind to their table, and have readers see them."""
+        kind, values = block
+        table = self._tables[kind.table]
+        with self._guard():
+            _append(table, self.rows[kind.table], values)
+            table.flush()
+        self.rows[kind.table] += len(values)
 
     def allocated(self) -> int:
         """Return how many bytes of the file the library has given to something."""

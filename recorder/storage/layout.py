@@ -9,6 +9,7 @@
 /entry/data                 NXdata: links, and the axes of a frame (storage.axes)
 /entry/sample, user, notes, metadata          what the user said of the recording (storage.user_metadata)
 /entry/marks, commands, losses, analysis, metadata_changes    tables (storage.records), one row each
+/entry/signals, signal_names, signal_losses    tables, too: what was measured beside the camera
 /entry/regions/NAME         NXdata: the mean of a region in each frame, a column too, where it is asked for
 /entry/durable              how much of it is on the disk for certain, for `recover`
 /entry/configuration        the settings as used, TOML
@@ -29,7 +30,7 @@ from numpy.typing import DTypeLike
 
 from recorder import __version__
 from recorder.errors import UsageError
-from recorder.frames.metadata import CHECKSUM, COLUMNS, RELATIVE, TRIGGER_NUMBER, FrameField
+from recorder.frames.metadata import CHANNEL, CHECKSUM, COLUMNS, RELATIVE, TRIGGER_NUMBER, FrameField
 from recorder.frames.pool import PAGE, FrameFormat
 from recorder.frames.region_means import Box
 from recorder.storage.axes import AXES, add_axes, add_time_axis
@@ -70,9 +71,6 @@ ALIGN_FROM = 16 * 1024
 # A column's chunk: 4096 rows of 8 bytes are what one flush writes anew.
 COLUMN_ROWS = 4096
 
-# A table's chunk: one flush writes it anew for every mark.
-TABLE_ROWS = 16
-
 # HDF5's cache for each dataset: rows are written once and in order, so that one chunk of a column is enough.
 # Its default of 8 MB would fill with every column over the first minutes and look like a leak.
 CACHE_BYTES = 2 * COLUMN_ROWS * 8
@@ -102,6 +100,7 @@ class FileDescription:
     detector: Mapping[str, str | int | float]
     configuration: str
     checksums: bool = False
+    channels: tuple[str, ...] = ()  # that frames are of in turns
     regions: Mapping[str, Box] = field(default_factory=dict)  # whose means are stored
     metadata: Mapping[str, MetadataValue] = field(default_factory=dict)
     pixel_um: tuple[float, float] = (0.0, 0.0)
@@ -117,9 +116,8 @@ class FileDescription:
     @property
     def fields(self) -> tuple[FrameField, ...]:
         """The fields of a frame that the detector has columns for, in their order."""
-        left_out = {RELATIVE} if self.trigger is None else set()
-        left_out |= set() if self.checksums else {CHECKSUM}
-        return tuple(field for field in COLUMNS if field not in left_out)
+        beside = {RELATIVE: self.trigger is not None, CHANNEL: bool(self.channels), CHECKSUM: self.checksums}
+        return tuple(field for field in COLUMNS if beside.get(field, True))
 
     @property
     def trigger(self) -> int | None:
@@ -231,6 +229,8 @@ def _lay_out(file: h5py.File, path: Path, what: FileDescription) -> None:
         _make_column(detector, name, kind.stored_dtype, kind.meaning, kind.unit)
         if link not in {"", name}:
             detector[link] = h5py.SoftLink(f"/{DETECTOR}/{name}")
+    if what.channels:
+        detector[CHANNEL.column].attrs["names"] = np.array([name.encode() for name in what.channels], WORD)
     # What the stamps count from; known with the first frame, as long as it will be.
     detector[TIME_COLUMN].attrs.create("start", b"", dtype=ISO_TIME)
     detector[HOST_COLUMN].attrs.create(HOST_ZERO, 0, dtype=np.int64)
@@ -245,7 +245,7 @@ def _lay_out(file: h5py.File, path: Path, what: FileDescription) -> None:
         if column != f"{DETECTOR}/{TIME_COLUMN}":
             add_time_axis(file[column], detector)
     for row in ROWS:
-        table = entry.create_dataset(row.table, (0,), row.dtype(), maxshape=(None,), chunks=(TABLE_ROWS,))
+        table = entry.create_dataset(row.table, (0,), row.dtype(), maxshape=(None,), chunks=(row.chunk_rows,))
         describe(table, long_name=row.help)
 
 

@@ -27,7 +27,7 @@ from recorder.storage.first_frame import utc_of_first
 from recorder.storage.hdf5_writer import HDF5Writer
 from recorder.storage.packed_span import PackedSpan, PackingFigures
 from recorder.storage.pixel_writes import AHEAD, PixelWrites
-from recorder.storage.records import LossRow, Row, Verdict
+from recorder.storage.records import LossRow, Row, RowBlock, Verdict, blocks_of
 from recorder.storage.uncommitted_rows import UncommittedRows
 from recorder.storage.writer_lock import WriterLock
 
@@ -93,7 +93,10 @@ class Recording:
         self._clock = clock
         self._written = 0  # frames whose pixels are in place, rows or not
         self._rows = UncommittedRows(
-            checksums=what.checksums, regions=what.regions.values(), trigger=what.trigger
+            checksums=what.checksums,
+            regions=what.regions.values(),
+            trigger=what.trigger,
+            channels=len(what.channels),
         )
         self._pixels = PixelWrites()
         self._committed_ns = clock()
@@ -216,8 +219,18 @@ class Recording:
         with self._room.errors("write rows to"):
             self._append_rows(rows)
 
+    def add_blocks(self, blocks: Sequence[RowBlock]) -> None:
+        """Append rows as `add_rows` does, many at once."""
+        self.commit()
+        with self._room.errors("write rows to"):
+            self._append_blocks(blocks)
+
     def _append_rows(self, rows: Sequence[Row]) -> None:
-        self._hdf5.append_rows(rows)
+        self._append_blocks(blocks_of(rows))
+
+    def _append_blocks(self, blocks: Sequence[RowBlock]) -> None:
+        for block in blocks:
+            self._hdf5.append_block(block)
         self._look_for_changes()
         self._lock.seal(self._hdf5.allocated())
 

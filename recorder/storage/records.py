@@ -4,14 +4,16 @@ A row is a dataclass; the table's columns are its fields, in their order. Frames
 times are in s since the file's first frame, by the host's clock (in early files: since the first of its run).
 """
 
+from collections.abc import Iterable
 from dataclasses import astuple, dataclass, field, fields, replace
 from enum import StrEnum
 from functools import cache
+from itertools import groupby
 from typing import Any, ClassVar, Self
 
 import h5py
 import numpy as np
-from numpy.typing import DTypeLike
+from numpy.typing import DTypeLike, NDArray
 
 from recorder.frames.ledger import Loss
 
@@ -50,6 +52,8 @@ class Row:
     since: ClassVar[int] = 1
     help: ClassVar[str]
     required: ClassVar[tuple[str, ...]]
+    # A table's chunk: one flush writes it anew for every mark.
+    chunk_rows: ClassVar[int] = 16
 
     @classmethod
     @cache
@@ -186,8 +190,79 @@ class MetadataRow(Row):
     number: int = _column(np.int64)
 
 
+# The most numbers of one row of a signal.
+MAX_VALUES = 8
+
+
+@dataclass(frozen=True)
+class SignalNameRow(Row):
+    """A signal, which `SignalRow.signal` means by the index of this row; its rows have `columns` numbers."""
+
+    table = "signal_names"
+    since = 5
+    required = ("name", "columns")
+    help = "signal in entry/signals is the index of one of these rows; columns: how many of values it uses"
+
+    name: str = _column(WORD)
+    columns: int = _column(np.int64)
+
+
+@dataclass(frozen=True)
+class SignalRow(Row):
+    """Numbers that were measured beside the camera while `frame` was exposed; -1: its frame is not here.
+
+    `time` is on the axis of the frames' own times, `elapsed_s` when the row arrived, by the host's clock as
+    in other tables; `sender_s` is the time that its sender gave it by a clock of its own, NaN: none.
+    """
+
+    table = "signals"
+    since = 5
+    required = ("elapsed_s",)
+    help = "frame: index into data of the frame being exposed; signal: index into entry/signal_names"
+    chunk_rows = 512
+
+    frame: int = _column(np.int64)
+    time: float = _column(np.float64)
+    elapsed_s: float = _column(np.float64)
+    sender_s: float = _column(np.float64)
+    signal: int = _column(np.uint16)
+    values: tuple[float, ...] = _column(np.dtype((np.float64, (MAX_VALUES,))))
+
+
+@dataclass(frozen=True)
+class SignalLossRow(Row):
+    """`count` rows of a signal that are not in the file, and why; `elapsed_s` is when that was noted."""
+
+    table = "signal_losses"
+    since = 5
+    required = ("name", "count", "cause")
+    help = "count rows of name were not stored, for this cause"
+
+    name: str = _column(WORD)
+    count: int = _column(np.int64)
+    cause: str = _column(WORD)
+    elapsed_s: float = _column(np.float64)
+
+
 # In this order /entry/durable counts them: new ones come last.
-ROWS: tuple[type[Row], ...] = (MarkRow, CommandRow, AnalysisRow, LossRow, MetadataRow)
+ROWS: tuple[type[Row], ...] = (
+    *(MarkRow, CommandRow, AnalysisRow, LossRow, MetadataRow),
+    *(SignalNameRow, SignalRow, SignalLossRow),
+)
+
+# Rows of one kind, as the file has them.
+RowBlock = tuple[type[Row], NDArray[Any]]
+
+
+def blocks_of(rows: Iterable[Row]) -> list[RowBlock]:
+    """Return rows as the file takes them, those of one kind that follow each other at once."""
+
+    def kind(row: Row) -> type[Row]:
+        return type(row)
+
+    return [
+        (same, np.array([row.packed() for row in group], same.dtype())) for same, group in groupby(rows, kind)
+    ]
 
 
 def fitted(text: str, size: int) -> bytes:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recorder.frames.checksum import checksums
-from recorder.frames.metadata import stored_columns
+from recorder.frames.metadata import channel_of, stored_columns
 from recorder.frames.pool import FrameSpan
 from recorder.frames.region_means import Box, means_of
 
@@ -35,13 +35,20 @@ class UncommittedRows:
     Used from one thread, but for `compute`.
     """
 
-    def __init__(self, *, checksums: bool, regions: Collection[Box] = (), trigger: int | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        checksums: bool,
+        regions: Collection[Box] = (),
+        trigger: int | None = None,
+        channels: int = 0,
+    ) -> None:
         self._trigger = trigger
         self.first: NDArray[Any] | None = None  # the file's first row, from which its clocks count
         self.without_means = 0  # frames whose means were not taken, for want of time
         self._counting = threading.Lock()
         self._metadata: list[NDArray[Any]] = []
-        self._regions = tuple(regions)
+        self._regions, self._channels = tuple(regions), channels
         self._beside = [_BesideWriting("checksum", _checksums)] if checksums else []
         if regions:
             self._beside.append(_BesideWriting("regions", self._means))
@@ -85,14 +92,17 @@ class UncommittedRows:
     def columns(self, metadata: NDArray[Any]) -> list[NDArray[Any]]:
         """Return the values (n,) of each of the file's columns, for its rows `metadata` (n,).
 
-        Those of the metadata come first, then the count from the trigger, where there is one, the checksum,
-        and the mean of each region.
+        Those of the metadata come first, then the count from the trigger, channel and checksum, then the mean
+        of each region.
         """
         first = metadata[0] if self.first is None else self.first
+        count = self._channels
+        channel = [channel_of(metadata["frame_number"], count)] if count else []
         computed = (np.concatenate(kind.values) for kind in self._beside)
         return [
             *stored_columns(metadata, first),
             *([] if self._trigger is None else [metadata["frame_number"].astype(np.int64) - self._trigger]),
+            *channel,
             *(row for values in computed for row in np.atleast_2d(values.T)),
         ]
 

@@ -19,6 +19,7 @@ from recorder.storage.layout import DETECTOR
 from tests.house.test_readme import console_lines
 from tests.readme import BLOCKS, PROSE, paragraph, spans, table
 from tests.system.conftest import Result
+from tests.system.test_remote import TOKEN, listen
 
 # The installed program: `python -m recorder` would look for modules in the folder it is started in.
 PROGRAM = str(Path(sys.executable).with_name("recorder"))
@@ -49,6 +50,7 @@ RUN_BY = {
     "[analysis]": "test_an_analysis_of_ones_own_runs",
     "import h5py": "test_the_program_that_reads_a_file_runs",
     "import xarray as xr": "test_the_program_for_xarray_runs",
+    "import os, socket, time": "test_the_program_of_a_stimulus_computer_runs",
 }
 
 # Shorter than the README's, so that the test is.
@@ -90,7 +92,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     typed = [line for line in spans(paragraph("Set up and open a live session")) if line.islower()]
     assert typed == ["mark trial3", "exposure 2ms", "help", "quit"]
     # Columns that the README names.
-    words += ["--set", "storage.checksum=true"]
+    words += ["--set", "storage.checksum=true", "--set", 'recording.channels=["blue", "violet"]']
     words += ["--set", "analysis.regions=true", "--set", "preview.regions.NAME=[0, 0, 9, 9]"]
     told = run(folder, *words, "--script", "-", "--json", stdin="\n".join(["wait 0.5s", *typed]))
     assert told.code == 0, told.err
@@ -348,6 +350,25 @@ def test_the_program_for_xarray_runs(folder: Path, recording: Path) -> None:
     )
     assert done.returncode == 0, done.stderr
     assert re.match(r"20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}\+00:00 ", done.stdout)
+
+
+def test_the_program_of_a_stimulus_computer_runs(tmp_path: Path) -> None:
+    (block,) = (block for block in BLOCKS if block.name == "import os, socket, time")
+    recorder = listen(tmp_path)
+    try:
+        done = subprocess.run(
+            [sys.executable, "-c", block.text.replace("7625", str(recorder.port))],
+            env={**os.environ, "RECORDER_TOKEN": TOKEN},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        (told,) = re.findall(r"print\(end\)  # (.*)", block.text)
+        assert (done.stdout.strip(), done.stderr) == (told, "")
+        assert recorder.finish()["signals"] == {"wheel": 1000}
+    finally:
+        recorder.run.kill()
+        recorder.run.communicate()
 
 
 @pytest.mark.timeout(120)

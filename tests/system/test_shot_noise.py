@@ -9,7 +9,7 @@ import pytest
 import tifffile
 
 from recorder.camera import timestamp
-from recorder.camera.simulated.scene import ELECTRONS_PER_COUNT
+from recorder.camera.simulated.scene import CONVERSION_FACTOR
 from recorder.storage.noise_ladder import NoiseLadder, NoiseModel, lossy_text
 from tests.system.conftest import LITTLE_MEMORY, Recorder
 
@@ -70,7 +70,7 @@ NOT_TOLD = 'missing; "shot-noise" needs the {}, and playback does not tell them:
         (
             ("--output", "x.h5"),
             ("storage.conversion_factor=46",),
-            f"storage.conversion_factor = 46: simulated pco.edge says {ELECTRONS_PER_COUNT:g} electrons "
+            f"storage.conversion_factor = 46: simulated pco.edge says {CONVERSION_FACTOR:g} electrons "
             "per count; set that, or leave the key out",
         ),
     ],

@@ -1,6 +1,6 @@
 """What an export is made of: the frames of a part, block by block, and what is known of them."""
 
-from collections.abc import Callable, Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -35,6 +35,7 @@ class Facts:
     exposures_s: NDArray[np.float64]
     numbers: NDArray[np.uint64]
     indices: NDArray[np.int64]
+    channels: Sequence[str]  # their names, none where frames are of one kind
     sensor_pixel_um: tuple[float, float] | None
     zero_utc: datetime | None
     marks: list[tuple[int, str, str]]

@@ -35,6 +35,7 @@ class Wanted:
     before_s: float = 0.2
     after_s: float = 0.6
     every: int = 1
+    channel: str | None = None
     shaping: Shaping = field(default_factory=Shaping)
     said: Mapping[str, MetadataValue] = field(default_factory=dict)
 
@@ -70,7 +71,11 @@ def _parts(recording: OpenedRecording, wanted: Wanted) -> list[Part]:
         parts = [Part("", in_time(wanted.time, times), 0.0)]
     else:
         parts = [Part("", in_range(wanted.frames or ":", count), 0.0)]
-    return [Part(part.name, part.indices[:: wanted.every], part.zero_s) for part in parts]
+    chosen = np.arange(count) if wanted.channel is None else recording.of_channel(wanted.channel)
+    indices = [part.indices[np.isin(part.indices, chosen)][:: wanted.every] for part in parts]
+    if not all(map(len, indices)):
+        raise UsageError(f"--channel {wanted.channel}: none of its frames is among these")
+    return [Part(part.name, own, part.zero_s) for part, own in zip(parts, indices, strict=True)]
 
 
 def _facts(recording: OpenedRecording, part: Part, wanted: Wanted) -> Facts:
@@ -88,6 +93,7 @@ def _facts(recording: OpenedRecording, part: Part, wanted: Wanted) -> Facts:
         exposures_s=recording.exposure[indices],
         numbers=recording.frame_number[indices],
         indices=indices,
+        channels=[recording.channels[i] for i in recording.channel[indices]] if recording.channels else [],
         sensor_pixel_um=_pixel_um(recording, _DETECTOR, 1e6),
         zero_utc=_utc(recording.start, part.zero_s),
         marks=marks,

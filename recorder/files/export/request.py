@@ -27,6 +27,7 @@ class Options(TypedDict, total=False):
     before: str
     after: str
     every: int
+    channel: str | None
     roi: str | Sequence[int] | None
     bin: int
     meta: Mapping[str, MetadataValue] | Sequence[str]
@@ -90,6 +91,7 @@ class Request:
             _seconds("--before", texts.get("before", "0.2s")),
             _seconds("--after", texts.get("after", "0.6s")),
             _count("--every", texts.get("every", "1")),
+            texts.get("channel"),
             Shaping(parse_roi(roi) if roi else None, _count("--bin", texts.get("bin", "1"))),
             _said(options.get("meta", ())),
         )

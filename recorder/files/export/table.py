@@ -15,8 +15,8 @@ def write(path: Path, content: Content) -> None:
     """Write a row for each frame into `path`, which is made; blocks.
 
     Columns: `frame` (index in the recording), `number` (the camera's counter), `time_s`, `utc`, `exposure_s`,
-    `mark` (labels, with a bar between several), and `mean` of the region where one is asked for. What is
-    not known is empty. Raises OSError.
+    `mark` (labels, with a bar between several), `channel` where there are some, and `mean` of the region
+    where one is asked for. What is not known is empty. Raises OSError.
     """
     facts = content.facts
     marks: dict[int, list[str]] = {}
@@ -30,6 +30,8 @@ def write(path: Path, content: Content) -> None:
         "exposure_s": ("" if np.isnan(value) else f"{value:.9g}" for value in facts.exposures_s),
         "mark": ("|".join(marks.get(at, [])) for at in range(len(facts.times_s))),
     }
+    if facts.channels:
+        columns["channel"] = facts.channels
     if content.shaping.roi is not None:
         # Means are read before the file is made.
         columns["mean"] = [mean for block in content.blocks() for mean in block.mean(axis=(1, 2)).tolist()]

@@ -19,12 +19,12 @@ from recorder.files.opened.pixels import FilePixels
 from recorder.files.opened.tables import table
 from recorder.files.opening import DAMAGE, open_recording
 from recorder.files.probe import TIMEOUT_S, Probe
-from recorder.files.reader import ATTEMPT_S, MAX_ATTEMPTS, column
+from recorder.files.reader import ATTEMPT_S, MAX_ATTEMPTS, channel_names, column
 from recorder.frames.metadata import COLUMNS
 from recorder.storage import layout
 from recorder.storage.file_addresses import FileAddresses, GrowingDataset
 from recorder.storage.file_bytes import Readable
-from recorder.storage.records import ROWS, Verdict
+from recorder.storage.records import ROWS, SignalRow, Verdict
 from recorder.storage.superblock import Superblock
 from recorder.storage.user_metadata import MetadataValue, read_metadata
 
@@ -59,7 +59,8 @@ class Contents:
     /entry, by its path there; `said` what the user said of it, at its end. `start` is the UTC of the first
     frame (NaT: not known); `host_zero_ns` the moment of the host's monotonic clock from which arrivals count
     (0: not known), in the start of the computer that is called `boot_id`; `without_pixels` frames have a row
-    only.
+    only. It has `signal_rows` rows of signals, which are read where they are asked for; `channels` are what
+    its column of that name means.
     """
 
     pixels: FilePixels
@@ -72,6 +73,8 @@ class Contents:
     without_pixels: int
     host_zero_ns: int = 0
     boot_id: str = ""
+    signal_rows: int = 0
+    channels: tuple[str, ...] = ()
 
     @property
     def path(self) -> Path:
@@ -206,7 +209,9 @@ def _read(path: Path, since: int) -> Contents:
             ),
             columns={name: values[since:frames] for name, values in stored.items()},
             regions={name: values[since:frames] for name, values in means.items()},
-            tables={row.table: table(entry.get(row.table), row) for row in ROWS},
+            tables={row.table: table(entry.get(row.table), row) for row in ROWS if row is not SignalRow},
+            channels=channel_names(detector),
+            signal_rows=len(entry[SignalRow.table]) if SignalRow.table in entry else 0,
             values=_values(entry),
             said=read_metadata(entry),
             start=_start(detector, entry),

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Self, Unpack
 import numpy as np
 from numpy.typing import NDArray
 
-from recorder.errors import DamagedFileError, UsageError
+from recorder.errors import DamagedFileError, UsageError, did_you_mean
 from recorder.files.opened.analysis_libraries import dask_array, data_array
 from recorder.files.opened.clips import Clips, clips_around
 from recorder.files.opened.contents import (
@@ -26,12 +26,13 @@ from recorder.files.opened.contents import (
 )
 from recorder.files.opened.following import follow
 from recorder.files.opened.frames import Frames
+from recorder.files.opened.happened import Happened
 from recorder.files.opened.problems import RecoverWarning, problems_of
 from recorder.files.opened.session_files import files_meant
 from recorder.files.opened.summary_text import summary_text
-from recorder.files.opened.tables import joined, standing
 from recorder.files.opened.traces import Roi, trace
 from recorder.files.probe import Probe, probing
+from recorder.frames.metadata import CHANNEL
 from recorder.storage.user_metadata import MetadataValue
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ if TYPE_CHECKING:
     from recorder.files.export.request import Options
 
 
-class OpenedRecording:
+class OpenedRecording(Happened):
     """One recording: a file, or several files of one session in the order of their first frames.
 
     What is not pixels is in memory; pixels are read as `frames` is indexed. Nothing is ever written. Of a
@@ -60,8 +61,8 @@ class OpenedRecording:
         require_one_form(contents)
         self.contents = tuple(contents)
         self._frames.have([file.pixels for file in self.contents])
-        for name, value in vars(type(self)).items():
-            if isinstance(value, cached_property):
+        for name in dir(type(self)):
+            if isinstance(getattr(type(self), name), cached_property):
                 vars(self).pop(name, None)
 
     # The frames, and what is known of each.
@@ -139,49 +140,36 @@ class OpenedRecording:
             for name in names
         }
 
+    @cached_property
+    def channels(self) -> tuple[str, ...]:
+        """The names of the channels, the kinds of light that frames were exposed with in turn; () without."""
+        return tuple(dict.fromkeys(name for file in self.contents for name in file.channels))
+
+    @cached_property
+    def channel(self) -> NDArray[np.int64]:
+        """Which of `channels` each frame (N,) is of, as an index; -1 where its file has none."""
+        parts = []
+        for file in self.contents:
+            places = np.array([self.channels.index(name) for name in file.channels], np.int64)
+            of = file.columns.get(CHANNEL.name)
+            parts.append(np.full(file.frames, -1) if of is None else places[of])
+        return np.concatenate(parts)
+
+    def of_channel(self, name: str) -> NDArray[np.int64]:
+        """Return the indices (n,) of the frames of a channel: `rec.frames[rec.of_channel("blue")]`.
+
+        Raises UsageError where there is no such channel.
+        """
+        if name not in self.channels:
+            known = (
+                f"; there are {', '.join(self.channels)}" if self.channels else ": recorded without channels"
+            )
+            raise UsageError(f'no channel "{name}"{did_you_mean(name, self.channels) or known}')
+        return np.flatnonzero(self.channel == self.channels.index(name))
+
     def _column(self, name: str, dtype: type[np.generic]) -> NDArray[Any]:
         columns = [file.columns.get(name, np.full(file.frames, np.nan)) for file in self.contents]
         return np.concatenate(columns).astype(dtype, copy=False)
-
-    # What happened. Arrays with named columns; pandas.DataFrame(rec.marks) takes them as they are.
-
-    @cached_property
-    def marks(self) -> NDArray[np.void]:
-        """The marks that were not taken back: frame, elapsed_s, label, text, source, number.
-
-        `frame` is an index into `frames` (-1: its frame is not there), `number` the camera's counter,
-        `elapsed_s` the moment in s after the first frame of its file.
-        """
-        return standing(self._table("marks"))
-
-    @cached_property
-    def losses(self) -> NDArray[np.void]:
-        """The gaps: after_frame, count, cause, elapsed_s, first_missing, unread_s.
-
-        `count` frames are missing behind index `after_frame` (-1: before the first).
-        """
-        return self._table("losses")
-
-    @cached_property
-    def commands(self) -> NDArray[np.void]:
-        """The commands, as the journal has them: seq, time, frame, source, command, status, message, ..."""
-        return self._table("commands")
-
-    @cached_property
-    def analysis(self) -> NDArray[np.void]:
-        """What the user's own function returned: frame, frame_number, name, value."""
-        return self._table("analysis")
-
-    def _table(self, name: str) -> NDArray[np.void]:
-        parts = []
-        for file, entry in zip(self.contents, self.files, strict=True):
-            part = file.tables[name].copy()
-            for column in {"frame", "effective_frame", "after_frame"} & set(part.dtype.names or ()):
-                # Before the first frame of a later file is behind the last one of that before it.
-                is_there = part[column] >= (-1 if column == "after_frame" else 0)
-                part[column][is_there] += entry.first
-            parts.append(part)
-        return joined(parts)
 
     # What is made of them.
 
@@ -232,6 +220,8 @@ class OpenedRecording:
         Raises UsageError where xarray is missing (extra `analysis`).
         """
         coordinates = {"time": self.time, "utc": self.utc, "frame_number": self.frame_number}
+        if self.channels:
+            coordinates["channel"] = np.array([*self.channels, ""])[self.channel]
         attributes = {"title": str(self.metadata.get("title", "")), "verdict": self.verdict}
         attributes |= {"units": "counts", "start": str(self.start)}
         frames = self.dask() if dask else self._frames

@@ -25,6 +25,11 @@ def summary_text(recording: "OpenedRecording") -> str:
         f"  time    {seconds:.3f} s from {recording.start} UTC{rate}",
         f"  lost    {lost}" + (f" in {len(recording.losses)} gaps" if lost else ""),
         f"  marks   {len(recording.marks)}" + (f": {shown}" if labels else ""),
+        *(
+            [f"  signals {rows} row{'s' * (rows > 1)}"]
+            if (rows := sum(file.signal_rows for file in recording.contents))
+            else []
+        ),
         *(f"  ! {problem}" for problem in recording.problems),
     ]
     return "\n".join(lines)

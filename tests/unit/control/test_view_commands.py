@@ -3,11 +3,13 @@
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from recorder.assembly import build_session
 from recorder.frontends.session_context import session_context
-from recorder.settings.model import load, validate
+from recorder.preview.live import Preview
+from recorder.settings.model import PreviewSettings, load, validate
 from tests.virtual_time import VirtualClock
 
 
@@ -111,3 +113,47 @@ async def test_a_region_beyond_the_frame_is_refused_and_those_there_are_are_told
         assert 'no region "ey"; did you mean' in await told("region ey")
         assert "write: region b X0 Y0 X1 Y1" in await told("region b 1 2 3")
         await session.close()
+
+
+async def test_one_channel_is_shown_alone(tmp_path: Path, virtual_time: VirtualClock) -> None:
+    tree = {
+        "recording": {"output": str(tmp_path / "x.h5"), "channels": ["blue", "violet"]},
+        "camera": {"width": 64, "height": 48},
+        "pool": {"memory": "20MB"},
+        "preview": {"on": True, "mode": "dff"},
+    }
+    session = build_session(validate(tree), dry_run=False)
+    async with session_context(session) as dispatch:
+
+        async def told(line: str) -> str:
+            result = await dispatch.execute(line, "page")
+            assert result is not None
+            return result.message
+
+        async def shown() -> set[int]:
+            """Which of the two channels the next pictures are of."""
+            await session.preview.next_picture()
+            return {(await session.preview.next_picture()).number % 2 for _ in range(6)}
+
+        await session.start()
+        await session.preview.next_picture()
+        assert "the channels are mixed: preview channel blue shows one" in await told("preview mode dff")
+        assert await told("preview channel blu") == 'no channel "blu"; did you mean blue?'
+        assert await told("preview channel violet") == "channel violet"
+        assert await shown() == {0}
+        assert await told("preview channel blue") == "channel blue"
+        assert await shown() == {1}
+        assert await told("preview mode dff") == "mode dff, baseline running 10s"
+        assert await told("preview channel all") == "channel all"
+        assert await told("preview channel") == "channel all; there are blue, violet"
+        await session.close()
+
+
+def test_the_baseline_is_of_the_channel_that_is_shown() -> None:
+    preview = Preview(PreviewSettings())
+    preview.baseline.see(np.zeros((48, 64), np.uint16), 0.0, 0.0)
+    preview.show_channel("violet")
+    assert preview.baseline.frames == 0
+    preview.baseline.see(np.zeros((48, 64), np.uint16), 0.0, 0.0)
+    preview.show_channel("violet")
+    assert preview.baseline.frames == 1

@@ -294,7 +294,7 @@ def test_what_is_durable_is_written_down_where_a_disk_writes_it_whole(tmp_path: 
     end(recording, Verdict("complete"), "")
     with h5py.File(path) as file:
         durable = file["entry/durable"]
-        assert durable[:].tolist() == [4, 2, 0, 0, 0, 0]
+        assert durable[:].tolist() == [4, 2, 0, 0, 0, 0, 0, 0, 0]
         first = durable.id.get_offset()
         assert first // 512 == (first + durable.nbytes - 1) // 512
 
