@@ -8,10 +8,12 @@ import click
 
 from recorder.cli.files import AS_JSON, FILES, each
 from recorder.files import reader
+from recorder.files.clocks import in_words
 from recorder.files.probe import Probe
 from recorder.files.reader import FileInfo
 from recorder.frames.ledger import causes_text
 from recorder.frontends.printing import escaped, print_json, print_line
+from recorder.storage.clock_values import UNKNOWN, fit_of
 from recorder.units import format_metres, format_seconds
 
 # The longest name of what describes a camera.
@@ -62,6 +64,7 @@ def _rows(found: FileInfo) -> dict[str, Any]:
         "lost": f"{found.lost}" + (f" ({causes_text(found.losses)})" if found.losses else ""),
         "time": f"{found.start_time} to {found.end_time or 'now'}" if found.frames else "no frame has come",
         "rate": f"{found.rate:.3f} frames/s over {found.seconds:.3f} s of the camera's clock",
+        "camera's clock": _clock(found.clock),
         "exposure": _exposures(found.exposures),
         **({"pixel on the sample": on_sample} if on_sample else {}),
         **({"pixel size": on_sensor} if on_sensor else {}),
@@ -75,6 +78,13 @@ def _rows(found: FileInfo) -> dict[str, Any]:
         "camera": f"{found.camera}, serial {found.serial_number}",
         **{name: value for name, value in found.detector.items() if name not in _TOLD},
     }
+
+
+def _clock(found: Mapping[str, Any] | None) -> str:
+    fit = fit_of(found or {})
+    if fit is None:
+        return f"not fitted: {(found or {}).get(UNKNOWN, 'no frame tells it')}"
+    return in_words(fit)
 
 
 def _compression(found: Mapping[str, float]) -> str:

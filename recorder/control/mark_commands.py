@@ -35,8 +35,7 @@ async def mark(context: CommandContext, label: Label, *text: Word) -> CommandRep
             f"{said} on the frame with counter {counter}, in no file: the journal alone has it",
             number=counter,
         )
-    where = f"frame {placed.frame.index} (counter {placed.frame.number})"
-    return CommandReply(f"{said} on {where}", placed.frame)
+    return CommandReply(f"{said} on {placed.where}", placed.frame)
 
 
 @command()

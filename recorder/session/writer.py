@@ -16,6 +16,9 @@ from recorder.session.compressors import PackingChannel
 from recorder.session.file_sequence import FileSequence, SessionFile
 from recorder.storage.packed_span import PackedSpan
 
+# How often the file is told how the clocks go: 1 ms of work each time.
+CLOCKS_EVERY_S = 5.0
+
 
 @dataclass(frozen=True)
 class WriterStatistics:
@@ -52,6 +55,8 @@ class Writer:
         # The files of the run that frames went to before the current one.
         self._before: list[SessionFile] = []
         self._longest_write_s = 0.0
+        # When the file was last told how the clocks go, by the loop's clock.
+        self._told_s = -CLOCKS_EVERY_S
 
     async def run(self) -> None:
         """Return once the channel is closed and all it brought is written, or given back after a failure."""
@@ -65,20 +70,29 @@ class Writer:
                 continue
             except ChannelClosedError:
                 # Also after a failure: what is in place may still get its rows.
-                await self._attempt(self.files.commit())
+                await self._attempt(self.files.commit(self._timeline.clocks.fit()))
                 return
             try:
                 for file_index, group in itertools.groupby(spans, attrgetter("file_index")):
                     if file_index != self.files.current_index and self.failure is None:
                         self._before.append(self.files.current)
+                        await self._attempt(self.files.commit(self._timeline.clocks.fit()))
                         await self._attempt(self.files.switch_to(file_index))
                     batch = list(group)
                     self._unsaved += self._account(batch)
                     if self.failure is None and await self._attempt(self.files.append(batch, self._unsaved)):
                         self._unsaved = []
+                await self._tell_clocks()
             finally:
                 for span in spans:
                     span.release()
+
+    async def _tell_clocks(self) -> None:
+        """Have the file say now and then how the clocks go, also for when the program is killed."""
+        now_s = asyncio.get_running_loop().time()
+        if self.failure is None and now_s - self._told_s >= CLOCKS_EVERY_S:
+            self._told_s = now_s
+            await self._attempt(self.files.commit(self._timeline.clocks.fit()))
 
     def _account(self, spans: Sequence[FrameSpan | PackedSpan]) -> list[Loss]:
         """Book spans of one file in ledger and timeline; return the losses found."""

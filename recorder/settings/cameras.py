@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from recorder.settings.field_types import (
+    Delay,
     Duration,
     Exposure,
     Frames,
@@ -97,6 +98,10 @@ class SimulatedCameraSettings(FreeRunningCameraSettings):
     # At 100 frames/s, 64 frames cover a pause of 0.64 s.
     fifo: Frames = Field(64, ge=1, le=1_000_000)
     """Depth of the camera's own FIFO: frames that are exposed while nobody reads them."""
+    clock_drift: Annotated[float, Unit("ppm")] = Field(0.0, ge=-1000, le=1000)
+    """How many millionths faster than the computer's the camera's clock goes."""
+    jitter: Delay = 0.0
+    """How long after its exposure a frame is delivered at most: each after a time of its own."""
     faults: tuple[Fault, ...] = Field((), strict=False)
     """What goes wrong, and at which frames, to try what happens then."""
 

@@ -5,6 +5,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+from recorder.frames.clock_fit import ClockFit
 from recorder.frames.ledger import Loss
 from recorder.frames.pool import FrameSpan
 from recorder.storage.packed_span import PackedSpan
@@ -36,7 +37,7 @@ class DryRun:
         self.frames += sum(len(span) for span in spans)
         self.last_number = int(spans[-1].metadata["frame_number"][-1])
 
-    def commit(self) -> None:
+    def commit(self, clocks: ClockFit | None = None) -> None:
         """Nothing waits."""
 
     def drop_uncommitted(self) -> None:

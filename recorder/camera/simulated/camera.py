@@ -3,6 +3,7 @@
 import bisect
 import logging
 import math
+import random
 import time
 from collections import deque
 from collections.abc import Callable
@@ -57,6 +58,9 @@ class SimulatedCamera:
         self._gone = False
         self._halted = False
         self._stalled_until_ns = 0
+        # When the oldest frame in the FIFO is delivered: its counter, and the moment.
+        self._delays = random.Random(settings.seed)
+        self._delivery = (0, 0)
         # Exposures set while free running, each with the counter it begins at.
         self._coming: deque[tuple[int, float]] = deque()
 
@@ -94,6 +98,7 @@ class SimulatedCamera:
     def arm(self) -> None:
         """Start exposing, with a new counter and an empty FIFO; does not block."""
         self._number = 0
+        self._delivery = (0, 0)
         self._halted = False
         self._armed_ns = self._clock()
         s = self._settings
@@ -117,7 +122,8 @@ class SimulatedCamera:
                 raise CameraTimeoutError("the frames of this time were lost on the way")
             exposed, backlog = self._next(deadline_ns)
         np.copyto(slot, self._scene.frame(exposed.number, exposed.exposure_s))
-        time_ns = CLOCK_START_NS + exposed.start_ns - self._armed_ns
+        since_ns = exposed.start_ns - self._armed_ns
+        time_ns = CLOCK_START_NS + since_ns + round(since_ns * self._settings.clock_drift * 1e-6)
         self._stamp.write(slot, exposed.number, time_ns)
         swing = SWING_C * math.sin(2 * math.pi * exposed.number / SWING_FRAMES)
         return FrameInfo(
@@ -159,8 +165,16 @@ class SimulatedCamera:
         if self._fifo is None:
             return never if self._halted else now_ns
         if self._fifo.advance(now_ns):
-            return now_ns
+            return max(now_ns, self._delivered_ns(self._fifo)) if self._settings.jitter else now_ns
         return never if self._halted else self._fifo.next_complete_ns()
+
+    def _delivered_ns(self, fifo: Fifo) -> int:
+        """Return when the oldest frame in the FIFO can be read: some time after its exposure, as on a bus."""
+        number, complete_ns = fifo.oldest_complete_ns()
+        if self._delivery[0] != number:
+            late_ns = round(self._delays.uniform(0, self._settings.jitter) * 1e9)
+            self._delivery = number, complete_ns + late_ns
+        return self._delivery[1]
 
     def _is_delivered(self, number: int) -> bool:
         """Apply the next fault of the settings to frame `number`; return False where the frame is lost."""
