@@ -15,7 +15,7 @@ from recorder.settings.field_types import (
     Section,
     Unit,
 )
-from recorder.settings.pco_camera import PcoCameraSettings
+from recorder.settings.pco_camera import NO_TIMEOUT_S, PcoCameraSettings
 
 Counter = Annotated[int, Unit("counter")]
 
@@ -93,6 +93,8 @@ class SimulatedCameraSettings(FreeRunningCameraSettings):
     """How many frames are exposed; "max": as many as this computer can."""
     exposure: Exposure = 0.005
     """How long each frame is exposed: the longer, the brighter."""
+    trigger: Literal["auto sequence", "software trigger"] = "auto sequence"
+    """What starts an exposure: the camera itself, `rate` times a second, or the command `trigger`."""
     seed: int = Field(0, ge=0)
     """What the noise is made from: with the same seed and settings, all pixels are the same."""
     # At 100 frames/s, 64 frames cover a pause of 0.64 s.
@@ -104,6 +106,11 @@ class SimulatedCameraSettings(FreeRunningCameraSettings):
     """How long after its exposure a frame is delivered at most: each after a time of its own."""
     faults: tuple[Fault, ...] = Field((), strict=False)
     """What goes wrong, and at which frames, to try what happens then."""
+
+    @property
+    def timeout_s(self) -> float:
+        """How long no frame may come, in s: where frames wait for a trigger, as long as that takes."""
+        return self.timeout if self.trigger == "auto sequence" else NO_TIMEOUT_S
 
 
 class PlaybackCameraSettings(FreeRunningCameraSettings):

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from recorder.camera.base import CameraDescription, FrameInfo
 from recorder.camera.simulated.fifo import Exposed, Fifo
 from recorder.camera.simulated.scene import Scene
+from recorder.camera.simulated.triggered import TriggeredFifo
 from recorder.camera.timestamp import TimestampWriter
 from recorder.errors import CameraDisconnectedError, CameraError, CameraTimeoutError
 from recorder.frames.pool import FrameFormat
@@ -49,7 +50,7 @@ class SimulatedCamera:
         self._wait = wait
         self._exposure_s = settings.exposure
         self._scene: Scene | None = None
-        self._fifo: Fifo | None = None
+        self._fifo: Fifo | TriggeredFifo | None = None
         self._number = 0
         self._armed_ns = 0
         self._stamp = TimestampWriter()
@@ -74,7 +75,7 @@ class SimulatedCamera:
             "sensor_height": s.height,
             "roi": f"1,1,{s.width},{s.height}",
             "binning": "1x1",
-            "trigger_mode": "auto sequence",
+            "trigger_mode": s.trigger,
             "timestamp_mode": "binary",
             "bit_resolution": 16,
             # As those of a pco.edge 5.5.
@@ -102,6 +103,9 @@ class SimulatedCamera:
         self._halted = False
         self._armed_ns = self._clock()
         s = self._settings
+        if s.trigger == "software trigger":
+            self._fifo = TriggeredFifo(self._exposure_s, s.fifo)
+            return
         free_running = math.isinf(s.rate)
         self._fifo = None if free_running else Fifo(s.rate, self._exposure_s, s.fifo, self._armed_ns)
 
@@ -168,7 +172,7 @@ class SimulatedCamera:
             return max(now_ns, self._delivered_ns(self._fifo)) if self._settings.jitter else now_ns
         return never if self._halted else self._fifo.next_complete_ns()
 
-    def _delivered_ns(self, fifo: Fifo) -> int:
+    def _delivered_ns(self, fifo: Fifo | TriggeredFifo) -> int:
         """Return when the oldest frame in the FIFO can be read: some time after its exposure, as on a bus."""
         number, complete_ns = fifo.oldest_complete_ns()
         if self._delivery[0] != number:
@@ -212,8 +216,10 @@ class SimulatedCamera:
         return seconds
 
     def trigger(self) -> None:
-        """Raise CameraError: the simulated camera takes no trigger."""
-        raise CameraError("no software trigger in trigger mode auto sequence")
+        """Expose a frame, with the setting trigger = "software trigger"; else raise CameraError."""
+        if not isinstance(self._fifo, TriggeredFifo):
+            raise CameraError(f"no software trigger in trigger mode {self._settings.trigger}")
+        self._fifo.trigger(self._clock())
 
     def halt(self) -> int | None:
         """Stop exposing; return the counter of the last frame exposed, None after the fault `disconnect`."""

@@ -155,3 +155,26 @@ def test_jitter_delays_frames_each_by_its_own_time_and_keeps_their_order(clock: 
     assert len(set(late)) == 200
     assert late == delays(camera(clock, jitter="3ms"))
     assert set(delays(camera(clock))) == {0}
+
+
+def test_a_software_trigger_exposes_one_frame(clock: Clock) -> None:
+    sensor, target = camera(clock, trigger="software trigger", exposure="10ms", fifo=2), slot()
+    with pytest.raises(CameraTimeoutError):
+        sensor.read_into(target, 1)
+    sensor.trigger()
+    triggered_ns = clock.now_ns
+    info = sensor.read_into(target, 1)
+    assert (info.number, clock.now_ns - triggered_ns) == (1, 10_000_000)
+    # Two more begin one after the other; of five at once the FIFO holds two.
+    for _ in range(5):
+        sensor.trigger()
+    clock.wait(1)
+    assert [sensor.read_into(target, 1).number for _ in range(2)] == [2, 3]
+    sensor.trigger()
+    after = sensor.read_into(target, 1)
+    assert (after.number, after.overflowed) == (7, True)
+    sensor.trigger()
+    clock.wait(0.005)
+    assert sensor.halt() == 7
+    with pytest.raises(CameraError, match="no software trigger in trigger mode auto sequence"):
+        camera(clock).trigger()
