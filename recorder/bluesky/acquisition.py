@@ -25,8 +25,9 @@ class Acquisition:
     """Run the camera of the recorder at `door`, and count the frames that are in the file.
 
     `folder` is where its files are seen from here, None: where they are there. A frame that was triggered may
-    take `patience_s`, its exposure included. `written` is a signal with the frames that events may have;
-    `triggers` says whether each frame wants a trigger of ours; `on_failure` is called as soon as they will not come, `check` then raises why.
+    take `patience_s`, its exposure included. `triggers` says whether each frame wants a trigger of ours,
+    `written` is a signal with the frames that events may have; `on_failure` is called as soon as they will
+    not come, `check` then raises why.
     """
 
     def __init__(self, door: Door, folder: Path | None, patience_s: float) -> None:
