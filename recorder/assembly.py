@@ -88,6 +88,7 @@ def describe(settings: Settings, camera: CameraDescription, frames_per_chunk: in
         metadata=settings.metadata.values,
         pixel_um=(round(across * 1e6, 9), round(down * 1e6, 9)),
         magnification=settings.optics.magnification or 0.0,
+        clock_unknown=camera.clock_unknown,
         is_packed=settings.storage.compression != "none",
         ladder=noise_ladder(settings.storage, camera),
     )

@@ -78,6 +78,19 @@ def format_seconds(seconds: float) -> str:
     return f"{seconds!r}s"
 
 
+def seconds_text(seconds: float, digits: int = 4) -> str:
+    """Return a measured time to so many digits, in the unit that fits."""
+    size = abs(seconds)
+    if size >= 60:
+        minutes = round(size)
+        parts = [(minutes // 3600, "h"), (minutes // 60 % 60, "min"), (minutes % 60, "s")]
+        return " ".join(f"{number} {unit}" for number, unit in parts if number)
+    for unit, factor in (("s", 1.0), ("ms", 1e-3), ("µs", 1e-6)):
+        if size >= factor:
+            return f"{seconds / factor:.{digits}g} {unit}"
+    return "0 s" if size < 1e-9 else f"{seconds * 1e9:.3g} ns"
+
+
 def format_duration(seconds: float) -> str:
     """Return a time in hours, minutes or seconds, whichever fits it; "-" for an infinite one."""
     if math.isinf(seconds):

@@ -42,6 +42,8 @@ class CameraDescription:
     format: FrameFormat
     rate: float  # frames/s expected, inf where it runs free
     details: Mapping[str, str | int | float] = field(default_factory=dict)
+    # Why the arrival of frames tells nothing of the camera's clock, where it does not.
+    clock_unknown: str = ""
 
     def exposed_for(self, seconds: float) -> Self:
         """Return the description with `seconds` as its `exposure_time`, or unchanged where it has none."""

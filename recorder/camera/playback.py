@@ -192,7 +192,8 @@ class PlaybackCamera:
             "source_frames": source.count,
             "trigger_mode": "playback",
         }
-        return CameraDescription("playback", source.path.name, source.format, rate, details)
+        unknown = "a playback has none: its times are those of this computer"
+        return CameraDescription("playback", source.path.name, source.format, rate, details, unknown)
 
     def interrupt(self) -> None:
         """Do nothing: opening waits for nothing."""

@@ -8,11 +8,13 @@ import click
 
 from recorder.cli.files import AS_JSON, FILES, each
 from recorder.files import reader
+from recorder.files.clocks import in_words
 from recorder.files.probe import Probe
 from recorder.files.reader import FileInfo
 from recorder.frames.ledger import causes_text
 from recorder.frames.metadata import TRIGGER_NUMBER
 from recorder.frontends.printing import escaped, print_json, print_line
+from recorder.storage.clock_values import UNKNOWN, fit_of
 from recorder.storage.noise_ladder import LOSSY, lossy_text
 from recorder.units import format_metres, format_seconds
 
@@ -65,6 +67,7 @@ def _rows(found: FileInfo) -> dict[str, Any]:
         "lost": f"{found.lost}" + (f" ({causes_text(found.losses)})" if found.losses else ""),
         "time": f"{found.start_time} to {found.end_time or 'now'}" if found.frames else "no frame has come",
         "rate": f"{found.rate:.3f} frames/s over {found.seconds:.3f} s of the camera's clock",
+        "camera's clock": _clock(found.clock),
         "exposure": _exposures(found.exposures),
         **({"channels": f"{', '.join(found.channels)}, in turn"} if found.channels else {}),
         **({"pixel on the sample": on_sample} if on_sample else {}),
@@ -85,6 +88,13 @@ def _rows(found: FileInfo) -> dict[str, Any]:
 
 def _capture(found: Mapping[str, int]) -> str:
     return f"{found['before']} frames before counter {found['trigger_number']}, {found['after']} from it on"
+
+
+def _clock(found: Mapping[str, Any] | None) -> str:
+    fit = fit_of(found or {})
+    if fit is None:
+        return f"not fitted: {(found or {}).get(UNKNOWN, 'no frame tells it')}"
+    return in_words(fit)
 
 
 def _compression(found: Mapping[str, float]) -> str:

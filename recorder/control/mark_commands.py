@@ -39,8 +39,7 @@ async def mark(context: CommandContext, label: Label, *text: Word) -> CommandRep
         waits = run is not None and run.captures is not None
         kept = "a capture that holds it has it too" if waits else "the journal alone has it"
         return CommandReply(f"{said} on the frame with counter {counter}, in no file: {kept}", number=counter)
-    where = f"frame {placed.frame.index} (counter {placed.frame.number})"
-    return CommandReply(f"{said} on {where}", placed.frame)
+    return CommandReply(f"{said} on {placed.where}", placed.frame)
 
 
 @command()

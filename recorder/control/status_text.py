@@ -33,6 +33,7 @@ def status_line(session: Session) -> str:
         f"{figures.lost} lost",
         _rate(session, figures),
         f"exposure {_exposure(camera)}",
+        *_form(session),
         f"sensor {_temperature(camera)}",
         f"pool {figures.pool.fill if figures.pool else 0:.0%}",
         f"longest pause of the camera thread {camera.longest_pause_s * 1e3:.1f} ms",
@@ -110,6 +111,13 @@ def _rate(session: Session, figures: Statistics) -> str:
 
 def _exposure(camera: AcquisitionStatistics) -> str:
     return "unknown" if math.isnan(camera.exposure_s) else format_seconds(camera.exposure_s)
+
+
+def _form(session: Session) -> list[str]:
+    """Return size and type of the frames, once the camera is open."""
+    described = session.run.description if session.run else None
+    form = described.format if described else None
+    return [f"frames {form.width}x{form.height} {form.dtype}"] if form else []
 
 
 def _temperature(camera: AcquisitionStatistics) -> str:

@@ -1,6 +1,7 @@
 """Read our own files: what `info` tells of them."""
 
 import bisect
+import math
 import time
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -12,10 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recorder.errors import DamagedFileError, UsageError
+from recorder.files.clocks import clocks_of, unknown_of
 from recorder.files.opening import DAMAGE, filters, open_recording
 from recorder.files.signal_tables import signal_counts
 from recorder.frames.metadata import CHANNEL, COLUMNS, RELATIVE, TRIGGER_NUMBER, FrameField
-from recorder.storage import layout
+from recorder.storage import clock_values, layout
 from recorder.storage.file_addresses import FileAddresses, GrowingDataset
 from recorder.storage.file_bytes import Readable
 from recorder.storage.records import TAKEN_BACK
@@ -97,7 +99,9 @@ class FileInfo:
     `as_they_are`; None of a file without. Of `mark_rows`, `time_s`
     is the time of the marked frame, as `frame_time` has it (None: it is not there). `start_time` and
     `end_time` are those of the first and the last exposure. Of frames around a trigger, `capture` has its
-    counter (`trigger_number`), and how many frames are `before` it and from it on (`after`).
+    counter (`trigger_number`), and how many frames are `before` it and from it on (`after`). `clock` has
+    the values of `storage.clock_values` that are known, or why they are `unknown`; None where no frame tells
+    them.
     """
 
     path: Path
@@ -121,6 +125,7 @@ class FileInfo:
     seconds: float
     rate: float
     channels: list[str]  # that the frames are of in turn
+    clock: dict[str, Any] | None
     regions: dict[str, list[int]]
     storage_mode: str
     compression: dict[str, float] | None
@@ -188,6 +193,7 @@ def _describe(path: Path) -> FileInfo:
             seconds=seconds,
             rate=(frames - 1) / seconds if seconds else 0.0,
             channels=list(channel_names(detector)),
+            clock=_clock(file, times, exposures),
             regions={name: group["box"][:].tolist() for name, group in file.get(layout.REGIONS, {}).items()},
             storage_mode=_text(entry["storage_mode"]),
             compression=_compression(path, file, frames) if filters(data) else None,
@@ -207,6 +213,20 @@ def _capture(detector: h5py.Group, frames: int) -> dict[str, int] | None:
     before = int((relative[:frames] < 0).sum())
     number = int(detector[TRIGGER_NUMBER][()])
     return {"trigger_number": number, "before": before, "after": frames - before}
+
+
+def _clock(
+    file: h5py.File, times: NDArray[np.float64], exposures: NDArray[np.float64]
+) -> dict[str, Any] | None:
+    """Return how the clocks went, or why that is not known."""
+    group = file["entry"].get(clock_values.GROUP, {})
+    values = {f"{clock_values.GROUP}/{name}": _value(dataset) for name, dataset in group.items()}
+    if (unknown := unknown_of(values)) is not None:
+        return {clock_values.UNKNOWN: unknown}
+    (fit,) = clocks_of([values], [(times, file[layout.DETECTOR]["host_time"][: len(times)], exposures)])
+    if fit is None:
+        return None
+    return {name: value for name, value in clock_values.values_of(fit).items() if not math.isnan(value)}
 
 
 def _end(start: str, closed: str, times: NDArray[np.float64], exposures: NDArray[np.float64]) -> str:

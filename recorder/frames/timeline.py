@@ -1,20 +1,20 @@
 """Find the frame exposed at a given time, the first with a new exposure, or the one of a given counter.
 
-Camera and host have clocks of their own. The shortest time between the end of an exposure and the arrival of
-its frame, in the last 10 to 20 s, is taken as zero; the offset between the clocks follows from it.
+Camera and host have clocks of their own; which moment is which follows from the quickest frames of the last
+minutes (`frames.clock_fit`).
 """
 
 import asyncio
+import itertools
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-# Arrivals from which the offset is estimated: long enough to see a quick one, short enough to follow drift.
-WINDOW_NS = 10_000_000_000
+from recorder.frames.clock_fit import ClockFollower
 
 # The rate of this moment is that of so much time.
 RATE_NS = 1_000_000_000
@@ -45,21 +45,34 @@ class Moments:
     time_s: NDArray[np.floating[Any]]
 
 
-Answer = Callable[[NDArray[Any], int, int], FrameRef | None]
+class _Noted(NamedTuple):
+    """Rows of metadata (n,), n >= 1, in file `file_index` from `first` on, after `jumps` of the clock."""
+
+    rows: NDArray[Any]
+    file_index: int
+    first: int
+    jumps: int
+
+    def frame(self, i: int) -> FrameRef:
+        """Return the frame of row i."""
+        return FrameRef(int(self.rows["frame_number"][i]), self.file_index, self.first + i)
+
+
+Answer = Callable[[_Noted], FrameRef | None]
 
 
 class Timeline:
     """Follow the frames of one run, and find frames among them; `last` is the newest, None before the first.
 
-    Every method is called on the event loop's thread and does not block. The futures are set by `note`, when
-    the frame has come, or by `close`; they may be cancelled.
+    `clocks` is how the camera's clock goes against the host's. Every method is called on the event loop's
+    thread and does not block. The futures are set by `note`, when the frame has come, or by `close`; they may
+    be cancelled.
     """
 
     def __init__(self) -> None:
-        self._metadata: deque[tuple[NDArray[Any], int, int]] = deque(maxlen=REMEMBERED)
+        self.clocks = ClockFollower()
+        self._metadata: deque[_Noted] = deque(maxlen=REMEMBERED)
         self._questions: list[tuple[Answer, asyncio.Future[FrameRef | None], bool]] = []
-        self._window_began_ns = 0
-        self._shortest_ns: list[int] = []
         self._is_closed = False
         # When the first frame of each file began, by the camera's clock.
         self._began_ns: dict[int, int] = {}
@@ -72,31 +85,28 @@ class Timeline:
         """
         rows = rows.copy()
         self._began_ns.setdefault(file_index, int(rows["camera_time_ns"][0]))
-        self._metadata.append((rows, file_index, index))
-        self.last = FrameRef(int(rows["frame_number"][-1]), file_index, index + len(rows) - 1)
-        exposed_ns = np.nan_to_num(rows["exposure_s"]) * 1e9
-        shortest = int((rows["host_time_ns"] - rows["camera_time_ns"] - exposed_ns.astype(np.int64)).min())
-        now_ns = int(rows["host_time_ns"][-1])
-        if not self._shortest_ns or now_ns - self._window_began_ns > WINDOW_NS:
-            # The window before this one still counts, so that there always is an estimate.
-            self._shortest_ns = [*self._shortest_ns[-1:], shortest]
-            self._window_began_ns = now_ns
-        self._shortest_ns[-1] = min(self._shortest_ns[-1], shortest)
+        # Where the clock goes back, times are in order on either side.
+        falls = (np.flatnonzero(np.diff(rows["camera_time_ns"]) < 0) + 1).tolist()
+        for begin, end in itertools.pairwise([0, *falls, len(rows)]):
+            self._note(rows[begin:end], file_index, index + begin)
+
+    def _note(self, rows: NDArray[Any], file_index: int, index: int) -> None:
+        self.clocks.add(rows["camera_time_ns"], rows["host_time_ns"], rows["exposure_s"])
+        self._metadata.append(_Noted(rows, file_index, index, self.clocks.jumps))
+        self.last = self._metadata[-1].frame(len(rows) - 1)
         self._questions = [q for q in self._questions if not self._settle(q[0], q[1], self._metadata[-1])]
 
     @staticmethod
-    def _settle(
-        answer: Answer, future: asyncio.Future[FrameRef | None], span: tuple[NDArray[Any], int, int]
-    ) -> bool:
-        found = None if future.done() else answer(*span)
+    def _settle(answer: Answer, future: asyncio.Future[FrameRef | None], noted: _Noted) -> bool:
+        found = None if future.done() else answer(noted)
         if found is not None:
             future.set_result(found)
         return future.done()
 
     def _ask(self, answer: Answer, *, or_last: bool = False) -> asyncio.Future[FrameRef | None]:
         future: asyncio.Future[FrameRef | None] = asyncio.get_running_loop().create_future()
-        for span in self._metadata:
-            if self._settle(answer, future, span):
+        for noted in self._metadata:
+            if self._settle(answer, future, noted):
                 return future
         if self._is_closed:
             future.set_result(self.last if or_last else None)
@@ -112,15 +122,20 @@ class Timeline:
         """
         before: FrameRef | None = None
 
-        def answer(rows: NDArray[Any], file_index: int, index: int) -> FrameRef | None:
+        def answer(noted: _Noted) -> FrameRef | None:
             nonlocal before
-            began_by = int(np.searchsorted(rows["camera_time_ns"], host_ns - min(self._shortest_ns), "right"))
+            fit = self.clocks.now()
+            began_by = len(noted.rows)
+            # Of frames before a jump of the clock all that is known is that they began before.
+            if fit is not None and noted.jumps == fit.jumps:
+                moment_ns = fit.camera_of(host_ns)
+                began_by = int(np.searchsorted(noted.rows["camera_time_ns"], moment_ns, "right"))
             if began_by:
-                before = FrameRef(int(rows["frame_number"][began_by - 1]), file_index, index + began_by - 1)
-            if began_by == len(rows):
+                before = noted.frame(began_by - 1)
+            if began_by == len(noted.rows):
                 return None
             # A moment before the first frame belongs to the first.
-            return before or FrameRef(int(rows["frame_number"][0]), file_index, index)
+            return before or noted.frame(0)
 
         return self._ask(answer, or_last=True)
 
@@ -130,13 +145,14 @@ class Timeline:
         None before the first frame. A moment's frame is known once a later one has come, the run has ended,
         or it was before `settled_ns`: a later one would have come by now.
         """
-        if not self._metadata:
+        fit = self.clocks.now()
+        spans = [noted for noted in self._metadata if fit is not None and noted.jumps == fit.jumps]
+        if fit is None or not spans:
             return None
-        begins = np.concatenate([rows["camera_time_ns"] for rows, _, _ in self._metadata])
-        lengths = [len(rows) for rows, _, _ in self._metadata]
-        files = np.repeat([file_index for _, file_index, _ in self._metadata], lengths)
-        indices = np.concatenate([index + np.arange(len(rows)) for rows, _, index in self._metadata])
-        at_ns = host_ns - min(self._shortest_ns)
+        begins = np.maximum.accumulate(np.concatenate([noted.rows["camera_time_ns"] for noted in spans]))
+        files = np.repeat([noted.file_index for noted in spans], [len(noted.rows) for noted in spans])
+        indices = np.concatenate([noted.first + np.arange(len(noted.rows)) for noted in spans])
+        at_ns = fit.cameras_of(host_ns)
         place = np.maximum(np.searchsorted(begins, at_ns, "right") - 1, 0)
         known = (at_ns < begins[-1]) | (host_ns < settled_ns) | self._is_closed
         zero_ns = np.array([self._began_ns[int(file)] for file in files[place]], np.int64)
@@ -152,11 +168,12 @@ class Timeline:
 
         None where its metadata is not kept.
         """
-        for rows, _, _ in self._metadata:
-            found = rows[rows["frame_number"] == number]
-            if len(found):
+        fit = self.clocks.now()
+        for noted in self._metadata:
+            found = noted.rows[noted.rows["frame_number"] == number]
+            if len(found) and fit is not None:
                 half_s = float(np.nan_to_num(found["exposure_s"][0])) / 2
-                return int(found["camera_time_ns"][0]) + round(half_s * 1e9) + min(self._shortest_ns)
+                return fit.host_of(int(found["camera_time_ns"][0]) + round(half_s * 1e9))
         return None
 
     def first_exposed_for(self, seconds: float, after_number: int) -> asyncio.Future[FrameRef | None]:
@@ -165,12 +182,10 @@ class Timeline:
         The future gives None where the run ended before one came.
         """
 
-        def answer(rows: NDArray[Any], file_index: int, index: int) -> FrameRef | None:
+        def answer(noted: _Noted) -> FrameRef | None:
+            rows = noted.rows
             new = (rows["frame_number"] > after_number) & np.isclose(rows["exposure_s"], seconds, rtol=1e-3)
-            if not new.any():
-                return None
-            i = int(new.argmax())
-            return FrameRef(int(rows["frame_number"][i]), file_index, index + i)
+            return noted.frame(int(new.argmax())) if new.any() else None
 
         return self._ask(answer)
 
@@ -179,14 +194,14 @@ class Timeline:
 
         The future gives None where the run ended before, and for a frame whose metadata is not kept any more.
         """
-        if len(self._metadata) == REMEMBERED and number < self._metadata[0][0]["frame_number"][0]:
+        if len(self._metadata) == REMEMBERED and number < self._metadata[0].rows["frame_number"][0]:
             forgotten: asyncio.Future[FrameRef | None] = asyncio.get_running_loop().create_future()
             forgotten.set_result(None)
             return forgotten
 
-        def answer(rows: NDArray[Any], file_index: int, index: int) -> FrameRef | None:
-            i = int(np.searchsorted(rows["frame_number"], number))
-            return None if i == len(rows) else FrameRef(int(rows["frame_number"][i]), file_index, index + i)
+        def answer(noted: _Noted) -> FrameRef | None:
+            i = int(np.searchsorted(noted.rows["frame_number"], number))
+            return None if i == len(noted.rows) else noted.frame(i)
 
         return self._ask(answer)
 
@@ -196,11 +211,11 @@ class Timeline:
         Before a change of the exposure another rate may have held; and none is known where at `now_ns`, the
         host's monotonic clock, no frame has come for a second.
         """
-        if not self._metadata or now_ns - int(self._metadata[-1][0]["host_time_ns"][-1]) > RATE_NS:
+        if not self._metadata or now_ns - int(self._metadata[-1].rows["host_time_ns"][-1]) > RATE_NS:
             return 0.0
         times_ns: list[NDArray[np.int64]] = []
-        for rows, _, _ in reversed(self._metadata):
-            newest = self._metadata[-1][0][-1]
+        newest = self._metadata[-1].rows[-1]
+        for rows in (noted.rows for noted in reversed(self._metadata)):
             older = rows["camera_time_ns"] < newest["camera_time_ns"] - RATE_NS
             other = ~np.isclose(rows["exposure_s"], newest["exposure_s"], rtol=1e-3, equal_nan=True)
             left_out = np.flatnonzero(older | other)

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from recorder.camera.base import CameraDescription
 from recorder.errors import StorageError
+from recorder.frames.clock_fit import ClockFit
 from recorder.frames.ledger import Loss
 from recorder.frames.pool import FrameSpan
 from recorder.session.background_sync import BackgroundSync
@@ -220,9 +221,9 @@ class FileSequence:
         await self._storage_thread.call("writing frames", entry.file.append, spans, entry.counted(losses))
         self.sync.soon(self.current.file)
 
-    async def commit(self) -> None:
-        """Give the current file's frames their rows; raises StorageError."""
-        await self._storage_thread.call("committing frames", self.current.file.commit)
+    async def commit(self, clocks: ClockFit | None = None) -> None:
+        """Give the current file's frames their rows, and write how the clocks go; raises StorageError."""
+        await self._storage_thread.call("committing frames", self.current.file.commit, clocks)
         self.sync.soon(self.current.file)
 
     async def add_row(self, file_index: int, row: Row, frame: int = -1) -> bool:

@@ -33,7 +33,8 @@ class Mark:
 class PlacedMark:
     """Where a mark is: on `frame` (None: on none known), in a file or (not `saved`) in the journal only.
 
-    `elapsed_s` is since the first frame of its file, or (not `saved`) of its run.
+    `elapsed_s` is since the first frame of its file, or (not `saved`) of its run. `unsure` is how many frames
+    it may be beside, as camera and computer have clocks of their own.
     """
 
     mark: Mark
@@ -41,14 +42,22 @@ class PlacedMark:
     saved: bool
     elapsed_s: float
     run: "weakref.ref[Run]"
+    unsure: int = 0
     is_taken_back: bool = False
+
+    @property
+    def where(self) -> str:
+        """The frame, and how sure that is."""
+        frame = self.frame
+        if frame is None:
+            return "no frame"
+        return f"frame {frame.index} (counter {frame.number})" + (f" ± {self.unsure}" if self.unsure else "")
 
     def describe(self) -> str:
         """Return where the mark is, when and by whom, for people; what they wrote themselves comes last."""
-        frame = self.frame
         parts = [
             *(["taken back"] if self.is_taken_back else []),
-            f"frame {frame.index} (counter {frame.number})" if frame else "no frame",
+            self.where,
             *([] if self.saved else ["in no file"]),
             f"{self.elapsed_s:.1f} s",
             self.mark.source,
@@ -78,7 +87,8 @@ class Marks:
         moment = run.timeline.frame_at(mark.host_ns) if number is None else run.timeline.delivered(number)
         acquisition = run.statistics().acquisition
         goes_round = acquisition is not None and acquisition.is_ring
-        placing = asyncio.ensure_future(self._place(run, mark, moment, goes_round))
+        unsure = _unsure(run, mark.host_ns) if number is None else 0
+        placing = asyncio.ensure_future(self._place(run, mark, moment, goes_round, unsure))
         if not run.records_inside:
             return await placing
         self._report_later(placing)
@@ -94,7 +104,12 @@ class Marks:
         placing.add_done_callback(self._report)
 
     async def _place(
-        self, run: Run, mark: Mark, moment: "asyncio.Future[FrameRef | None]", goes_round: bool
+        self,
+        run: Run,
+        mark: Mark,
+        moment: "asyncio.Future[FrameRef | None]",
+        goes_round: bool,
+        unsure: int = 0,
     ) -> PlacedMark:
         with run.files.pending.held():
             found = await moment
@@ -110,7 +125,7 @@ class Marks:
             saved = await run.add_row(found.file_index, row, index)
             run.marks += saved
             elapsed_s -= (run.files[found.file_index].began_s or 0.0) if saved else 0.0
-        placed = PlacedMark(mark, None if is_gone else found, saved, elapsed_s, weakref.ref(run))
+        placed = PlacedMark(mark, None if is_gone else found, saved, elapsed_s, weakref.ref(run), unsure)
         self.placed.append(placed)
         self.count += 1
         self.labels = [mark.label, *(label for label in self.labels if label != mark.label)][:LABELS]
@@ -147,3 +162,9 @@ class Marks:
                 f"on frame {frame.index}" if frame else "on no frame: the camera's memory went round since"
             )
             log.info("the mark is %s", where)
+
+
+def _unsure(run: Run, host_ns: int) -> int:
+    """Return how many frames a mark of this moment may be beside its frame."""
+    fit = run.timeline.clocks.now()
+    return 0 if fit is None else round(fit.uncertainty_s * run.timeline.rate(host_ns))

@@ -230,8 +230,9 @@ class Run:
             if ring is not None:
                 self.captures = self._make_captures(ring, description, pool, self._channel)
                 intake = self.captures.ring
-            books = self.files, self.ledger, None if self.captures else self.timeline
-            writer = Writer(*books, self._on_disk_failure, self._losses.add, self._channel)
+            books = self.files, self.ledger, self.timeline
+            told = self._on_disk_failure, self._losses.add
+            writer = Writer(*books, *told, self._channel, notes_frames=self.captures is None)
             made = description, pool, per_block, writer, intake
             self.parts = RunParts.of(self._camera, *made, self._settings.camera.timeout_s)
             return await self._record(self.parts)

@@ -17,6 +17,9 @@ from recorder.session.file_sequence import FileSequence
 from recorder.session.session_file import SessionFile
 from recorder.storage.packed_span import PackedSpan
 
+# How often the file is told how the clocks go: 1 ms of work each time.
+CLOCKS_EVERY_S = 5.0
+
 
 @dataclass(frozen=True)
 class WriterStatistics:
@@ -33,27 +36,32 @@ class Writer:
 
     After a StorageError nothing more is written: `failure` has it, `on_failure` is called at once, and what
     still comes is given back and counted as lost. `on_loss` hears of every gap as it is found. `channel` is a
-    plain one where none is given. Without a `timeline` somebody else notes the frames there. A span without
-    frames ends the file before, and begins the one that it names.
+    plain one where none is given. Without `notes_frames` somebody else notes them in `timeline`. A span
+    without frames ends the file before, and begins the one that it names.
     """
 
     def __init__(
         self,
         files: FileSequence,
         ledger: Ledger,
-        timeline: Timeline | None,
+        timeline: Timeline,
         on_failure: Callable[[], object],
         on_loss: Callable[[Loss], object],
         channel: Channel | PackingChannel | None = None,
+        *,
+        notes_frames: bool = True,
     ) -> None:
         self.failure: StorageError | None = None
         self.channel: Channel | PackingChannel = channel or Channel(WRITER)
         self.files, self._ledger, self._timeline = files, ledger, timeline
         self._on_failure, self._on_loss = on_failure, on_loss
+        self._notes_frames = notes_frames
         self._unsaved: list[Loss] = []
         # The files of the run that frames went to before the current one.
         self._before: list[SessionFile] = []
         self._longest_write_s = 0.0
+        # When the file was last told how the clocks go, by the loop's clock.
+        self._told_s = -CLOCKS_EVERY_S
 
     async def run(self) -> None:
         """Return once the channel is closed and all it brought is written, or given back after a failure."""
@@ -67,13 +75,14 @@ class Writer:
                 continue
             except ChannelClosedError:
                 # Also after a failure: what is in place may still get its rows.
-                await self._attempt(self.files.commit())
+                await self._attempt(self.files.commit(self._timeline.clocks.fit()))
                 return
             try:
                 for file_index, group in itertools.groupby(spans, attrgetter("file_index")):
                     if file_index != self.files.current_index and self.failure is None:
                         await self._book_end()
                         self._before.append(self.files.current)
+                        await self._attempt(self.files.commit(self._timeline.clocks.fit()))
                         await self._attempt(self.files.switch_to(file_index))
                     batch = [span for span in group if len(span)]
                     if not batch:
@@ -81,9 +90,17 @@ class Writer:
                     self._unsaved += self._account(batch)
                     if self.failure is None and await self._attempt(self.files.append(batch, self._unsaved)):
                         self._unsaved = []
+                await self._tell_clocks()
             finally:
                 for span in spans:
                     span.release()
+
+    async def _tell_clocks(self) -> None:
+        """Have the file say now and then how the clocks go, also for when the program is killed."""
+        now_s = asyncio.get_running_loop().time()
+        if self.failure is None and now_s - self._told_s >= CLOCKS_EVERY_S:
+            self._told_s = now_s
+            await self._attempt(self.files.commit(self._timeline.clocks.fit()))
 
     def _account(self, spans: Sequence[FrameSpan | PackedSpan]) -> list[Loss]:
         """Book spans of one file in ledger and timeline; return the losses found."""
@@ -95,7 +112,7 @@ class Writer:
             losses += self._ledger.account(span.metadata, entry.received)
             if not entry.received:
                 entry.began_s = self._ledger.elapsed_s(int(span.metadata["host_time_ns"][0]))
-            if self._timeline is not None:
+            if self._notes_frames:
                 self._timeline.note(span.metadata, self.files.current_index, entry.received)
             entry.received += len(span)
         self._tell(entry, losses)

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from recorder.settings.field_types import (
+    Delay,
     Duration,
     Exposure,
     Frames,
@@ -14,7 +15,7 @@ from recorder.settings.field_types import (
     Section,
     Unit,
 )
-from recorder.settings.pco_camera import PcoCameraSettings
+from recorder.settings.pco_camera import NO_TIMEOUT_S, PcoCameraSettings
 
 Counter = Annotated[int, Unit("counter")]
 
@@ -110,6 +111,8 @@ class SimulatedCameraSettings(FreeRunningCameraSettings):
     """How many frames are exposed; "max": as many as this computer can."""
     exposure: Exposure = 0.005
     """How long each frame is exposed: the longer, the brighter."""
+    trigger: Literal["auto sequence", "software trigger"] = "auto sequence"
+    """What starts an exposure: the camera itself, `rate` times a second, or the command `trigger`."""
     electrons: Annotated[float, Unit("electrons")] = Field(1000.0, gt=0, le=30_000, strict=False)
     """Of the brightest pixels of the scene at 5 ms of exposure; with more, frames are harder to compress."""
     seed: int = Field(0, ge=0)
@@ -117,10 +120,19 @@ class SimulatedCameraSettings(FreeRunningCameraSettings):
     # At 100 frames/s, 64 frames cover a pause of 0.64 s.
     fifo: Frames = Field(64, ge=1, le=1_000_000)
     """Depth of the camera's own FIFO: frames that are exposed while nobody reads them."""
+    clock_drift: Annotated[float, Unit("ppm")] = Field(0.0, ge=-1000, le=1000)
+    """How many millionths faster than the computer's the camera's clock goes."""
+    jitter: Delay = 0.0
+    """How long after its exposure a frame is delivered at most: each after a time of its own."""
     faults: tuple[Fault, ...] = Field((), strict=False)
     """What goes wrong, and at which frames, to try what happens then."""
     events: tuple[Flash, ...] = Field((), strict=False)
     """What happens in the picture, and at which frames: flashes of light, to try triggers."""
+
+    @property
+    def timeout_s(self) -> float:
+        """How long no frame may come, in s: where frames wait for a trigger, as long as that takes."""
+        return self.timeout if self.trigger == "auto sequence" else NO_TIMEOUT_S
 
 
 class PlaybackCameraSettings(FreeRunningCameraSettings):

@@ -5,6 +5,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+from recorder.frames.clock_fit import ClockFit
 from recorder.frames.ledger import Loss
 from recorder.frames.pool import FrameSpan
 from recorder.storage.packed_span import PackedSpan
@@ -38,7 +39,7 @@ class DryRun:
         if spans:
             self.last_number = int(spans[-1].metadata["frame_number"][-1])
 
-    def commit(self) -> None:
+    def commit(self, clocks: ClockFit | None = None) -> None:
         """Nothing waits."""
 
     def drop_uncommitted(self) -> None:

@@ -13,7 +13,7 @@ from typing import Self
 import h5py
 
 from recorder.frames.metadata import COLUMNS
-from recorder.storage import layout
+from recorder.storage import clock_values, layout
 from recorder.storage.chunk_index import ChunkIndex, MissingIndexError
 from recorder.storage.file_bytes import FileBytes
 from recorder.storage.object_header import UNDEFINED, ObjectHeader
@@ -22,6 +22,7 @@ from recorder.storage.records import ROWS, fitted
 
 # Frames, then rows of each table; files of older layouts have fewer tables.
 _COUNT = struct.Struct("<Q")
+_NUMBER = struct.Struct("<d")
 
 VALUES = ("verdict", "cause", "start_time", "end_time", "storage_mode", layout.DURABLE)
 
@@ -161,21 +162,30 @@ class FileAddresses:
             f"{layout.REGIONS}/{name}": _header_address(group.id, "mean")
             for name, group in hdf5.get(layout.REGIONS, {}).items()
         }
+        single = {name: _header_address(entry, name) for name in VALUES if _has(entry, name)}
+        if (clock := hdf5["entry"].get(clock_values.GROUP)) is not None:
+            single |= {
+                f"{clock_values.GROUP}/{name}": _header_address(clock.id, name)
+                for name in clock_values.VALUES
+                if _has(clock.id, name)
+            }
         return cls(
             pixels=_header_address(detector, "data"),
             columns=columns,
             tables={row.table: _header_address(entry, row.table) for row in ROWS if _has(entry, row.table)},
-            values={
-                name: ObjectHeader.read(file, _header_address(entry, name)).contiguous
-                for name in VALUES
-                if _has(entry, name)
-            },
+            values={name: ObjectHeader.read(file, at).contiguous for name, at in single.items()},
         )
 
     def set_text(self, file: FileBytes, name: str, text: str) -> None:
         """Write one of the values; a text that is too long loses its end. Raises OSError."""
         address, size = self.values[name]
         file.write(address, fitted(text, size).ljust(size, b"\0"))
+
+    def set_clock(self, file: FileBytes, values: Mapping[str, float]) -> None:
+        """Write the values of `storage.clock_values`, by name; raises OSError."""
+        for name, value in values.items():
+            address, _ = self.values[f"{clock_values.GROUP}/{name}"]
+            file.write(address, _NUMBER.pack(value))
 
     def text(self, file: FileBytes, name: str) -> str:
         """Return one of the values; raises OSError."""

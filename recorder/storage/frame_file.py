@@ -6,6 +6,7 @@ from typing import Any, Protocol
 
 from numpy.typing import NDArray
 
+from recorder.frames.clock_fit import ClockFit
 from recorder.frames.ledger import Loss
 from recorder.frames.pool import FrameSpan
 from recorder.storage.noise_ladder import NoiseLadder
@@ -65,8 +66,8 @@ class FrameFile(Protocol):
     def append(self, spans: Sequence[FrameSpan | PackedSpan], losses: Sequence[Loss] = ()) -> None:
         """Write frames and losses."""
 
-    def commit(self) -> None:
-        """Give what is written its rows."""
+    def commit(self, clocks: ClockFit | None = None) -> None:
+        """Give what is written its rows; write down how the clocks go, where that is told anew."""
 
     def drop_uncommitted(self) -> None:
         """Give up frames that have no rows: they do not exist."""

@@ -11,6 +11,7 @@
 /entry/marks, commands, losses, analysis, metadata_changes    tables (storage.records), one row each
 /entry/signals, signal_names, signal_losses    tables, too: what was measured beside the camera
 /entry/regions/NAME         NXdata: the mean of a region in each frame, a column too, where it is asked for
+/entry/clock                the camera's clock against the computer's (storage.clock_values)
 /entry/durable              how much of it is on the disk for certain, for `recover`
 /entry/configuration        the settings as used, TOML
 /entry/definition_version   which layout this is
@@ -35,6 +36,7 @@ from recorder.frames.pool import PAGE, FrameFormat
 from recorder.frames.region_means import Box
 from recorder.storage.axes import AXES, add_axes, add_time_axis
 from recorder.storage.boot_id import boot_id
+from recorder.storage.clock_values import make_clock
 from recorder.storage.direct_io import write_at
 from recorder.storage.nexus import describe, fixed, make_group
 from recorder.storage.noise_ladder import NoiseLadder
@@ -107,6 +109,7 @@ class FileDescription:
     magnification: float = 0.0
     is_packed: bool = False  # whether chunks may be packed by Blosc, each for itself
     ladder: NoiseLadder | None = None  # whose levels the pixels of packed chunks are moved to
+    clock_unknown: str = ""  # why nothing is found out of the camera's clock, where it is not
 
     @property
     def layout_version(self) -> int:
@@ -215,6 +218,7 @@ def _lay_out(file: h5py.File, path: Path, what: FileDescription) -> None:
     entry["configuration"] = fixed(what.configuration)
     entry["definition_version"] = what.layout_version
 
+    make_clock(entry, what.clock_unknown)
     write_metadata(entry, what.metadata)
 
     instrument = make_group(entry, "instrument", "NXinstrument")

@@ -14,10 +14,12 @@ from typing import Any, Literal
 from numpy.typing import NDArray
 
 from recorder.errors import DamagedFileError, StorageError
+from recorder.frames.clock_fit import ClockFit
 from recorder.frames.ledger import Loss
 from recorder.frames.pool import FrameSpan
 from recorder.storage import layout
 from recorder.storage.chunk_writer import ChunkWriter
+from recorder.storage.clock_values import values_of
 from recorder.storage.direct_io import open_again
 from recorder.storage.disk_room import DiskRoom
 from recorder.storage.file_addresses import GrowingDataset
@@ -101,6 +103,7 @@ class Recording:
         self._pixels = PixelWrites()
         self._committed_ns = clock()
         self._is_closed = False
+        self._tells_clocks = not what.clock_unknown
         self._missing: set[int] = set()  # first numbers of the losses in the file
 
     @property
@@ -186,12 +189,21 @@ class Recording:
     def _note_mode(self) -> None:
         self._places.set_text(self._file, "storage_mode", self.mode)
 
-    def commit(self) -> None:
-        """Give the frames written their rows, and flush: from now on they exist."""
+    def commit(self, clocks: ClockFit | None = None) -> None:
+        """Give the frames written their rows, and flush: from now on they exist.
+
+        `clocks` is how camera and computer go, where it is told anew.
+        """
         self._committed_ns = self._clock()
         self._note_written()
-        if not self._rows:
-            return
+        if self._rows:
+            self._commit_rows()
+        if clocks is not None and self._tells_clocks and self._rows.first is not None:
+            zeros = (int(self._rows.first[name]) for name in ("camera_time_ns", "host_time_ns"))
+            with self._room.errors("write to"):
+                self._places.set_clock(self._file, values_of(clocks, *zeros))
+
+    def _commit_rows(self) -> None:
         with self._room.errors("commit frames to"):
             self._look_for_changes()
             metadata = self._rows.metadata()

@@ -22,9 +22,11 @@ def test_info_tells_the_story(recorder: Recorder) -> None:
         "2 (counter gap: the camera skipped them)",
         "simulated pco.edge",
         "frames/s over 0.510 s",
+        "; residual ",
     ):
         assert words in result.out
     told = json.loads(recorder("info", "x.h5", "--json").out)
+    assert told["clock"]["uncertainty"] < 0.5
     assert (told["frames"], told["lost"], told["losses"]) == (50, 2, {"counter gap": 2})
 
 

@@ -18,7 +18,7 @@ from recorder.camera.pco.errors import translated
 from recorder.camera.pco.fifo_reader import FifoReader
 from recorder.camera.pco.health import INTERVAL_S, Health
 from recorder.camera.pco.library import open_camera
-from recorder.camera.pco.memory_reader import MemoryReader
+from recorder.camera.pco.memory_reader import READ_LATER, MemoryReader
 from recorder.camera.pco.open_camera import OpenCamera
 from recorder.camera.pco.recording_start import RunLimits, record_into_fifo, record_into_memory
 from recorder.camera.pco.setup import Readout, set_up
@@ -84,7 +84,8 @@ class PcoCamera:
             known = details(camera, readout)
         self._ask_for_health()
         rate = 1 / readout.period_s if readout.period_s else math.inf
-        return CameraDescription(*camera.name_and_serial, readout.format, rate, known)
+        unknown = "" if s.memory == "fifo" else READ_LATER
+        return CameraDescription(*camera.name_and_serial, readout.format, rate, known, unknown)
 
     def _find_stored(self, camera: OpenCamera) -> CameraDescription:
         """Describe the frames that the camera's memory holds; nothing is set."""
@@ -93,7 +94,7 @@ class PcoCamera:
             self._readout = readout = rescue.stored_readout(camera, images)
             known = rescue.details_of_stored(details(camera, readout), images)
         log.info("segment %d of the camera's memory holds %d images", images.segment, images.images)
-        return CameraDescription(*camera.name_and_serial, readout.format, math.inf, known)
+        return CameraDescription(*camera.name_and_serial, readout.format, math.inf, known, READ_LATER)
 
     def _connect(self, serial: int | None, interface: Interface | None) -> OpenCamera:
         vendor = open_camera(serial, interface)

@@ -19,6 +19,9 @@ log = logging.getLogger(__name__)
 # Time between two questions to the camera how full its memory is: each is a telegram to it.
 POLL_INTERVAL_S = 0.1
 
+# Why the arrival of frames from there tells nothing of the camera's clock.
+READ_LATER = "frames were read from the camera's memory later"
+
 # How many times a frame is read whose transfer out of the camera fails.
 ATTEMPTS = 3
 

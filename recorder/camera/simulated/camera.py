@@ -3,6 +3,7 @@
 import bisect
 import logging
 import math
+import random
 import time
 from collections import deque
 from collections.abc import Callable
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 from recorder.camera.base import CameraDescription, FrameInfo
 from recorder.camera.simulated.fifo import Exposed, Fifo
 from recorder.camera.simulated.scene import CONVERSION_FACTOR, DARK, READ_NOISE, Scene
+from recorder.camera.simulated.triggered import TriggeredFifo
 from recorder.camera.timestamp import TimestampWriter
 from recorder.errors import CameraDisconnectedError, CameraError, CameraTimeoutError
 from recorder.frames.pool import FrameFormat
@@ -48,7 +50,7 @@ class SimulatedCamera:
         self._wait = wait
         self._exposure_s = settings.exposure
         self._scene: Scene | None = None
-        self._fifo: Fifo | None = None
+        self._fifo: Fifo | TriggeredFifo | None = None
         self._number = 0
         self._armed_ns = 0
         self._stamp = TimestampWriter()
@@ -57,6 +59,9 @@ class SimulatedCamera:
         self._gone = False
         self._halted = False
         self._stalled_until_ns = 0
+        # When the oldest frame in the FIFO is delivered: its counter, and the moment.
+        self._delays = random.Random(settings.seed)
+        self._delivery = (0, 0)
         # Exposures set while free running, each with the counter it begins at.
         self._coming: deque[tuple[int, float]] = deque()
 
@@ -70,7 +75,7 @@ class SimulatedCamera:
             "sensor_height": s.height,
             "roi": f"1,1,{s.width},{s.height}",
             "binning": "1x1",
-            "trigger_mode": "auto sequence",
+            "trigger_mode": s.trigger,
             "timestamp_mode": "binary",
             "bit_resolution": 16,
             "conversion_factor": CONVERSION_FACTOR,
@@ -97,9 +102,13 @@ class SimulatedCamera:
     def arm(self) -> None:
         """Start exposing, with a new counter and an empty FIFO; does not block."""
         self._number = 0
+        self._delivery = (0, 0)
         self._halted = False
         self._armed_ns = self._clock()
         s = self._settings
+        if s.trigger == "software trigger":
+            self._fifo = TriggeredFifo(self._exposure_s, s.fifo)
+            return
         free_running = math.isinf(s.rate)
         self._fifo = None if free_running else Fifo(s.rate, self._exposure_s, s.fifo, self._armed_ns)
 
@@ -123,7 +132,8 @@ class SimulatedCamera:
         for flash in self._settings.events:
             if flash.includes(exposed.number):
                 self._scene.brighten(slot, flash.brighter)
-        time_ns = CLOCK_START_NS + exposed.start_ns - self._armed_ns
+        since_ns = exposed.start_ns - self._armed_ns
+        time_ns = CLOCK_START_NS + since_ns + round(since_ns * self._settings.clock_drift * 1e-6)
         self._stamp.write(slot, exposed.number, time_ns)
         swing = SWING_C * math.sin(2 * math.pi * exposed.number / SWING_FRAMES)
         return FrameInfo(
@@ -165,8 +175,16 @@ class SimulatedCamera:
         if self._fifo is None:
             return never if self._halted else now_ns
         if self._fifo.advance(now_ns):
-            return now_ns
+            return max(now_ns, self._delivered_ns(self._fifo)) if self._settings.jitter else now_ns
         return never if self._halted else self._fifo.next_complete_ns()
+
+    def _delivered_ns(self, fifo: Fifo | TriggeredFifo) -> int:
+        """Return when the oldest frame in the FIFO can be read: some time after its exposure, as on a bus."""
+        number, complete_ns = fifo.oldest_complete_ns()
+        if self._delivery[0] != number:
+            late_ns = round(self._delays.uniform(0, self._settings.jitter) * 1e9)
+            self._delivery = number, complete_ns + late_ns
+        return self._delivery[1]
 
     def _is_delivered(self, number: int) -> bool:
         """Apply the next fault of the settings to frame `number`; return False where the frame is lost."""
@@ -204,8 +222,10 @@ class SimulatedCamera:
         return seconds
 
     def trigger(self) -> None:
-        """Raise CameraError: the simulated camera takes no trigger."""
-        raise CameraError("no software trigger in trigger mode auto sequence")
+        """Expose a frame, with the setting trigger = "software trigger"; else raise CameraError."""
+        if not isinstance(self._fifo, TriggeredFifo):
+            raise CameraError(f"no software trigger in trigger mode {self._settings.trigger}")
+        self._fifo.trigger(self._clock())
 
     def halt(self) -> int | None:
         """Stop exposing; return the counter of the last frame exposed, None after the fault `disconnect`."""

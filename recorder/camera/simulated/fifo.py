@@ -104,7 +104,14 @@ class Fifo:
 
     def next_complete_ns(self) -> int:
         """Return when the exposure of the next frame ends, as of the last `advance`."""
-        number = self._exposed + 1
+        return self._end_of(self._exposed + 1)
+
+    def oldest_complete_ns(self) -> tuple[int, int]:
+        """Return counter and end of the exposure of what `pop` would return; there must be a frame."""
+        number = self._runs[0][0]
+        return number, self._end_of(number)
+
+    def _end_of(self, number: int) -> int:
         regime = next(r for r in reversed(self._regimes) if r.number <= number)
         return regime.start_of(number) + round(regime.exposure_s * 1e9)
 

@@ -1,7 +1,6 @@
 """A recording as a notebook sees it."""
 
 import contextlib
-import math
 import os
 import tomllib
 import warnings
@@ -24,6 +23,7 @@ from recorder.files.opened.contents import (
     ask_contents,
     require_one_form,
 )
+from recorder.files.opened.file_times import file_clocks, offsets_of
 from recorder.files.opened.following import follow
 from recorder.files.opened.frames import Frames
 from recorder.files.opened.happened import Happened
@@ -32,6 +32,7 @@ from recorder.files.opened.session_files import files_meant
 from recorder.files.opened.summary_text import summary_text
 from recorder.files.opened.traces import Roi, trace
 from recorder.files.probe import Probe, probing
+from recorder.frames.clock_fit import ClockFit
 from recorder.frames.metadata import CHANNEL
 from recorder.storage.user_metadata import MetadataValue
 
@@ -86,7 +87,7 @@ class OpenedRecording(Happened):
         return np.concatenate(
             [
                 file.columns["camera_time_ns"] + offset
-                for file, offset in zip(self.contents, self._offsets, strict=True)
+                for file, offset in zip(self.contents, offsets_of(self.contents), strict=True)
             ]
         )
 
@@ -166,6 +167,14 @@ class OpenedRecording(Happened):
             )
             raise UsageError(f'no channel "{name}"{did_you_mean(name, self.channels) or known}')
         return np.flatnonzero(self.channel == self.channels.index(name))
+
+    @cached_property
+    def clocks(self) -> tuple[ClockFit | None, ...]:
+        """How the camera's clock went against the computer's, in each of `files`; None where nothing tells.
+
+        Both count from the file's first frame, in ns: `clocks[0].camera_of(host_ns)`, `.host_of(camera_ns)`.
+        """
+        return file_clocks(self.contents)
 
     def _column(self, name: str, dtype: type[np.generic]) -> NDArray[Any]:
         columns = [file.columns.get(name, np.full(file.frames, np.nan)) for file in self.contents]
@@ -307,20 +316,6 @@ class OpenedRecording(Happened):
 
     def __exit__(self, *_: object) -> None:
         self.close()
-
-    @property
-    def _offsets(self) -> tuple[float, ...]:
-        """By how much the first frame of each file is later than the first of all, in s."""
-        first, *rest = self.contents
-        offsets = [0.0]
-        for file in rest:
-            seconds = float((file.start - first.start) / np.timedelta64(1, "ns")) * 1e-9
-            if math.isnan(seconds) and file.frames:
-                raise UsageError(
-                    f"{file.path}: does not say when its first frame came; open it by itself for its times"
-                )
-            offsets.append(seconds)
-        return tuple(offsets)
 
 
 def open_files(given: Sequence[str | os.PathLike[str]], probe: Probe | None = None) -> OpenedRecording:

@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recorder.errors import NotOurFileError, UsageError, did_you_mean
-from recorder.files.clock_fit import fit_clocks
+from recorder.files.clocks import arrivals_of, late_s
+from recorder.files.opened.file_times import clock_columns
 from recorder.files.opened.recording import OpenedRecording, open_files
 from recorder.files.opening import DAMAGE, require_file
 from recorder.files.probe import Probe, probing
@@ -134,16 +135,18 @@ class OpenedRig(Mapping[str, OpenedRecording]):
                 f"{self.path}: its files are of different starts of the computer, and have no clock in common"
             )
         recording = self[name]
-        parts = [slice(file.first, file.first + file.frames) for file in recording.files]
-        camera, host = (_joined(recording, column) for column in ("camera_time_ns", "host_time_ns"))
-        for file, part in zip(recording.contents, parts, strict=True):
+        columns = [clock_columns(file) for file in recording.contents]
+        found = zip(recording.clocks, arrivals_of(columns), strict=True)
+        moments = []
+        for file, each, fits in zip(recording.contents, columns, found, strict=True):
             if file.frames and not file.host_zero_ns:
                 raise UsageError(f"{file.path}: does not say by which clock its frames arrived; see rec.utc")
-            host[part] += file.host_zero_ns * 1e-9
-        fit = fit_clocks(camera, host, recording.exposure, parts)
-        late = np.zeros(len(host)) if fit is None else fit.late_s
-        moments: NDArray[np.float64] = host - np.nan_to_num(recording.exposure) - late
-        return moments
+            _, host_s, exposure_s = each
+            late = late_s(fits[0] or fits[1], each)
+            moments.append(
+                host_s + file.host_zero_ns * 1e-9 - np.nan_to_num(exposure_s) - np.nan_to_num(late)
+            )
+        return np.concatenate(moments)
 
     def aligned(self, reference: str | None = None, tolerance: float | None = None) -> Aligned:
         """Return which frames of all cameras were exposed at the same moments, those of `reference` in turn.
@@ -183,11 +186,6 @@ class OpenedRig(Mapping[str, OpenedRecording]):
     def __repr__(self) -> str:
         cameras = "\n".join(f"{name}: {recording!r}" for name, recording in self.items())
         return f"{self.path}: {self.verdict}\n{cameras}"
-
-
-def _joined(recording: OpenedRecording, column: str) -> NDArray[np.float64]:
-    parts = [file.columns[column].astype(np.float64) for file in recording.contents]
-    return np.concatenate(parts) if parts else np.zeros(0)
 
 
 def _with_losses(

@@ -8,20 +8,26 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recorder.errors import UsageError
-from recorder.files.clock_fit import ClockFit, fit_clocks
+from recorder.files.clocks import arrivals_of, late_s
 from recorder.files.export.plan import bits_of
+from recorder.files.opened.file_times import clock_columns
 from recorder.files.opened.recording import OpenedRecording
 from recorder.files.report.intervals import Intervals, intervals_of
 from recorder.files.report.samples import Samples, read_samples
+from recorder.frames.clock_fit import ClockFit
 
 
 @dataclass(frozen=True)
 class Found:
-    """A recording with its intervals, clocks and samples; `samples` is None where it holds no frame."""
+    """A recording with its intervals, clocks and samples; `samples` is None where it holds no frame.
+
+    `late_s` is how much later than the quickest ones each frame (N,) came, NaN where it is not known.
+    """
 
     recording: OpenedRecording
     intervals: Intervals
-    clocks: ClockFit | None
+    clocks: tuple[ClockFit | None, ...]
+    late_s: NDArray[np.float64]
     samples: Samples | None
 
     @cached_property
@@ -64,10 +70,14 @@ def find(recording: OpenedRecording, progress: Callable[[int, int], object]) -> 
     samples = None
     if len(recording):
         samples = read_samples(recording.frames, bits_of(recording), progress)
+    columns = [clock_columns(file) for file in recording.contents]
+    arrivals = [one or other for one, other in zip(recording.clocks, arrivals_of(columns), strict=True)]
+    late = [late_s(fit, each) for fit, each in zip(arrivals, columns, strict=True)]
     return Found(
         recording,
         intervals_of(recording.time, recording.frame_number, parts),
-        fit_clocks(recording.time, recording.host_time, recording.exposure, parts),
+        recording.clocks,
+        np.concatenate(late),
         samples,
     )
 

@@ -160,9 +160,8 @@ def _panels(found: Found, x: NDArray[np.float64]) -> list[Panel]:
     if len(known := found.temperature) and known.min() < known.max():
         line = envelope(x, recording.temperature.astype(np.float64))
         panels.append(Panel("sensor (°C)", "the sensor's temperature", (("", line),)))
-    if found.clocks is not None and len(x) > 1:
-        ms = found.clocks.late_s * 1e3
-        line = envelope(x, ms)
+    if np.isfinite(found.late_s).any() and len(x) > 1:
+        line = envelope(x, found.late_s * 1e3)
         panels.append(
             Panel("arrived late by (ms)", "how much later than the quickest frames came", (("", line),))
         )
@@ -181,11 +180,9 @@ def histograms(found: Found) -> list[Histogram]:
         made.append(
             _histogram("frame interval (ms)", "how often the time between frames was how long", regular * 1e3)
         )
-    if found.clocks is not None:
-        late = found.clocks.late_s
-        late = np.maximum(late[np.isfinite(late)], 0.0) * 1e3
-        if len(late) > 1:
-            made.append(_histogram("arrived late by (ms)", "how often frames arrived how late", late))
+    late = np.maximum(found.late_s[np.isfinite(found.late_s)], 0.0) * 1e3
+    if len(late) > 1:
+        made.append(_histogram("arrived late by (ms)", "how often frames arrived how late", late))
     if found.samples is not None:
         counts = found.samples.values
         used = np.flatnonzero(counts)

@@ -9,12 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recorder.camera.base import PIXEL_SIZE
-from recorder.files.clock_fit import ClockFit
+from recorder.files.clocks import drift_text, unknown_of
 from recorder.files.report.found import Found
 from recorder.files.report.samples import Samples
 from recorder.storage.noise_ladder import LOSSY, lossy_text
 from recorder.storage.records import Verdict
-from recorder.units import format_bytes, format_metres
+from recorder.units import format_bytes, format_metres, seconds_text
 
 # What becomes of a mark or loss that has no room in a table.
 MAX_ROWS = 40
@@ -135,19 +135,6 @@ def size_text(size: int) -> str:
     return format_bytes(size)
 
 
-def seconds_text(seconds: float, digits: int = 4) -> str:
-    """Return a measured time to so many digits, in the unit that fits."""
-    size = abs(seconds)
-    if size >= 60:
-        minutes = round(size)
-        parts = [(minutes // 3600, "h"), (minutes // 60 % 60, "min"), (minutes % 60, "s")]
-        return " ".join(f"{number} {unit}" for number, unit in parts if number)
-    for unit, factor in (("s", 1.0), ("ms", 1e-3), ("µs", 1e-6)):
-        if size >= factor:
-            return f"{seconds / factor:.{digits}g} {unit}"
-    return "0 s" if size < 1e-9 else f"{seconds * 1e9:.3g} ns"
-
-
 def _utc_text(moment: np.datetime64) -> str:
     return "" if np.isnat(moment) else f"{np.datetime_as_string(moment, 'ms').replace('T', ' ')} UTC"
 
@@ -237,40 +224,35 @@ def sample_text(samples: Samples) -> str:
 
 def clock_facts(found: Found) -> dict[str, str]:
     """Return what is known of the camera's clock against the computer's, by its name."""
-    fit = found.clocks
-    if fit is None:
+    known = found.late_s[np.isfinite(found.late_s)]
+    if not len(known):
         return {}
-    known = fit.late_s[np.isfinite(fit.late_s)]
     median, nearly, latest = (max(0.0, float(value)) for value in np.percentile(known, [50, 99, 100]))
     told = {
         "zero": f"{_utc_text(found.recording.start)}, the begin of the first frame, by the computer's clock"
     }
-    offset_s = fit.offsets_s[0]
-    if math.isfinite(offset_s):
-        told["offset"] = (
-            f"{seconds_text(offset_s)}: host_time is start_time + exposure + this, for a frame that came as "
-            "soon as frames come"
-        )
+    fit = next((fit for fit in found.clocks if fit is not None), None)
+    if fit is None:
+        told["fit"] = f"none: {unknown_of(found.recording.metadata) or 'no frame tells it'}"
+    else:
+        offset_s = fit.host_of(0) * 1e-9
+        told |= {
+            "offset": (
+                f"{seconds_text(offset_s)}: host_time is start_time + exposure + this, for a frame that came "
+                "as soon as frames come"
+            ),
+            "drift": drift_text(fit.drift),
+            "residual": f"{seconds_text(fit.residual_s)}, the quickest frame of a stretch of time (median)",
+            "uncertainty": f"{seconds_text(fit.uncertainty_s)}, from one clock to the other (95 % sure)",
+        }
+        if fit.jumps:
+            told["set"] = f"{fit.jumps} times while it recorded; all of this is about the time since"
     return told | {
-        "drift": _drift_text(fit),
-        "residual": f"{seconds_text(fit.residual_s)}, the quickest frames of each stretch of time (median)",
         "arrival": (
             f"half of the frames came less than {seconds_text(median)} later than the quickest, 99 % less "
             f"than {seconds_text(nearly)}, the latest {seconds_text(latest)}"
         ),
     }
-
-
-def _drift_text(fit: ClockFit) -> str:
-    drift = fit.drift
-    if drift is None:
-        return "too few frames to tell"
-    sure = f"95 % sure: {drift.low_ppm:.3g} to {drift.high_ppm:.3g}"
-    if drift.low_ppm <= 0 <= drift.high_ppm:
-        return f"none that can be seen: {drift.ppm:.3g} ppm ({sure})"
-    faster = "faster" if drift.ppm > 0 else "slower"
-    hour = seconds_text(abs(drift.ppm) * 1e-6 * 3600)
-    return f"{drift.ppm:.3g} ppm ({sure}): the camera's clock goes {faster}, {hour} in an hour"
 
 
 def disk_facts(found: Found) -> dict[str, str]:

@@ -98,3 +98,20 @@ async def test_the_rate_is_that_of_frames_exposed_as_the_newest_while_they_come(
     timeline.note(later, 0, 51)
     assert timeline.rate(now_ns) == pytest.approx(50)
     assert timeline.rate(now_ns + 2_000 * MS) == 0.0
+
+
+async def test_frames_are_found_after_the_cameras_clock_was_set_back() -> None:
+    timeline = Timeline()
+    for first in range(1, 301, 10):
+        timeline.note(metadata(first, 10), 0, first - 1)
+    # An hour back, between two frames of one span.
+    rows = metadata(301, 10)
+    rows["camera_time_ns"][5:] -= 3_600_000 * MS
+    timeline.note(rows, 0, 300)
+    later = metadata(311, 10)
+    later["camera_time_ns"] -= 3_600_000 * MS
+    asked = timeline.frame_at(OFFSET + 3141 * MS + 1 * MS)
+    timeline.note(later, 0, 310)
+    assert asked.result() == FrameRef(314, 0, 313)
+    assert timeline.frame_at(OFFSET + 3081 * MS + 1 * MS).result() == FrameRef(308, 0, 307)
+    assert timeline.clocks.jumps == 1

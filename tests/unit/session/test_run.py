@@ -17,6 +17,7 @@ from recorder.camera.acquisition_result import StopCondition
 from recorder.camera.base import Camera, CameraDescription, FrameInfo
 from recorder.camera.simulated.camera import SimulatedCamera
 from recorder.errors import CameraError, StorageError
+from recorder.frames.clock_fit import ClockFit
 from recorder.frames.ledger import Loss
 from recorder.frames.pool import FrameSpan
 from recorder.session import run_parts
@@ -273,10 +274,10 @@ async def test_a_slow_camera_has_each_frame_on_disk_within_a_quarter_of_a_second
     waits: list[float] = []
 
     class Timed(Recording):
-        def commit(self) -> None:
+        def commit(self, clocks: ClockFit | None = None) -> None:
             self._note_written()
             arrivals = [int(t) for t in self._rows.metadata()["host_time_ns"]] if self._rows else []
-            super().commit()
+            super().commit(clocks)
             waits.extend((time.perf_counter_ns() - t) * 1e-9 for t in arrivals)
 
     await run_with(settings, make=Timed, limits=StopCondition(frames=4)).run()

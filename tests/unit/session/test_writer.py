@@ -9,6 +9,7 @@ import pytest
 
 from recorder.camera.base import CameraDescription
 from recorder.errors import StorageError
+from recorder.frames.clock_fit import ClockFit
 from recorder.frames.ledger import Ledger, Loss
 from recorder.frames.pool import FrameSpan, Pool
 from recorder.frames.threads import on_thread
@@ -45,7 +46,7 @@ class FakeFile(DryRun):
             self._numbers.append(int(span.metadata["frame_number"][-1]))
         self.losses += losses
 
-    def commit(self) -> None:
+    def commit(self, clocks: ClockFit | None = None) -> None:
         self.frames = self.written
         self.last_number = self._numbers[-1] if self._numbers else 0
 

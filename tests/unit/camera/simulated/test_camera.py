@@ -145,3 +145,51 @@ def test_planned_faults(clock: Clock) -> None:
 def test_temperature_is_a_cool_sensors(clock: Clock) -> None:
     temperatures = [info.temperature_c for info in read(camera(clock), 100)]
     assert all(6 < t < 8 and not math.isnan(t) for t in temperatures)
+
+
+def test_a_clock_that_drifts_stamps_later_and_frames_come_at_their_time(clock: Clock) -> None:
+    sensor = camera(clock, clock_drift=100, rate=10)
+    first, *_, last = read(sensor, 101)
+    assert last.camera_time_ns - first.camera_time_ns == 10_001_000_000
+    assert clock.now_ns - 10**12 == 10_005_000_000
+
+
+def test_jitter_delays_frames_each_by_its_own_time_and_keeps_their_order(clock: Clock) -> None:
+    def delays(sensor: SimulatedCamera) -> list[int]:
+        target, found = slot(), []
+        for number in range(200):
+            info = sensor.read_into(target, 1)
+            assert info.number == number + 1
+            found.append(clock.now_ns - sensor._armed_ns - number * 10_000_000 - 5_000_000)
+        return found
+
+    sensor = camera(clock, jitter="3ms")
+    late = delays(sensor)
+    assert 0 <= min(late) < 200_000
+    assert 2_800_000 < max(late) <= 3_000_000
+    assert len(set(late)) == 200
+    assert late == delays(camera(clock, jitter="3ms"))
+    assert set(delays(camera(clock))) == {0}
+
+
+def test_a_software_trigger_exposes_one_frame(clock: Clock) -> None:
+    sensor, target = camera(clock, trigger="software trigger", exposure="10ms", fifo=2), slot()
+    with pytest.raises(CameraTimeoutError):
+        sensor.read_into(target, 1)
+    sensor.trigger()
+    triggered_ns = clock.now_ns
+    info = sensor.read_into(target, 1)
+    assert (info.number, clock.now_ns - triggered_ns) == (1, 10_000_000)
+    # Two more begin one after the other; of five at once the FIFO holds two.
+    for _ in range(5):
+        sensor.trigger()
+    clock.wait(1)
+    assert [sensor.read_into(target, 1).number for _ in range(2)] == [2, 3]
+    sensor.trigger()
+    after = sensor.read_into(target, 1)
+    assert (after.number, after.overflowed) == (7, True)
+    sensor.trigger()
+    clock.wait(0.005)
+    assert sensor.halt() == 7
+    with pytest.raises(CameraError, match="no software trigger in trigger mode auto sequence"):
+        camera(clock).trigger()

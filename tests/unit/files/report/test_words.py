@@ -12,6 +12,7 @@ from recorder.files.report.found import Found, find
 from recorder.frames.ledger import Cause
 from recorder.storage.recording import Recording
 from recorder.storage.records import CommandRow, Verdict
+from recorder.units import seconds_text
 from tests.unit.files.opened.recordings import Written
 
 
@@ -121,7 +122,7 @@ def test_memory_and_disk_are_told_as_status_answered(
     ],
 )
 def test_measured_times_are_told_in_the_unit_that_fits(seconds: float, text: str) -> None:
-    assert words.seconds_text(seconds) == text
+    assert seconds_text(seconds) == text
 
 
 def test_a_recording_without_a_frame_is_told_of(tmp_path: Path, probe: Probe) -> None:
