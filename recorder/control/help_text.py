@@ -8,7 +8,7 @@ from recorder.control.registry import COMMANDS, Command
 # The groups with the first words of their commands, in the order in which they are shown.
 GROUPS = {
     "marks": ("mark", "marks", "unmark", "note", "meta", "value", "signals"),
-    "files": ("save", "snapshot"),
+    "files": ("save", "capture", "snapshot"),
     "camera": ("exposure", "set", "trigger"),
     "preview": ("preview", "baseline", "region"),
     "later": ("at", "in", "every", "wait"),

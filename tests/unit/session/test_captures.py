@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from recorder.frontends.session_context import session_context
 from recorder.session.status import Summary
 from recorder.settings.model import validate
 from recorder.storage.layout import DETECTOR
+from recorder.storage.recording import Recording
 from tests.virtual_time import VirtualClock
 
 RATE = 200
@@ -335,3 +337,57 @@ async def test_a_dry_run_captures_into_nothing(tmp_path: Path, virtual_time: Vir
     assert (result.status, "no file, 10 frames before" in result.message) == ("ok", True)
     assert (summary.verdict, summary.frames, summary.captures) == ("complete", 0, 1)
     assert list(tmp_path.iterdir()) == []
+
+
+async def test_a_disk_that_fails_in_a_capture_ends_the_run(
+    armed: Dispatcher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trigger = await capture(armed)
+    await asyncio.sleep(0.2)
+
+    def fail(*_: object) -> None:
+        raise StorageError("the disk is gone")
+
+    monkeypatch.setattr(Recording, "append", fail)
+    await asyncio.sleep(2)
+    monkeypatch.undo()
+    summary = await armed.session.close()
+    (path,) = paths(summary)
+    assert (summary.verdict, summary.exit_code, summary.cause) == ("failed", 1, "the disk is gone")
+    with h5py.File(path) as file:
+        numbers = file[DETECTOR]["sequence_number"][:].astype(int)
+        assert file["entry/verdict"][()] == b"failed"
+        lost = int(file["entry/losses"]["count"].sum())
+    # What came until the camera was stopped is in the file, or counted; what would have come was never there.
+    assert list(numbers) == list(range(trigger - 50, trigger - 50 + len(numbers)))
+    assert lost == summary.lost > 0
+    assert len(numbers) + lost <= 250
+
+
+async def test_a_disk_too_slow_for_a_capture_loses_what_the_pool_cannot_hold(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    append = Recording.append
+
+    def slowly(self: Recording, spans: Any, losses: Any = ()) -> None:
+        time.sleep(0.001 * sum(map(len, spans)))
+        append(self, spans, losses)
+
+    monkeypatch.setattr(Recording, "append", slowly)
+    recording = {"pretrigger": 100, "posttrigger": 2500, "captures": 1}
+    camera = {"rate": 2000, "exposure": "100us"}
+    async with dispatcher_of(tmp_path, recording, camera=camera, pool={"memory": "4MB"}) as dispatch:
+        await dispatch.session.start()
+        await asyncio.sleep(0.3)
+        trigger = await capture(dispatch)
+        summary = await dispatch.session.stopped()
+        await dispatch.session.close()
+    assert summary is not None
+    (path,) = paths(summary)
+    with h5py.File(path) as file:
+        numbers = file[DETECTOR]["sequence_number"][:].astype(int)
+        losses = file["entry/losses"][:]
+    missing = int(losses["count"].sum())
+    assert (summary.verdict, summary.lost, len(numbers) + missing) == ("frames lost", missing, 2600)
+    assert summary.losses["storage"] > 0
+    assert trigger - 100 <= numbers[0] <= numbers[-1] < trigger + 2500
