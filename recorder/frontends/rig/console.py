@@ -21,7 +21,7 @@ from recorder.frontends.toolbar import ToolbarItem, figures, hint, hint_below, l
 
 # What whoever sits at a rig's console for the first time types.
 FIRST_WORDS = (
-    "a line goes to all cameras, {name}: LINE to one; mark LABEL, exposure 2ms, stop, quit; ? lists all"
+    "a line goes to all, {name}: LINE to one; mark LABEL, exposure 2ms, stop, quit; ? lists all"
 )
 
 
