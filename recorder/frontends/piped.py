@@ -5,10 +5,10 @@
 
 `at_ns` is when the line was given, by the clock that all programs of a computer have in common
 (`time.perf_counter_ns`); without it the line counts as given when it comes. Nothing runs before `start`.
-`over` follows an answer once what the line began is over, such as a run that `stop` ends. `{"interrupt": 1}`
-is Ctrl-C, 2 the second one. Unasked come `figures` twice a second, and `log`, `told` (what others did),
-`file`, `end` of a run, and at last `summary`. Where standard input ends, so does the session, in order:
-nobody could end it otherwise.
+`over` follows an answer once what the line began is over, such as a run that `stop` ends.
+`{"interrupt": 1}` is Ctrl-C, 2 the second one. Unasked come `figures` twice a second, and `log`, `told` (what
+others did), `file`, `end` of a run, and at last `summary`. Where standard input ends, so does the session, in
+order: nobody could end it otherwise.
 """
 
 import asyncio

@@ -21,6 +21,10 @@ log = logging.getLogger(__name__)
 # How long a process may take until it takes lines; imports on a busy computer.
 READY_S = 60.0
 
+# How soon the end of a process is seen, and how long what it said last is waited for.
+POLL_S = 0.1
+LAST_S = 1.0
+
 # After so many, to stop and to abort, a process is ended at once.
 INTERRUPTIONS = 2
 
@@ -129,12 +133,6 @@ class CameraProcess:
             self._end if self._end is not None and self._end.run == self.runs and not self.running else None
         )
 
-    @property
-    def pid(self) -> int:
-        """The number of its process."""
-        assert self._process is not None
-        return self._process.pid
-
     async def begin(self) -> None:
         """Start the process and wait until it takes lines; raises RecorderError where it does not."""
         pipe = asyncio.subprocess.PIPE
@@ -198,8 +196,17 @@ class CameraProcess:
         """Hear what the process says until it ends."""
         assert process.stdout is not None
         assert process.stderr is not None
-        await asyncio.gather(self._hear(process.stdout), self._hear_errors(process.stderr))
-        code = await process.wait()
+        hearing = asyncio.gather(self._hear(process.stdout), self._hear_errors(process.stderr))
+        # On some versions asyncio's own waiting takes until the pipes are closed, too.
+        while process.returncode is None:  # noqa: ASYNC110 - nothing tells it
+            await asyncio.sleep(POLL_S)
+        # A program that the camera's process began, such as a window, may hold its pipes open.
+        await asyncio.wait([hearing], timeout=LAST_S)
+        hearing.cancel()
+        await asyncio.gather(hearing, return_exceptions=True)
+        # Nothing else lets go of pipes that others hold open.
+        process._transport.close()  # type: ignore[attr-defined]
+        code = process.returncode
         if self.summary is None:
             self.died = self._why(code)
         self.running = False

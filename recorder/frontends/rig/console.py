@@ -20,9 +20,7 @@ from recorder.frontends.rig.rig import Rig
 from recorder.frontends.toolbar import ToolbarItem, figures, hint, hint_below, line_of
 
 # What whoever sits at a rig's console for the first time types.
-FIRST_WORDS = (
-    "a line goes to all cameras, {name}: LINE to one; mark LABEL, exposure 2ms, stop, quit; ? lists all"
-)
+FIRST_WORDS = "a line goes to all, {name}: LINE to one; mark LABEL, exposure 2ms, stop, quit; ? lists all"
 
 
 async def run(rig: Rig, script: Callable[[], Awaitable[None]] | None, *, on_stderr: bool) -> None:

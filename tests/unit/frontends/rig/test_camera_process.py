@@ -1,6 +1,8 @@
 """The process of a camera: what it tells, how it ends, whoever ends it."""
 
 import asyncio
+import os
+import signal
 import sys
 from typing import Any
 
@@ -115,3 +117,20 @@ async def test_it_is_interrupted_by_words_and_at_last_ended() -> None:
     assert left.died
     left.interrupt(4)
     await left.close()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
+async def test_its_death_is_seen_where_another_program_holds_its_pipes() -> None:
+    """Such as the browser of a preview window."""
+    told: list[str] = []
+    left = camera(
+        "import subprocess\nother = subprocess.Popen(['sleep', '60'])\n"
+        "tell(event='log', text=str(other.pid))\nsys.stdin.readline()\nos.kill(os.getpid(), 9)"
+    )
+    left._on_event = lambda _, event: told.append(event.get("text", ""))
+    await left.begin()
+    sent = left.send("mark a", "console", 1, 0)
+    assert (await sent.answer).message == "its process was ended by SIGKILL"
+    await left.close()
+    # It is there to this moment.
+    os.kill(int(told[1]), signal.SIGKILL)
