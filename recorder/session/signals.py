@@ -47,7 +47,7 @@ NAME = re.compile(r"[^\W\d][\w.-]{0,31}")
 Seconds = NDArray[np.float64]
 
 NO_ROOM = "found no room in memory"
-AT_THE_END = "not written when the run ended"
+AT_THE_END = "were not written when the run ended"
 
 # A row as it waits: which signal, its numbers, the moment it is about and when it came by the host's clock.
 WAITING = np.dtype(
@@ -72,9 +72,12 @@ class Signals:
         self.columns: dict[str, int] = {}
         self.figures = SignalFigures()
         self._names: list[str] = []
+        self._indices: dict[str, int] = {}
         self._run: Run | None = None
         self._waiting: list[NDArray[np.void]] = []
         self._taken = self._done = 0  # rows, ever
+        # The newest frame, as rows were looked at last.
+        self._last: FrameRef | None = None
         # The files stay open until the rows that came by now are in them.
         self._hold = contextlib.ExitStack()
         self._some = asyncio.Event()
@@ -92,10 +95,11 @@ class Signals:
         if known is None:
             self._require_name(name, count)
             self.columns[name] = count
+            self._indices[name] = len(self._names)
             self._names.append(name)
         elif known != count:
             raise UsageError(f"{name}: {_numbers(count)}; its rows have {known}, as its first one had")
-        return self._names.index(name)
+        return self._indices[name]
 
     def _running(self) -> Run:
         if self._run is None or self._run.state is not State.RUNNING:
@@ -169,7 +173,7 @@ class Signals:
     @contextlib.asynccontextmanager
     async def following(self, run: Run) -> AsyncIterator[None]:
         """Write rows into the files of `run` during `with`."""
-        self.figures, self._run = SignalFigures(), run
+        self.figures, self._run, self._last = SignalFigures(), run, None
         task = asyncio.create_task(self._write_all(run))
         try:
             yield
@@ -212,29 +216,38 @@ class Signals:
         while True:
             await self._some.wait()
             await asyncio.sleep(FLUSH_S)
+            settled_ns, last = _settled_ns(run), run.timeline.last
+            is_new = last != self._last or run.state is not State.RUNNING
+            if not is_new and self._waiting[0]["moment_ns"][0] >= settled_ns:
+                continue  # of a camera that fills its own memory, rows wait for minutes
+            self._last = last
             try:
-                await self._flush(run)
+                await self._flush(run, settled_ns)
             except Exception:
                 log.exception("signals: these rows are lost; the recording goes on")
 
-    async def _flush(self, run: Run) -> None:
+    async def _flush(self, run: Run, settled_ns: int) -> None:
         """Write the rows whose frame is known by now; the others go on waiting."""
         rows = np.concatenate(self._waiting)
         hold, self._hold = self._hold, contextlib.ExitStack()
-        moments = run.timeline.frames_at(rows["moment_ns"], _settled_ns(run))
+        moments = run.timeline.frames_at(rows["moment_ns"], settled_ns)
         known = np.zeros(len(rows), bool) if moments is None else moments.known
         self._waiting = [] if known.all() else [rows[~known]]
         if self._waiting:
             self._hold.enter_context(run.files.pending.held())
         else:
             self._some.clear()
+        left = known.copy()
         try:
             if moments is not None:
                 for file_index in np.unique(moments.files[known]):
                     chosen = known & (moments.files == file_index)
                     about = moments.indices[chosen], moments.time_s[chosen]
                     await self._write(run, int(file_index), rows[chosen], *about)
+                    left &= ~chosen
         finally:
+            if left.any():
+                self._lose(rows[left], AT_THE_END)
             self._done += int(known.sum())
             self._tell_flushed()
             hold.close()
