@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from recorder.errors import did_you_mean
 from recorder.frames.region_means import Box, box_in_frame, means_of
 from recorder.preview.analysis import Function, as_values
-from recorder.settings.field_types import split_condition
+from recorder.settings.file_types import split_condition
 
 log = logging.getLogger(__name__)
 

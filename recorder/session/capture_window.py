@@ -7,7 +7,7 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from recorder.settings.field_types import split_extent
+from recorder.settings.file_types import split_extent
 from recorder.settings.model import RecordingSettings
 
 

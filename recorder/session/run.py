@@ -81,8 +81,7 @@ class Run:
         self._losses = LossLogger()
         self._began_s = 0.0
         self._channel: Channel | PackingChannel | None = None
-        self._abort = asyncio.Event()
-        self._drained = asyncio.Event()
+        self._abort, self._drained = asyncio.Event(), asyncio.Event()
         self._camera_thread = ThreadPoolExecutor(1, "camera")
 
     # What front ends call.

@@ -71,8 +71,7 @@ class Session:
         self._summaries: list[Summary] = []
         self.last_summary: Summary | None = None
         self._error: RecorderError | None = None
-        self.marks = Marks()
-        self.signals = Signals()
+        self.marks, self.signals = Marks(), Signals()
         # Called with each run's summary when it is over, with the next file of a run before frames go to it,
         # and with what the camera tells of its health.
         self.on_end: list[Callable[[Summary], Awaitable[None]]] = []
@@ -81,30 +80,26 @@ class Session:
 
     def take_another_path(self) -> bool:
         """Choose another name for the first file; False where the configuration names the file itself."""
-        path = new_path(self.settings, first=True)
-        changed = path != self.path
-        self.path = path
-        return changed
+        before, self.path = self.path, new_path(self.settings, first=True)
+        return before != self.path
 
     def _on_health(self, remark: str) -> None:
         """Pass on what the camera tells of its health; from any thread."""
+        self._loop.call_soon_threadsafe(self._remark, remark)
 
-        def pass_on() -> None:
-            log.warning("%s", remark)
-            if self.on_remark is not None:
-                self.on_remark(remark)
-
-        self._loop.call_soon_threadsafe(pass_on)
+    def _remark(self, remark: str) -> None:
+        log.warning("%s", remark)
+        if self.on_remark is not None:
+            self.on_remark(remark)
 
     def _on_event(self, event: CameraEvent) -> None:
         """Mark the frame of an event that the camera saw, which is on its way; from any thread."""
+        self._loop.call_soon_threadsafe(self._mark_event, event)
 
-        def pass_on() -> None:
-            if self.run is not None:
-                mark = Mark(event.label, event.text, "camera", event.host_ns)
-                self.marks.place_soon(self.run, mark, event.number)
-
-        self._loop.call_soon_threadsafe(pass_on)
+    def _mark_event(self, event: CameraEvent) -> None:
+        if self.run is not None:
+            mark = Mark(event.label, event.text, "camera", event.host_ns)
+            self.marks.place_soon(self.run, mark, event.number)
 
     @property
     def preview(self) -> Preview:
@@ -177,11 +172,10 @@ class Session:
 
     async def stopped(self) -> Summary | None:
         """Wait until the run under way, if there is one, is over; return its summary, or the last one's."""
-        if (task := self._task) is None:
-            return None
-        # Meanwhile another run may begin.
-        await asyncio.wait([task])
-        return task.result()
+        if (task := self._task) is not None:
+            # Meanwhile another run may begin.
+            await asyncio.wait([task])
+        return task.result() if task else None
 
     async def close(self) -> Summary:
         """Stop what runs and return the summary of all runs; a second time only the latter.

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 
 from recorder.errors import CameraError, RecorderError
 from recorder.session.run import Run
-from recorder.settings.field_types import split_limit
+from recorder.settings.file_types import split_limit
 
 log = logging.getLogger(__name__)
 

@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING
 
 from recorder.errors import ConfigurationError, did_you_mean
-from recorder.settings.field_types import split_condition
+from recorder.settings.file_types import split_condition
 from recorder.settings.pco_camera import PcoCameraSettings
 
 if TYPE_CHECKING:

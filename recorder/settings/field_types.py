@@ -4,9 +4,7 @@ Times are in s, lengths in m, sizes in bytes, rates in frames/s (inf: "max") onc
 says of a type, `ParsedBy.allowed` and `Unit`, stands beside its parser.
 """
 
-import contextlib
 import math
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -67,20 +65,12 @@ _FAN = '"auto", or a speed from 0 to 100 percent'
 _SWITCH = 'true, false or "auto"'
 _REGION = "[x0, y0, x1, y1], the first pixel and the one after the last, from 0"
 _BASELINE = 'a time from 0.05s to 10min, or "running" and a time'
-_SPLIT = 'a size ("10GB", from 1 MB on), a time ("10min", from 1 s on), or a number of frames'
-_CHANNELS = 'the names of 2 to 8 kinds of light in their turn, such as ["blue", "violet"]'
 _DIFFERENCE = '"auto", "full", or a number more than 0'
-_EXTENT = 'a time ("2s", from 1ms to 1h), or a number of frames'
-_CONDITION = "NAME > NUMBER or NAME < NUMBER, for example mean > 1200"
 
 _SYNC_S = (0.1, 3600)
-_SPLIT_S = (1, 7 * 86400)
-_SPLIT_BYTES = (10**6, 2**60)
 _DISK_BYTES = (10**6, 10**12)
 _PIXEL_M = (1e-9, 1e-2)
-_EXTENT_S = (1e-3, 3600)
 
-_CONDITION_PARTS = re.compile(r"\s*([\w-][\w.-]*)\s*([<>])\s*(\S+)\s*")
 
 MAX_PIXEL = 65535
 
@@ -89,7 +79,8 @@ LOWEST_GAMMA, HIGHEST_GAMMA = 0.1, 10
 SHORTEST_BASELINE_S, LONGEST_BASELINE_S = 0.05, 600.0
 
 
-def _seconds(low: float, high: float, value: object) -> float:
+def checked_seconds(low: float, high: float, value: object) -> float:
+    """Return a time in s that people wrote, from `low` to `high`; raises ValueError."""
     if isinstance(value, int | float) and not isinstance(value, bool):
         raise ValueError('a time needs a unit (ns, us, ms, s, min, h), for example "5ms"')
     if not isinstance(value, str):
@@ -109,7 +100,8 @@ def _pixel_size(value: object) -> float:
     return metres
 
 
-def _bytes(low: int, high: int, value: object) -> int:
+def checked_bytes(low: int, high: int, value: object) -> int:
+    """Return a size in bytes that people wrote, from `low` to `high`; raises ValueError."""
     if not isinstance(value, str):
         raise ValueError('a size needs a unit (B, kB, MB, GB, KiB, MiB, GiB), for example "512MB"')
     size = parse_bytes(value)
@@ -123,7 +115,7 @@ def _disk_rate(value: object) -> float:
         return math.inf
     if not isinstance(value, str) or not value.endswith("/s"):
         raise ValueError(f"must be {_DISK_RATE}")
-    return _bytes(*_DISK_BYTES, value.removesuffix("/s"))
+    return checked_bytes(*_DISK_BYTES, value.removesuffix("/s"))
 
 
 def _rate(value: object) -> float:
@@ -169,72 +161,19 @@ def _switch(value: object) -> bool | Literal["auto"]:
 
 
 def _sync_period(value: object) -> float:
-    return math.inf if value == "never" else _seconds(*_SYNC_S, value)
+    return math.inf if value == "never" else checked_seconds(*_SYNC_S, value)
 
 
 def split_baseline(text: str) -> tuple[float, bool]:
     """Return the seconds of a baseline such as "2s" or "running 10s", and whether it is a running one."""
     words = text.split()
     running = words[:1] == ["running"]
-    return _seconds(SHORTEST_BASELINE_S, LONGEST_BASELINE_S, " ".join(words[running:])), running
+    return checked_seconds(SHORTEST_BASELINE_S, LONGEST_BASELINE_S, " ".join(words[running:])), running
 
 
 def _baseline(value: object) -> str:
     seconds, running = split_baseline(str(value))
     return f"{'running ' * running}{format_seconds(seconds)}"
-
-
-def split_limit(value: int | str) -> tuple[float, Literal["frames", "bytes", "s"]]:
-    """Return how long files get that are split at "10GB", "10min" or a number of frames."""
-    if isinstance(value, int):
-        return value, "frames"
-    try:
-        return _seconds(*_SPLIT_S, value), "s"
-    except ValueError:
-        return _bytes(*_SPLIT_BYTES, value), "bytes"
-
-
-def _split(value: object) -> int | str:
-    if type(value) is int and value > 0:
-        return value
-    with contextlib.suppress(ValueError):
-        return format_seconds(_seconds(*_SPLIT_S, value))
-    with contextlib.suppress(ValueError):
-        return format_bytes(_bytes(*_SPLIT_BYTES, value))
-    raise ValueError(f"must be {_SPLIT}")
-
-
-def split_extent(value: int | str) -> tuple[float, Literal["frames", "s"]]:
-    """Return how long something lasts that is given as "2s", or as a number of frames."""
-    return (value, "frames") if isinstance(value, int) else (parse_seconds(value), "s")
-
-
-def _extent(value: object) -> int | str:
-    if type(value) is int and value >= 0:
-        return value
-    if isinstance(value, str):
-        return format_seconds(_seconds(*_EXTENT_S, value))
-    raise ValueError(f"must be {_EXTENT}")
-
-
-def split_condition(text: str) -> tuple[str, Literal["<", ">"], float]:
-    """Return name, sign and number of a condition such as "mean > 1200"; raises ValueError."""
-    parts = _CONDITION_PARTS.fullmatch(text)
-    if parts is None:
-        raise ValueError(f"must be {_CONDITION}")
-    name, sign, number = parts.groups()
-    try:
-        limit = float(number)
-    except ValueError:
-        limit = math.nan
-    if not math.isfinite(limit):
-        raise ValueError(f"{number} is no number; write {_CONDITION}")
-    return name, ">" if sign == ">" else "<", limit
-
-
-def _condition(value: object) -> str:
-    name, sign, limit = split_condition(str(value))
-    return f"{name} {sign} {limit:.12g}"
 
 
 def _region_box(value: object) -> tuple[int, int, int, int]:
@@ -243,17 +182,6 @@ def _region_box(value: object) -> tuple[int, int, int, int]:
         if 0 <= x0 < x1 <= MAX_PIXEL and 0 <= y0 < y1 <= MAX_PIXEL:
             return x0, y0, x1, y1
     raise ValueError(f"must be {_REGION}")
-
-
-def _channels(value: object) -> list[str]:
-    if value == []:
-        return []
-    names = [name for name in value if isinstance(name, str)] if isinstance(value, list | tuple) else []
-    is_whole = isinstance(value, list | tuple) and len(names) == len(value) == len(set(names))
-    # "all" is what shows every channel.
-    if is_whole and 2 <= len(names) <= 8 and all(re.match(REGION_NAME, n) and n != "all" for n in names):
-        return names
-    raise ValueError(f"must be {_CHANNELS}, each once, of letters, digits, dots, dashes and underscores")
 
 
 def _difference_range(value: object) -> float | Literal["auto", "full"]:
@@ -283,7 +211,7 @@ def _write_rate(rate: float | str) -> float | str:
 
 
 def _times(low: float, high: float) -> BeforeValidator:
-    return BeforeValidator(ParsedBy(partial(_seconds, low, high), _from_to(low, high)))
+    return BeforeValidator(ParsedBy(partial(checked_seconds, low, high), _from_to(low, high)))
 
 
 def _from_to(low: float, high: float) -> str:
@@ -292,7 +220,7 @@ def _from_to(low: float, high: float) -> str:
 
 def _sizes(low: int, high: int) -> BeforeValidator:
     allowed = f"{format_bytes(low)} to {format_bytes(high)}"
-    return BeforeValidator(ParsedBy(partial(_bytes, low, high), allowed))
+    return BeforeValidator(ParsedBy(partial(checked_bytes, low, high), allowed))
 
 
 _WriteSeconds = PlainSerializer(format_seconds)
@@ -343,13 +271,7 @@ Switch = Annotated[bool | Literal["auto"], BeforeValidator(ParsedBy(_switch, _SW
 PreviewMode = Literal["raw", "difference", "dff"]
 # x0, y0, x1, y1 in the frame, counted from 0: the first pixel, and the one after the last.
 RegionBox = Annotated[tuple[int, int, int, int], BeforeValidator(ParsedBy(_region_box, _REGION))]
-# Empty: frames are all of one kind.
-ChannelNames = Annotated[list[str], BeforeValidator(ParsedBy(_channels, _CHANNELS))]
 RegionName = Annotated[str, StringConstraints(pattern=REGION_NAME)]
-SplitText = Annotated[int | str, BeforeValidator(ParsedBy(_split, _SPLIT))]
-# So many frames, or a time, before a trigger and after it.
-Extent = Annotated[int | str, BeforeValidator(ParsedBy(_extent, _EXTENT))]
-ConditionText = Annotated[str, BeforeValidator(ParsedBy(_condition, _CONDITION))]
 BaselineText = Annotated[str, BeforeValidator(ParsedBy(_baseline, _BASELINE))]
 DifferenceRange = Annotated[
     float | Literal["auto", "full"], BeforeValidator(ParsedBy(_difference_range, _DIFFERENCE))

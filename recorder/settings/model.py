@@ -21,13 +21,10 @@ from recorder.settings.field_types import (
     TOKEN,
     Address,
     BaselineText,
-    ChannelNames,
     ColourMap,
-    ConditionText,
     DifferenceRange,
     DiskRate,
     Duration,
-    Extent,
     Frames,
     Levels,
     PixelSize,
@@ -37,11 +34,11 @@ from recorder.settings.field_types import (
     RegionName,
     Reserve,
     Section,
-    SplitText,
     Switch,
     SyncPeriod,
     Unit,
 )
+from recorder.settings.file_types import ChannelNames, ConditionText, Extent, SplitText
 from recorder.settings.messages import SettingsModels, explain
 from recorder.settings.metadata import MetadataSettings
 from recorder.settings.pco_camera import PcoCameraSettings

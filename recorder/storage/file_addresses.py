@@ -176,6 +176,16 @@ class FileAddresses:
             values={name: ObjectHeader.read(file, at).contiguous for name, at in single.items()},
         )
 
+    def keep(self, file: FileBytes, frames: int, rows: Mapping[str, int]) -> None:
+        """Have a file hold so many frames, and so many rows of each table.
+
+        Raises DamagedFileError and OSError.
+        """
+        lengths = dict.fromkeys((self.pixels, *self.columns.values()), frames)
+        lengths |= {address: rows[table] for table, address in self.tables.items()}
+        for address, length in lengths.items():
+            GrowingDataset.read(file, address).keep(file, length)
+
     def set_text(self, file: FileBytes, name: str, text: str) -> None:
         """Write one of the values; a text that is too long loses its end. Raises OSError."""
         address, size = self.values[name]

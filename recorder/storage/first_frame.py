@@ -36,6 +36,11 @@ def utc_of_first(
     return utc_of(first, clock, wall_clock)
 
 
+def utc_now() -> str:
+    """Return this moment of the wall clock as UTC: ISO 8601, to the ms."""
+    return datetime.now(UTC).isoformat(timespec="milliseconds")
+
+
 def utc_of(host_ns: int, clock: Callable[[], int], wall_clock: Callable[[], int]) -> str:
     """Return a moment of the host's monotonic clock as UTC: ISO 8601, to the us."""
     readings = []

@@ -6,7 +6,6 @@ import math
 import os
 import time
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal
@@ -22,10 +21,9 @@ from recorder.storage.chunk_writer import ChunkWriter
 from recorder.storage.clock_values import values_of
 from recorder.storage.direct_io import open_again
 from recorder.storage.disk_room import DiskRoom
-from recorder.storage.file_addresses import GrowingDataset
 from recorder.storage.file_bytes import OnDisk
 from recorder.storage.file_sync import FileSync
-from recorder.storage.first_frame import utc_of_first
+from recorder.storage.first_frame import utc_now, utc_of_first
 from recorder.storage.hdf5_writer import HDF5Writer
 from recorder.storage.packed_span import PackedSpan, PackingFigures
 from recorder.storage.pixel_writes import AHEAD, PixelWrites
@@ -93,14 +91,13 @@ class Recording:
         self.ladder = what.ladder  # whose levels pixels are moved to before they are packed
         self.frames = self.last_number = 0  # committed; the camera's counter of the last one
         self._clock = clock
-        self._written = 0  # frames whose pixels are in place, rows or not
         self._rows = UncommittedRows(
             checksums=what.checksums,
             regions=what.regions.values(),
             trigger=what.trigger,
             channels=len(what.channels),
         )
-        self._pixels = PixelWrites()
+        self._pixels = PixelWrites(self._chunks, self._rows, self._note_mode)
         self._committed_ns = clock()
         self._is_closed = False
         self._tells_clocks = not what.clock_unknown
@@ -154,37 +151,15 @@ class Recording:
         with self._room.errors("write frames to"):
             self._look_for_changes()
             for span in spans:
-                self._note_written(leaving=AHEAD - 1)
+                self._pixels.note(leaving=AHEAD - 1)
                 self._room.look_for(self._chunks.room_for(span))
-                self._hdf5.extend(self._written + len(span))
-                self._write(span)
+                self._hdf5.extend(self._pixels.frames + len(span))
+                self._pixels.add(span)
             self._lock.note()
             # A loss is reported after the frames around it exist; if they never do, at the end.
             if losses or self._clock() - self._committed_ns >= COMMIT_NS:
                 self.commit()
             self._append_losses(losses)
-
-    def _write(self, span: FrameSpan | PackedSpan) -> None:
-        """Write a span, or have it written."""
-        if self._chunks.is_packed:
-            # The library writes: all at once, and in turn with what is written without it.
-            self._note_written()
-        write = self._chunks.prepare(self._written, span, self._note_mode)
-        if isinstance(span, PackedSpan):
-            self._rows.add(span.metadata, span.computed)
-        else:
-            self._pixels.begin(span, write or _nothing, self._rows.begin(span))
-        self._written += len(span)
-
-    def _note_written(self, *, leaving: int = 0) -> None:
-        """Take up the rows of what is written by now, and wait until no more spans than these are not."""
-        try:
-            with self._room.errors("write frames to"):
-                for metadata, computed in self._pixels.written(leaving=leaving):
-                    self._rows.add(metadata, computed)
-        except BaseException:
-            self._written -= self._pixels.give_up()
-            raise
 
     def _note_mode(self) -> None:
         self._places.set_text(self._file, "storage_mode", self.mode)
@@ -195,7 +170,8 @@ class Recording:
         `clocks` is how camera and computer go, where it is told anew.
         """
         self._committed_ns = self._clock()
-        self._note_written()
+        with self._room.errors("write frames to"):
+            self._pixels.note()
         if self._rows:
             self._commit_rows()
         if clocks is not None and self._tells_clocks and self._rows.first is not None:
@@ -227,18 +203,13 @@ class Recording:
 
     def add_rows(self, rows: Sequence[Row]) -> None:
         """Append rows to their tables, and flush them; the frames written so far get theirs before."""
-        self.commit()
-        with self._room.errors("write rows to"):
-            self._append_rows(rows)
+        self.add_blocks(blocks_of(rows))
 
     def add_blocks(self, blocks: Sequence[RowBlock]) -> None:
         """Append rows as `add_rows` does, many at once."""
         self.commit()
         with self._room.errors("write rows to"):
             self._append_blocks(blocks)
-
-    def _append_rows(self, rows: Sequence[Row]) -> None:
-        self._append_blocks(blocks_of(rows))
 
     def _append_blocks(self, blocks: Sequence[RowBlock]) -> None:
         for block in blocks:
@@ -264,7 +235,7 @@ class Recording:
         if new:
             # Where the library fails in it nobody calls it again; where what follows does, they are there.
             self._missing.update(loss.first_missing for loss in new)
-            self._append_rows([LossRow.of(loss) for loss in new])
+            self._append_blocks(blocks_of([LossRow.of(loss) for loss in new]))
 
     def sync(self) -> None:
         """Return once all that was written is on the disk; no HDF5 in it, for a thread of its own.
@@ -322,17 +293,13 @@ class Recording:
 
     def _trim(self) -> None:
         """Have the file hold what was committed and nothing else, without the library."""
-        places, file = self._places, self._file
-        lengths = dict.fromkeys((places.pixels, *places.columns.values()), self.frames)
-        lengths |= {address: self._hdf5.rows[table] for table, address in places.tables.items()}
         try:
-            for address, length in lengths.items():
-                GrowingDataset.read(file, address).keep(file, length)
+            self._places.keep(self._file, self.frames, self._hdf5.rows)
         except DamagedFileError as error:
             raise StorageError(f"cannot put {self.path} in order: {error}; recorder recover may") from error
 
     def _describe_end(self, verdict: Verdict, cause: str) -> None:
-        for name, text in (("cause", cause), ("verdict", verdict), ("end_time", _utc(time.time()))):
+        for name, text in (("cause", cause), ("verdict", verdict), ("end_time", utc_now())):
             self._places.set_text(self._file, name, text)
 
     def _first_problem(self, *steps: Callable[[], object]) -> StorageError | None:
@@ -380,12 +347,3 @@ class Recording:
     def _look_for_changes(self) -> None:
         if self._lock.look():
             log.error("%s: %s", self.path, CHANGED)
-
-
-def _nothing() -> None:
-    """What is left to be written of a chunk that the library wrote."""
-
-
-def _utc(seconds: float) -> str:
-    """Write seconds since 1970 as ISO 8601."""
-    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds")

@@ -275,7 +275,7 @@ async def test_a_slow_camera_has_each_frame_on_disk_within_a_quarter_of_a_second
 
     class Timed(Recording):
         def commit(self, clocks: ClockFit | None = None) -> None:
-            self._note_written()
+            self._pixels.note()
             arrivals = [int(t) for t in self._rows.metadata()["host_time_ns"]] if self._rows else []
             super().commit(clocks)
             waits.extend((time.perf_counter_ns() - t) * 1e-9 for t in arrivals)

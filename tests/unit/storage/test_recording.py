@@ -375,7 +375,7 @@ def test_a_file_that_another_program_emptied_is_closed_with_an_error_of_ours(tmp
     recording.commit()
     with fill(take(pool), 0, 4, 5) as span:
         recording.append([span])
-    recording._note_written()
+    recording._pixels.note()
     os.truncate(recording.path, 3000)
     recording.drop_uncommitted()
     with pytest.raises(StorageError, match="another program changed this file"):
