@@ -13,7 +13,11 @@ from recorder.settings.model import Settings, load, validate
 CONFIGS = Path(__file__).parents[3] / "configs"
 
 
-@pytest.mark.parametrize("path", sorted(CONFIGS.glob("*.toml")), ids=lambda p: p.name)
+# That of a rig names those of its cameras.
+OF_CAMERAS = sorted(path for path in CONFIGS.glob("*.toml") if path.name != "rig.toml")
+
+
+@pytest.mark.parametrize("path", OF_CAMERAS, ids=lambda p: p.name)
 def test_every_configuration_loads_and_survives_being_written(path: Path) -> None:
     settings = load(path)
     assert validate(tomllib.loads(settings.to_toml())) == settings

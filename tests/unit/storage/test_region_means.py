@@ -130,6 +130,7 @@ def test_means_are_left_out_where_frames_would_be_lost_for_them(
     waiting = [take(pool) for _ in range(round(pool.statistics().blocks * 0.8))]
     with fill(take(pool), 0, PER_CHUNK, 5) as span:
         recording.append([span])
+    recording.commit()
     for block in waiting:
         let_go(block)
     end(recording)
