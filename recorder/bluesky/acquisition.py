@@ -76,7 +76,8 @@ class Acquisition:
         self.check()
         if self.path is None:
             self._lost_before = (await self.door.figures()).lost
-            self.path = self._seen_here(await self.door.ask(f'save new "{name}"' if name else "save new"))
+            answer = await self.door.ask(f'save new "{name}"' if name else "save new")
+            self.path = await asyncio.to_thread(self._seen_here, answer)
         elif not self.triggers:
             raise RecorderError(
                 f'{self.door.where}: events of a step scan want camera.trigger = "software trigger" there; '
@@ -85,11 +86,23 @@ class Acquisition:
         self._task = asyncio.create_task(self._acquire(frames))
 
     def _seen_here(self, answer: str) -> Path:
+        """Return the file that `save new` answers with; raises RecorderError where it is not seen here."""
         found = _SAVING.fullmatch(answer)
         if found is None:
             raise RecorderError(f'{self.door.where}: it answers "{answer}" to save new')
         path = Path(found["path"])
-        return path if self._folder is None else self._folder / path.name
+        if self._folder is None and not path.is_absolute():
+            raise RecorderError(
+                f"{self.door.where}: it saves into {path}, a path from where it was started; give it a whole "
+                "one as recording.output, or say folder=Path(...), where its files are seen from here"
+            )
+        path = path if self._folder is None else self._folder.absolute() / path.name
+        if not path.is_file():
+            raise RecorderError(
+                f"{self.door.where}: it saves {found['path']}, and there is no {path} here; "
+                "folder=Path(...) says where its files are seen from here"
+            )
+        return path
 
     async def _acquire(self, frames: int) -> None:
         try:

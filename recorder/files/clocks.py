@@ -1,5 +1,6 @@
 """How the clocks of camera and computer went: as a file says, or as its frames tell; and in words."""
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -68,6 +69,8 @@ def _under(group: str, values: Mapping[str, Any]) -> dict[str, Any]:
 def in_words(fit: ClockFit) -> str:
     """Return a fit in a line, for people."""
     jumps = "" if not fit.jumps else f"; it was set {fit.jumps} times, this is the time since"
+    if math.isnan(fit.uncertainty_s):
+        return "a single frame tells nothing of it"
     residual, unsure = seconds_text(fit.residual_s, 3), seconds_text(fit.uncertainty_s, 3)
     return f"{drift_text(fit.drift)}; residual {residual}, moments are right to {unsure}{jumps}"
 

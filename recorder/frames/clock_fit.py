@@ -73,8 +73,8 @@ class ClockFit:
     it arrives, where it comes as soon as frames come, its exposure later. What the quickest of all take from
     the sensor into memory is in it, as nothing tells that. `drift` is None where the frames do not tell it.
     `residual_s` is how much later the quickest frame of a stretch came, the median of all; `uncertainty_s`
-    what a moment of the time that was fitted may be off, 95 % sure. `jumps` is how often the camera's clock
-    was set: the line is that of the time since.
+    what a moment of the time that was fitted may be off, 95 % sure (NaN: of one frame). `jumps` is how often
+    the camera's clock was set: the line is that of the time since.
     """
 
     camera_ns: int
@@ -178,7 +178,7 @@ class Envelope:
 
 
 class ClockFollower:
-    """Follow the clocks of one run, or file, in bounded memory and 20 us for each block of frames.
+    """Follow the clocks of one run, or file, in bounded memory and less than 0.1 ms for each block of frames.
 
     `jumps` counts how often the camera's clock was set, or wrapped around: it went back, or frames came
     sooner than frames can. A step back that is shorter than the time between two frames is not seen.
@@ -279,6 +279,8 @@ def _fit(quickest: tuple[Times, Times], drift: Drift | None, jumps: int) -> Cloc
     residual_s = float(np.median(np.abs(above - level))) * 1e-9
     unsure_ppm = (drift.high_ppm - drift.low_ppm) / 2 if drift else USUAL_PPM
     uncertainty_s = residual_s + unsure_ppm * 1e-6 * int(times[-1] - times[0]) * 0.5e-9
+    if len(times) == 1:
+        uncertainty_s = math.nan
     return ClockFit(middle, middle + lowest + round(level), drift, residual_s, uncertainty_s, jumps)
 
 

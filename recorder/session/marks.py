@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import math
 import weakref
 from collections import deque
 from dataclasses import dataclass, replace
@@ -167,4 +168,6 @@ class Marks:
 def _unsure(run: Run, host_ns: int) -> int:
     """Return how many frames a mark of this moment may be beside its frame."""
     fit = run.timeline.clocks.now()
-    return 0 if fit is None else round(fit.uncertainty_s * run.timeline.rate(host_ns))
+    if fit is None or math.isnan(fit.uncertainty_s):
+        return 0
+    return round(fit.uncertainty_s * run.timeline.rate(host_ns))

@@ -85,7 +85,7 @@ def fly(camera: RecorderDetector, info: TriggerInfo) -> Any:
 
 def scan(scenario: str, camera: RecorderDetector, engine: RunEngine) -> None:
     match scenario:
-        case "count" | "count dropped" | "count free running":
+        case "count" | "count dropped" | "count free running" | "relative":
             engine(bp.count([camera], 10))
         case "fly":
             engine(fly(camera, TriggerInfo(number_of_events=20)))
@@ -102,6 +102,7 @@ CAMERAS: dict[str, dict[str, Any]] = {
     "count": SOFTWARE,
     "count dropped": {**SOFTWARE, "faults": [{"kind": "drop", "at": 5, "count": 1}]},
     "count free running": {},
+    "relative": SOFTWARE,
     "fly": {},
     "five each": SOFTWARE,
     "fly dropped": {"faults": [{"kind": "drop", "at": 150, "count": 2}]},
@@ -109,8 +110,11 @@ CAMERAS: dict[str, dict[str, Any]] = {
 }
 
 
-def consolidated(documents: list[tuple[str, Any]]) -> Any:
-    """Return the frames that the documents name, as bluesky and tiled find them."""
+def consolidated(documents: list[tuple[str, Any]], *, is_whole: bool) -> Any:
+    """Return the frames that the documents name, as bluesky and tiled find them.
+
+    Behind those of a scan that failed are others in the file, which nobody told of.
+    """
     descriptor = next(document for name, document in documents if name == "descriptor")
     found = None
     for name, document in documents:
@@ -120,14 +124,17 @@ def consolidated(documents: list[tuple[str, Any]]) -> Any:
             assert found is not None
             found.consume_stream_datum(document)
     assert found is not None
-    found.validate()
+    if is_whole:
+        found.validate()
     return found.get_adapter().read()
 
 
 def main(scenario: str, folder: Path) -> None:
     documents: list[tuple[str, Any]] = []
     raised = ""
-    with recorder_at(folder, CAMERAS[scenario]) as where:
+    if scenario == "relative":
+        os.chdir(folder)
+    with recorder_at(Path() if scenario == "relative" else folder, CAMERAS[scenario]) as where:
         if scenario == "example":
             (code,) = re.findall(r"```python\n(.*?)```", EXAMPLE.read_text(encoding="utf-8"), re.DOTALL)
             os.environ["RECORDER_TOKEN"] = TOKEN
@@ -141,9 +148,8 @@ def main(scenario: str, folder: Path) -> None:
                 scan(scenario, camera, engine)
             except Exception as error:  # whatever the plan raises is what is looked at
                 raised = f"{error} {error.__cause__}"
-    frames = consolidated(documents) if any(name == "stream_datum" for name, _ in documents) else None
-    if frames is not None:
-        np.save(folder / "consolidated.npy", frames)
+    if any(name == "stream_datum" for name, _ in documents):
+        np.save(folder / "consolidated.npy", consolidated(documents, is_whole=not raised))
     told = {"documents": documents, "raised": raised}
     (folder / "told.json").write_text(json.dumps(told, default=str), encoding="utf-8")
 

@@ -140,6 +140,12 @@ def test_what_cannot_be_is_refused_in_words(tmp_path: Path) -> None:
     assert not refused.files
 
 
+def test_a_file_of_which_nobody_knows_where_it_is_seen_is_refused(tmp_path: Path) -> None:
+    refused = scanned("relative", tmp_path)
+    assert "a path from where it was started; give it a whole one as recording.output" in refused.raised
+    assert not refused.named("event")
+
+
 def test_a_step_scan_of_a_camera_that_runs_by_itself_is_refused(tmp_path: Path) -> None:
     scan = scanned("count free running", tmp_path)
     assert 'events of a step scan want camera.trigger = "software trigger"' in scan.raised

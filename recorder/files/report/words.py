@@ -243,7 +243,9 @@ def clock_facts(found: Found) -> dict[str, str]:
             ),
             "drift": drift_text(fit.drift),
             "residual": f"{seconds_text(fit.residual_s)}, the quickest frame of a stretch of time (median)",
-            "uncertainty": f"{seconds_text(fit.uncertainty_s)}, from one clock to the other (95 % sure)",
+            "uncertainty": "a single frame tells none"
+            if math.isnan(fit.uncertainty_s)
+            else f"{seconds_text(fit.uncertainty_s)}, from one clock to the other (95 % sure)",
         }
         if fit.jumps:
             told["set"] = f"{fit.jumps} times while it recorded; all of this is about the time since"

@@ -145,6 +145,7 @@ def test_too_few_frames_tell_no_drift_and_what_they_may_be_off() -> None:
     assert fit.uncertainty_s >= 0.001
     assert abs(run.error_ns(fit, 0)) < 10_000
     assert Run(np.arange(LEAST_STRETCHES - 1) * 1.0, 37, np.zeros(7)).fitted().drift is None
+    assert np.isnan(Run(np.zeros(1), 37, np.zeros(1)).fitted().uncertainty_s)
     assert ClockFollower().fit() is None
     assert ClockFollower().now() is None
 
