@@ -61,6 +61,7 @@ KEY_RULES = {
     "storage.read_noise": _BY_RUN,
     "storage.dark_offset": _BY_RUN,
     "storage.compressors": _BY_RUN,
+    "storage.limit": _BY_RUN,
     "storage.durable_every": _BY_PROGRAM,
     "remote.listen": _BY_PROGRAM_AT_CONSOLE,
     "remote.token": _BY_PROGRAM_AT_CONSOLE,

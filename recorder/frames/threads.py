@@ -1,11 +1,18 @@
-"""Wait in the event loop for work on another thread."""
+"""Threads: waiting for them in the event loop, and which of them go first."""
 
 import asyncio
+import contextlib
+import os
+import sys
+import threading
 from collections.abc import Callable
 from concurrent.futures import Executor
 from typing import TypeVar
 
 T = TypeVar("T")
+
+# Of Linux: a third of what others get where all want the processor; of Windows: below normal.
+_NICE, _BELOW_NORMAL = 5, -1
 
 
 async def on_thread(executor: Executor, work: Callable[..., T], *args: object) -> T:
@@ -23,3 +30,15 @@ async def on_thread(executor: Executor, work: Callable[..., T], *args: object) -
         if not future.cancelled():
             future.exception()  # marks it as retrieved; the cancellation is raised instead
         raise
+
+
+def let_others_first() -> None:
+    """Have this thread go after others that want the processor, where the system knows that of threads."""
+    with contextlib.suppress(OSError, AttributeError):
+        if sys.platform == "win32":
+            import ctypes  # noqa: PLC0415
+
+            kernel = ctypes.windll.kernel32
+            kernel.SetThreadPriority(kernel.GetCurrentThread(), _BELOW_NORMAL)
+        elif sys.platform == "linux":
+            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICE)

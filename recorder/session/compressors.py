@@ -22,6 +22,7 @@ import numpy as np
 from recorder.camera import timestamp
 from recorder.frames.channel import ChannelClosedError, SpanQueue
 from recorder.frames.pool import PAGE, FrameSpan
+from recorder.frames.threads import let_others_first
 from recorder.storage.frame_file import FrameFile
 from recorder.storage.packed_chunk import pack
 from recorder.storage.packed_span import PackedSpan
@@ -124,6 +125,8 @@ class Compressors:
 
     def _run(self, room: memoryview | None) -> None:
         """Pack what comes; `room` is for the values of a block that are moved."""
+        # Nothing in the camera's path waits for this thread, also not for a processor.
+        let_others_first()
         while (task := self._next()) is not None:
             work, buffer = task
             result = work.span if buffer is None else self._pack(work.span, buffer, room)

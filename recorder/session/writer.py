@@ -20,6 +20,10 @@ from recorder.storage.packed_span import PackedSpan
 # How often the file is told how the clocks go: 1 ms of work each time.
 CLOCKS_EVERY_S = 5.0
 
+# Spans that are written in one call: of more, the first would be held until the last is written, and a slow
+# disk be taken for one that does not answer.
+MOST_AT_ONCE = 8
+
 
 @dataclass(frozen=True)
 class WriterStatistics:
@@ -85,15 +89,20 @@ class Writer:
                         await self._attempt(self.files.commit(self._timeline.clocks.fit()))
                         await self._attempt(self.files.switch_to(file_index))
                     batch = [span for span in group if len(span)]
-                    if not batch:
-                        continue
-                    self._unsaved += self._account(batch)
-                    if self.failure is None and await self._attempt(self.files.append(batch, self._unsaved)):
-                        self._unsaved = []
+                    for begin in range(0, len(batch), MOST_AT_ONCE):
+                        await self._write(batch[begin : begin + MOST_AT_ONCE])
                 await self._tell_clocks()
             finally:
                 for span in spans:
                     span.release()
+
+    async def _write(self, spans: Sequence[FrameSpan | PackedSpan]) -> None:
+        """Book spans of one file, and have them written, or count them; then they are given back."""
+        self._unsaved += self._account(spans)
+        if self.failure is None and await self._attempt(self.files.append(spans, self._unsaved)):
+            self._unsaved = []
+        for span in spans:
+            span.release()
 
     async def _tell_clocks(self) -> None:
         """Have the file say now and then how the clocks go, also for when the program is killed."""

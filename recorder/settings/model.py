@@ -39,9 +39,12 @@ from recorder.settings.field_types import (
     Unit,
 )
 from recorder.settings.file_types import ChannelNames, ConditionText, Extent, SplitText
-from recorder.settings.messages import SettingsModels, explain
+from recorder.settings.messages import MAX_SHOWN, SettingsModels, explain
 from recorder.settings.metadata import MetadataSettings
 from recorder.settings.pco_camera import PcoCameraSettings
+
+# To say what is wrong with more of them takes seconds.
+MOST_KEYS = 10_000
 
 
 class RecordingSettings(Section):
@@ -281,6 +284,10 @@ def load(
 
 def validate(tree: dict[str, Any]) -> Settings:
     """Return the settings of a nested dictionary; raises ConfigurationError with the first of the errors."""
+    for name, section in {"": tree, **tree}.items():
+        if isinstance(section, dict) and len(section) > MOST_KEYS:
+            where = f"{name[:MAX_SHOWN]}: " if name else ""
+            raise ConfigurationError(f"{where}{len(section)} keys, more than any configuration has")
     camera = tree.get("camera")
     if isinstance(camera, dict):
         tree = {**tree, "camera": {"kind": "simulated", **camera}}

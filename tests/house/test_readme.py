@@ -36,6 +36,7 @@ CHECKED = {
 
 # Words of the console's table that stand for something, with an example.
 EXAMPLES = {
+    "[LABEL] [TEXT...]": "flame out",
     "[TEXT...]": "some text",
     "TEXT...": "some text",
     "LABEL": "trial3",

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recorder.files.opened.contents import Contents, RecordedFile
+from recorder.files.opened.file_times import offsets_of
 from recorder.files.opened.signals import Signal, ask_signals, joined_signals
 from recorder.files.opened.tables import joined, standing
 from recorder.files.probe import probing
@@ -20,10 +21,6 @@ class Happened:
     @property
     def files(self) -> tuple[RecordedFile, ...]:
         """The files, in the order of their frames."""
-        raise NotImplementedError
-
-    @property
-    def _offsets(self) -> tuple[float, ...]:
         raise NotImplementedError
 
     @cached_property
@@ -60,7 +57,7 @@ class Happened:
         `signals["lick"].time` is on the axis of `time`. They are read when they are asked for. Raises
         UsageError where rows of one name have more numbers in one file than in another.
         """
-        places = zip(self.contents, self._offsets, self.files, strict=True)
+        places = zip(self.contents, offsets_of(self.contents), self.files, strict=True)
         with probing() as probe:
             return joined_signals(
                 [

@@ -299,7 +299,8 @@ async def test_an_analysis_calls_for_a_capture_each_time_it_crosses_its_limit(
     tmp_path: Path, virtual_time: VirtualClock
 ) -> None:
     # The frame is exposed so briefly that a flash hardly moves its mean elsewhere.
-    camera = {"events": [{"at": 300, "frames": 20, "brighter": 5.0, "every": 250}]}
+    flash = {"at": 300, "frames": 20, "brighter": 5.0, "every": 250}
+    camera = {"events": [flash], "electrons": 400}
     analysis = {"trigger": "spot > 250"}
     regions = {"regions": {"spot": [8, 8, 24, 24]}}
     recording = {"pretrigger": 50, "posttrigger": 60}

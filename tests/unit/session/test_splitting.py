@@ -121,7 +121,10 @@ async def test_the_journal_tells_of_every_file(tmp_path: Path, virtual_time: Vir
     assert read_journal(journal).entries == ()
     assert [journal_of(file) for file in files] == [journal] * 4
     (tmp_path / "a.commands.jsonl").write_text("not a journal of any file here")
+    # One of another name was called otherwise once, and the journal names that.
     (tmp_path / "other.h5").hardlink_to(files[-1])
+    assert journal_of(tmp_path / "other.h5") == journal
+    journal.unlink()
     with pytest.raises(UsageError, match=r"no other journal in its folder has its commands, or names it"):
         journal_of(tmp_path / "other.h5")
 

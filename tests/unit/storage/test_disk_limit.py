@@ -18,7 +18,8 @@ class Clock:
         self.now += seconds
 
 
-def test_writes_take_their_time() -> None:
+def test_writes_take_their_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("recorder.storage.disk_limit.CACHE_BYTES", 0)
     clock = Clock()
     limit = DiskLimit(100, clock, clock.wait)
     for _ in range(3):
@@ -40,3 +41,14 @@ def test_without_a_limit_nobody_waits() -> None:
     with DiskLimit(math.inf, clock, clock.wait).writing(10**9):
         pass
     assert clock.now == 5.0
+
+
+def test_what_the_cache_holds_is_taken_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("recorder.storage.disk_limit.CACHE_BYTES", 100)
+    clock = Clock()
+    limit = DiskLimit(100, clock, clock.wait)
+    for _ in range(4):
+        with limit.writing(50):
+            pass
+    # Two of them; the others wait for their room in it.
+    assert clock.now == pytest.approx(6.0)

@@ -57,7 +57,8 @@ def everything(path: Path) -> dict[str, Any]:
                 look(group[name])
             elif isinstance(link, h5py.HardLink) and isinstance(group[name], h5py.Dataset):
                 one = group[name]
-                values = one[()].tolist() if one.shape is not None else None
+                # As text: a number that is not known is not equal to itself.
+                values = repr(one[()].tolist()) if one.shape is not None else None
                 scales = [[scale.name for scale in axis.values()] for axis in one.dims]
                 found[place] = (str(one.dtype), one.maxshape, one.chunks, scales, attributes(one), values)
             else:
@@ -93,6 +94,8 @@ def test_everything_of_a_recording_survives(tmp_path: Path, probe: Probe, made: 
     path = tmp_path / "x.h5"
     MADE[made](path)
     before, said, size = everything(path), problems(path, probe), path.stat().st_size
+    with h5py.File(path) as file:
+        frames = file["entry/instrument/detector/data"][:]
     done = compress(path, probe, None if in_place else tmp_path / "y.h5")
     assert (done.why_not, done.before) == ("", size)
     assert done.path == (path if in_place else tmp_path / "y.h5")
@@ -105,7 +108,7 @@ def test_everything_of_a_recording_survives(tmp_path: Path, probe: Probe, made: 
     assert told.compression is not None
     assert told.compression["ratio"] > 1
     with open_files([done.path], probe) as opened:
-        assert np.array_equal(opened.frames[:], before["/entry/instrument/detector/data"][-1])
+        assert np.array_equal(opened.frames[:], frames)
 
 
 @pytest.mark.parametrize("codec", ["zstd", "lz4"])
