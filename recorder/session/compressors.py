@@ -3,16 +3,21 @@
     offer ──► queue ──► a compressor: packs it, gives the block back ──► receive, in the order of offer
                 └── while frames are in danger: as it is ────────────────┘
 
-Where the pool fills up and the disk has nothing else to do, a block goes to the disk as it is: compression
-costs no frame. Blosc lets other threads run; memory is that of the pool, and some buffers made at the start.
-Where a file wants its values moved to a ladder first, that is done into a buffer: others look at the block.
+While the pool is filling up, the disk never waits for a block that nobody has begun to pack: it gets it as it
+is. Then compressors leave to it those that it would be at before they are done: compression costs no frame,
+however little of the processors there is for it. Blosc lets other threads run; memory is that of the pool,
+and some buffers made at the start. Where a file wants its values moved to a ladder first, that is done into
+a buffer: others look at the block.
 """
 
 import asyncio
 import contextlib
+import itertools
 import logging
+import math
 import mmap
 import threading
+import time
 from collections import deque
 from collections.abc import Callable
 from functools import partial
@@ -35,23 +40,28 @@ BUFFERS = 6
 # From this fill of the pool on blocks may go as they are, until it is down to the other.
 BEHIND_FILL, CAUGHT_UP_FILL = 0.5, 0.25
 
-# With so many blocks before it, ready or being written, the disk has enough to do to wait for a packed one.
-ENOUGH_READY = 2
-
-# How often a thread that waits for a buffer looks at the pool again.
+# How often a thread for which there is no block or no buffer looks again.
 LOOK_S = 0.02
+
+# Of how long a block takes to be written, so much is the last one's time; of the longest that one took to be
+# packed, so much is left with each after it.
+NEWEST = 0.25
+FORGETS = 0.9
 
 # The file that frames of such a `file_index` go to; called on any thread.
 FileOf = Callable[[int], FrameFile]
 
 
 class Work:
-    """A whole block to be packed: `result` is what the writer gets, None while it is worked on."""
+    """A whole block to be packed: `result` is what the writer gets, None until it is known.
 
-    __slots__ = ("is_unwanted", "result", "span")
+    `place` is the block's in the order of all.
+    """
 
-    def __init__(self, span: FrameSpan) -> None:
-        self.span = span
+    __slots__ = ("is_unwanted", "place", "result", "span")
+
+    def __init__(self, span: FrameSpan, place: int) -> None:
+        self.span, self.place = span, place
         self.result: FrameSpan | PackedSpan | None = None
         self.is_unwanted = False
 
@@ -83,7 +93,10 @@ class Compressors:
         self._queue: deque[Work] = deque()
         self._changed = threading.Condition()
         self._is_behind = self._is_closing = self._has_failed = False
-        self._ready = 0  # blocks that are done and not written yet
+        self._places = itertools.count()
+        self._next_place = 0  # of the block that the disk gets next
+        self._pack_s = self._write_s = 0.0  # that a block takes, of late
+        self._fill: Callable[[], float] = lambda: 0.0
         self._threads = [
             threading.Thread(target=self._run, args=(room,), name=f"compressor-{i}")
             for i, room in enumerate(pieces[:moved] or [None] * count)
@@ -93,11 +106,27 @@ class Compressors:
 
     def add(self, span: FrameSpan) -> Work:
         """Have a whole block packed, or left as it is; the lease goes with it."""
-        work = Work(span)
         with self._changed:
+            self._fill = span.pool_fill
+            work = Work(span, next(self._places))
             self._queue.append(work)
+            self._look()
             self._changed.notify()
         return work
+
+    def as_it_is(self, work: Work) -> bool:
+        """Take back the first block that is not done, for a disk with nothing to do; False: it is to wait.
+
+        That is where somebody packs it, or will before frames are in danger.
+        """
+        with self._changed:
+            self._look()
+            is_wanted = self._is_behind or self._has_failed or not self._free
+            if not is_wanted or not self._queue or self._queue[0] is not work:
+                return False
+            self._queue.popleft()
+            work.result = work.span
+            return True
 
     def drop(self, work: Work) -> None:
         """Give up a block that was added: what of leases and buffers it holds is given back."""
@@ -109,10 +138,13 @@ class Compressors:
         if result is not None:
             result.release()
 
-    def written(self, blocks: int) -> None:
-        """Note that so many of the blocks that were done are written."""
+    def written(self, blocks: int, seconds: float) -> None:
+        """Note that the next blocks in their order are written, and how long that took."""
         with self._changed:
-            self._ready -= blocks
+            self._next_place += blocks
+            if blocks:
+                self._write_s += (seconds / blocks - self._write_s) * (NEWEST if self._write_s else 1)
+            self._look()
             self._changed.notify_all()
 
     def close(self) -> None:
@@ -129,33 +161,44 @@ class Compressors:
         let_others_first()
         while (task := self._next()) is not None:
             work, buffer = task
-            result = work.span if buffer is None else self._pack(work.span, buffer, room)
+            began_s = time.perf_counter()
+            result = self._pack(work.span, buffer, room)
+            # The longest of late: one that is late itself holds up all behind it.
+            self._pack_s = max(time.perf_counter() - began_s, self._pack_s * FORGETS)
             with self._changed:
                 work.result = result
-                self._ready += 1
                 is_unwanted = work.is_unwanted
             if is_unwanted:
                 result.release()
             self._wake()
 
-    def _next(self) -> tuple[Work, memoryview | None] | None:
-        """Wait for a block; return it with a buffer, None where it goes as it is. None: no more come."""
+    def _next(self) -> tuple[Work, memoryview] | None:
+        """Wait for a block to pack; return it with a buffer. None: no more come."""
         with self._changed:
             while self._queue or not self._is_closing:
-                if self._queue and self._goes_as_it_is(self._queue[0].span):
-                    return self._queue.popleft(), None
-                if self._queue and self._free:
-                    return self._queue.popleft(), self._free.popleft()
+                if self._free and not self._has_failed and (work := self._choose()) is not None:
+                    return work, self._free.popleft()
                 self._changed.wait(LOOK_S if self._queue else None)
             return None
 
-    def _goes_as_it_is(self, span: FrameSpan) -> bool:
-        fill = span.pool_fill()
+    def _choose(self) -> Work | None:
+        """Take the first block from the queue that is packed before the disk is at it."""
+        first = 0
+        if self._is_behind and self._write_s > 0:
+            first = self._next_place + math.ceil(self._pack_s / self._write_s)
+        for i, work in enumerate(self._queue):
+            if work.place >= first:
+                del self._queue[i]
+                return work
+        return None
+
+    def _look(self) -> None:
+        """Find out whether frames are in danger."""
+        fill = self._fill()
         if fill >= BEHIND_FILL:
             self._is_behind = True
         elif fill <= CAUGHT_UP_FILL:
             self._is_behind = False
-        return self._has_failed or (self._is_behind and self._ready < ENOUGH_READY)
 
     def _pack(self, span: FrameSpan, buffer: memoryview, room: memoryview | None) -> FrameSpan | PackedSpan:
         try:
@@ -166,8 +209,10 @@ class Compressors:
             size = pack(pixels, buffer)
             computed = file.compute(span, pixels) if size else ()
         except Exception as error:  # whatever the library says, the frames are there
-            log.warning("compression: %r; frames are stored as they are from now on", error)
-            self._has_failed, size = True, 0
+            with self._changed:
+                is_first, self._has_failed, size = not self._has_failed, True, 0
+            if is_first:
+                log.warning("compression: %r; frames are stored as they are from now on", error)
         if not size:
             self._give_back(buffer)
             return span
@@ -197,7 +242,7 @@ class PackingChannel(SpanQueue):
         self._loop = asyncio.get_running_loop()
         self._compressors = Compressors(count, block_bytes, file_of, self._wake, moves_values=moves_values)
         self._works: deque[Work | None] = deque()  # beside the spans
-        self._in_hand = 0
+        self._in_hand, self._given_s = 0, 0.0
 
     def _wake(self) -> None:
         with contextlib.suppress(RuntimeError):  # the loop is closed, and nobody waits
@@ -216,11 +261,12 @@ class PackingChannel(SpanQueue):
         The caller has to release them. Raises ChannelClosedError once the channel is closed and empty. A
         cancelled wait loses no span. One task at a time may wait.
         """
-        self._compressors.written(self._in_hand)
+        self._compressors.written(self._in_hand, time.perf_counter() - self._given_s)
         self._in_hand = 0
         while True:
             await self._ready.wait()
             if found := self._take_ready():
+                self._given_s = time.perf_counter()
                 return found
             if self._closed and not self._spans:
                 raise ChannelClosedError
@@ -228,7 +274,11 @@ class PackingChannel(SpanQueue):
 
     def _take_ready(self) -> list[FrameSpan | PackedSpan]:
         found: list[FrameSpan | PackedSpan] = []
-        while self._spans and ((work := self._works[0]) is None or work.result is not None):
+        while self._spans:
+            work = self._works[0]
+            is_done = work is None or work.result is not None
+            if not is_done and (found or work is None or not self._compressors.as_it_is(work)):
+                break
             self._works.popleft()
             span = self._spans.popleft()
             found.append(span if work is None or work.result is None else work.result)

@@ -57,7 +57,7 @@ class RunParts:
         return PackingChannel(
             WRITER,
             lambda index: files[index].file,
-            settings.compressors or max(1, (os.cpu_count() or 1) - 1),
+            settings.compressors or os.cpu_count() or 1,
             block_bytes,
             moves_values=settings.compression == SHOT_NOISE,
         )

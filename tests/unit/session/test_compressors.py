@@ -172,7 +172,7 @@ async def test_a_disk_that_is_busy_gets_packed_blocks_however_full_the_pool_is()
     async with packing(1) as channel:
         offer(channel, pool, 1)
         offer(channel, pool, 5)
-        while channel._compressors._ready < 2:
+        while not all(work.result for work in channel._works):
             await asyncio.sleep(0.001)
         others = [take(pool) for _ in range(6)]
         # Two are ready and not written: the third is packed though the pool is nearly full.
@@ -183,6 +183,47 @@ async def test_a_disk_that_is_busy_gets_packed_blocks_however_full_the_pool_is()
         assert all(isinstance(span, PackedSpan) for span in found)
         for span in found:
             span.release()
+
+
+async def test_a_disk_that_is_quicker_than_compressors_never_waits_for_one_that_has_not_begun(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    pool = Pool(SMALL, K, 16 * K * SMALL.nbytes)
+    async with packing(1) as channel:
+        with held_up(monkeypatch) as (begun, goes_on):
+            for i in range(10):
+                offer(channel, pool, 1 + K * i)
+                begun.wait()
+            waiting = asyncio.ensure_future(channel.receive())
+            await asyncio.sleep(0.02)
+            # In order: the first is being packed.
+            assert not waiting.done()
+            # It takes long, and the disk hardly any time: the rest is left to that.
+            channel._compressors._pack_s, channel._compressors._write_s = 100.0, 0.001
+            goes_on.set()
+            found = await waiting
+            while len(found) < 10:
+                for span in found:
+                    span.release()
+                found += await channel.receive()
+            for span in found:
+                span.release()
+    assert [int(span.metadata["frame_number"][0]) for span in found] == [1 + K * i for i in range(10)]
+    assert isinstance(found[0], PackedSpan)
+    # 10 of 16 blocks are taken, and until 4 are frames are in danger.
+    assert all(isinstance(span, FrameSpan) for span in found[1:6])
+    assert pool.leases() == 0
+
+
+async def test_blocks_go_as_they_are_where_buffers_wait_behind_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    pool = Pool(SMALL, K, 40 * K * SMALL.nbytes)
+    async with packing(1) as channel:
+        channel._compressors._free.clear()
+        offer(channel, pool, 1)
+        async with asyncio.timeout(5):
+            (found,) = await channel.receive()
+        with found:
+            assert isinstance(found, FrameSpan)
 
 
 async def test_what_is_given_up_gives_everything_back(monkeypatch: pytest.MonkeyPatch) -> None:
