@@ -87,8 +87,18 @@ def test_ctrl_c_and_sigterm_leave_nothing(tmp_path: Path, number: signal.Signals
     file.close()
     content = file.path.read_bytes()
     command = [*COMMAND, "compress", "x.h5", "--in-place"]
+
+    def heed() -> None:
+        # Whoever runs the tests in the background has Ctrl-C ignored.
+        signal.signal(number, signal.SIG_DFL)
+
     process = subprocess.Popen(
-        command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        command,
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=heed,  # noqa: PLW1509
     )
     while process.poll() is None and len(names(tmp_path)) == 1:
         time.sleep(0.001)

@@ -132,13 +132,14 @@ def test_bench_measures_compression_beside_none_on_a_slower_disk(recorder: Recor
         "--set",
         "camera.electrons=100",
     )
-    result = recorder(*arguments, "--compression", "lossless", "--disk-limit", "20MB/s", "--json")
+    result = recorder(*arguments, "--compression", "lossless", "--disk-limit", "1MB/s", "--json")
     assert result.code == 0, result.err
     assert "a scene of 100 electrons" in result.err
-    assert "slowed down to 20 MB/s" in result.err
+    assert "slowed down to 1 MB/s" in result.err
     rows = {row["way"]: row for row in result.json["rows"]}
     plain, packed = rows["recorder buffered"], rows["recorder buffered, lossless"]
-    assert plain["GB/s"] <= 0.02
+    # All but what the cache of such a disk holds.
+    assert plain["GB/s"] < 0.1
     assert (plain["ratio"], plain["% as is"]) == (1, 100)
     assert packed["ratio"] > 1.5
     assert packed["% as is"] < 100

@@ -141,32 +141,6 @@ async def test_noise_that_cannot_be_packed_is_left_as_it_is() -> None:
             assert isinstance(found, FrameSpan)
 
 
-async def test_frames_in_danger_go_as_they_are_until_the_pool_has_room(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    pool = Pool(SMALL, K, 16 * K * SMALL.nbytes)
-    async with packing(1) as channel:
-        with held_up(monkeypatch) as (begun, goes_on):
-            for i in range(10):
-                offer(channel, pool, 1 + K * i)
-                begun.wait()
-            goes_on.set()
-            # The first was begun with; the disk has nothing to do, and of 16 blocks 10 are taken.
-            found: list[tuple[bool, int]] = []
-            while len(found) < 10:
-                for span in await channel.receive():
-                    with span:
-                        found.append((isinstance(span, PackedSpan), int(span.metadata["frame_number"][0])))
-        assert [number for _, number in found] == [1 + K * i for i in range(10)]
-        assert found[0][0]
-        assert not all(is_packed for is_packed, _ in found)
-        # There is room again.
-        offer(channel, pool, 100)
-        (last,) = await all_of(channel, 1)
-        with last:
-            assert isinstance(last, PackedSpan)
-
-
 async def test_a_disk_that_is_busy_gets_packed_blocks_however_full_the_pool_is() -> None:
     pool = Pool(SMALL, K, 8 * K * SMALL.nbytes)
     async with packing(1) as channel:
@@ -208,10 +182,15 @@ async def test_a_disk_that_is_quicker_than_compressors_never_waits_for_one_that_
                 found += await channel.receive()
             for span in found:
                 span.release()
+            # There is room again.
+            offer(channel, pool, 100)
+            (last,) = await channel.receive()
+            last.release()
     assert [int(span.metadata["frame_number"][0]) for span in found] == [1 + K * i for i in range(10)]
     assert isinstance(found[0], PackedSpan)
     # 10 of 16 blocks are taken, and until 4 are frames are in danger.
     assert all(isinstance(span, FrameSpan) for span in found[1:6])
+    assert isinstance(last, PackedSpan)
     assert pool.leases() == 0
 
 
@@ -244,7 +223,7 @@ async def test_a_library_that_fails_costs_no_frame(
         raise RuntimeError("no such codec")
 
     monkeypatch.setattr(compressors, "pack", fails)
-    pool = Pool(SMALL, K, 8 * K * SMALL.nbytes)
+    pool = Pool(SMALL, K, 16 * K * SMALL.nbytes)
     async with packing(1) as channel:
         for i in range(6):
             offer(channel, pool, 1 + K * i)
