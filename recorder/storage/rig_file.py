@@ -27,6 +27,7 @@ from recorder.storage.boot_id import boot_id
 from recorder.storage.direct_io import sync_folder
 from recorder.storage.nexus import describe, fixed, make_group
 from recorder.storage.records import TEXT, WORD, fitted
+from recorder.storage.superblock import with_checksum
 
 RIG_SUFFIX = ".rig.h5"
 
@@ -95,7 +96,8 @@ def _image(path: Path, what: RigContents) -> bytes:
         ends = [_packed(CAMERAS, camera, *end) for camera, end in what.verdicts.items()]
         rig["cameras"] = np.array(ends, CAMERAS)
         file.flush()
-        return bytes(file.id.get_file_image())
+        # HDF5 1.14.2 changes the superblock of the image and not its checksum.
+        return with_checksum(file.id.get_file_image())
 
 
 def _packed(kind: np.dtype[np.void], *texts: str) -> tuple[bytes, ...]:
