@@ -57,6 +57,12 @@ def late_s(fit: ClockFit | None, columns: Columns) -> NDArray[np.float64]:
     return late
 
 
+def all_late_s(clocks: Sequence[ClockFit | None], columns: Sequence[Columns]) -> list[NDArray[np.float64]]:
+    """Return `late_s` of each file, also of one that says that its clock is not known: by arrivals alone."""
+    fits = [said or found for said, found in zip(clocks, arrivals_of(columns), strict=True)]
+    return [late_s(fit, each) for fit, each in zip(fits, columns, strict=True)]
+
+
 def unknown_of(values: Mapping[str, Any]) -> str | None:
     """Return why a file says that nothing is found out, None where it does not."""
     return values.get(f"{GROUP}/{UNKNOWN}")

@@ -95,13 +95,12 @@ class ClockFit:
 
     def camera_of(self, host_ns: int) -> int:
         """Return the moment of the camera's clock that is `host_ns` by the computer's."""
-        since_ns = host_ns - self.host_ns
-        return self.camera_ns + since_ns - round(since_ns * self._slope / (1 + self._slope))
+        return int(self.cameras_of(np.array(host_ns)))
 
     def cameras_of(self, host_ns: Times) -> Times:
         """Return the moments (n,) of the camera's clock that are `host_ns` (n,) by the computer's."""
         since_ns = host_ns - self.host_ns
-        less_ns: Times = np.rint(since_ns * (self._slope / (1 + self._slope))).astype(np.int64)
+        less_ns: Times = np.rint(since_ns * self._slope / (1 + self._slope)).astype(np.int64)
         return self.camera_ns + since_ns - less_ns
 
     def late_s(self, camera_ns: Times, host_ns: Times, exposure_s: NDArray[Any]) -> NDArray[np.float64]:

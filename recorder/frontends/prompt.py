@@ -19,6 +19,7 @@ from prompt_toolkit.output import ColorDepth, Output, create_output
 from prompt_toolkit.output.vt100 import Vt100_Output
 from prompt_toolkit.patch_stdout import patch_stdout
 
+from recorder.control.command_types import Conversation
 from recorder.frontends.above_prompt import STYLE, AbovePrompt
 from recorder.frontends.terminal_kind import colour_bits
 from recorder.frontends.terminal_writer import TerminalWriter
@@ -43,6 +44,15 @@ class CommandCompleter(Completer):
         word = "" if not before or before[-1].isspace() else before.split()[-1]
         for text, meaning in self._complete(before):
             yield Completion(text, -len(word), display_meta=meaning)
+
+
+def asking(conversation: Conversation) -> Callable[[], StyleAndTextTuples]:
+    """Return what a prompt shows: the question that waits for an answer, if there is one."""
+
+    def before() -> StyleAndTextTuples:
+        return [("class:prompt", f"{conversation.question} y/N > " if conversation.question else "> ")]
+
+    return before
 
 
 def make_prompt(

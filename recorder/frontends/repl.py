@@ -15,7 +15,7 @@ from recorder.frontends.above_prompt import text_columns
 from recorder.frontends.console_text import ConsoleAnswers, table_text, welcome
 from recorder.frontends.inline_preview import InlinePreview
 from recorder.frontends.live_status import live_status
-from recorder.frontends.prompt import REFRESH_S, at_terminal, make_prompt
+from recorder.frontends.prompt import REFRESH_S, asking, at_terminal, make_prompt
 from recorder.frontends.rate_meter import RateMeter
 from recorder.frontends.toolbar import toolbar
 from recorder.session.session import Session
@@ -109,12 +109,9 @@ async def _take_lines(prompt: PromptSession[str], session: Session, dispatch: Di
     tasks: set[asyncio.Task[CommandResult | None]] = set()
     conversation = Conversation("console")
 
-    def before() -> StyleAndTextTuples:
-        return [("class:prompt", f"{conversation.question} y/N > " if conversation.question else "> ")]
-
     while not session.leaving.is_set():
         try:
-            line = await prompt.prompt_async(before, handle_sigint=False)
+            line = await prompt.prompt_async(asking(conversation), handle_sigint=False)
         except KeyboardInterrupt:
             conversation.ask("", "")
             continue

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 import tomli_w
 from pydantic import Field, ValidationError
 
-from recorder.errors import ConfigurationError, did_you_mean
+from recorder.errors import ConfigurationError
 from recorder.settings.cameras import CAMERAS, FAULTS, CameraSettings, SimulatedCameraSettings
 from recorder.settings.capture_rules import check_captures
 from recorder.settings.field_types import (
@@ -42,6 +42,7 @@ from recorder.settings.file_types import ChannelNames, ConditionText, Extent, Sp
 from recorder.settings.messages import MAX_SHOWN, SettingsModels, explain
 from recorder.settings.metadata import MetadataSettings
 from recorder.settings.pco_camera import PcoCameraSettings
+from recorder.settings.toml_file import read_toml
 
 # To say what is wrong with more of them takes seconds.
 MOST_KEYS = 10_000
@@ -259,16 +260,7 @@ def load(
     """
     tree: dict[str, Any] = {}
     if path is not None:
-        try:
-            tree = tomllib.loads(path.read_text(encoding="utf-8-sig"))
-        except (FileNotFoundError, IsADirectoryError):
-            near = did_you_mean(path.name, [p.name for p in path.parent.glob("*.toml")])
-            raise ConfigurationError(f"{path}: no such configuration file{near}") from None
-        except (OSError, UnicodeDecodeError) as error:
-            raise ConfigurationError(f"{path}: cannot be read: {error}") from None
-        except (ValueError, RecursionError) as error:
-            # Besides what is no TOML: numbers of thousands of digits, brackets in brackets in brackets.
-            raise ConfigurationError(f"{path}: not valid TOML: {error}") from None
+        _, tree = read_toml(path, "configuration file")
     for text in overrides:
         _set(tree, *_split(text))
     for key, value in (options or {}).items():

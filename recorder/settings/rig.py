@@ -1,7 +1,6 @@
 """The settings of a rig: its cameras, each with a configuration of its own; all of it checked at once."""
 
 import re
-import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +14,7 @@ from recorder.settings.field_types import PATH, PLAIN_NAME, Section
 from recorder.settings.messages import SettingsModels, explain
 from recorder.settings.model import SECTIONS, RemoteSettings, Settings, load
 from recorder.settings.pco_camera import PcoCameraSettings
+from recorder.settings.toml_file import read_toml
 
 # Names of cameras become part of files' names and begin lines: left: exposure 5ms.
 CAMERA_NAME = r"[A-Za-z][A-Za-z0-9_-]{0,31}"
@@ -99,16 +99,7 @@ def load_rig(path: Path, overrides: Sequence[str] = (), options: Mapping[str, st
     `overrides` are KEY=VALUE for all cameras, or CAMERA.KEY=VALUE for one; `options` the values of options
     of the command line, by their keys, for all. Raises ConfigurationError for anything that is not allowed.
     """
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-        tree = tomllib.loads(text)
-    except (FileNotFoundError, IsADirectoryError):
-        near = did_you_mean(path.name, [p.name for p in path.parent.glob("*.toml")])
-        raise ConfigurationError(f"{path}: no such configuration file of a rig{near}") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigurationError(f"{path}: cannot be read: {error}") from None
-    except (ValueError, RecursionError) as error:
-        raise ConfigurationError(f"{path}: not valid TOML: {error}") from None
+    text, tree = read_toml(path, "configuration file of a rig")
     try:
         common, remote, sections = _sections(tree)
     except ConfigurationError as error:

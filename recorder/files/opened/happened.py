@@ -18,10 +18,21 @@ class Happened:
 
     contents: tuple[Contents, ...]
 
-    @property
+    @cached_property
     def files(self) -> tuple[RecordedFile, ...]:
         """The files, in the order of their frames."""
-        raise NotImplementedError
+        firsts = np.cumsum([0, *(file.frames for file in self.contents)])
+        return tuple(
+            RecordedFile(
+                file.path,
+                int(first),
+                file.frames,
+                file.start,
+                file.verdict,
+                str(file.values.get("cause", "")),
+            )
+            for file, first in zip(self.contents, firsts[:-1], strict=True)
+        )
 
     @cached_property
     def marks(self) -> NDArray[np.void]:

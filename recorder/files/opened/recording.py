@@ -18,7 +18,6 @@ from recorder.files.opened.analysis_libraries import dask_array, data_array
 from recorder.files.opened.clips import Clips, clips_around
 from recorder.files.opened.contents import (
     Contents,
-    RecordedFile,
     Value,
     ask_contents,
     require_one_form,
@@ -246,22 +245,6 @@ class OpenedRecording(Happened):
         return export(self, out, options)
 
     # What it is.
-
-    @cached_property
-    def files(self) -> tuple[RecordedFile, ...]:
-        """The files, in the order of their frames."""
-        firsts = np.cumsum([0, *(file.frames for file in self.contents)])
-        return tuple(
-            RecordedFile(
-                file.path,
-                int(first),
-                file.frames,
-                file.start,
-                file.verdict,
-                str(file.values.get("cause", "")),
-            )
-            for file, first in zip(self.contents, firsts[:-1], strict=True)
-        )
 
     @cached_property
     def settings(self) -> Mapping[str, Any]:

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recorder.errors import NotOurFileError, UsageError, did_you_mean
-from recorder.files.clocks import arrivals_of, late_s
+from recorder.files.clocks import all_late_s
 from recorder.files.opened.file_times import clock_columns
 from recorder.files.opened.recording import OpenedRecording, open_files
 from recorder.files.opening import DAMAGE, require_file
@@ -136,13 +136,11 @@ class OpenedRig(Mapping[str, OpenedRecording]):
             )
         recording = self[name]
         columns = [clock_columns(file) for file in recording.contents]
-        found = zip(recording.clocks, arrivals_of(columns), strict=True)
+        lateness = all_late_s(recording.clocks, columns)
         moments = []
-        for file, each, fits in zip(recording.contents, columns, found, strict=True):
+        for file, (_, host_s, exposure_s), late in zip(recording.contents, columns, lateness, strict=True):
             if file.frames and not file.host_zero_ns:
                 raise UsageError(f"{file.path}: does not say by which clock its frames arrived; see rec.utc")
-            _, host_s, exposure_s = each
-            late = late_s(fits[0] or fits[1], each)
             moments.append(
                 host_s + file.host_zero_ns * 1e-9 - np.nan_to_num(exposure_s) - np.nan_to_num(late)
             )

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recorder.errors import UsageError
-from recorder.files.clocks import arrivals_of, late_s
+from recorder.files.clocks import all_late_s
 from recorder.files.export.plan import bits_of
 from recorder.files.opened.file_times import clock_columns
 from recorder.files.opened.recording import OpenedRecording
@@ -71,13 +71,11 @@ def find(recording: OpenedRecording, progress: Callable[[int, int], object]) -> 
     if len(recording):
         samples = read_samples(recording.frames, bits_of(recording), progress)
     columns = [clock_columns(file) for file in recording.contents]
-    arrivals = [one or other for one, other in zip(recording.clocks, arrivals_of(columns), strict=True)]
-    late = [late_s(fit, each) for fit, each in zip(arrivals, columns, strict=True)]
     return Found(
         recording,
         intervals_of(recording.time, recording.frame_number, parts),
         recording.clocks,
-        np.concatenate(late),
+        np.concatenate(all_late_s(recording.clocks, columns)),
         samples,
     )
 

@@ -13,7 +13,7 @@ from recorder.control.command_types import Conversation
 from recorder.errors import UsageError
 from recorder.frontends.above_prompt import text_columns
 from recorder.frontends.console_text import Show, table_text
-from recorder.frontends.prompt import at_terminal, make_prompt
+from recorder.frontends.prompt import asking, at_terminal, make_prompt
 from recorder.frontends.rig.camera_process import CameraAnswer
 from recorder.frontends.rig.lines import complete_line
 from recorder.frontends.rig.rig import Rig
@@ -62,9 +62,6 @@ async def _take_lines(prompt: PromptSession[str], rig: Rig, conversation: Conver
     """Carry out what is typed, each line in a task of its own, so that a slow one does not delay the next."""
     tell = _teller(rig, show)
 
-    def before() -> StyleAndTextTuples:
-        return [("class:prompt", f"{conversation.question} y/N > " if conversation.question else "> ")]
-
     async def carry_out(line: str) -> None:
         try:
             await rig.execute(line, conversation, tell)
@@ -74,7 +71,7 @@ async def _take_lines(prompt: PromptSession[str], rig: Rig, conversation: Conver
     async with asyncio.TaskGroup() as under_way:
         while not rig.leaving.is_set():
             try:
-                line = await prompt.prompt_async(before, handle_sigint=False)
+                line = await prompt.prompt_async(asking(conversation), handle_sigint=False)
             except KeyboardInterrupt:
                 conversation.ask("", "")
                 continue
