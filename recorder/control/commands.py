@@ -212,10 +212,7 @@ async def start(context: CommandContext) -> CommandReply:
         if ended is not None and ended.verdict == "failed" and not ended.frames + ended.unsaved:
             raise CameraError(ended.cause)
         return CommandReply("started, and ended at once")
-    path = session.run.file.path if session.run.file else None
-    return CommandReply(
-        f"started, saving {path}" if path else "started, saving nothing; save on writes a file"
-    )
+    return CommandReply(f"started, {saving_text(session)}")
 
 
 @command(ends_run=True, turn=Turn.LAST)

@@ -80,8 +80,9 @@ async def signals(context: CommandContext) -> CommandReply:
         return CommandReply("no signals yet; value NAME NUMBER... makes one", only_tells=True)
     rows = []
     for name, count in known.items():
-        kinds = {"rows": figures.saved, "not saved": figures.unsaved, "lost": figures.lost}
-        told = [f"{kind[name]} {words}" for words, kind in kinds.items() if kind[name] or words == "rows"]
+        told = [f"{figures.saved[name]} row{'s' * (figures.saved[name] != 1)}"]
+        others = {"not saved": figures.unsaved, "lost": figures.lost}
+        told += [f"{kind[name]} {words}" for words, kind in others.items() if kind[name]]
         rows.append((name, f"{', '.join(told)} of {count} number{'s' * (count > 1)}"))
     return CommandReply(
         "; ".join(f"{name}: {told}" for name, told in rows), table=tuple(rows), only_tells=True

@@ -116,6 +116,14 @@ async def test_times_are_as_many_frames_as_come_in_them(
     assert cause == b"the capture is complete"
 
 
+async def test_start_says_that_frames_wait_for_a_trigger(tmp_path: Path, virtual_time: VirtualClock) -> None:
+    async with dispatcher_of(tmp_path, {"pretrigger": 50}) as dispatch:
+        answer = await dispatch.execute("start", "test")
+        await dispatch.session.close()
+        assert answer.message.startswith("started, armed: ")
+        assert answer.message.endswith("; capture saves what is held")
+
+
 async def test_a_capture_during_a_capture_makes_it_longer(tmp_path: Path, virtual_time: VirtualClock) -> None:
     async with dispatcher_of(tmp_path, {"pretrigger": 20, "posttrigger": 100}) as dispatch:
         await dispatch.session.start()
