@@ -16,7 +16,7 @@ from recorder.control import commands as _commands  # noqa: F401
 from recorder.control import view_commands as _view_commands  # noqa: F401
 from recorder.control.script import read_script
 from recorder.errors import ConfigurationError, UsageError
-from recorder.frontends.printing import print_error, print_json, print_line
+from recorder.frontends.printing import print_error, print_json, print_wrapped
 from recorder.frontends.remote_server import serve_remote
 from recorder.frontends.rig import headless
 from recorder.frontends.rig.camera_process import CameraProcess
@@ -104,7 +104,7 @@ def rig(
         print_json(for_json(recorded, path))
     else:
         for text, colour in summary_lines(recorded, path):
-            print_line(text, colour)
+            print_wrapped(text, colour)
     return exit_code(recorded)
 
 

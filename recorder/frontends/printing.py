@@ -82,6 +82,12 @@ def print_line(text: str, colour: str = "") -> None:
         sys.stdout = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115
 
 
+def print_wrapped(text: str, colour: str = "") -> None:
+    """Print on standard output as `print_line` does; on a terminal its lines end between words."""
+    columns = columns_of(sys.stdout)
+    print_line("\n".join(wrapped(text, columns)) if columns else text, colour)
+
+
 def print_json(value: object) -> None:
     """Print a line of JSON on standard output, as `print_line` does; what JSON has no form for, as text."""
     # All but DEL is escaped by JSON itself, and in its own way.

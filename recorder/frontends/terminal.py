@@ -9,7 +9,7 @@ from datetime import datetime
 from rich.console import Console
 
 from recorder.frames.ledger import causes_text
-from recorder.frontends.printing import columns_of, escaped, print_error, print_line, wrapped
+from recorder.frontends.printing import escaped, print_error, print_wrapped
 from recorder.session.status import Summary
 from recorder.storage.records import Verdict
 from recorder.units import format_percent
@@ -69,10 +69,9 @@ def print_summary(summary: Summary) -> None:
     """Print how a session ended, the reason of a failure first; on a terminal wrapped at words."""
     if summary.verdict is Verdict.FAILED:
         print_error(summary.cause, is_failure=True)
-    text, columns = summary_text(summary), columns_of(sys.stdout)
-    first, figures = ("\n".join(wrapped(line, columns)) if columns else line for line in text.split("\n"))
-    print_line(first, VERDICT_COLOURS[summary.verdict])
-    print_line(figures)
+    first, figures = summary_text(summary).split("\n")
+    print_wrapped(first, VERDICT_COLOURS[summary.verdict])
+    print_wrapped(figures)
 
 
 class SafeConsole(Console):
