@@ -1,12 +1,16 @@
 """Options that several sub-commands share, and the settings that follow from them."""
 
 import sys
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import TypeVar
 
 import click
 
 from recorder.errors import ConfigurationError, UsageError
 from recorder.settings.model import Settings, load, override
+
+S = TypeVar("S")
 
 # Options of `run` that set a key of the configuration.
 OPTION_KEYS = {
@@ -46,9 +50,17 @@ def load_settings(
 
     Raises UsageError for what is wrong; a wrong option is called by its own name instead of its key.
     """
+    return with_options(lambda typed: load(config_file, overrides, typed), options)
+
+
+def with_options(load_with: Callable[[dict[str, str]], S], options: Mapping[str, str | None]) -> S:
+    """Return what `load_with` makes of the options that are given, by their keys.
+
+    Raises UsageError for what it says is wrong; a wrong option is called by its own name instead of its key.
+    """
     typed = {OPTION_KEYS[name]: value for name, value in options.items() if value is not None}
     try:
-        return load(config_file, overrides, typed)
+        return load_with(typed)
     except UsageError as error:
         text = str(error)
         for name, key in OPTION_KEYS.items():

@@ -9,13 +9,13 @@ from pathlib import Path
 import click
 
 from recorder.cli import processors
-from recorder.cli.options import DURATION, FRAMES, HEADLESS, OPTION_KEYS, has_terminal
+from recorder.cli.options import DURATION, FRAMES, HEADLESS, has_terminal, with_options
 
 # Registers the commands, which are read before they are sent.
 from recorder.control import commands as _commands  # noqa: F401
 from recorder.control import view_commands as _view_commands  # noqa: F401
 from recorder.control.script import read_script
-from recorder.errors import ConfigurationError, UsageError
+from recorder.errors import UsageError
 from recorder.frontends.printing import print_error, print_json, print_wrapped
 from recorder.frontends.remote_server import serve_remote
 from recorder.frontends.rig import headless
@@ -110,15 +110,7 @@ def rig(
 
 def _load(path: Path, overrides: Sequence[str], options: Mapping[str, str | None]) -> settings.Rig:
     """Load the rig's settings; raises UsageError for what is wrong, a wrong option by its own name."""
-    typed = {OPTION_KEYS[name]: value for name, value in options.items() if value is not None}
-    try:
-        asked = settings.load_rig(path, overrides, typed)
-    except ConfigurationError as error:
-        text = str(error)
-        for name, key in OPTION_KEYS.items():
-            if options.get(name) is not None:
-                text = text.replace(f"--set {key} =", f"{name} =")
-        raise UsageError(text) from None
+    asked = with_options(lambda typed: settings.load_rig(path, overrides, typed), options)
     for camera in asked.cameras:
         if camera.section.cpus is not None:
             try:
