@@ -1,6 +1,7 @@
 """`recorder rig`: several cameras, each in a process of its own, and one console over all."""
 
 import asyncio
+import contextlib
 import sys
 from collections.abc import Mapping, Sequence
 from functools import partial
@@ -74,17 +75,19 @@ def rig(
             recording.hear(camera, told)
 
         cameras = {
-            camera.name: CameraProcess(camera.name, _command(camera, paths, attended=not is_headless), hear)
+            camera.name: CameraProcess(
+                camera.name, _command(asked, camera, paths, attended=not is_headless), hear
+            )
             for camera in asked.cameras
         }
-        recording = Rig(cameras, asked.master, asked.common.on_failure)
+        recording = Rig(cameras, asked.master, asked.common.on_failure, has_page=asked.common.web is not None)
         keeper = RigFileKeeper(paths.rig, asked.text, recording)
         recording.on_change = keeper.note_change
         give_lines = partial(headless.run_script, recording, lines) if lines else None
         with headless.handle_signals(recording):
             try:
                 await recording.begin()
-                async with serve_remote(asked.remote, recording):
+                async with serve_remote(asked.remote, recording), _page(asked, recording):
                     if is_headless:
                         await headless.run(recording, console, give_lines)
                     else:
@@ -120,12 +123,24 @@ def _load(path: Path, overrides: Sequence[str], options: Mapping[str, str | None
     return asked
 
 
-def _command(camera: settings.RigCamera, paths: RigPaths, *, attended: bool) -> list[str]:
+def _page(asked: settings.Rig, recording: Rig) -> contextlib.AbstractAsyncContextManager[None]:
+    """Return what serves the page over all cameras, where one is asked for."""
+    if asked.common.web is None:
+        return contextlib.nullcontext()
+    # Imported only for those who ask for it.
+    from recorder.frontends.rig.page_server import serve_rig_page  # noqa: PLC0415
+
+    return serve_rig_page(asked.common, recording)
+
+
+def _command(rig: settings.Rig, camera: settings.RigCamera, paths: RigPaths, *, attended: bool) -> list[str]:
     """Return how a camera's process is started."""
     command = [sys.executable, "-m", "recorder", "run", "--piped", camera.name]
     command += [str(camera.config)] if camera.config is not None else []
     for text in (*camera.overrides, f"recording.output={paths.cameras[camera.name]}"):
         command += ["--set", text]
+    if rig.common.web is not None:
+        command.append("--page-of-rig")
     if attended:
         command.append("--attended")
     if camera.section.cpus is not None:

@@ -40,6 +40,7 @@ TRIAL = "60s"
 @click.option("--json", "as_json", is_flag=True, help="Print one line of JSON at the end, and nothing else.")
 @click.option("--piped", hidden=True, metavar="NAME", help="Be this camera of a rig: frontends.piped.")
 @click.option("--attended", is_flag=True, hidden=True, help="Of a rig at whose console somebody sits.")
+@click.option("--page-of-rig", is_flag=True, hidden=True, help="Of a rig that shows its page within its own.")
 @click.option("--cpus", hidden=True, metavar="0,1", help="Use these processors alone.")
 @click.option(
     "--profile", type=click.Path(path_type=Path), metavar="FILE", help="Write profiles for SnakeViz."
@@ -56,6 +57,7 @@ def run(
     as_json: bool,
     piped: str | None,
     attended: bool,
+    page_of_rig: bool,
     cpus: str | None,
     profile: Path | None,
 ) -> int:
@@ -69,7 +71,8 @@ def run(
         # Imported only for a rig's cameras.
         from recorder.cli.piped import record_piped  # noqa: PLC0415
 
-        return record_piped(load_settings(config_file, overrides, {}), piped, attended=attended)
+        settings = load_settings(config_file, overrides, {})
+        return record_piped(settings, piped, attended=attended, page_of_rig=page_of_rig)
     if not is_headless and not has_terminal():
         is_headless = True
         # The simulated camera as it is, which nobody can stop by typing: somebody tries this program.

@@ -32,13 +32,15 @@ class HereView(Protocol):
 class Displays:
     """The displays of a session, for whoever asks where to look.
 
-    `page` is the address of the page, with the token where a new one was made ("": there is none);
-    `no_window` says why no window opens ("": it does); `here` is None without a console.
+    `page` is the address of the page, with the token where a new one was made ("": there is none),
+    `page_here` that for programs on this computer, always with it, and alone where a rig shows it in its
+    own; `no_window` says why no window opens ("": it does); `here` is None without a console.
     """
 
     page: str = ""
     no_window: str = "nobody sits at this computer"
     here: HereView | None = None
+    page_here: str = ""
 
     def where(self, environment: Mapping[str, str] = os.environ) -> tuple[tuple[str, str], ...]:
         """Return where the preview is seen, or how it could be: rows of a table, for people alone."""
@@ -50,6 +52,8 @@ class Displays:
             rows.append(("page", self.page.replace(host, name, 1) if host in _EVERYWHERE else self.page))
             if host in _LOOPBACK and (is_remote or self.no_window):
                 rows.append(("from afar", f"ssh -L {port}:127.0.0.1:{port} {name}, then that address there"))
+        elif self.page_here:
+            rows.append(("page", "that over all cameras"))
         elif self.no_window:
             rows.append(("page", "none; quit, then recorder run --set preview.web=127.0.0.1:8080"))
         if self.no_window and is_remote and "DISPLAY" not in environment:
@@ -68,4 +72,6 @@ class Displays:
             return ""
         if self.page:
             return f"on the page {self.page.partition('?')[0]}"
+        if self.page_here:
+            return "on the page over all cameras"
         return "nothing shows it yet: no page is open, and no window opens"

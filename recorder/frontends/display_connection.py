@@ -1,13 +1,10 @@
 """What passes between a session, or a file, and a page that shows it: pictures out, requests in.
 
-A display sends objects of JSON with any of these keys: `ready` (it has drawn the last picture), `command` (a
-line), `mark` (true: mark the frame with the next of the display's own labels), `complete` (the text before
-the cursor), `id` (comes back with the answer), what `ReadoutRequest` takes, and of a file what
-`Viewed.receive` takes.
+A display sends objects of JSON with any of these keys: `ready` (it has drawn the last picture), what
+`CommandConnection` and `ReadoutRequest` take, and of a file what `Viewed.receive` takes.
 """
 
 import asyncio
-import contextlib
 import json
 import struct
 from collections import Counter
@@ -16,15 +13,13 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol
 
 from recorder.control.command_types import Conversation
+from recorder.frontends.command_connection import CommandConnection
 from recorder.frontends.event_log import EventLog
 from recorder.preview.live import Preview
 from recorder.preview.picture import Picture, Region
 
 # The largest number that a request may have, so that no display can ask for nonsense.
 MAX_NUMBER = 1 << 20
-
-# How many commands of one display may be under way at once.
-UNDER_WAY = 16
 
 
 class PageAddress(NamedTuple):
@@ -66,11 +61,6 @@ class DisplayAccess:
     viewed: Viewed | None = None
     numbered: Counter[str] = field(default_factory=Counter)
 
-    def next_label(self, source: str) -> str:
-        """Return a label for a mark of a display that gave none, such as page3."""
-        self.numbered[source] += 1
-        return f"{source}{self.numbered[source]}"
-
 
 @dataclass
 class ReadoutRequest:
@@ -106,52 +96,30 @@ class ReadoutRequest:
             preview.range = float(most)
 
 
-class DisplayConnection:
+class DisplayConnection(CommandConnection):
     """The connection to one display: carries out its messages, has its pictures.
 
-    `source` names it in the journal. `answer` is called with the answer to each command and completion, with
-    the `id` of the message; the answer to a command has `asks`: whether it is a question, for y or n.
+    `source` names it in the journal; `answer` as in `CommandConnection`.
     """
 
     def __init__(
         self, access: DisplayAccess, source: str, answer: Callable[[dict[str, Any]], Awaitable[None]]
     ) -> None:
-        self._access, self._answer = access, answer
-        self.conversation = Conversation(source)
+        super().__init__(access.command, access.complete, access.numbered, source, answer)
+        self._access = access
         self._readout = ReadoutRequest()
         self._ready = asyncio.Event()
         self._shown: Picture | None = None
-        self._under_way: set[asyncio.Task[None]] = set()
 
     async def receive(self, message: object) -> None:
-        """Carry out a message; a command is begun only, but waits while `UNDER_WAY` others are under way.
-
-        Raises ValueError for a message that makes no sense, and what `answer` raises.
-        """
-        if not isinstance(message, dict):
-            raise ValueError("a message is an object")
-        self._readout.update(message, self._access.preview)
-        if self._access.viewed is not None:
-            self._access.viewed.receive(message)
-        if message.get("ready"):
-            self._ready.set()
-        if isinstance(message.get("complete"), str):
-            words = self._access.complete(message["complete"])
-            await self._answer({"id": message.get("id"), "words": words})
-        line = message.get("command")
-        if message.get("mark"):
-            line = f"mark {self._access.next_label(self.conversation.source)}"
-        if isinstance(line, str):
-            if len(self._under_way) >= UNDER_WAY:
-                await asyncio.wait(self._under_way, return_when=asyncio.FIRST_COMPLETED)
-            task = asyncio.create_task(self._execute(line, message.get("id")))
-            self._under_way.add(task)
-            task.add_done_callback(self._under_way.discard)
-
-    async def _execute(self, line: str, number: object) -> None:
-        result = await self._access.command(line, self.conversation)
-        with contextlib.suppress(OSError):
-            await self._answer({"id": number, **result, "asks": bool(self.conversation.on_yes)})
+        """Carry out a message; raises as `CommandConnection.receive` does."""
+        if isinstance(message, dict):
+            self._readout.update(message, self._access.preview)
+            if self._access.viewed is not None:
+                self._access.viewed.receive(message)
+            if message.get("ready"):
+                self._ready.set()
+        await super().receive(message)
 
     async def ready(self) -> None:
         """Wait until the display asks for a picture, having drawn the one before."""
@@ -162,12 +130,6 @@ class DisplayConnection:
         self._shown = picture = await self._access.preview.next_picture(self._shown)
         self._ready.clear()
         return picture_message(picture, self._readout, self._access.preview)
-
-    async def close(self) -> None:
-        """Stop waiting for commands under way; they are carried out all the same, without an answer."""
-        for task in self._under_way:
-            task.cancel()
-        await asyncio.gather(*self._under_way, return_exceptions=True)
 
 
 def _numbers(given: object, count: int) -> list[int] | None:

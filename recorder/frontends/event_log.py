@@ -43,16 +43,15 @@ class EventLog(logging.Handler):
         """Note the answer to a command that did something; what the camera remarks is in the log already."""
         if answer.only_tells or answer.source == "camera":
             return
-        event = {
-            "at": time.time(),
-            "kind": answer.result.status,
-            "source": answer.source,
-            "text": answer.text,
-        }
+        self.add_answer(answer.result.status, answer.text, answer.source, answer.conversation)
+
+    def add_answer(self, status: str, text: str, source: str, conversation: Conversation | None) -> None:
+        """Note an answer with this status to a line that `source` gave, in a conversation perhaps."""
+        event = {"at": time.time(), "kind": status, "source": source, "text": text}
         self.acquire()
         try:
             self._count += 1
-            self._answers.append((self._count, event, answer.conversation))
+            self._answers.append((self._count, event, conversation))
         finally:
             self.release()
 

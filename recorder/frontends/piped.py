@@ -5,10 +5,10 @@
 
 `at_ns` is when the line was given, by the clock that all programs of a computer have in common
 (`time.perf_counter_ns`); without it the line counts as given when it comes. Nothing runs before `start`.
-`over` follows an answer once what the line began is over, such as a run that `stop` ends.
-`{"interrupt": 1}` is Ctrl-C, 2 the second one. Unasked come `figures` twice a second, and `log`, `told` (what
-others did), `file`, `end` of a run, and at last `summary`. Where standard input ends, so does the session, in
-order: nobody could end it otherwise.
+`over` follows an answer once what the line began is over, such as a run that `stop` ends. `{"interrupt":
+1}` is Ctrl-C, 2 the second one. Unasked come `page` (its address), `figures` twice a second, and `log`,
+`told` (what others did), `file`, `end` of a run, and at last `summary`. Where standard input ends, so does
+the session, in order: nobody could end it otherwise.
 """
 
 import asyncio
@@ -123,6 +123,8 @@ async def run(session: Session, dispatch: Dispatcher, output: Output) -> Summary
     session.on_next_file.append(send_file)
     taking = asyncio.ensure_future(_take_lines(lines, dispatch, output))
     ended, leaving = asyncio.ensure_future(lines.ended.wait()), asyncio.ensure_future(session.leaving.wait())
+    if dispatch.displays.page_here:
+        output.send("page", told=dispatch.displays.page, here=dispatch.displays.page_here)
     output.send("ready")
     try:
         while not (ended.done() or leaving.done()):

@@ -13,19 +13,22 @@ from recorder.control.journal import Journal
 from recorder.control.kept_regions import restore_regions
 from recorder.errors import UsageError
 from recorder.frontends.remote_server import serve_remote
-from recorder.frontends.session_displays import open_displays
+from recorder.frontends.session_displays import Leader, open_displays
 from recorder.session.session import Session
 from recorder.session.status import Summary
 from recorder.storage.layout import JOURNAL_SUFFIX
 
 
 @contextlib.asynccontextmanager
-async def session_context(session: Session, *, attended: bool = False) -> AsyncIterator[Dispatcher]:
+async def session_context(
+    session: Session, *, attended: bool = False, leader: Leader = "none"
+) -> AsyncIterator[Dispatcher]:
     """Open the session's journal, remote control server and displays during `with`; yield its dispatcher.
 
     The journal stands beside the session's first file, and is removed at the end where the session made no
-    file. `attended`: somebody sits at this computer. The caller starts and closes the session. Raises
-    UsageError for an address or a name that cannot be used, StorageError where the journal cannot be made.
+    file. `attended`: somebody sits at this computer; `leader`: whether another program leads the session.
+    The caller starts and closes the session. Raises UsageError for an address or a name that cannot be
+    used, StorageError where the journal cannot be made.
     """
     async with contextlib.AsyncExitStack() as stack:
         restore_regions(session)
@@ -46,7 +49,7 @@ async def session_context(session: Session, *, attended: bool = False) -> AsyncI
         try:
             async with (
                 serve_remote(session.settings.remote, dispatch),
-                open_displays(dispatch, attended=attended),
+                open_displays(dispatch, attended=attended, leader=leader),
             ):
                 yield dispatch
         finally:

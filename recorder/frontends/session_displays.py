@@ -3,7 +3,7 @@
 import contextlib
 import logging
 from collections.abc import AsyncIterator, Iterator
-from typing import Any
+from typing import Any, Literal
 
 from recorder.control.completion import complete
 from recorder.control.dispatcher import Dispatcher
@@ -11,14 +11,23 @@ from recorder.frontends.display_connection import DisplayAccess, PageAddress
 from recorder.frontends.live_status import live_status
 from recorder.frontends.news import News
 from recorder.frontends.rate_meter import RateMeter
-from recorder.frontends.window.process import is_window_wanted, keep_window, why_no_window
+from recorder.frontends.window.process import OWN_ADDRESS, is_window_wanted, keep_window, why_no_window
+
+log = logging.getLogger(__name__)
+
+# Who leads a session by lines through a pipe: nobody, a program that tells where the page is, or one that
+# shows it within its own.
+Leader = Literal["none", "tells of the page", "shows the page"]
 
 
 @contextlib.asynccontextmanager
-async def open_displays(dispatch: Dispatcher, *, attended: bool) -> AsyncIterator[None]:
+async def open_displays(
+    dispatch: Dispatcher, *, attended: bool, leader: Leader = "none"
+) -> AsyncIterator[None]:
     """Open the page and the window that the settings ask for, during `with`.
 
-    `attended`: somebody sits at this computer. Raises UsageError where the page's address cannot be used.
+    `attended`: somebody sits at this computer; `leader`: whether another program leads the session. Raises
+    UsageError where the page's address cannot be used.
     """
     session = dispatch.session
     recent = RateMeter()
@@ -43,14 +52,20 @@ async def open_displays(dispatch: Dispatcher, *, attended: bool) -> AsyncIterato
     async with contextlib.AsyncExitStack() as stack:
         stack.enter_context(_heard(news, dispatch))
 
-        def serve(where: str) -> contextlib.AbstractAsyncContextManager[PageAddress]:
+        @contextlib.asynccontextmanager
+        async def serve(where: str) -> AsyncIterator[PageAddress]:
             # Imported only for those who ask for the page: it takes a tenth of a second.
             from recorder.frontends.page.server import serve_page  # noqa: PLC0415
 
-            return serve_page(where, wanted.token, access)
+            async with serve_page(where, wanted.token, access) as served:
+                if leader == "none":
+                    log.info("page: %s", served.told)
+                yield served
 
-        served = await stack.enter_async_context(serve(wanted.web)) if wanted.web is not None else None
-        dispatch.displays.page = served.told if served else ""
+        where = wanted.web or (OWN_ADDRESS if leader == "shows the page" else None)
+        served = await stack.enter_async_context(serve(where)) if where is not None else None
+        dispatch.displays.page = served.told if served and wanted.web else ""
+        dispatch.displays.page_here = served.here if served else ""
         dispatch.displays.no_window = why_no_window(wanted, attended=attended)
         if is_window_wanted(wanted.window, attended=attended):
             here = served.here if served else None

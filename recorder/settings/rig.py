@@ -10,7 +10,7 @@ import tomli_w
 from pydantic import Field, ValidationError
 
 from recorder.errors import ConfigurationError, did_you_mean
-from recorder.settings.field_types import PATH, PLAIN_NAME, Section
+from recorder.settings.field_types import PATH, PLAIN_NAME, TOKEN, Address, Section
 from recorder.settings.messages import SettingsModels, explain
 from recorder.settings.model import SECTIONS, RemoteSettings, Settings, load
 from recorder.settings.pco_camera import PcoCameraSettings
@@ -33,6 +33,10 @@ class RigSection(Section):
     """A folder for all files; omitted: for each camera's that of its own configuration."""
     on_failure: OnFailure = "go on"
     """What the others do when a camera fails: "go on", or "stop all"."""
+    web: Address | None = Field(None, examples=["127.0.0.1:8080"])
+    """Where one page over all cameras is served; 127.0.0.1 admits this machine only; omitted: none."""
+    token: str = Field("", pattern=TOKEN, max_length=200)
+    """Password of that page; empty: a new one for every session, printed in the page's address."""
 
 
 class RigCameraSection(Section):
@@ -213,6 +217,10 @@ def _taken_twice(rig: Rig) -> Iterator[str]:
     taken: dict[object, str] = {}
     if rig.remote.listen is not None:
         taken[rig.remote.listen] = "the rig itself"
+    if rig.common.web is not None and not rig.common.web.endswith(":0"):
+        if rig.common.web in taken:
+            yield f"rig.web = {rig.common.web} is that of remote.listen; give another"
+        taken[rig.common.web] = "the rig's page"
     for camera in rig.cameras:
         settings = camera.settings
         for key, where in (("remote.listen", settings.remote.listen), ("preview.web", settings.preview.web)):

@@ -4,10 +4,11 @@ python -m tests.benchmarks.rig --seconds 60 --rate 50                     # full
 python -m tests.benchmarks.rig --seconds 6 --rate 50 --size 1280 1080     # 0.28 GB/s
 
 Each camera has a core of its own where there are two. Needs room on the disk for the frames, which are
-removed. Linux: finds the processes by /proc.
+removed (with --only endure --passing: for some seconds of them). Linux: finds the processes by /proc.
 """
 
 import argparse
+import contextlib
 import json
 import os
 import signal
@@ -23,6 +24,7 @@ import numpy as np
 
 import recorder
 from recorder.files.opened.rig import OpenedRig
+from tests.benchmarks.passing_frames import giving_room_back
 
 COMMAND = [sys.executable, "-m", "recorder"]
 NAMES = ("left", "right")
@@ -33,6 +35,7 @@ class Asked:
     seconds: float
     rate: float
     size: tuple[int, int]
+    passing: bool
 
 
 def configuration(asked: Asked, names: tuple[str, ...], rate: float | str, limit: str) -> str:
@@ -66,8 +69,10 @@ def endure(asked: Asked) -> None:
         folder = Path(name)
         (folder / "script.txt").write_text("\n".join(lines))
         text = configuration(asked, NAMES, asked.rate, f"duration = '{asked.seconds:g}s'")
-        rig = begin(folder, text, "--script", "script.txt")
-        told = json.loads(rig.communicate()[0])
+        files = [folder / f"x_{camera}.h5" for camera in NAMES]
+        with giving_room_back(*files) if asked.passing else contextlib.nullcontext():
+            rig = begin(folder, text, "--script", "script.txt")
+            told = json.loads(rig.communicate()[0])
         for camera, figures in told["cameras"].items():
             print(
                 f"{camera}: {figures['verdict']}, {figures['frames']} frames, {figures['lost']} lost, "
@@ -135,11 +140,13 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=60)
     parser.add_argument("--rate", type=float, default=50, help="frames/s of each camera")
     parser.add_argument("--size", type=int, nargs=2, default=(2560, 2160), metavar=("WIDTH", "HEIGHT"))
+    parser.add_argument("--only", choices=("endure", "kill", "throughput"))
+    parser.add_argument("--passing", action="store_true", help="endure with less room: see passing_frames")
     given = parser.parse_args()
-    asked = Asked(given.seconds, given.rate, (given.size[0], given.size[1]))
-    endure(asked)
-    kill(asked)
-    throughput(asked)
+    asked = Asked(given.seconds, given.rate, (given.size[0], given.size[1]), given.passing)
+    for part in (endure, kill, throughput):
+        if given.only in (None, part.__name__):
+            part(asked)
 
 
 if __name__ == "__main__":

@@ -3,10 +3,11 @@
 python -m tests.benchmarks.signals [--config configs/simulated.toml] [--set camera.rate=30] [--rows 10000]
 
 Half of the rows bring the time of their sender's clock, which goes 50 ppm too fast. Needs room on the disk
-for half a minute of frames.
+for half a minute of frames, with --passing for some seconds of them.
 """
 
 import argparse
+import contextlib
 import json
 import tempfile
 import time
@@ -15,6 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from recorder.files.opened.signals import read_signals
+from tests.benchmarks.passing_frames import giving_room_back
 from tests.system.test_remote import Listening, listen
 
 DRIFT = 50e-6
@@ -48,14 +50,17 @@ def main() -> None:
     parser.add_argument("--set", action="append", default=[], help="KEY=VALUE, as of recorder run")
     parser.add_argument("--rows", type=int, default=10_000, help="a second")
     parser.add_argument("--seconds", type=float, default=30.0)
+    parser.add_argument("--passing", action="store_true", help="with less room: see passing_frames")
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         settings = [word for one in asked.set for word in ("--set", one)]
         recorder = listen(Path(name), str(asked.config.resolve()), *settings, "--duration", "1h")
+        passing = giving_room_back(Path(name) / "x.h5") if asked.passing else contextlib.nullcontext()
         try:
-            sent, answer = send_rows(recorder, asked.rows, asked.seconds)
-            recorder.run.terminate()
-            out, _ = recorder.run.communicate(timeout=60)
+            with passing:
+                sent, answer = send_rows(recorder, asked.rows, asked.seconds)
+                recorder.run.terminate()
+                out, _ = recorder.run.communicate(timeout=60)
         finally:
             recorder.run.kill()
             recorder.run.wait()

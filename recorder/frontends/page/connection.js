@@ -4,6 +4,8 @@ const $ = (id) => document.getElementById(id);
 const token = new URLSearchParams(location.search).get("token") || "";
 // Whether it shows a recording in files, and no session that records.
 const isFile = document.body.classList.contains("file");
+// A camera of a rig, shown in the page over all cameras, which has the command line.
+if (window !== window.parent) document.body.classList.add("framed");
 const state = { head: null, status: {}, history: [], marks: [], drawn: null, drawing: false, profiles: false, next: 1, waiting: new Map(), heard: Date.now() / 1000, lost: null, why: "" };
 let socket = null;
 
@@ -12,7 +14,7 @@ const SILENCE = 4;
 
 function connect() {
   let opened = false;
-  socket = new WebSocket(`${location.protocol === "https:" ? "wss" : "ws"}://${location.host}/ws?token=${encodeURIComponent(token)}`);
+  socket = new WebSocket(`${location.protocol === "https:" ? "wss" : "ws"}://${location.host}${location.pathname.replace(/\/$/, "")}/ws?token=${encodeURIComponent(token)}`);
   socket.binaryType = "arraybuffer";
   socket.onopen = () => { opened = true; send({ ready: true, profiles: state.profiles }); };
   socket.onmessage = (event) => {

@@ -94,9 +94,10 @@ class CameraEnd:
 class CameraProcess:
     """The process of one camera; on the event loop's thread.
 
-    `on_event` is called with this and an event's fields. `files` are those that it has written to, in their
-    order; `runs` counts its runs; `summary` how all did, once it has ended
-    in order; `died` why it is not running, "" while it is or after it ended in order.
+    `on_event` is called with this and an event's fields. `page` is the address of its page, for programs on
+    this computer, "" where it has none. `files` are those that it has written to, in their order; `runs`
+    counts its runs; `summary` how all did, once it has ended in order; `died` why it is not running, ""
+    while it is or after it ended in order.
     """
 
     def __init__(
@@ -105,6 +106,7 @@ class CameraProcess:
         self.name = name
         self.live: LiveStatus | None = None
         self.running = self.saving = False
+        self.page = ""
         self.frames = 0
         self.files: dict[Path, None] = {}
         self.runs = 0
@@ -253,6 +255,8 @@ class CameraProcess:
         match kind:
             case "ready":
                 self.ready.set()
+            case "page":
+                self.page = told["here"]
             case "figures":
                 self.live, self.frames = LiveStatus(**told["live"]), told["frames"]
             case "answer":

@@ -13,6 +13,7 @@ from typing import Any
 from recorder.control.command_types import Conversation
 from recorder.control.registry import turn_of
 from recorder.errors import RecorderError, UsageError
+from recorder.frontends.event_log import EventLog
 from recorder.frontends.rig.answers import ClientAnswers, Tell, over, told, told_by_all
 from recorder.frontends.rig.camera_process import CameraAnswer, CameraProcess, SentLine
 from recorder.frontends.rig.lines import command_of, for_camera
@@ -39,8 +40,9 @@ class Rig:
     """The processes of all cameras, by name, `master` the one that is started last ("": none).
 
     `tell` is called with what concerns nobody's line: text, and whether it is of something that failed.
-    `leaving` is set once the rig is to be left; `on_change` is called when a camera has another file or end.
-    On the event loop's thread.
+    `news` has that too, and what lines did, for the page over all cameras, where there is one (`has_page`).
+    `leaving` is set once the rig is to be left; `on_change` is called when a camera has another file or
+    end. On the event loop's thread.
     """
 
     cameras: dict[str, CameraProcess]
@@ -48,6 +50,8 @@ class Rig:
     on_failure: OnFailure
     on_change: Callable[[], None] = lambda: None
     leaving: asyncio.Event = field(default_factory=asyncio.Event)
+    news: EventLog = field(default_factory=EventLog)
+    has_page: bool = False
     tell: Callable[[str, bool], None] = lambda text, failed: log.log(
         logging.ERROR if failed else logging.INFO, "%s", text
     )
@@ -58,6 +62,7 @@ class Rig:
         self._numbers = count(1)
         self._interrupted = 0
         self._heard = asyncio.Event()
+        self._under_way: set[asyncio.Task[None]] = set()
 
     # How they stand.
 
@@ -90,13 +95,17 @@ class Rig:
             case "log":
                 level = logging.getLevelNamesMapping().get(str(event["level"]).upper(), logging.INFO)
                 log.log(level, "%s: %s", camera.name, event["text"])
+                if level >= logging.WARNING:
+                    self.news.add(time.time(), event["level"], f"{camera.name}: {event['text']}")
+            case "page" if event["told"]:
+                log.info("%s: page: %s", camera.name, event["told"])
             case "told":
-                self.tell(f"{camera.name}: {event['text']}", event["status"] != "ok")
+                self._say(f"{camera.name}: {event['text']}", failed=event["status"] != "ok")
             case "end" if camera.end is not None:
                 if camera.end.verdict == Verdict.FAILED and camera.name not in self._starting:
                     self._on_failure(camera, camera.end.cause)
                 elif not self.leaving.is_set():
-                    self.tell(f"{camera.name}: {camera.end.text.splitlines()[0]}", False)
+                    self._say(f"{camera.name}: {camera.end.text.splitlines()[0]}")
                 self.on_change()
             case "file" | "gone" | "summary" | "figures":
                 if event["event"] == "gone" and camera.died and camera.ready.is_set():
@@ -104,16 +113,21 @@ class Rig:
                     self._on_failure(camera, f"{camera.died}{helps}")
                 self.on_change()
 
+    def _say(self, text: str, *, failed: bool = False) -> None:
+        """Tell what concerns nobody's line."""
+        self.tell(text, failed)
+        self.news.add(time.time(), "failed" if failed else "ok", text)
+
     def _on_failure(self, camera: CameraProcess, why: str) -> None:
-        self.tell(f"{camera.name} failed: {why}", True)
+        self._say(f"{camera.name} failed: {why}", failed=True)
         others = [other for other in self.alive if other is not camera and other.running]
         if not others:
             return
         names = ", ".join(other.name for other in others)
         if self.on_failure == "go on":
-            self.tell(f'{names}: going on, as rig.on_failure = "go on" says', False)
+            self._say(f'{names}: going on, as rig.on_failure = "go on" says')
             return
-        self.tell(f'{names}: stopping, as rig.on_failure = "stop all" says', True)
+        self._say(f'{names}: stopping, as rig.on_failure = "stop all" says', failed=True)
         for other in self._in_order(others):
             other.send("stop", "script", 0, time.perf_counter_ns())
 
@@ -160,7 +174,7 @@ class Rig:
         begun = [self.cameras[name] for name, answer in answers.items() if answer.status == "ok"]
         if failed and begun:
             names = ", ".join(camera.name for camera in begun)
-            self.tell(f"{names}: stopped again, as {', '.join(failed)} could not be started", True)
+            self._say(f"{names}: stopped again, as {', '.join(failed)} could not be started", failed=True)
             await self.stop(begun)
         self.on_change()
         return not failed
@@ -204,6 +218,7 @@ class Rig:
         Raises UsageError where it is wrong: then no camera has heard of it.
         """
         at_ns = time.perf_counter_ns()
+        tell = partial(self._told, tell, conversation)
         rest = _without_target(line)
         async with conversation.turns.taken(turn_of(rest)) as answered:
             asked = self._asked.setdefault(conversation, _Asked(next(self._numbers)))
@@ -289,11 +304,26 @@ class Rig:
             )
         self.leaving.set()
 
+    def _told(
+        self, tell: Tell, conversation: Conversation, names: tuple[str, ...], answer: CameraAnswer
+    ) -> None:
+        """Tell an answer to whoever gave the line, and note it for others."""
+        tell(names, answer)
+        if not answer.only_tells:
+            text = f"{', '.join(names)}: {answer.text}" if names else answer.text
+            self.news.add_answer(answer.status, text, conversation.source, conversation)
+
     async def execute_for_client(self, line: str, conversation: Conversation) -> dict[str, Any]:
-        """Execute a line for a program; return status and message of all, and the answer of each camera."""
+        """Execute a line for a program; return status and message of all, and the answer of each camera.
+
+        Where the caller is cancelled, only the waiting ends: no line is half carried out.
+        """
         answers = ClientAnswers()
+        task = asyncio.ensure_future(self.execute(line, conversation, answers.note))
+        self._under_way.add(task)
+        task.add_done_callback(self._under_way.discard)
         try:
-            await self.execute(line, conversation, answers.note)
+            await asyncio.shield(task)
         except RecorderError as error:
             answers.refuse(str(error))
         if answers.did_something:

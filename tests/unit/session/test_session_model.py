@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import h5py
+import hdf5plugin  # noqa: F401 - reads what is compressed
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
@@ -86,8 +87,8 @@ class Played:
         return found
 
 
-def play(folder: Path, steps: list[Step]) -> Played:
-    """Carry out the steps on a session in `folder`."""
+def play(folder: Path, steps: list[Step], compression: str) -> Played:
+    """Carry out the steps on a session in `folder`, whose frames are compressed like that."""
     played = Played(folder)
 
     async def one(dispatch: Dispatcher, line: str) -> None:
@@ -100,6 +101,7 @@ def play(folder: Path, steps: list[Step]) -> Played:
             "recording": {"output": str(folder / "x.h5")},
             "camera": {"width": 32, "height": 32, "rate": 200, "exposure": "1ms"},
             "pool": {"memory": "4MB"},
+            "storage": {"compression": compression},
         }
         session = build_session(validate(tree), dry_run=False)
         async with session_context(session) as dispatch:
@@ -199,13 +201,13 @@ def check_kept(kept: Kept) -> None:
     derandomize="SESSIONS" not in os.environ,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
-@example([Step("save new", 30, True), Step("save new", 0, True), Step("mark m{}", 0, False)])
-@example([Step("save off", 30, False), Step("mark m{}", 0, False), Step("save on", 0, True)])
-@example([Step("save on", 30, True), Step("mark m{}", 0, False), Step("KILL", 0, False)])
-@given(steps=STEPS)
-def test_whatever_is_typed_is_where_the_answer_says(steps: list[Step]) -> None:
+@example([Step("save new", 30, True), Step("save new", 0, True), Step("mark m{}", 0, False)], "none")
+@example([Step("save off", 30, False), Step("mark m{}", 0, False), Step("save on", 0, True)], "lossless")
+@example([Step("save on", 30, True), Step("mark m{}", 0, False), Step("KILL", 0, False)], "lossless")
+@given(steps=STEPS, compression=st.sampled_from(("none", "lossless")))
+def test_whatever_is_typed_is_where_the_answer_says(steps: list[Step], compression: str) -> None:
     with tempfile.TemporaryDirectory() as top, pytest.MonkeyPatch.context() as patch:
         patch.setattr("recorder.files.recover.STILL_S", 0)
         folder = Path(top) / "session"
         folder.mkdir()
-        check(play(folder, steps))
+        check(play(folder, steps, compression))
