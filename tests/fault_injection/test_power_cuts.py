@@ -8,7 +8,7 @@ from tests.fault_injection.power_cuts import COMPRESSED, simulation
 
 @pytest.mark.timeout(120)
 @pytest.mark.parametrize(
-    ("options", "cuts"), [((), 100), (COMPRESSED, 50)], ids=["as they are", "compressed"]
+    ("options", "cuts"), [((), 50), (COMPRESSED, 30)], ids=["as they are", "compressed"]
 )
 def test_what_was_durable_survives_a_power_cut(tmp_path: Path, options: Sequence[str], cuts: int) -> None:
     """A sample; more: python -m tests.fault_injection.power_cuts --images 1000 [--compressed]."""
