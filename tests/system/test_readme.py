@@ -28,7 +28,8 @@ PROGRAM = str(Path(sys.executable).with_name("recorder"))
 SKIPPED = {
     "python3 -m venv .venv": "makes the environment that this test runs in",
     ".venv/bin/pip install -q .": "asks the package index; .ci/run installs",
-    ".venv/bin/pip install -q -e '.[dev]'": "asks the package index; .ci/run installs",
+    ".venv/bin/pip install -q uv": "asks the package index; .ci/run installs",
+    ".venv/bin/uv pip install -q -e '.[dev]'": "asks the package index; .ci/run installs",
     ".venv/bin/python -m pytest": "this test is part of it",
 }
 
@@ -41,7 +42,10 @@ RUN_BY = {
     "recorder run --headless --frames 200 --output mouse.h5": "test_the_commands_of_the_tour_run",
     "from h5py import File": "test_the_commands_of_the_tour_run",
     "recorder config --template pco --output rig.toml": "test_the_commands_of_the_tour_run",
-    "python3 -m venv .venv && .venv/bin/pip install -q -e '.[dev]' && .venv/bin/python -m pytest": "",
+    (
+        "python3 -m venv .venv && .venv/bin/pip install -q uv && .venv/bin/uv pip install -q -e '.[dev]' && "
+        ".venv/bin/python -m pytest"
+    ): "",
     "recorder run [CONFIG] [--headless] [--frames N] [--duration 10s] [--output PATH] [--script FILE]": (
         "test_every_line_of_the_synopsis_runs"
     ),
