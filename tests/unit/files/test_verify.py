@@ -195,7 +195,7 @@ def test_a_process_that_hangs_or_crashes_is_given_up(tmp_path: Path) -> None:
             probe.ask(_hang, tmp_path / "x.h5", 0.2)
         with pytest.raises(UnreadableFileError, match="ends the program"):
             probe.ask(_crash, tmp_path / "x.h5", 20)
-        assert probe.ask(_name, tmp_path / "x.h5") == "x.h5"
+        assert probe.ask(_name, tmp_path / "x.h5", 20) == "x.h5"
 
 
 @pytest.mark.timeout(180)
