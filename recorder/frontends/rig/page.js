@@ -50,6 +50,8 @@ function showCamera(name, camera) {
     if (kind === "iframe") {
       shown.title = name;
       shown.src = `/camera/${name}?token=${encodeURIComponent(token)}`;
+      // A process that did not answer is asked again.
+      shown.onload = ({ target }) => target.contentDocument?.getElementById("view") || setTimeout(() => { target.src += ""; }, 2000);
     }
     place.append(shown);
   }

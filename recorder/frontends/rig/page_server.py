@@ -41,8 +41,9 @@ SCRIPTS = (
 STATUS_S = 0.5
 HEARTBEAT_S = 20.0
 
-# How long a camera's server may take to answer.
+# How long a camera's server may take to answer, and what a browser is told where it takes longer.
 ANSWER_S = 5.0
+SILENT = "the camera's process does not answer\n"
 
 
 class RigPageServer:
@@ -110,28 +111,28 @@ class RigPageServer:
                     text=text, status=answer.status, content_type=answer.content_type, headers=headers
                 )
         except (ClientError, TimeoutError):
-            raise web.HTTPBadGateway(text="the camera's process does not answer\n") from None
+            raise web.HTTPBadGateway(text=SILENT) from None
 
     async def _relay(self, request: web.Request) -> web.StreamResponse:
         """Hand on what passes between a camera's page and its process; a page asks for each picture."""
         require_own_page(request)
         address = self._address_of(request, "/ws")
         page = web.WebSocketResponse(max_msg_size=MAX_MESSAGE, heartbeat=HEARTBEAT_S, compress=False)
-        try:
-            async with (
-                ClientSession(timeout=ClientTimeout(None, connect=ANSWER_S)) as session,
-                session.ws_connect(address, max_msg_size=0) as camera,
-            ):
+        async with ClientSession() as session:
+            try:
+                async with asyncio.timeout(ANSWER_S):
+                    camera = await session.ws_connect(address, max_msg_size=0)
+            except (ClientError, TimeoutError):
+                raise web.HTTPBadGateway(text=SILENT) from None
+            self._relays.add(page)
+            try:
                 await page.prepare(request)
-                self._relays.add(page)
                 await run_until_one_ends(_hand_on(page, camera), _hand_on(camera, page))
                 if not page.closed:
                     await page.close(code=WSCloseCode.GOING_AWAY, message=b"the camera's process has ended")
-        except (ClientError, TimeoutError):
-            if not page.prepared:
-                raise web.HTTPBadGateway(text="the camera's process does not answer\n") from None
-        finally:
-            self._relays.discard(page)
+            finally:
+                self._relays.discard(page)
+                await camera.close()
         return page
 
     async def close(self) -> None:

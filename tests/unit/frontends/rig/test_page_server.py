@@ -121,6 +121,18 @@ async def test_a_camera_that_is_gone_or_has_no_page_is_not_found(served: Served)
         assert (await served.get(path))[0] == 502
 
 
+async def test_a_camera_that_does_not_answer_is_given_up(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("recorder.frontends.rig.page_server.ANSWER_S", 0.1)
+    silent = await asyncio.start_server(lambda *_: None, "127.0.0.1", 0)
+    async with silent:
+        port = silent.sockets[0].getsockname()[1]
+        served.bench.cameras["left"].page = f"http://127.0.0.1:{port}/?token=x"
+        for path in ("/camera/left", "/camera/left/ws"):
+            assert (await served.get(path))[0] == 502
+
+
 async def test_a_page_s_lines_are_for_all_cameras_or_one(served: Served) -> None:
     async with served.socket("/ws") as socket:
 
