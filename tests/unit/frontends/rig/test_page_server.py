@@ -125,8 +125,12 @@ async def test_a_camera_that_does_not_answer_is_given_up(
     served: Served, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("recorder.frontends.rig.page_server.ANSWER_S", 0.1)
-    silent = await asyncio.start_server(lambda *_: None, "127.0.0.1", 0)
-    async with silent:
+
+    async def say_nothing(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read()
+        writer.close()
+
+    async with await asyncio.start_server(say_nothing, "127.0.0.1", 0) as silent:
         port = silent.sockets[0].getsockname()[1]
         served.bench.cameras["left"].page = f"http://127.0.0.1:{port}/?token=x"
         for path in ("/camera/left", "/camera/left/ws"):
