@@ -5,18 +5,12 @@ import sys
 from collections.abc import Sequence
 
 from recorder.errors import UsageError
-
-
-def available() -> list[int]:
-    """Return the processors that this process may use, numbered from 0."""
-    if sys.platform == "linux":
-        return sorted(os.sched_getaffinity(0))
-    return list(range(os.cpu_count() or 1))
+from recorder.frames.threads import processors
 
 
 def check(cpus: Sequence[int]) -> None:
     """Raise UsageError where this process cannot be had to run on these processors alone."""
-    known = available()
+    known = processors()
     if missing := [cpu for cpu in cpus if cpu not in known]:
         raise UsageError(f"cpus: there is no processor {missing[0]} to use; there are {_listed(known)}")
     if sys.platform not in {"linux", "win32"}:

@@ -1,4 +1,4 @@
-"""Threads: waiting for them in the event loop, and which of them go first."""
+"""Threads: on which processors they run, waiting for them in the event loop, and which of them go first."""
 
 import asyncio
 import contextlib
@@ -13,6 +13,13 @@ T = TypeVar("T")
 
 # Of Linux: a third of what others get where all want the processor; of Windows: below normal.
 _NICE, _BELOW_NORMAL = 5, -1
+
+
+def processors() -> list[int]:
+    """Return the processors that this process may use, numbered from 0."""
+    if sys.platform == "linux":
+        return sorted(os.sched_getaffinity(0))
+    return list(range(os.cpu_count() or 1))
 
 
 async def on_thread(executor: Executor, work: Callable[..., T], *args: object) -> T:

@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import os
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from typing import Any, Self
@@ -15,6 +14,7 @@ from recorder.frames.broadcaster import Broadcaster
 from recorder.frames.channel import Channel, SpanQueue
 from recorder.frames.ledger import Cause
 from recorder.frames.pool import WRITER, Pool
+from recorder.frames.threads import processors
 from recorder.session.compressors import PackingChannel
 from recorder.session.file_sequence import FileSequence
 from recorder.session.writer import Writer
@@ -57,7 +57,7 @@ class RunParts:
         return PackingChannel(
             WRITER,
             lambda index: files[index].file,
-            settings.compressors or os.cpu_count() or 1,
+            settings.compressors or len(processors()),
             block_bytes,
             moves_values=settings.compression == SHOT_NOISE,
         )

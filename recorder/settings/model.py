@@ -125,7 +125,7 @@ class StorageSettings(Section):
     )
     """The value of a pixel without light; omitted: as the camera tells it."""
     compressors: Annotated[int, Unit("threads")] | None = Field(None, ge=1, le=64, examples=[4])
-    """How many threads pack, after all others on the computer; omitted: one for each core."""
+    """How many threads pack, after all others on the computer; omitted: one for each core it may use."""
     limit: DiskRate = math.inf
     """At most so much is written, as on a slower disk, to try what happens then."""
 

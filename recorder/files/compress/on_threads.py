@@ -1,10 +1,11 @@
 """Work on one chunk after the other on threads, with bounded memory, the results in order."""
 
-import os
 from collections import deque
 from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
+
+from recorder.frames.threads import processors
 
 S = TypeVar("S")
 T = TypeVar("T")
@@ -18,8 +19,7 @@ MAX_BYTES = 2**30
 
 def threads_for(bytes_each: int) -> int:
     """Return on how many threads to work where each has `bytes_each` of memory."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return max(2, min(cores + WAITING, MAX_BYTES // max(1, bytes_each)))
+    return max(2, min(len(processors()) + WAITING, MAX_BYTES // max(1, bytes_each)))
 
 
 def in_order(count: int, places: Sequence[S], work: Callable[[int, S], T]) -> Generator[T, None, None]:
