@@ -3,6 +3,7 @@
 import asyncio
 import gc
 import os
+import sys
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
@@ -24,6 +25,10 @@ from recorder.storage.recording import Recording
 from tests import leaks
 from tests.virtual_sc2.camera import VirtualCamera
 from tests.virtual_time import VirtualClock, VirtualLoop, use
+
+# Hundreds of processes import the recorder: where no bytecode is written, each compiles all of it anew.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 
 SMALL = FrameFormat(32, 64, np.dtype(np.uint16))  # 4096 bytes: one page
 

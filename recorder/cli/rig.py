@@ -80,7 +80,7 @@ def rig(
             )
             for camera in asked.cameras
         }
-        recording = Rig(cameras, asked.master, asked.common.on_failure, has_page=asked.common.web is not None)
+        recording = Rig(cameras, asked.master, asked.common.on_failure)
         keeper = RigFileKeeper(paths.rig, asked.text, recording)
         recording.on_change = keeper.note_change
         give_lines = partial(headless.run_script, recording, lines) if lines else None

@@ -1,7 +1,6 @@
 """`recorder view`: recordings on the page of the preview, also while they grow."""
 
 import asyncio
-import logging
 from pathlib import Path
 
 import click
@@ -49,8 +48,6 @@ def view(files: tuple[Path, ...], address: str, token: str, no_window: bool) -> 
     from recorder.frontends.view import displays  # noqa: PLC0415
 
     log_to(SafeConsole(stderr=True))
-    # The page's address is printed, for a script to read; its log says the same.
-    logging.getLogger("recorder.frontends.page").setLevel(logging.WARNING)
     with probing(PATIENCE if grows else 1.0) as probe, displays.opened(files, probe) as recording:
         try:
             asyncio.run(

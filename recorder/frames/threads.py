@@ -19,6 +19,14 @@ def processors() -> list[int]:
     """Return the processors that this process may use, numbered from 0."""
     if sys.platform == "linux":
         return sorted(os.sched_getaffinity(0))
+    if sys.platform == "win32":
+        import ctypes  # noqa: PLC0415
+
+        kernel, mine, all_there = ctypes.windll.kernel32, ctypes.c_size_t(), ctypes.c_size_t()
+        kernel.GetCurrentProcess.restype = ctypes.c_void_p
+        process = ctypes.c_void_p(kernel.GetCurrentProcess())
+        if kernel.GetProcessAffinityMask(process, ctypes.byref(mine), ctypes.byref(all_there)):
+            return [cpu for cpu in range(8 * ctypes.sizeof(mine)) if mine.value >> cpu & 1]
     return list(range(os.cpu_count() or 1))
 
 

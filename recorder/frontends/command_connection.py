@@ -1,7 +1,7 @@
 """Lines from a page: carried out as they come, each answered to the page that sent it.
 
 A page sends objects of JSON with any of these keys: `command` (a line), `mark` (true: mark the frame with
-the next of the page's own labels), `complete` (the text before the cursor), and `id`, which comes back with
+the next of such labels), `complete` (the text before the cursor), and `id`, which comes back with
 the answer.
 """
 
@@ -16,27 +16,29 @@ from recorder.control.command_types import Conversation
 # How many commands of one page may be under way at once.
 UNDER_WAY = 16
 
-# A line to the fields of CommandResult.
-Carry = Callable[[str, Conversation], Awaitable[dict[str, Any]]]
+# Takes a line; returns the fields of CommandResult.
+Execute = Callable[[str, Conversation], Awaitable[dict[str, Any]]]
 
 
 class CommandConnection:
     """The connection to one page, called `source` in the journal: carries out its lines.
 
     `answer` is called with the answer to each command and completion, with the `id` of the message; the
-    answer to a command has `asks`: whether it is a question, for y or n. `numbered` counts the marks that
-    got a label from here, by source.
+    answer to a command has `asks`: whether it is a question, for y or n. Marks that come without a label get
+    the name `label` and a number, which `numbered` counts by these names.
     """
 
     def __init__(
         self,
-        command: Carry,
+        command: Execute,
         complete: Callable[[str], list[tuple[str, str]]],
         numbered: Counter[str],
         source: str,
         answer: Callable[[dict[str, Any]], Awaitable[None]],
+        label: str = "",
     ) -> None:
         self._command, self._complete, self._numbered, self._answer = command, complete, numbered, answer
+        self._label = label or source
         self.conversation = Conversation(source)
         self._under_way: set[asyncio.Task[None]] = set()
 
@@ -52,8 +54,8 @@ class CommandConnection:
             await self._answer({"id": message.get("id"), "words": words})
         line = message.get("command")
         if message.get("mark"):
-            self._numbered[self.conversation.source] += 1
-            line = f"mark {self.conversation.source}{self._numbered[self.conversation.source]}"
+            self._numbered[self._label] += 1
+            line = f"mark {self._label}{self._numbered[self._label]}"
         if isinstance(line, str):
             if len(self._under_way) >= UNDER_WAY:
                 await asyncio.wait(self._under_way, return_when=asyncio.FIRST_COMPLETED)

@@ -49,7 +49,7 @@ class DisplayAccess:
     `status` returns at least `preview`, `standing` and `view`, of a session the fields of
     `LiveStatus.for_json`; `complete` words with their meanings for a text; `marks` those of the charts.
     `viewed` is the recording where files are shown, None for a session. `numbered` counts the marks that got
-    a label from here, by source.
+    a label from here, by its name.
     """
 
     preview: Preview

@@ -49,6 +49,7 @@ async def open_displays(
         marks=news.marks,
     )
     wanted = session.settings.preview
+    first = wanted.web or (OWN_ADDRESS if leader == "shows the page" else None)
     async with contextlib.AsyncExitStack() as stack:
         stack.enter_context(_heard(news, dispatch))
 
@@ -58,12 +59,12 @@ async def open_displays(
             from recorder.frontends.page.server import serve_page  # noqa: PLC0415
 
             async with serve_page(where, wanted.token, access) as served:
-                if leader == "none":
+                # Who leads the session is told of the one that is there from the beginning.
+                if leader == "none" or where != first:
                     log.info("page: %s", served.told)
                 yield served
 
-        where = wanted.web or (OWN_ADDRESS if leader == "shows the page" else None)
-        served = await stack.enter_async_context(serve(where)) if where is not None else None
+        served = await stack.enter_async_context(serve(first)) if first is not None else None
         dispatch.displays.page = served.told if served and wanted.web else ""
         dispatch.displays.page_here = served.here if served else ""
         dispatch.displays.no_window = why_no_window(wanted, attended=attended)

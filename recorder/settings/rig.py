@@ -79,7 +79,10 @@ class RigCamera:
 
 @dataclass(frozen=True)
 class Rig:
-    """The settings of a rig; `cameras` in the order of the file, one at most being the master."""
+    """The settings of a rig; `cameras` in the order of the file, one at most being the master.
+
+    `text` is what its file says, for the recording: without passwords.
+    """
 
     common: RigSection
     remote: RemoteSettings
@@ -103,7 +106,7 @@ def load_rig(path: Path, overrides: Sequence[str] = (), options: Mapping[str, st
     `overrides` are KEY=VALUE for all cameras, or CAMERA.KEY=VALUE for one; `options` the values of options
     of the command line, by their keys, for all. Raises ConfigurationError for anything that is not allowed.
     """
-    text, tree = read_toml(path, "configuration file of a rig")
+    _, tree = read_toml(path, "configuration file of a rig")
     try:
         common, remote, sections = _sections(tree)
     except ConfigurationError as error:
@@ -112,7 +115,7 @@ def load_rig(path: Path, overrides: Sequence[str] = (), options: Mapping[str, st
     cameras = tuple(
         _camera(path, name, section, by_camera[name], options or {}) for name, section in sections.items()
     )
-    rig = Rig(common, remote, cameras, text)
+    rig = Rig(common, remote, cameras, tomli_w.dumps(_without_tokens(tree)))
     for problem in _contradictions(rig):
         raise ConfigurationError(f"{path}: {problem}")
     return rig
@@ -184,6 +187,15 @@ def _camera(
         raise ConfigurationError(f"{path}: camera {name}: {error}") from None
     typed = tuple(f"{key}={value}" for key, value in options.items())
     return RigCamera(name, section, config, (*texts, *typed), settings)
+
+
+def _without_tokens(tree: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a copy of nested sections without the keys that are passwords."""
+    return {
+        name: _without_tokens(value) if isinstance(value, dict) else value
+        for name, value in tree.items()
+        if name != "token"
+    }
 
 
 def _flattened(tree: Mapping[str, Any], before: str = "") -> Iterator[str]:

@@ -14,7 +14,6 @@ import os
 import select
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -77,12 +76,18 @@ class PassingFrames:
         os.close(self._fd)
 
 
+def is_over() -> bool:
+    """Wait a moment, and tell whether whoever started this has closed its end: the files are complete."""
+    return bool(select.select([sys.stdin], [], [], PAUSE_S)[0])
+
+
 def open_when_there(path: Path) -> PassingFrames:
-    """Open a file as soon as it is there and ready for readers; blocks until then."""
+    """Open a file as soon as it is there and ready for readers; exit where it never comes."""
     while True:
         with contextlib.suppress(OSError, KeyError):
             return PassingFrames(path)
-        time.sleep(PAUSE_S)
+        if is_over():
+            sys.exit(f"{path}: never came")
 
 
 @contextlib.contextmanager
@@ -99,12 +104,11 @@ def giving_room_back(*paths: Path) -> Iterator[None]:
 
 def main() -> None:
     passing = [open_when_there(Path(name)) for name in sys.argv[1:]]
-    is_over = False
-    while not is_over:
-        # Whoever started this closes its end when the files are complete.
-        is_over = bool(select.select([sys.stdin], [], [], PAUSE_S)[0])
+    are_complete = False
+    while not are_complete:
+        are_complete = is_over()
         for frames in passing:
-            frames.look(kept=0 if is_over else KEPT_CHUNKS)
+            frames.look(kept=0 if are_complete else KEPT_CHUNKS)
     for frames in passing:
         print(
             f"{frames.path.name}: {frames.checked} frames seen by an SWMR reader, {frames.wrong} out of order"

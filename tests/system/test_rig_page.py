@@ -41,7 +41,7 @@ async def test_all_cameras_are_seen_and_led_by_one_page(tmp_path: Path, program:
             await tab.press("/")
             await tab.type("left: exposure 2ms")
             await tab.press("Enter", "Escape", "m")
-            await tab.until("$('log').textContent.includes('mark page1')")
+            await tab.until("$('log').textContent.includes('mark rig1')")
             assert "right: exposure" not in await tab.evaluate("$('log').textContent")
             exposure = await tab.until("state.status.cameras.left.live.exposure == '2ms' && '2ms'")
             assert parse_seconds(exposure) == 0.002

@@ -5,7 +5,8 @@ const token = new URLSearchParams(location.search).get("token") || "";
 // Whether it shows a recording in files, and no session that records.
 const isFile = document.body.classList.contains("file");
 // A camera of a rig, shown in the page over all cameras, which has the command line.
-if (window !== window.parent) document.body.classList.add("framed");
+const isFramed = window !== window.parent;
+if (isFramed) document.body.classList.add("framed");
 const state = { head: null, status: {}, history: [], marks: [], drawn: null, drawing: false, profiles: false, next: 1, waiting: new Map(), heard: Date.now() / 1000, lost: null, why: "" };
 let socket = null;
 

@@ -12,17 +12,22 @@ from aiohttp import web
 
 from recorder.frontends.token_gate import StrangerLog
 
-# How many connections with the token there may be at once, of pages and others.
+# How many connections with the token there may be at once, of pages and others, where nothing else is said.
 MAX_CONNECTIONS = 64
 
 LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 
 
 class Guard:
-    """Refuses requests by another name than `host`, from other pages, or without `token`; counts them."""
+    """Refuses requests by another name than `host`, from other pages, or without `token`; counts them.
 
-    def __init__(self, host: str, token: str, strangers: StrangerLog) -> None:
-        self._token, self._strangers = token, strangers
+    Of those with the token there are so many `connections` at most.
+    """
+
+    def __init__(
+        self, host: str, token: str, strangers: StrangerLog, connections: int = MAX_CONNECTIONS
+    ) -> None:
+        self._token, self._strangers, self._most = token, strangers, connections
         self._hosts = LOOPBACK | {host, socket.gethostname()}
         # A server on all addresses of this computer is called by any address, but by no other name.
         self._everywhere = host in {"0.0.0.0", "::"}
@@ -44,8 +49,8 @@ class Guard:
             raise refused
         if request.transport is not None:
             self._connections.add(request.transport)
-        if sum(not one.is_closing() for one in self._connections) > MAX_CONNECTIONS:
-            full = web.HTTPServiceUnavailable(text=f"{MAX_CONNECTIONS} connections are open already\n")
+        if sum(not one.is_closing() for one in self._connections) > self._most:
+            full = web.HTTPServiceUnavailable(text=f"{self._most} connections are open already\n")
             full.force_close()
             raise full
         response: web.StreamResponse = await handler(request)

@@ -26,6 +26,11 @@ document.addEventListener("keydown", (event) => {
   const key = event.key.length === 1 ? event.key.toLowerCase() : event.key;
   // In a file, plain arrows go from frame to frame.
   if (event.ctrlKey && !(isFile && arrows[key])) return;
+  // What is for all cameras of a rig is the page's around this one.
+  if (isFramed && "ml/".includes(key)) {
+    event.preventDefault();
+    return parent.takeKey(key, event.repeat);
+  }
   const action = shortcuts[key];
   if (boxes[key]) $(boxes[key]).focus();
   // A key that is held down zooms on, and does nothing else again.

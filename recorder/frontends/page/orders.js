@@ -8,7 +8,7 @@ async function order(message, name) {
   const outcome = await ask(message), kind = outcome.status === "ok" ? "" : outcome.status;
   if (outcome.message) outcome.message.split("\n").forEach((text) => log(text, kind));
   if (!outcome.asks) tell(outcome.message || name, kind);
-  else question(`${outcome.message.split("?")[0]}?`, name.startsWith("quit") ? "leave" : "yes", () => run("y"), () => run("n"));
+  else question(outcome.message.replace(/ y\/N( \([^)]*\))?/g, ""), name.startsWith("quit") ? "leave" : "yes", () => run("y"), () => run("n"));
   return outcome;
 }
 

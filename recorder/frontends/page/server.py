@@ -18,8 +18,8 @@ from aiohttp import WSCloseCode, WSMsgType, web
 from recorder.frontends.display_connection import DisplayAccess, DisplayConnection, PageAddress
 from recorder.frontends.page.document import Document
 from recorder.frontends.page.guard import require_own_page
-from recorder.frontends.page.serving import LEAVE_S, MAX_MESSAGE, serve_application
-from recorder.frontends.page.tasks import run_until_one_ends
+from recorder.frontends.page.http_server import MAX_MESSAGE, close_sockets, serve_application, tell_last
+from recorder.frontends.page.until_one_ends import run_until_one_ends
 from recorder.preview.colours import MAPS, palette
 
 log = logging.getLogger(__name__)
@@ -101,13 +101,9 @@ class PageServer:
             await asyncio.sleep(SAMPLE_S)
 
     async def close(self) -> None:
-        """Tell all browsers how it ended and close, waiting at most `LEAVE_S` for each to answer."""
-        for page, connection in list(self._pages.items()):
-            with contextlib.suppress(TimeoutError, OSError):
-                async with asyncio.timeout(LEAVE_S):
-                    if connection is not None:
-                        await connection.send_status()
-                    await page.close(code=WSCloseCode.GOING_AWAY, message=b"the recorder has ended")
+        """Tell all browsers how it ended, and close."""
+        await tell_last(connection.send_status for connection in self._pages.values() if connection)
+        await close_sockets(self._pages)
 
 
 def sample_of(status: Mapping[str, Any]) -> list[float | None]:
@@ -194,10 +190,9 @@ async def serve_page(where: str, token: str, access: DisplayAccess) -> AsyncIter
     An empty `token` means a new one. Raises UsageError where `where` cannot be used.
     """
     page = PageServer(access)
-    async with serve_application("preview.web", where, token, page.routes()) as served:
+    async with serve_application("preview.web", where, token, page.routes(), page.close) as served:
         sampling = asyncio.ensure_future(page.sample())
         try:
             yield served
         finally:
             sampling.cancel()
-            await page.close()

@@ -7,6 +7,7 @@ import logging
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,6 +25,9 @@ READY_S = 60.0
 # How soon the end of a process is seen, and how long what it said last is waited for.
 POLL_S = 0.1
 LAST_S = 1.0
+
+# A process that is well tells its figures twice a second; without a word for so long it counts as silent.
+SILENT_S = 4.0
 
 # After so many, to stop and to abort, a process is ended at once.
 INTERRUPTIONS = 2
@@ -107,6 +111,7 @@ class CameraProcess:
         self.live: LiveStatus | None = None
         self.running = self.saving = False
         self.page = ""
+        self._heard_s = 0.0
         self.frames = 0
         self.files: dict[Path, None] = {}
         self.runs = 0
@@ -127,6 +132,11 @@ class CameraProcess:
     def is_alive(self) -> bool:
         """Whether its process takes lines."""
         return self._process is not None and not self.gone.is_set()
+
+    @property
+    def is_silent(self) -> bool:
+        """Whether its process, which should, tells nothing."""
+        return self.is_alive and self.ready.is_set() and time.monotonic() - self._heard_s > SILENT_S
 
     @property
     def end(self) -> CameraEnd | None:
@@ -200,8 +210,11 @@ class CameraProcess:
         assert process.stderr is not None
         hearing = asyncio.gather(self._hear(process.stdout), self._hear_errors(process.stderr))
         # On some versions asyncio's own waiting takes until the pipes are closed, too.
-        while process.returncode is None:  # noqa: ASYNC110 - nothing tells it
+        while process.returncode is None:
             await asyncio.sleep(POLL_S)
+            if self.is_silent:
+                for sent in self._sent.values():
+                    sent.end("does not answer; what becomes of it is told when it does")
         # A program that the camera's process began, such as a window, may hold its pipes open.
         await asyncio.wait([hearing], timeout=LAST_S)
         hearing.cancel()
@@ -249,6 +262,7 @@ class CameraProcess:
 
     def _note(self, kind: str, told: dict[str, Any]) -> None:
         """Keep what an event says."""
+        self._heard_s = time.monotonic()
         self.running, self.runs = told.get("running", self.running), told.get("run", self.runs)
         self.saving = self.running and told.get("saving", self.saving)
         self._note_files(told.get("path", ""))
@@ -266,6 +280,8 @@ class CameraProcess:
                 elif told["status"] != "ok":
                     # What a line began has failed, after it was answered.
                     log.error("%s: %s", self.name, told["text"])
+                elif sent is not None and not told["only_tells"]:
+                    log.warning("%s answers again: %s", self.name, told["text"])
             case "over":
                 # An empty line has no answer.
                 if (sent := self._sent.pop(told["id"], None)) is not None:

@@ -106,6 +106,10 @@ def _toolbar(rig: Rig) -> StyleAndTextTuples:
         items = [ToolbarItem(f"{name:{width}}", 0)]
         if camera.died:
             items = [ToolbarItem(f"{name:{width}}  {camera.died}", 0, alarm=True)]
+        elif camera.gone.is_set():
+            items.append(ToolbarItem("has left", 0))
+        elif camera.is_silent:
+            items.append(ToolbarItem("does not answer", 0, alarm=True))
         elif camera.live is None:
             items.append(ToolbarItem("is being started", 0))
         elif camera.live.state == "opening":

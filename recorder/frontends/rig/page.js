@@ -11,6 +11,8 @@ const KEYS = [
 // What a camera is shown as, in words, and whether that is an alarm.
 function cameraParts(c) {
   if (c.died) return [[c.died, true]];
+  if (c.gone) return [["has left", false]];
+  if (c.silent) return [["does not answer", true]];
   if (!c.live) return [["is being started", false]];
   const s = c.live, parts = [];
   if (c.ended) parts.push([c.ended.verdict + (c.ended.verdict === "failed" ? `: ${c.ended.cause}` : ""), c.ended.verdict !== "complete"]);
@@ -55,7 +57,7 @@ function showCamera(name, camera) {
     }
     place.append(shown);
   }
-  if (kind === "p") shown.textContent = camera.died || (camera.live ? "has left" : "is being started");
+  if (kind === "p") shown.textContent = camera.died || (camera.gone ? "has left" : "is being started");
 }
 
 // Say where there is no connection, and let nothing be pressed that would do nothing.
@@ -94,12 +96,17 @@ document.addEventListener("keydown", (event) => {
   const isTyping = event.target.tagName === "INPUT";
   if (isTyping && event.key === "Escape") return event.target.blur();
   if (isTyping || document.querySelector("dialog[open]") || event.altKey || event.metaKey || event.ctrlKey) return;
-  const key = event.key.toLowerCase(), box = { l: "label", "/": "command" }[key];
-  if (box) $(box).focus();
-  else if (key === "m" && !$("mark").disabled && !event.repeat) mark();
-  else if (key === "?") showKeys();
-  else return;
-  event.preventDefault();
+  if (takeKey(event.key.toLowerCase(), event.repeat)) event.preventDefault();
 });
+
+// A key of this page, or one of a camera's page that is for all; returns whether it is one.
+function takeKey(key, repeats) {
+  const box = { l: "label", "/": "command" }[key];
+  if (box) $(box).focus();
+  else if (key === "m") $("mark").disabled || repeats || mark();
+  else if (key === "?") showKeys();
+  else return false;
+  return true;
+}
 
 connect();

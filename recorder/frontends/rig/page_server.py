@@ -12,13 +12,21 @@ from collections import Counter
 from collections.abc import AsyncIterator
 from typing import Any
 
-from aiohttp import ClientError, ClientSession, ClientTimeout, WSCloseCode, WSMsgType, web
+from aiohttp import (
+    ClientError,
+    ClientSession,
+    ClientTimeout,
+    WSCloseCode,
+    WSMsgType,
+    WSServerHandshakeError,
+    web,
+)
 
 from recorder.frontends.command_connection import CommandConnection
 from recorder.frontends.page.document import Document
-from recorder.frontends.page.guard import require_own_page
-from recorder.frontends.page.serving import LEAVE_S, MAX_MESSAGE, serve_application
-from recorder.frontends.page.tasks import run_until_one_ends
+from recorder.frontends.page.guard import MAX_CONNECTIONS, require_own_page
+from recorder.frontends.page.http_server import MAX_MESSAGE, close_sockets, serve_application, tell_last
+from recorder.frontends.page.until_one_ends import run_until_one_ends
 from recorder.frontends.rig.camera_process import CameraProcess
 from recorder.frontends.rig.lines import complete_line
 from recorder.frontends.rig.rig import Rig
@@ -52,7 +60,7 @@ class RigPageServer:
     def __init__(self, rig: Rig, name: str) -> None:
         self._rig, self._name = rig, name
         self._document = Document("rig/page.html", ["page/page.css", "rig/page.css"], SCRIPTS)
-        self._pages: set[web.WebSocketResponse] = set()
+        self._pages: dict[web.WebSocketResponse, _RigPageConnection | None] = {}
         self._relays: set[web.WebSocketResponse] = set()
         self._numbered: Counter[str] = Counter()
 
@@ -73,12 +81,14 @@ class RigPageServer:
         if len(self._pages) >= MAX_PAGES:
             raise web.HTTPServiceUnavailable(text=f"{MAX_PAGES} pages are open already\n")
         page = web.WebSocketResponse(max_msg_size=MAX_MESSAGE, heartbeat=HEARTBEAT_S, compress=False)
-        self._pages.add(page)
+        self._pages[page] = None
         try:
             await page.prepare(request)
-            await _RigPageConnection(page, self._rig, self._name, self._numbered).serve()
+            connection = _RigPageConnection(page, self._rig, self._name, self._numbered)
+            self._pages[page] = connection
+            await connection.serve()
         finally:
-            self._pages.discard(page)
+            del self._pages[page]
         return page
 
     def _address_of(self, request: web.Request, path: str) -> str:
@@ -122,6 +132,9 @@ class RigPageServer:
             try:
                 async with asyncio.timeout(ANSWER_S):
                     camera = await session.ws_connect(address, max_msg_size=0)
+            except WSServerHandshakeError as error:
+                # It has as many pages open as it may.
+                raise web.HTTPServiceUnavailable(text=f"the camera's process says {error.status}\n") from None
             except (ClientError, TimeoutError):
                 raise web.HTTPBadGateway(text=SILENT) from None
             self._relays.add(page)
@@ -136,11 +149,9 @@ class RigPageServer:
         return page
 
     async def close(self) -> None:
-        """Tell all browsers that it has ended, waiting at most `LEAVE_S` for each to answer."""
-        for page in [*self._pages, *self._relays]:
-            with contextlib.suppress(TimeoutError, OSError):
-                async with asyncio.timeout(LEAVE_S):
-                    await page.close(code=WSCloseCode.GOING_AWAY, message=b"the recorder has ended")
+        """Tell all browsers how it ended, and close."""
+        await tell_last(connection.send_status for connection in self._pages.values() if connection)
+        await close_sockets([*self._pages, *self._relays])
 
 
 async def _hand_on(source: Any, target: Any) -> None:  # noqa: ANN401 - a web socket of a server or a client
@@ -165,6 +176,8 @@ class _RigPageConnection:
             numbered,
             "page",
             self._send,
+            # Not page1, which a camera's own page gives.
+            label="rig",
         )
         self._seen = 0
 
@@ -189,9 +202,13 @@ class _RigPageConnection:
 
     async def _keep_telling(self) -> None:
         while True:
-            self._seen, events = self._rig.news.after(self._seen, self._commands.conversation)
-            await self._send({"status": status_of(self._rig, self._name), "events": events})
+            await self.send_status()
             await asyncio.sleep(STATUS_S)
+
+    async def send_status(self) -> None:
+        """Send how all cameras stand, and what happened since the last time."""
+        self._seen, events = self._rig.news.after(self._seen, self._commands.conversation)
+        await self._send({"status": status_of(self._rig, self._name), "events": events})
 
 
 def status_of(rig: Rig, name: str) -> dict[str, Any]:
@@ -210,6 +227,8 @@ def _camera_status(camera: CameraProcess) -> dict[str, Any]:
     return {
         "live": camera.live.for_json() if camera.live is not None else None,
         "died": camera.died,
+        "gone": camera.gone.is_set(),
+        "silent": camera.is_silent,
         "has_page": bool(camera.page) and camera.is_alive,
         "running": camera.running,
         "ended": {"verdict": ended.verdict, "cause": ended.cause} if ended is not None else None,
@@ -224,9 +243,14 @@ async def serve_rig_page(wanted: RigSection, rig: Rig) -> AsyncIterator[None]:
     """
     assert wanted.web is not None
     page = RigPageServer(rig, wanted.name)
-    async with serve_application("rig.web", wanted.web, wanted.token, page.routes()) as served:
+    most = MAX_CONNECTIONS + MAX_PAGES * len(rig.cameras)
+    logger = logging.getLogger("recorder")
+    async with serve_application(
+        "rig.web", wanted.web, wanted.token, page.routes(), page.close, most
+    ) as served:
         log.info("page: %s", served.told)
+        logger.addHandler(rig.news)
         try:
             yield
         finally:
-            await page.close()
+            logger.removeHandler(rig.news)

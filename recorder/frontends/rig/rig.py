@@ -35,12 +35,16 @@ class _Asked:
     names: tuple[str, ...] = ()
 
 
+def _log(text: str, failed: bool) -> None:
+    log.log(logging.ERROR if failed else logging.INFO, "%s", text)
+
+
 @dataclass
 class Rig:
     """The processes of all cameras, by name, `master` the one that is started last ("": none).
 
     `tell` is called with what concerns nobody's line: text, and whether it is of something that failed.
-    `news` has that too, and what lines did, for the page over all cameras, where there is one (`has_page`).
+    `news` has that too, and what lines did, for the page over all cameras.
     `leaving` is set once the rig is to be left; `on_change` is called when a camera has another file or
     end. On the event loop's thread.
     """
@@ -51,10 +55,7 @@ class Rig:
     on_change: Callable[[], None] = lambda: None
     leaving: asyncio.Event = field(default_factory=asyncio.Event)
     news: EventLog = field(default_factory=EventLog)
-    has_page: bool = False
-    tell: Callable[[str, bool], None] = lambda text, failed: log.log(
-        logging.ERROR if failed else logging.INFO, "%s", text
-    )
+    tell: Callable[[str, bool], None] = _log
 
     def __post_init__(self) -> None:
         self._starting: set[str] = set()
@@ -62,7 +63,7 @@ class Rig:
         self._numbers = count(1)
         self._interrupted = 0
         self._heard = asyncio.Event()
-        self._under_way: set[asyncio.Task[None]] = set()
+        self._under_way: set[asyncio.Task[dict[str, Any]]] = set()
 
     # How they stand.
 
@@ -95,8 +96,6 @@ class Rig:
             case "log":
                 level = logging.getLevelNamesMapping().get(str(event["level"]).upper(), logging.INFO)
                 log.log(level, "%s: %s", camera.name, event["text"])
-                if level >= logging.WARNING:
-                    self.news.add(time.time(), event["level"], f"{camera.name}: {event['text']}")
             case "page" if event["told"]:
                 log.info("%s: page: %s", camera.name, event["told"])
             case "told":
@@ -116,7 +115,9 @@ class Rig:
     def _say(self, text: str, *, failed: bool = False) -> None:
         """Tell what concerns nobody's line."""
         self.tell(text, failed)
-        self.news.add(time.time(), "failed" if failed else "ok", text)
+        # Failures that are logged are among the news by that.
+        if not failed or self.tell is not _log:
+            self.news.add(time.time(), "failed" if failed else "ok", text)
 
     def _on_failure(self, camera: CameraProcess, why: str) -> None:
         self._say(f"{camera.name} failed: {why}", failed=True)
@@ -318,14 +319,20 @@ class Rig:
 
         Where the caller is cancelled, only the waiting ends: no line is half carried out.
         """
-        answers = ClientAnswers()
-        task = asyncio.ensure_future(self.execute(line, conversation, answers.note))
+        task = asyncio.ensure_future(self._answer_of_all(line, conversation))
         self._under_way.add(task)
         task.add_done_callback(self._under_way.discard)
+        return await asyncio.shield(task)
+
+    async def _answer_of_all(self, line: str, conversation: Conversation) -> dict[str, Any]:
+        answers = ClientAnswers()
         try:
-            await asyncio.shield(task)
+            await self.execute(line, conversation, answers.note)
         except RecorderError as error:
             answers.refuse(str(error))
+        except Exception as error:
+            log.exception("%s: internal error", line.strip()[:MAX_SHOWN])
+            answers.note((), CameraAnswer("failed", f"internal error: {error!r}"))
         if answers.did_something:
             self.tell(
                 f"{conversation.source}: {line.strip()[:MAX_SHOWN]}: {answers.text}", answers.status != "ok"

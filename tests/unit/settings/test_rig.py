@@ -1,5 +1,6 @@
 """A rig's file: every camera's settings, and what is wrong, before anything is started."""
 
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -39,6 +40,10 @@ def test_each_camera_has_its_configuration_and_what_is_different(rig_file: Path)
     assert [c.settings.camera.seed for c in rig.cameras] == [7, 0]  # type: ignore[union-attr]
     assert [c.settings.recording.duration for c in rig.cameras] == [2.0, 2.0]
     assert left.folder == Path("fast")
+    # What is kept of its file has no password.
+    rig_file.write_text(RIG + 'settings.preview.token = "s3same"\n[remote]\ntoken = "s3same"\n')
+    kept = load_rig(rig_file).text
+    assert ("s3same" in kept, tomllib.loads(kept)["rig"]) == (False, {"name": "eyes"})
     # What the processes are told makes the same settings.
     assert "camera.rate=50" in right.overrides
     assert "recording.duration=2s" in right.overrides

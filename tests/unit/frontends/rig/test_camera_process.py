@@ -101,6 +101,34 @@ async def test_one_that_does_not_read_holds_up_nobody() -> None:
     await left.close()
 
 
+async def test_one_that_hangs_gives_up_its_lines_and_is_heard_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("recorder.frontends.rig.camera_process.SILENT_S", 0.2)
+    script = """
+asked = json.loads(sys.stdin.readline())
+sys.stdin.readline()
+tell(event="answer", id=asked["id"], status="ok", message="done", text="mark a done", only_tells=False)
+tell(event="over", id=asked["id"])
+for line in sys.stdin: pass
+"""
+    left = camera(script)
+    await left.begin()
+    sent = left.send("mark a", "console", 1, 0)
+    await sent.over.wait()
+    assert left.is_silent
+    assert (await sent.answer).text == "mark a: does not answer; what becomes of it is told when it does"
+    records: list[str] = []
+    monkeypatch.setattr(
+        "recorder.frontends.rig.camera_process.log.warning", lambda text, *words: records.append(text % words)
+    )
+    left.send("go on", "console", 1, 0)
+    while left._sent.keys() != {2}:
+        await asyncio.sleep(0.01)
+    assert not left.is_silent
+    assert records == ["left answers again: mark a done"]
+    await left.close()
+    assert not left.is_silent
+
+
 async def test_it_is_interrupted_by_words_and_at_last_ended() -> None:
     heard: list[Any] = []
     script = "for line in sys.stdin:\n    tell(event='log', level='info', text=line.strip())"

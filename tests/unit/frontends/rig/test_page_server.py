@@ -1,8 +1,11 @@
-"""The server of the page over all cameras: who may ask, what is handed on, what of a camera that is gone."""
+"""The server of the page over all cameras: who may ask, what is handed on, cameras that are gone or hang."""
 
 import asyncio
 import contextlib
+import gc
 import json
+import logging
+import weakref
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -12,7 +15,7 @@ from aiohttp import ClientSession, ClientWebSocketResponse, WSMsgType, web
 from recorder.control import commands
 from recorder.errors import UsageError
 from recorder.frontends.page.document import Document
-from recorder.frontends.page.serving import serve_application
+from recorder.frontends.page.http_server import serve_application
 from recorder.frontends.rig.page_server import RigPageServer, serve_rig_page
 from recorder.settings.rig import RigSection
 from tests.unit.frontends.rig.test_rig import Bench
@@ -22,6 +25,10 @@ assert commands
 # What a camera's process serves its own page with, which no browser hears of.
 OWN = "of-its-own"
 TOKEN = "open-sesame"
+
+
+async def nothing() -> None:
+    """Say no farewell."""
 
 
 @contextlib.asynccontextmanager
@@ -42,7 +49,7 @@ async def camera_page(heard: list[Any]) -> AsyncIterator[str]:
         return socket
 
     routes = [web.get("/", get_page), web.get("/ws", get_socket)]
-    async with serve_application("x", "127.0.0.1:0", OWN, routes) as served:
+    async with serve_application("x", "127.0.0.1:0", OWN, routes, nothing) as served:
         yield served.here
 
 
@@ -53,6 +60,7 @@ class Served:
         self.bench, self.session = bench, session
         self.here, _, self.token = here.partition("/?")
         self.heard: list[Any] = []
+        self.page: RigPageServer
 
     async def get(self, path: str, token: str = TOKEN, **headers: str) -> tuple[int, str, str]:
         async with self.session.get(f"{self.here}{path}?token={token}", headers=headers) as answer:
@@ -70,14 +78,13 @@ async def served() -> AsyncIterator[Served]:
     page = RigPageServer(bench.rig, "eyes")
     async with (
         camera_page(heard) as camera,
-        serve_application("rig.web", "127.0.0.1:0", TOKEN, page.routes()) as at,
+        serve_application("rig.web", "127.0.0.1:0", TOKEN, page.routes(), page.close) as at,
         ClientSession() as session,
     ):
         bench.cameras["left"].page = camera
         it = Served(bench, session, at.here)
-        it.heard = heard
+        it.heard, it.page = heard, page
         yield it
-        await page.close()
 
 
 @pytest.mark.parametrize("path", ["/", "/ws", "/camera/left", "/camera/left/ws"])
@@ -152,7 +159,7 @@ async def test_a_page_s_lines_are_for_all_cameras_or_one(served: Served) -> None
         assert refused["status"] == "refused"
         assert "left" in refused["message"]
         assert (await answer_to({"mark": True}))["status"] == "ok"
-        assert served.bench.heard[3:] == [("left", "mark page1"), ("right", "mark page1")]
+        assert served.bench.heard[3:] == [("left", "mark rig1"), ("right", "mark rig1")]
         words = (await answer_to({"complete": "le"}))["words"]
         assert words[0] == ["left:", "for left alone"]
         # What it did itself is no news to it; what others do is.
@@ -168,6 +175,38 @@ async def test_a_page_s_lines_are_for_all_cameras_or_one(served: Served) -> None
         ]
 
 
+async def test_how_each_camera_stands_is_told_also_at_the_end(served: Served) -> None:
+    left, right = served.bench.cameras.values()
+    left._heard_s = -1000.0
+    right.gone.set()
+    async with served.socket("/ws") as socket:
+        told = json.loads(await socket.receive_str(timeout=5))["status"]["cameras"]
+        assert (told["left"]["silent"], told["left"]["gone"]) == (True, False)
+        assert (told["right"]["silent"], told["right"]["gone"]) == (False, True)
+        left.end_with("complete", "stopped")
+        closing = asyncio.ensure_future(served.page.close())
+        while (message := await socket.receive(timeout=5)).type is WSMsgType.TEXT:
+            told = json.loads(message.data)["status"]["cameras"]
+        assert told["left"]["ended"] == {"verdict": "complete", "cause": "stopped"}
+        assert message.extra == "the recorder has ended"
+        await closing
+
+
+async def test_more_pages_than_may_be_open_are_refused(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("recorder.frontends.rig.page_server.MAX_PAGES", 1)
+    async with served.socket("/ws"):
+        assert (await served.get("/ws"))[0] == 503
+
+
+async def test_a_warning_of_the_program_is_news(served: Served) -> None:
+    async with serve_rig_page(RigSection(web="127.0.0.1:0"), served.bench.rig):
+        logging.getLogger("recorder.anything").warning("x.rig.h5 cannot be written")
+    logging.getLogger("recorder.anything").warning("too late")
+    assert [event["text"] for event in served.bench.rig.news.after(0)[1]] == ["x.rig.h5 cannot be written"]
+
+
 async def test_a_message_that_makes_no_sense_ends_the_connection(served: Served) -> None:
     async with served.socket("/ws") as socket:
         await socket.send_str("[1]")
@@ -176,6 +215,20 @@ async def test_a_message_that_makes_no_sense_ends_the_connection(served: Served)
         assert message.type is WSMsgType.CLOSE
     # The rig goes on.
     await served.bench.type("mark a")
+
+
+async def test_a_server_that_is_closed_keeps_nothing(served: Served) -> None:
+    """Not even in what aiohttp remembers of handlers: a session with its pool would stay."""
+    page = RigPageServer(served.bench.rig, "eyes")
+    gone = weakref.ref(page)
+    async with (
+        serve_application("rig.web", "127.0.0.1:0", TOKEN, page.routes(), nothing) as at,
+        served.session.get(at.here) as answer,
+    ):
+        assert answer.status == 200
+    del page
+    gc.collect()
+    assert gone() is None
 
 
 async def test_an_address_that_is_taken_is_named_by_its_key(served: Served) -> None:

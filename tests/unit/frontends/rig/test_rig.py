@@ -171,6 +171,32 @@ async def test_quit_asks_while_frames_are_saved() -> None:
         await bench.type("left: quit now")
 
 
+async def test_a_client_that_goes_away_leaves_no_line_half_carried_out() -> None:
+    bench = Bench()
+    bench.cameras["right"].holds = {"start"}
+    asking = asyncio.ensure_future(bench.rig.execute_for_client("start", Conversation("page")))
+    await asyncio.sleep(0.01)
+    asking.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await asking
+    sent, answer = bench.cameras["right"].held
+    sent.answer.set_result(answer)
+    sent.over.set()
+    while len(bench.events) < 1:
+        await asyncio.sleep(0.01)
+    # The master was started, too, and whoever sits at the console hears of it.
+    assert bench.heard == [("right", "start"), ("left", "start")]
+    assert bench.events[0].startswith("page: start: ")
+
+
+async def test_an_error_of_our_own_is_an_answer(caplog: pytest.LogCaptureFixture) -> None:
+    bench = Bench()
+    bench.cameras["left"].send = lambda *_: 1 / 0  # type: ignore[method-assign,assignment]
+    answer = await bench.rig.execute_for_client("mark a", Conversation("page"))
+    assert (answer["status"], "ZeroDivisionError" in answer["message"]) == ("failed", True)
+    assert "mark a: internal error" in caplog.text
+
+
 async def test_programs_get_all_answers_as_one() -> None:
     bench = Bench()
     bench.cameras["left"].answers["mark"] = CameraAnswer("ok", "on frame 3", effective_frame=3)

@@ -2,18 +2,20 @@
 
 import asyncio
 import contextlib
+import inspect
 import logging
 import os
-from collections.abc import AsyncIterator, Sequence
+import weakref
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from typing import Any
 from urllib.parse import quote
 
-from aiohttp import web
+from aiohttp import WSCloseCode, web
 from aiohttp.http import HttpProcessingError
 
 from recorder.errors import UsageError
 from recorder.frontends.display_connection import PageAddress
-from recorder.frontends.page.guard import Guard
+from recorder.frontends.page.guard import MAX_CONNECTIONS, Guard
 from recorder.frontends.token_gate import Entrance, StrangerLog
 from recorder.settings import address
 
@@ -34,19 +36,27 @@ MAX_MESSAGE = 4096
 
 @contextlib.asynccontextmanager
 async def serve_application(
-    key: str, where: str, token: str, routes: Sequence[web.RouteDef]
+    key: str,
+    where: str,
+    token: str,
+    routes: Sequence[web.RouteDef],
+    farewell: Callable[[], Awaitable[None]],
+    connections: int = MAX_CONNECTIONS,
 ) -> AsyncIterator[PageAddress]:
     """Serve routes at `where` (HOST:PORT), of the setting `key`, during `with`; yield the address.
 
-    An empty `token` means a new one, which is in the address that people are told. Raises UsageError where
-    `where` cannot be used.
+    An empty `token` means a new one, which is in the address that people are told. There are so many
+    `connections` at most. At the end, once nobody else is let in, `farewell` is awaited. Raises UsageError
+    where `where` cannot be used.
     """
     host, port = address.split(where)
     own_token = not token
     token = token or address.new_token()
     strangers = StrangerLog("page")
-    app = web.Application(middlewares=[Guard(host, token, strangers).check], client_max_size=MAX_MESSAGE)
-    app.add_routes(routes)
+    app = web.Application(
+        middlewares=[Guard(host, token, strangers, connections).check], client_max_size=MAX_MESSAGE
+    )
+    app.add_routes([web.route(each.method, each.path, _held_weakly(each.handler)) for each in routes])
     runner = web.AppRunner(
         app,
         access_log=None,
@@ -82,7 +92,48 @@ async def serve_application(
     finally:
         server.close()
         entrance.close()
+        await farewell()
         await runner.cleanup()
+
+
+async def tell_last(tells: Iterable[Callable[[], Awaitable[None]]]) -> None:
+    """Carry out what tells each browser how it ended, all at once, for `LEAVE_S` at most."""
+
+    async def tell(one: Callable[[], Awaitable[None]]) -> None:
+        with contextlib.suppress(TimeoutError, OSError):
+            async with asyncio.timeout(LEAVE_S):
+                await one()
+
+    await asyncio.gather(*map(tell, list(tells)))
+
+
+async def close_sockets(sockets: Iterable[web.WebSocketResponse]) -> None:
+    """Tell browsers that the recorder has ended, all at once, waiting at most `LEAVE_S` for their answers."""
+
+    async def close(socket: web.WebSocketResponse) -> None:
+        with contextlib.suppress(TimeoutError, OSError):
+            async with asyncio.timeout(LEAVE_S):
+                await socket.close(code=WSCloseCode.GOING_AWAY, message=b"the recorder has ended")
+
+    await asyncio.gather(*map(close, list(sockets)))
+
+
+def _held_weakly(handler: Any) -> Any:  # noqa: ANN401 - those of aiohttp
+    """Return what calls a method as long as its object is there.
+
+    aiohttp keeps the handlers of servers that are closed, and with them a session with its pool would stay.
+    """
+    if not inspect.ismethod(handler):
+        return handler
+    method = weakref.WeakMethod(handler)
+
+    async def handle(request: web.Request) -> web.StreamResponse:
+        if (alive := method()) is None:
+            raise web.HTTPGone
+        response: web.StreamResponse = await alive(request)
+        return response
+
+    return handle
 
 
 class _HttpLog(logging.LoggerAdapter[logging.Logger]):
