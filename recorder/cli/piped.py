@@ -1,14 +1,26 @@
 """`recorder run --piped`: one camera of a rig, led by lines on standard input."""
 
 import asyncio
+import json
+import os
+from collections.abc import Sequence
+from pathlib import Path
 
 from recorder import assembly
+from recorder.cli.options import load_settings
 from recorder.frontends import headless, piped
+from recorder.frontends.rig.camera_process import PASSWORDS
 from recorder.frontends.session_context import session_context
 from recorder.frontends.session_displays import Leader
 from recorder.frontends.terminal import reserve_output, reserve_stdout
 from recorder.session.status import Summary
 from recorder.settings.model import Settings
+
+
+def load_led(config: Path | None, overrides: Sequence[str]) -> Settings:
+    """Load the settings of a session that another program leads; passwords come by the environment."""
+    passwords = json.loads(os.environ.pop(PASSWORDS, "[]"))
+    return load_settings(config, (*overrides, *passwords), {})
 
 
 def record_piped(settings: Settings, name: str, *, attended: bool, page_of_rig: bool) -> int:

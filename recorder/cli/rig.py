@@ -76,7 +76,10 @@ def rig(
 
         cameras = {
             camera.name: CameraProcess(
-                camera.name, _command(asked, camera, paths, attended=not is_headless), hear
+                camera.name,
+                _command(asked, camera, paths, attended=not is_headless),
+                hear,
+                [text for text in camera.overrides if _is_password(text)],
             )
             for camera in asked.cameras
         }
@@ -138,7 +141,8 @@ def _command(rig: settings.Rig, camera: settings.RigCamera, paths: RigPaths, *, 
     command = [sys.executable, "-m", "recorder", "run", "--piped", camera.name]
     command += [str(camera.config)] if camera.config is not None else []
     for text in (*camera.overrides, f"recording.output={paths.cameras[camera.name]}"):
-        command += ["--set", text]
+        if not _is_password(text):
+            command += ["--set", text]
     if rig.common.web is not None:
         command.append("--page-of-rig")
     if attended:
@@ -146,3 +150,8 @@ def _command(rig: settings.Rig, camera: settings.RigCamera, paths: RigPaths, *, 
     if camera.section.cpus is not None:
         command += ["--cpus", ",".join(map(str, camera.section.cpus))]
     return command
+
+
+def _is_password(text: str) -> bool:
+    """Return whether KEY=VALUE is one."""
+    return text.partition("=")[0].strip().endswith(".token")

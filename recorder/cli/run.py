@@ -69,9 +69,9 @@ def run(
         use_only([int(cpu) for cpu in cpus.split(",")])
     if piped:
         # Imported only for a rig's cameras.
-        from recorder.cli.piped import record_piped  # noqa: PLC0415
+        from recorder.cli.piped import load_led, record_piped  # noqa: PLC0415
 
-        settings = load_settings(config_file, overrides, {})
+        settings = load_led(config_file, overrides)
         return record_piped(settings, piped, attended=attended, page_of_rig=page_of_rig)
     if not is_headless and not has_terminal():
         is_headless = True

@@ -25,7 +25,7 @@ async def recording(folder: Path, **preview: Any) -> AsyncIterator[tuple[Dispatc
     tree = {
         "recording": {"output": str(folder / "x.h5")},
         "camera": {"width": 640, "height": 540, "fifo": 300},
-        "pool": {"memory": "200MB"},
+        "pool": {"memory": "400MB"},
         "preview": {"on": True, "web": f"127.0.0.1:{port}", "token": TOKEN, "window": False, **preview},
     }
     before = set(threading.enumerate())
@@ -50,7 +50,8 @@ def frames(session: Session) -> int:
 
 
 async def goes_on(session: Session) -> None:
-    """See that frames go on being written."""
+    """See that frames go on being written, however long the disk takes about others'."""
     before = frames(session)
-    await asyncio.sleep(0.5)
-    assert frames(session) > before + 20
+    async with asyncio.timeout(15):
+        while frames(session) <= before + 20:
+            await asyncio.sleep(0.05)

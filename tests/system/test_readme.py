@@ -58,7 +58,7 @@ RUN_BY = {
 }
 
 # Shorter than the README's, so that the test is.
-SHORTER = {"2s": "0.2s", "14:30": "23:59:59"}
+SHORTER = {"2s": "0.2s", "14:30": "23:59:59", "2GB": "300MB"}
 
 # How lines of the console's table are answered, if not with ok: the simulated camera runs free, and nothing
 # is held of before.

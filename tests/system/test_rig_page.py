@@ -24,10 +24,13 @@ IN_FRAME = "document.querySelector('#camera-{name} iframe').contentDocument"
 async def test_all_cameras_are_seen_and_led_by_one_page(tmp_path: Path, program: str) -> None:
     address = f"127.0.0.1:{free_port()}"
     keys = f'web = "{address}"\ntoken = "open-sesame"\n'
-    (tmp_path / "rig.toml").write_text(RIG.replace("[rig]\n", f"[rig]\n{keys}"))
+    password = 'settings.preview.token = "s3same"\n'
+    (tmp_path / "rig.toml").write_text(RIG.replace("[rig]\n", f"[rig]\n{keys}") + password)
     rig = Running(tmp_path, "--duration", "10min")
     try:
         rig.until_it_records("left", "right")
+        for name in ("left", "right"):
+            assert b"s3same" not in Path(f"/proc/{rig.process_of(name)}/cmdline").read_bytes()
         async with browser(program, tmp_path / "profile") as tab:
             await tab.become(1280, 800)
             await tab.open(f"http://{address}/?token=open-sesame")
@@ -68,3 +71,5 @@ async def test_all_cameras_are_seen_and_led_by_one_page(tmp_path: Path, program:
     assert (code, told["verdict"]) == (1, "failed")
     assert told["cameras"]["left"]["lost"] == 0
     assert told["cameras"]["left"]["marks"] == 1
+    for path in tmp_path.glob("x*"):
+        assert not {word for word in (b"s3same", b"open-sesame") if word in path.read_bytes()}, path

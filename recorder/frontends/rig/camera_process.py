@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import json
 import logging
+import os
 import signal
 import subprocess
 import sys
@@ -31,6 +32,9 @@ SILENT_S = 4.0
 
 # After so many, to stop and to abort, a process is ended at once.
 INTERRUPTIONS = 2
+
+# The variable with settings that other users, who see the words of a command, are not to see: JSON.
+PASSWORDS = "RECORDER_PASSWORDS"
 
 # The longest line that is read from a process: the figures of a session are 1 kB.
 MAX_LINE = 2**20
@@ -101,11 +105,15 @@ class CameraProcess:
     `on_event` is called with this and an event's fields. `page` is the address of its page, for programs on
     this computer, "" where it has none. `files` are those that it has written to, in their order; `runs`
     counts its runs; `summary` how all did, once it has ended in order; `died` why it is not running, ""
-    while it is or after it ended in order.
+    while it is or after it ended in order. `passwords` are KEY=VALUE that no list of processes shows.
     """
 
     def __init__(
-        self, name: str, command: Sequence[str], on_event: Callable[["CameraProcess", dict[str, Any]], None]
+        self,
+        name: str,
+        command: Sequence[str],
+        on_event: Callable[["CameraProcess", dict[str, Any]], None],
+        passwords: Sequence[str] = (),
     ) -> None:
         self.name = name
         self.live: LiveStatus | None = None
@@ -121,6 +129,7 @@ class CameraProcess:
         self.ready = asyncio.Event()
         self.gone = asyncio.Event()
         self._command = list(command)
+        self._environment = {**os.environ, PASSWORDS: json.dumps(list(passwords))}
         self._on_event = on_event
         self._sent: dict[int, SentLine] = {}
         self._count = 0
@@ -150,7 +159,13 @@ class CameraProcess:
         pipe = asyncio.subprocess.PIPE
         try:
             self._process = await asyncio.create_subprocess_exec(
-                *self._command, stdin=pipe, stdout=pipe, stderr=pipe, limit=MAX_LINE, **_OWN_GROUP
+                *self._command,
+                stdin=pipe,
+                stdout=pipe,
+                stderr=pipe,
+                limit=MAX_LINE,
+                env=self._environment,
+                **_OWN_GROUP,
             )
         except OSError as error:
             raise RecorderError(f"{self.name}: its process cannot be begun: {error}") from None
