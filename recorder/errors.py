@@ -51,6 +51,10 @@ class CameraTimeoutError(CameraError, TimeoutError):
     """No frame came within the time allowed."""
 
 
+class CameraNotRunningError(CameraError):
+    """A command came for a camera of which no run is under way any more, or yet."""
+
+
 class CameraDisconnectedError(CameraError):
     """The connection to the camera was lost while it was in use."""
 

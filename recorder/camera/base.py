@@ -1,7 +1,7 @@
-"""The protocol of every camera: nine methods, each called at its place in a run.
+"""The protocol of every camera: ten methods, each called at its place in a run.
 
     open ─► arm ─► read_into, read_into, ... ─► halt ─► read_into what is left ─► disarm ─► close
-                     set_exposure, trigger between two frames
+                     set_exposure, trigger, input_is_high between two frames
 
 Every method but `interrupt` is called on the camera thread and may block; a camera does not use asyncio.
 """
@@ -127,6 +127,12 @@ class Camera(Protocol):
         """Do now what a trigger does: expose a frame, start a sequence, or give a record stop event.
 
         Raises CameraError where the camera's settings take no software trigger.
+        """
+
+    def input_is_high(self) -> bool:
+        """Return whether the input that may call for a capture is high now; may block for milliseconds.
+
+        Raises CameraError where the camera has no such input.
         """
 
     def halt(self) -> int | None:

@@ -7,7 +7,7 @@ from concurrent.futures import Future
 from typing import Any, TypeVar
 
 from recorder.camera.base import Camera
-from recorder.errors import CameraError
+from recorder.errors import CameraError, CameraNotRunningError
 
 T = TypeVar("T")
 
@@ -62,4 +62,4 @@ class Mailbox:
             while True:
                 _, future = self._pending.popleft()
                 if future.set_running_or_notify_cancel():
-                    future.set_exception(CameraError("the camera is not running"))
+                    future.set_exception(CameraNotRunningError("the camera is not running"))

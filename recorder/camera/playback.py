@@ -239,6 +239,10 @@ class PlaybackCamera:
         """Raise CameraError: a playback takes no trigger."""
         raise CameraError("a playback takes no trigger")
 
+    def input_is_high(self) -> bool:
+        """Raise CameraError: a playback has no input."""
+        raise CameraError("a playback has no input")
+
     def halt(self) -> int | None:
         """Deliver no more frames; return the counter of the last one delivered."""
         self._halted = True

@@ -22,9 +22,6 @@ log = logging.getLogger(__name__)
 # How much of a line that others gave is shown.
 MAX_SHOWN = 120
 
-# Who gives the command where the analysis calls for a capture, and its label.
-ANALYSIS = "analysis"
-
 # How long the end of a session waits for commands under way.
 LAST_S = 1.0
 
@@ -265,9 +262,9 @@ class Dispatcher:
         self.background.add(task)
         task.add_done_callback(self.background.discard)
 
-    async def capture(self, number: int, reason: str) -> None:
-        """Capture around the frame with this counter, as the analysis calls for it."""
-        await self.execute(f"capture {ANALYSIS} {reason}", ANALYSIS, first=number, is_planned=True)
+    async def capture(self, number: int, source: str, reason: str) -> None:
+        """Capture around the frame with this counter, as the analysis or the camera's input calls for it."""
+        await self.execute(f"capture {source} {reason}".rstrip(), source, first=number, is_planned=True)
 
     async def close(self) -> None:
         """Cancel what is planned, and the lines of other programs that do not end within `LAST_S`."""

@@ -30,7 +30,7 @@ LEFT_OUT = {
 }
 
 # What called for captures then: they are in the journal, as commands.
-REPEATED = ("analysis.trigger",)
+REPEATED = ("analysis.trigger", "recording.capture_input")
 
 # A journal has none of these, and a password that others know would be none.
 TOKENS = ("remote.token", "preview.token")

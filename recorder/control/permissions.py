@@ -83,6 +83,7 @@ KEY_RULES = {
     "analysis.options": _BY_PROGRAM_AT_CONSOLE,
     "analysis.regions": _BY_RUN,
     "analysis.trigger": _BY_PROGRAM,
+    "recording.capture_input": _BY_PROGRAM,
 }
 
 

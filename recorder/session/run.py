@@ -19,7 +19,7 @@ from typing import TypeVar
 
 from recorder.camera.acquisition_result import AcquisitionResult, StopCondition
 from recorder.camera.base import Camera, CameraDescription
-from recorder.errors import CameraError, StorageError
+from recorder.errors import CameraError, CameraNotRunningError, StorageError
 from recorder.frames.broadcaster import Broadcaster
 from recorder.frames.channel import Channel, SpanQueue
 from recorder.frames.ledger import Cause, Ledger
@@ -109,7 +109,7 @@ class Run:
 
     def _running(self) -> RunParts:
         if self.parts is None:
-            raise CameraError("the camera is not running")
+            raise CameraNotRunningError("the camera is not running")
         return self.parts
 
     def extend_timeout(self, exposure_s: float) -> None:

@@ -15,6 +15,7 @@ from recorder.preview.levels import bits_of
 from recorder.preview.live import Preview
 from recorder.preview.trigger import Trigger
 from recorder.session.capture_window import Moment
+from recorder.session.input_watch import watch_input
 from recorder.session.pretrigger_ring import PretriggerRing
 from recorder.session.run import Run
 from recorder.settings.model import Settings
@@ -24,6 +25,9 @@ log = logging.getLogger(__name__)
 
 # From this fill of the pool on the preview steps back.
 BUSY_FILL = 0.5
+
+# Who calls for captures, besides people and programs.
+ANALYSIS, INPUT = "analysis", "input"
 
 # How long preview and analysis may take to leave a run.
 LEAVE_S = 1.0
@@ -39,8 +43,8 @@ class RunObservers:
         self._trigger = Trigger(settings.analysis.trigger) if settings.analysis.trigger else None
         if self._trigger is not None:
             function = self._trigger.measuring(function, lambda: (self.preview.regions, self.preview.origin))
-        # What carries out a capture that the analysis calls for: of a counter, for a reason.
-        self.on_trigger: Callable[[int, str], Awaitable[object]] | None = None
+        # What carries out a capture that the analysis or the input calls for: of a counter, by whom, why.
+        self.on_trigger: Callable[[int, str, str], Awaitable[object]] | None = None
         self._triggered: set[asyncio.Task[None]] = set()
         self.analysis = analysis.Analysis(function) if function else None
         self._preview_thread = ThreadPoolExecutor(1, "preview")
@@ -53,6 +57,8 @@ class RunObservers:
             asyncio.create_task(self._preview(run, settings)),
             asyncio.create_task(self._analyse(run)),
         ]
+        if settings.recording.capture_input:
+            self._tasks.append(asyncio.create_task(self._watch_input(run)))
 
     async def leave(self) -> None:
         """Look at no further frame; an analysis that hangs is given up for good."""
@@ -86,6 +92,16 @@ class RunObservers:
             looking = partial(self._looking, run)
             await self.analysis.watch(run.broadcaster, self._analysis_thread, run.add_analysis, looking)
 
+    async def _watch_input(self, run: Run) -> None:
+        await run.armed.wait()
+        if run.captures is not None:
+            await watch_input(run, partial(self._capture_by_input, run.captures.ring))
+
+    async def _capture_by_input(self, ring: PretriggerRing, number: int) -> None:
+        if self.on_trigger is not None:
+            with ring.keeping():
+                await self.on_trigger(number, INPUT, "")
+
     @contextlib.contextmanager
     def _looking(
         self, run: Run, metadata: Mapping[str, Any]
@@ -99,7 +115,8 @@ class RunObservers:
 
         def tell(values: Mapping[str, float]) -> None:
             if trigger.fires(values) and self.on_trigger is not None:
-                capturing = self._capture(ring, moment, f"{trigger.name} {values[trigger.name]:.6g}")
+                reason = f"{trigger.name} {values[trigger.name]:.6g}"
+                capturing = self._capture(ring, moment, ANALYSIS, reason)
                 task = asyncio.create_task(capturing)
                 self._triggered.add(task)
                 task.add_done_callback(self._triggered.discard)
@@ -107,10 +124,10 @@ class RunObservers:
         with ring.keeping(moment):
             yield tell
 
-    async def _capture(self, ring: PretriggerRing, moment: Moment, reason: str) -> None:
+    async def _capture(self, ring: PretriggerRing, moment: Moment, source: str, reason: str) -> None:
         if self.on_trigger is not None:
             with ring.keeping(moment):
-                await self.on_trigger(moment.number, reason)
+                await self.on_trigger(moment.number, source, reason)
 
     async def write_snapshot(
         self,

@@ -70,7 +70,7 @@ Fault = Annotated[Drop | Stall | Silence | SdkError | Disconnect, Field(discrimi
 
 
 class Flash(Section):
-    """Be brighter for some frames, as a stimulus makes them: something for a trigger to find."""
+    """Be brighter for some frames, as a stimulus makes them, with the input high: something for triggers."""
 
     at: Counter = Field(ge=1, examples=[500])
     """The first frame that is brighter."""
@@ -80,6 +80,8 @@ class Flash(Section):
     """How many times as much light there is."""
     every: Frames | None = Field(None, ge=1, examples=[1000])
     """It comes again after so many frames; omitted: once."""
+    input: bool = False
+    """Whether the camera's acquire input is high meanwhile."""
 
     def includes(self, number: int) -> bool:
         """Return whether the frame with this counter is brighter."""

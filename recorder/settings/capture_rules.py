@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING
 
 from recorder.errors import ConfigurationError, did_you_mean
+from recorder.settings.cameras import PlaybackCameraSettings
 from recorder.settings.file_types import split_condition
 from recorder.settings.pco_camera import PcoCameraSettings
 
@@ -19,6 +20,7 @@ def check_pretrigger_given(settings: "Settings") -> None:
     alone = {
         "recording.posttrigger": recording.posttrigger,
         "recording.captures": recording.captures or None,
+        "recording.capture_input": "true" if recording.capture_input else None,
         "analysis.trigger": settings.analysis.trigger,
     }
     for key, value in alone.items():
@@ -42,6 +44,8 @@ def check_captures(settings: "Settings") -> None:
             f'recording.pretrigger: needs camera.memory = "fifo"; a ring in its own memory '
             f'("{settings.camera.memory}") keeps frames before an event by itself, see camera.record_stop'
         )
+    if recording.capture_input:
+        _check_input(settings)
     if condition is not None and settings.analysis.function is None:
         name, known = split_condition(condition)[0], ["mean", *settings.preview.regions]
         if name not in known:
@@ -49,3 +53,15 @@ def check_captures(settings: "Settings") -> None:
                 f"analysis.trigger = {condition}: no region {name} in preview.regions, and no "
                 f"analysis.function that returns it{did_you_mean(name, known) or '; mean is of the frame'}"
             )
+
+
+def _check_input(settings: "Settings") -> None:
+    """Raise ConfigurationError where the camera has no input that is free to call for captures."""
+    camera = settings.camera
+    if isinstance(camera, PlaybackCameraSettings):
+        raise ConfigurationError("recording.capture_input: a playback has no input; use analysis.trigger")
+    if isinstance(camera, PcoCameraSettings) and camera.acquire != "auto":
+        raise ConfigurationError(
+            f'recording.capture_input: with camera.acquire = "{camera.acquire}" the acquire input does '
+            'something else; it has to be "auto"'
+        )

@@ -71,6 +71,8 @@ class RecordingSettings(Section):
     """The run ends after so many captures; 0: it goes on until `stop`, `duration` or `frames`."""
     channels: ChannelNames = Field(default_factory=list, examples=[["blue", "violet"]])
     """Kinds of light that frames are exposed with in turn, the first one with the first; empty: one kind."""
+    capture_input: bool = False
+    """Capture when the camera's acquire input goes high, too."""
     triggers: Annotated[int, Unit("triggers")] | None = Field(None, ge=1, examples=[500])
     """How many triggers the camera gets: at the end of a run they are compared with the frames."""
     pixel_size: PixelSize | None = Field(None, examples=["650nm"])

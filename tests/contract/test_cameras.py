@@ -111,6 +111,16 @@ def test_the_counter_begins_at_one_and_counts_every_frame(make: Callable[[], Cam
     assert not any(info.overflowed for info in infos)
 
 
+def test_an_input_has_a_level_or_a_reason_why_there_is_none(make: Callable[[], Camera]) -> None:
+    camera, slot = opened(make)
+    camera.arm()
+    read(camera, slot)
+    try:
+        assert camera.input_is_high() is False
+    except CameraError as error:
+        assert "input" in str(error)
+
+
 def test_the_cameras_clock_never_goes_back(make: Callable[[], Camera]) -> None:
     camera, slot = opened(make)
     camera.arm()

@@ -54,6 +54,33 @@ async def test_a_light_sheet_is_recorded_line_by_line(tmp_path: Path) -> None:
     assert camera.options.row_order == 0x0100
 
 
+async def test_a_pulse_at_the_acquire_input_is_a_capture(tmp_path: Path) -> None:
+    camera = VirtualCamera(EDGE_55)
+
+    async def pulse(dispatch: Dispatcher, rig: Rig) -> None:
+        await asyncio.sleep(1)
+        camera.acquire_input = lambda: True
+        await asyncio.sleep(0.1)
+        camera.acquire_input = lambda: False
+        await asyncio.sleep(1)
+
+    settings = {"rate": 100, "roi": [1153, 1017, 1408, 1144]}
+    recording = {"pretrigger": 30, "posttrigger": 20, "capture_input": True}
+    summary = await record(camera, tmp_path / "x.h5", settings, pulse, **recording)
+    assert (summary.verdict, summary.frames, summary.lost) == ("complete", 50, 0)
+    with opened(tmp_path / "x_001_input.h5") as file:
+        check_frames(file, camera)
+        assert (file[DETECTOR]["relative_frame"][:] == np.arange(-30, 20)).all()
+
+
+async def test_an_input_that_the_camera_has_not_is_told(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    recording = {"pretrigger": 5, "capture_input": True, "duration": "1s"}
+    await record(VirtualCamera(PIXELFLY), tmp_path / "x.h5", {}, **recording)
+    assert "recording.capture_input: this camera has no acquire input" in caplog.text
+
+
 @pytest.mark.parametrize(
     ("model", "settings", "rows", "columns"),
     [

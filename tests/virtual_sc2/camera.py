@@ -72,6 +72,7 @@ class VirtualCamera:
     in_use: bool = False
     used_by: int = os.getpid()  # the process that has it, where it is in use
     stuck: bool = False  # its memory never fills
+    acquire_input: Callable[[], bool] = bool  # whether its acquire input is high
     falls_silent: bool = False  # once its FIFO has overflowed, until it is started again
     # A pixel rate, and the limits of exposure that its description has once it was armed with that.
     other_exposure: tuple[int, tuple[int, int, int]] | None = None

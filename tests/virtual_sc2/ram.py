@@ -225,6 +225,11 @@ class RamFunctions:
         flags.value = self.ram.acquire_control
         return 0
 
+    def getacqenblsignalstatus(self, handle: Any, level: Any) -> int:
+        del handle
+        level.value = int(self.camera.acquire_input())
+        return 0
+
     def setacquirecontrol(self, handle: Any, flags: Any, *reserved: Any) -> int:
         """A software pulse (8) takes the acquire signal from the input until that is set again (1)."""
         del handle, reserved

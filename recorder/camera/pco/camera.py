@@ -238,6 +238,17 @@ class PcoCamera:
                 if camera.sdk.force_trigger()["triggered"] != "successful":
                     raise CameraError("the camera is busy with the frame before: trigger again")
 
+    def input_is_high(self) -> bool:
+        """Return whether the acquire input is high, as the camera says it some milliseconds later.
+
+        Raises CameraError where the camera has none.
+        """
+        camera, _ = self.opened()
+        if camera.has(limits.NO_ACQUIRE_MODE):
+            raise CameraError("this camera has no acquire input")
+        with translated("asking for the acquire input"):
+            return str(camera.sdk.get_acq_enbl_signal_status()["acquire enable signal status"]) == "true"
+
     def halt(self) -> int | None:
         """Stop exposing; frames in the FIFO or in the camera's memory can still be read.
 

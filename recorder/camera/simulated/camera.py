@@ -51,7 +51,7 @@ class SimulatedCamera:
         self._exposure_s = settings.exposure
         self._scene: Scene | None = None
         self._fifo: Fifo | TriggeredFifo | None = None
-        self._number = 0
+        self._number = self._last_read = 0
         self._armed_ns = 0
         self._stamp = TimestampWriter()
         self._faults = sorted(settings.faults, key=lambda fault: fault.at)
@@ -101,7 +101,7 @@ class SimulatedCamera:
 
     def arm(self) -> None:
         """Start exposing, with a new counter and an empty FIFO; does not block."""
-        self._number = 0
+        self._number = self._last_read = 0
         self._delivery = (0, 0)
         self._halted = False
         self._armed_ns = self._clock()
@@ -132,6 +132,7 @@ class SimulatedCamera:
         for flash in self._settings.events:
             if flash.includes(exposed.number):
                 self._scene.brighten(slot, flash.brighter)
+        self._last_read = exposed.number
         since_ns = exposed.start_ns - self._armed_ns
         time_ns = CLOCK_START_NS + since_ns + round(since_ns * self._settings.clock_drift * 1e-6)
         self._stamp.write(slot, exposed.number, time_ns)
@@ -226,6 +227,10 @@ class SimulatedCamera:
         if not isinstance(self._fifo, TriggeredFifo):
             raise CameraError(f"no software trigger in trigger mode {self._settings.trigger}")
         self._fifo.trigger(self._clock())
+
+    def input_is_high(self) -> bool:
+        """Return whether a planned event with an input includes the last frame read, or the first."""
+        return any(event.input and event.includes(self._last_read or 1) for event in self._settings.events)
 
     def halt(self) -> int | None:
         """Stop exposing; return the counter of the last frame exposed, None after the fault `disconnect`."""

@@ -77,6 +77,14 @@ RING = {"pretrigger": 5}
             'recording.pretrigger: needs camera.memory = "fifo"',
         ),
         (
+            {"recording": {**RING, "capture_input": True}, "camera": {"kind": "playback", "source": "x.tif"}},
+            "recording.capture_input: a playback has no input",
+        ),
+        (
+            {"recording": {**RING, "capture_input": True}, "camera": {"kind": "pco", "acquire": "external"}},
+            'camera.acquire = "external" the acquire input does something else',
+        ),
+        (
             {"camera": {"events": [{"at": 5, "frmes": 3}]}},
             r"camera.events.0.frmes: .* camera.events.0.frames",
         ),
@@ -93,6 +101,10 @@ def test_what_does_not_go_together_is_refused(tree: dict[str, Any], message: str
         ({"analysis": {"trigger": "mean > 5"}}, "analysis.trigger = mean > 5: needs recording.pretrigger"),
         ({"recording": {"posttrigger": 5}}, "recording.posttrigger = 5: needs recording.pretrigger"),
         ({"recording": {"captures": 5}}, "recording.captures = 5: needs recording.pretrigger"),
+        (
+            {"recording": {"capture_input": True}},
+            "recording.capture_input = true: needs recording.pretrigger",
+        ),
     ],
 )
 def test_no_camera_is_made_for_captures_of_nothing(tree: dict[str, Any], message: str) -> None:

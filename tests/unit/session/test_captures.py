@@ -12,11 +12,12 @@ import numpy as np
 import pytest
 
 from recorder.assembly import build_session
+from recorder.camera.simulated.camera import SimulatedCamera
 from recorder.camera.simulated.scene import Scene
 from recorder.camera.timestamp import read
 from recorder.control.command_types import CommandResult
 from recorder.control.dispatcher import Dispatcher
-from recorder.errors import StorageError, UsageError
+from recorder.errors import CameraError, StorageError, UsageError
 from recorder.frontends.session_context import session_context
 from recorder.session.status import Summary
 from recorder.settings.model import validate
@@ -114,6 +115,54 @@ async def test_times_are_as_many_frames_as_come_in_them(
     assert (mark["frame"], mark["label"], mark["text"]) == (60, b"reward", b"drop of juice")
     assert (command["command"], command["effective_frame"]) == (b"capture reward drop of juice", 60)
     assert cause == b"the capture is complete"
+
+
+@pytest.mark.parametrize("high_at_first", [False, True])
+async def test_each_rising_level_at_the_input_is_a_capture(
+    tmp_path: Path, virtual_time: VirtualClock, high_at_first: bool
+) -> None:
+    pulses = {"at": 300, "every": 400, "frames": 20, "input": True, "brighter": 1.0}
+    events = [pulses, *([{"at": 1, "frames": 100, "input": True}] if high_at_first else [])]
+    recording = {"pretrigger": 60, "posttrigger": 45, "capture_input": True}
+    async with dispatcher_of(tmp_path, recording, camera={"events": events}) as dispatch:
+        await dispatch.session.start()
+        await asyncio.sleep(5)
+        summary = await dispatch.session.close()
+    assert (summary.verdict, len(paths(summary))) == ("complete", 2)
+    for path, began in zip(paths(summary), (300, 700), strict=True):
+        assert "_input" in path.name
+        with h5py.File(path) as file:
+            trigger = int(file[DETECTOR]["trigger_number"][()])
+            (command,) = file["entry/commands"][:]
+        # Asked every 10 ms, two frames.
+        assert began <= trigger <= began + 6
+        assert (command["command"], command["source"]) == (b"capture input", b"input")
+        assert counters(path, trigger) == list(range(trigger - 60, trigger + 45))
+
+
+async def test_an_input_that_cannot_be_asked_is_told_once_and_asked_again(
+    tmp_path: Path,
+    virtual_time: VirtualClock,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    asked = []
+
+    def input_is_high(_: SimulatedCamera) -> bool:
+        asked.append(True)
+        if len(asked) < 3:
+            raise CameraError("no answer")
+        return len(asked) > 20
+
+    monkeypatch.setattr(SimulatedCamera, "input_is_high", input_is_high)
+    recording = {"pretrigger": 20, "posttrigger": 20, "capture_input": True}
+    async with dispatcher_of(tmp_path, recording) as dispatch:
+        await dispatch.session.start()
+        await asyncio.sleep(5)
+        summary = await dispatch.session.close()
+    assert len(paths(summary)) == 1
+    told = [record.message for record in caplog.records if "capture_input" in record.message]
+    assert told == ["recording.capture_input: no answer; captures come by other ways alone"]
 
 
 async def test_start_says_that_frames_wait_for_a_trigger(tmp_path: Path, virtual_time: VirtualClock) -> None:
