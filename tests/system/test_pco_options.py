@@ -65,7 +65,7 @@ async def test_a_pulse_at_the_acquire_input_is_a_capture(tmp_path: Path) -> None
         await asyncio.sleep(1)
 
     settings = {"rate": 100, "roi": [1153, 1017, 1408, 1144]}
-    recording = {"pretrigger": 30, "posttrigger": 20, "capture_input": True}
+    recording: dict[str, Any] = {"pretrigger": 30, "posttrigger": 20, "capture_input": True}
     summary = await record(camera, tmp_path / "x.h5", settings, pulse, **recording)
     assert (summary.verdict, summary.frames, summary.lost) == ("complete", 50, 0)
     with opened(tmp_path / "x_001_input.h5") as file:
@@ -76,7 +76,7 @@ async def test_a_pulse_at_the_acquire_input_is_a_capture(tmp_path: Path) -> None
 async def test_an_input_that_the_camera_has_not_is_told(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    recording = {"pretrigger": 5, "capture_input": True, "duration": "1s"}
+    recording: dict[str, Any] = {"pretrigger": 5, "capture_input": True, "duration": "1s"}
     await record(VirtualCamera(PIXELFLY), tmp_path / "x.h5", {}, **recording)
     assert "recording.capture_input: this camera has no acquire input" in caplog.text
 

@@ -67,6 +67,9 @@ class ScriptedCamera:
     def trigger(self) -> None:
         raise CameraError("no trigger")
 
+    def input_is_high(self) -> bool:
+        return False
+
     def halt(self) -> int | None:
         self.calls.append("halt")
         return self.number + self.left
