@@ -8,7 +8,7 @@ from tests.fault_injection.disk_faults import COMPRESSED, cases, check_all
 @pytest.mark.timeout(300)
 def test_whatever_call_fails_the_session_ends_as_designed(tmp_path: Path) -> None:
     """A sample; all of them: python -m tests.fault_injection.disk_faults."""
-    assert check_all(tmp_path, cases(step=83, start=3)) == []
+    assert check_all(tmp_path, cases(step=109, start=3)) == []
 
 
 @pytest.mark.timeout(300)

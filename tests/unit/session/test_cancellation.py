@@ -41,7 +41,7 @@ LINES = (
 MOMENT_S = 0.0005
 
 # Every so manieth turn is tried, which takes some 5 s; 1 tries all.
-STRIDE = int(os.environ.get("CANCELLATION_STRIDE", "9"))
+STRIDE = int(os.environ.get("CANCELLATION_STRIDE", "13"))
 
 
 class Watched:

@@ -34,7 +34,7 @@ from recorder.storage.layout import DETECTOR
 from recorder.storage.recording import Recording
 from tests.virtual_time import VirtualLoop, use
 
-SESSIONS = int(os.environ.get("SESSIONS", "60"))
+SESSIONS = int(os.environ.get("SESSIONS", "40"))
 
 # What is typed; `{}` is a number of its own.
 LINES = (
