@@ -89,7 +89,18 @@ class HDF5Writer:
                 with contextlib.suppress(OSError), past_page_cache(self._fd):
                     self._pixels.write_direct_chunk(place, data, mask)
                     return
+                self._forget_chunk(frame)
             self._pixels.write_direct_chunk(place, data, mask)
+
+    def _forget_chunk(self, frame: int) -> None:
+        """Have the library forget the chunk that begins with `frame`, the last one, which it failed to write.
+
+        It takes it for one that is there, and would write it once more without an entry in the index: nobody
+        would find it. Shrinking the dataset is what clears that (H5D__chunk_prune_by_dim).
+        """
+        frames = self.frames
+        for extent in (frame, frames):
+            self._pixels.set_extent((extent, *self._frame_shape))
 
     def set_start(self, moment: str, host_ns: int) -> None:
         """Say from when on times and arrivals count; reaches the file with the next columns."""
