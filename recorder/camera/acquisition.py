@@ -24,7 +24,7 @@ from recorder.camera.base import (
 from recorder.camera.block_filler import BlockFiller, SpanReceiver
 from recorder.camera.duration_limit import DurationLimit
 from recorder.camera.mailbox import Mailbox
-from recorder.errors import CameraError, CameraTimeoutError
+from recorder.errors import CameraError, CameraNotRunningError, CameraTimeoutError
 from recorder.frames.ledger import Cause
 from recorder.frames.pool import WRITER, Block, BlockLease, Pool
 
@@ -339,7 +339,7 @@ class AcquisitionThread:
 
     def _refuse_rollovers(self) -> None:
         for _, _, future in self._rollovers:
-            future.set_exception(CameraError("the camera is not running"))
+            future.set_exception(CameraNotRunningError("the camera is not running"))
         self._rollovers.clear()
 
 

@@ -27,6 +27,7 @@ from recorder.frontends.rig.rig import Rig
 from recorder.frontends.rig.summary import exit_code, for_json, summary_lines
 from recorder.frontends.terminal import SafeConsole, log_to
 from recorder.settings import rig as settings
+from recorder.settings.address import is_password
 
 
 @click.command()
@@ -79,7 +80,7 @@ def rig(
                 camera.name,
                 _command(asked, camera, paths, attended=not is_headless),
                 hear,
-                [text for text in camera.overrides if _is_password(text)],
+                [text for text in camera.overrides if _sets_password(text)],
             )
             for camera in asked.cameras
         }
@@ -141,7 +142,7 @@ def _command(rig: settings.Rig, camera: settings.RigCamera, paths: RigPaths, *, 
     command = [sys.executable, "-m", "recorder", "run", "--piped", camera.name]
     command += [str(camera.config)] if camera.config is not None else []
     for text in (*camera.overrides, f"recording.output={paths.cameras[camera.name]}"):
-        if not _is_password(text):
+        if not _sets_password(text):
             command += ["--set", text]
     if rig.common.web is not None:
         command.append("--page-of-rig")
@@ -152,6 +153,6 @@ def _command(rig: settings.Rig, camera: settings.RigCamera, paths: RigPaths, *, 
     return command
 
 
-def _is_password(text: str) -> bool:
-    """Return whether KEY=VALUE is one."""
-    return text.partition("=")[0].strip().endswith(".token")
+def _sets_password(text: str) -> bool:
+    """Return whether KEY=VALUE sets one."""
+    return is_password(text.partition("=")[0])

@@ -95,12 +95,8 @@ class RunObservers:
     async def _watch_input(self, run: Run) -> None:
         await run.armed.wait()
         if run.captures is not None:
-            await watch_input(run, partial(self._capture_by_input, run.captures.ring))
-
-    async def _capture_by_input(self, ring: PretriggerRing, number: int) -> None:
-        if self.on_trigger is not None:
-            with ring.keeping():
-                await self.on_trigger(number, INPUT, "")
+            ring = run.captures.ring
+            await watch_input(run, lambda number: self._capture(ring, None, number, INPUT))
 
     @contextlib.contextmanager
     def _looking(
@@ -116,7 +112,7 @@ class RunObservers:
         def tell(values: Mapping[str, float]) -> None:
             if trigger.fires(values) and self.on_trigger is not None:
                 reason = f"{trigger.name} {values[trigger.name]:.6g}"
-                capturing = self._capture(ring, moment, ANALYSIS, reason)
+                capturing = self._capture(ring, moment, moment.number, ANALYSIS, reason)
                 task = asyncio.create_task(capturing)
                 self._triggered.add(task)
                 task.add_done_callback(self._triggered.discard)
@@ -124,10 +120,13 @@ class RunObservers:
         with ring.keeping(moment):
             yield tell
 
-    async def _capture(self, ring: PretriggerRing, moment: Moment, source: str, reason: str) -> None:
+    async def _capture(
+        self, ring: PretriggerRing, since: Moment | None, number: int, source: str, reason: str = ""
+    ) -> None:
+        """Call for a capture of the frame `number`; what one `since` then would hold, or now, is kept."""
         if self.on_trigger is not None:
-            with ring.keeping(moment):
-                await self.on_trigger(moment.number, source, reason)
+            with ring.keeping(since):
+                await self.on_trigger(number, source, reason)
 
     async def write_snapshot(
         self,

@@ -21,3 +21,8 @@ def split(text: str) -> tuple[str, int]:
 def new_token() -> str:
     """Return a new random token of 128 bits, as text that may stand in a URL."""
     return secrets.token_urlsafe(16)
+
+
+def is_password(key: str) -> bool:
+    """Return whether a key of the configuration, alone or with its sections, is a token."""
+    return key.strip().rpartition(".")[2] == "token"

@@ -262,7 +262,7 @@ def load(
     """
     tree: dict[str, Any] = {}
     if path is not None:
-        _, tree = read_toml(path, "configuration file")
+        tree = read_toml(path, "configuration file")
     for text in overrides:
         _set(tree, *_split(text))
     for key, value in (options or {}).items():

@@ -10,6 +10,7 @@ import tomli_w
 from pydantic import Field, ValidationError
 
 from recorder.errors import ConfigurationError, did_you_mean
+from recorder.settings.address import is_password
 from recorder.settings.field_types import PATH, PLAIN_NAME, TOKEN, Address, Section
 from recorder.settings.messages import SettingsModels, explain
 from recorder.settings.model import SECTIONS, RemoteSettings, Settings, load
@@ -106,7 +107,7 @@ def load_rig(path: Path, overrides: Sequence[str] = (), options: Mapping[str, st
     `overrides` are KEY=VALUE for all cameras, or CAMERA.KEY=VALUE for one; `options` the values of options
     of the command line, by their keys, for all. Raises ConfigurationError for anything that is not allowed.
     """
-    _, tree = read_toml(path, "configuration file of a rig")
+    tree = read_toml(path, "configuration file of a rig")
     try:
         common, remote, sections = _sections(tree)
     except ConfigurationError as error:
@@ -194,7 +195,7 @@ def _without_tokens(tree: Mapping[str, Any]) -> dict[str, Any]:
     return {
         name: _without_tokens(value) if isinstance(value, dict) else value
         for name, value in tree.items()
-        if name != "token"
+        if not is_password(name)
     }
 
 

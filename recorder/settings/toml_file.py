@@ -7,14 +7,13 @@ from typing import Any
 from recorder.errors import ConfigurationError, did_you_mean
 
 
-def read_toml(path: Path, what: str) -> tuple[str, dict[str, Any]]:
-    """Return the text of a file and what is in it; `what` it should be is said where it is not there.
+def read_toml(path: Path, what: str) -> dict[str, Any]:
+    """Return what is in a file; `what` it should be is said where it is not there.
 
     Blocks. Raises ConfigurationError.
     """
     try:
-        text = path.read_text(encoding="utf-8-sig")
-        return text, tomllib.loads(text)
+        return tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except (FileNotFoundError, IsADirectoryError):
         near = did_you_mean(path.name, [p.name for p in path.parent.glob("*.toml")])
         raise ConfigurationError(f"{path}: no such {what}{near}") from None

@@ -24,7 +24,7 @@ pytestmark = [
 async def test_a_stopped_browser_holds_up_nobody(
     tmp_path: Path, program: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr("recorder.frontends.page.server.HEARTBEAT_S", 1.0)
+    monkeypatch.setattr("recorder.frontends.page.open_pages.HEARTBEAT_S", 1.0)
     async with recording(tmp_path) as (dispatch, address), browser(program, tmp_path / "profile") as tab:
         await tab.open(f"{address}?token={TOKEN}")
         await tab.until("state.head && state.head.number")

@@ -8,11 +8,15 @@ from aiohttp import web
 
 
 class Document:
-    """The file `html` with `styles` and `scripts` for STYLE and SCRIPT; files in `recorder.frontends`."""
+    """The file `html` with `styles` and `scripts` for STYLE and SCRIPT; files in `recorder.frontends`.
 
-    def __init__(self, html: str, styles: Sequence[str], scripts: Sequence[str]) -> None:
-        self.html = _text(html)
+    DIALOGS are those that every page has; `kind` is the class of the page's body, "" for none.
+    """
+
+    def __init__(self, html: str, styles: Sequence[str], scripts: Sequence[str], kind: str = "") -> None:
+        self._html = _text(html).replace("<body>", f'<body class="{kind}">' if kind else "<body>", 1)
         self._parts = {
+            "DIALOGS": _text("page/dialogs.html"),
             "STYLE": "\n".join(map(_text, styles)),
             "SCRIPT": "\n".join(map(_text, scripts)),
         }
@@ -20,7 +24,7 @@ class Document:
     def response(self, *, frames: str = "'none'") -> web.Response:
         """Return the page for a browser, which shows `frames` in it (a source of Content-Security-Policy)."""
         nonce = secrets.token_urlsafe(16)
-        text = self.html.replace("NONCE", nonce)
+        text = self._html.replace("NONCE", nonce)
         for name, part in self._parts.items():
             text = text.replace(name, part, 1)
         policy = (

@@ -6,11 +6,11 @@ import inspect
 import logging
 import os
 import weakref
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import Any
 from urllib.parse import quote
 
-from aiohttp import WSCloseCode, web
+from aiohttp import web
 from aiohttp.http import HttpProcessingError
 
 from recorder.errors import UsageError
@@ -94,28 +94,6 @@ async def serve_application(
         entrance.close()
         await farewell()
         await runner.cleanup()
-
-
-async def tell_last(tells: Iterable[Callable[[], Awaitable[None]]]) -> None:
-    """Carry out what tells each browser how it ended, all at once, for `LEAVE_S` at most."""
-
-    async def tell(one: Callable[[], Awaitable[None]]) -> None:
-        with contextlib.suppress(TimeoutError, OSError):
-            async with asyncio.timeout(LEAVE_S):
-                await one()
-
-    await asyncio.gather(*map(tell, list(tells)))
-
-
-async def close_sockets(sockets: Iterable[web.WebSocketResponse]) -> None:
-    """Tell browsers that the recorder has ended, all at once, waiting at most `LEAVE_S` for their answers."""
-
-    async def close(socket: web.WebSocketResponse) -> None:
-        with contextlib.suppress(TimeoutError, OSError):
-            async with asyncio.timeout(LEAVE_S):
-                await socket.close(code=WSCloseCode.GOING_AWAY, message=b"the recorder has ended")
-
-    await asyncio.gather(*map(close, list(sockets)))
 
 
 def _held_weakly(handler: Any) -> Any:  # noqa: ANN401 - those of aiohttp

@@ -17,15 +17,12 @@ from aiohttp import WSCloseCode, WSMsgType, web
 
 from recorder.frontends.display_connection import DisplayAccess, DisplayConnection, PageAddress
 from recorder.frontends.page.document import Document
-from recorder.frontends.page.guard import require_own_page
-from recorder.frontends.page.http_server import MAX_MESSAGE, close_sockets, serve_application, tell_last
+from recorder.frontends.page.http_server import serve_application
+from recorder.frontends.page.open_pages import OpenPages
 from recorder.frontends.page.until_one_ends import run_until_one_ends
 from recorder.preview.colours import MAPS, palette
 
 log = logging.getLogger(__name__)
-
-# How many pages may be open at once.
-MAX_PAGES = 8
 
 # The colours of the shades, red, green and blue of each, by the name of the map.
 PALETTES = {name: list(palette(name)) for name in MAPS}
@@ -56,20 +53,16 @@ STATUS_S = 0.5
 SAMPLE_S = 1.0
 SAMPLES = 300
 
-# A browser that answers no ping for so long is disconnected.
-HEARTBEAT_S = 20.0
-
 
 class PageServer:
     """What the page of a session, or of a file, is served by."""
 
     def __init__(self, access: DisplayAccess) -> None:
         self._access = access
-        self._pages: dict[web.WebSocketResponse, _PageConnection | None] = {}
+        self._pages = OpenPages()
         self._history: deque[list[float | None]] = deque(maxlen=SAMPLES)
-        self._document = Document("page/page.html", ["page/page.css"], SCRIPTS)
-        if access.viewed is not None:
-            self._document.html = self._document.html.replace("<body>", '<body class="file">', 1)
+        kind = "" if access.viewed is None else "file"
+        self._document = Document("page/page.html", ["page/page.css"], SCRIPTS, kind)
 
     def routes(self) -> list[web.RouteDef]:
         """Return what is answered at which paths."""
@@ -79,19 +72,11 @@ class PageServer:
         return self._document.response()
 
     async def _get_socket(self, request: web.Request) -> web.StreamResponse:
-        require_own_page(request)
-        if len(self._pages) >= MAX_PAGES:
-            raise web.HTTPServiceUnavailable(text=f"{MAX_PAGES} pages are open already\n")
-        page = web.WebSocketResponse(max_msg_size=MAX_MESSAGE, heartbeat=HEARTBEAT_S, compress=False)
-        self._pages[page] = None
-        try:
-            await page.prepare(request)
-            connection = self._pages[page] = _PageConnection(page, self._access)
-            await connection.serve(list(self._history))
-            if page.close_code == WSCloseCode.ABNORMAL_CLOSURE:
-                log.warning("page: a browser does not answer any more and was let go; the recording goes on")
-        finally:
-            del self._pages[page]
+        page = await self._pages.serve(
+            request, lambda socket: _PageConnection(socket, self._access, list(self._history))
+        )
+        if page.close_code == WSCloseCode.ABNORMAL_CLOSURE:
+            log.warning("page: a browser does not answer any more and was let go; the recording goes on")
         return page
 
     async def sample(self) -> None:
@@ -102,8 +87,7 @@ class PageServer:
 
     async def close(self) -> None:
         """Tell all browsers how it ended, and close."""
-        await tell_last(connection.send_status for connection in self._pages.values() if connection)
-        await close_sockets(self._pages)
+        await self._pages.close()
 
 
 def sample_of(status: Mapping[str, Any]) -> list[float | None]:
@@ -124,8 +108,10 @@ def sample_of(status: Mapping[str, Any]) -> list[float | None]:
 class _PageConnection:
     """The connection to one open page."""
 
-    def __init__(self, socket: web.WebSocketResponse, access: DisplayAccess) -> None:
-        self._socket, self._access = socket, access
+    def __init__(
+        self, socket: web.WebSocketResponse, access: DisplayAccess, history: list[list[float | None]]
+    ) -> None:
+        self._socket, self._access, self._history = socket, access, history
         self._display = DisplayConnection(access, "page", self._send)
         self._seen = 0
         self._marks: list[list[Any]] = []
@@ -134,9 +120,9 @@ class _PageConnection:
     async def _send(self, message: dict[str, Any]) -> None:
         await self._socket.send_str(json.dumps(message))
 
-    async def serve(self, history: list[list[float | None]]) -> None:
+    async def serve(self) -> None:
         """Talk until the page goes away; the first part to end ends the others."""
-        await self._send({"history": history, "palettes": PALETTES})
+        await self._send({"history": self._history, "palettes": PALETTES})
         try:
             await run_until_one_ends(self._listen(), self._show(), self._keep_telling())
         finally:

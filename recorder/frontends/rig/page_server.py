@@ -25,7 +25,8 @@ from aiohttp import (
 from recorder.frontends.command_connection import CommandConnection
 from recorder.frontends.page.document import Document
 from recorder.frontends.page.guard import MAX_CONNECTIONS, require_own_page
-from recorder.frontends.page.http_server import MAX_MESSAGE, close_sockets, serve_application, tell_last
+from recorder.frontends.page.http_server import serve_application
+from recorder.frontends.page.open_pages import MAX_PAGES, OpenPages, new_socket
 from recorder.frontends.page.until_one_ends import run_until_one_ends
 from recorder.frontends.rig.camera_process import CameraProcess
 from recorder.frontends.rig.lines import complete_line
@@ -33,9 +34,6 @@ from recorder.frontends.rig.rig import Rig
 from recorder.settings.rig import RigSection
 
 log = logging.getLogger(__name__)
-
-# How many pages over all cameras may be open at once: a camera's own server has as many.
-MAX_PAGES = 8
 
 SCRIPTS = (
     "page/connection.js",
@@ -47,7 +45,6 @@ SCRIPTS = (
 )
 
 STATUS_S = 0.5
-HEARTBEAT_S = 20.0
 
 # How long a camera's server may take to answer, and what a browser is told where it takes longer.
 ANSWER_S = 5.0
@@ -60,7 +57,7 @@ class RigPageServer:
     def __init__(self, rig: Rig, name: str) -> None:
         self._rig, self._name = rig, name
         self._document = Document("rig/page.html", ["page/page.css", "rig/page.css"], SCRIPTS)
-        self._pages: dict[web.WebSocketResponse, _RigPageConnection | None] = {}
+        self._pages = OpenPages()
         self._relays: set[web.WebSocketResponse] = set()
         self._numbered: Counter[str] = Counter()
 
@@ -77,19 +74,9 @@ class RigPageServer:
         return self._document.response(frames="'self'")
 
     async def _get_socket(self, request: web.Request) -> web.StreamResponse:
-        require_own_page(request)
-        if len(self._pages) >= MAX_PAGES:
-            raise web.HTTPServiceUnavailable(text=f"{MAX_PAGES} pages are open already\n")
-        page = web.WebSocketResponse(max_msg_size=MAX_MESSAGE, heartbeat=HEARTBEAT_S, compress=False)
-        self._pages[page] = None
-        try:
-            await page.prepare(request)
-            connection = _RigPageConnection(page, self._rig, self._name, self._numbered)
-            self._pages[page] = connection
-            await connection.serve()
-        finally:
-            del self._pages[page]
-        return page
+        return await self._pages.serve(
+            request, lambda socket: _RigPageConnection(socket, self._rig, self._name, self._numbered)
+        )
 
     def _address_of(self, request: web.Request, path: str) -> str:
         """Return the address of `path` at the server of the camera that a request names."""
@@ -127,7 +114,7 @@ class RigPageServer:
         """Hand on what passes between a camera's page and its process; a page asks for each picture."""
         require_own_page(request)
         address = self._address_of(request, "/ws")
-        page = web.WebSocketResponse(max_msg_size=MAX_MESSAGE, heartbeat=HEARTBEAT_S, compress=False)
+        page = new_socket()
         async with ClientSession() as session:
             try:
                 async with asyncio.timeout(ANSWER_S):
@@ -150,8 +137,7 @@ class RigPageServer:
 
     async def close(self) -> None:
         """Tell all browsers how it ended, and close."""
-        await tell_last(connection.send_status for connection in self._pages.values() if connection)
-        await close_sockets([*self._pages, *self._relays])
+        await self._pages.close(self._relays)
 
 
 async def _hand_on(source: Any, target: Any) -> None:  # noqa: ANN401 - a web socket of a server or a client

@@ -195,7 +195,7 @@ async def test_how_each_camera_stands_is_told_also_at_the_end(served: Served) ->
 async def test_more_pages_than_may_be_open_are_refused(
     served: Served, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("recorder.frontends.rig.page_server.MAX_PAGES", 1)
+    monkeypatch.setattr("recorder.frontends.page.open_pages.MAX_PAGES", 1)
     async with served.socket("/ws"):
         assert (await served.get("/ws"))[0] == 503
 
